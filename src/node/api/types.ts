@@ -1,0 +1,220 @@
+/**
+ * What a node offers to the people in front of it: the terminal chat, the command line and bots all speak exactly this, as
+ * JSON-RPC 2.0 over the profile's Unix socket. Types only. Times are milliseconds since 1970 and exist only on this side of
+ * the vault. Text that came from other people is raw here: whoever draws it neutralises it first.
+ */
+
+/** No parameters, or nothing to tell beyond success. */
+export type Nothing = Readonly<Record<string, never>>
+
+export type IdentityState =
+  /** No identity in this profile yet: the node only carries for others. */
+  | "none"
+  /** There is one; its vault has not been opened since the node started. */
+  | "locked"
+  | "open"
+
+export interface PeerInfo {
+  readonly peerId: string
+  readonly address: string
+  readonly direction: "inbound" | "outbound"
+  /** `X25519MLKEM768` over TLS, or what was negotiated instead. */
+  readonly encryption: string
+  readonly postQuantum: boolean
+  /** Whether the gossip link to this peer is up in both directions. */
+  readonly gossip: boolean
+}
+
+export interface SyncProgress {
+  readonly state: "idle" | "syncing"
+  /** Envelopes fetched and known to be missing in the running round; both 0 when idle. */
+  readonly done: number
+  readonly total: number
+}
+
+export interface Status {
+  readonly version: string
+  readonly pid: number
+  readonly profile: string
+  readonly mesh: {
+    readonly name: string
+    readonly meshId: string
+    readonly validators: number
+  } | null
+  readonly identity: IdentityState
+  readonly address: string | null
+  readonly name: string | null
+  /** True when private records are sealed under a key that lies beside them (no passphrase was set). */
+  readonly unprotected: boolean
+  readonly listen: readonly string[]
+  readonly peers: readonly PeerInfo[]
+  /** Why there are no peers and when the next attempt is; null while there are some. */
+  readonly alone: { readonly reason: string; readonly retryInMs: number } | null
+  readonly sync: SyncProgress
+  /** Envelopes in the mailbox store. */
+  readonly envelopes: number
+  /** Own messages not yet taken by any peer. */
+  readonly waiting: number
+}
+
+/** How far a message of ours provably got; in this order. Others' messages are always `delivered`. */
+export type DeliveryState = "queued" | "gossiped" | "ordered" | "delivered" | "read" | "failed"
+
+export interface Contact {
+  readonly address: string
+  /** Petname: what this profile calls them. */
+  readonly name: string
+  /** What they call themselves; null until they said so. */
+  readonly theirName: string | null
+  /** `request`: they wrote first and were not accepted yet. `pending`: added here, their card is not found yet. */
+  readonly state: "request" | "pending" | "accepted" | "blocked"
+  readonly verified: boolean
+}
+
+export interface Message {
+  /** 32 hex digits, chosen by the author. */
+  readonly id: string
+  readonly thread: string
+  /** Address of the author. */
+  readonly author: string
+  readonly mine: boolean
+  readonly text: string
+  /** The author's clock. */
+  readonly sentAtMs: number
+  readonly state: DeliveryState
+  /** Why it failed, as a stable code; null unless `failed`. */
+  readonly failure: string | null
+  /** Settled before something that had been shown already. */
+  readonly late: boolean
+  /** Position in the thread's order; opaque, sortable as a string, usable as a page cursor. */
+  readonly position: string
+}
+
+export interface ThreadSummary {
+  /** 32 hex digits. */
+  readonly id: string
+  readonly title: string
+  /** Addresses of the others. */
+  readonly members: readonly string[]
+  readonly unread: number
+  readonly last: Message | null
+  /** True while the first contact waits for acceptance here. */
+  readonly request: boolean
+}
+
+export interface Page {
+  /** In thread order, oldest first. */
+  readonly messages: readonly Message[]
+  /** Cursor for the page before this one; null at the beginning of the thread. */
+  readonly before: string | null
+}
+
+/** `contact` parameters take an address, a petname, or a unique prefix of either (8 characters of an address at least). */
+export interface Methods {
+  status: { params: Nothing; result: Status }
+  /** Founds a mesh (no ticket) or joins one, then makes the identity. `passphrase: null` leaves the vault unprotected. */
+  "profile.create": {
+    params: { name: string; passphrase: string | null; ticket?: string }
+    result: { address: string; ticket: string }
+  }
+  /** Joins (or founds, without a ticket) a mesh without making an identity: what a relay does. */
+  "mesh.join": { params: { ticket?: string; name?: string }; result: { meshId: string } }
+  /** A ticket to hand on: the mesh, this peer's addresses, and the own address when there is one. */
+  "mesh.ticket": { params: Nothing; result: { ticket: string } }
+  unlock: { params: { passphrase: string }; result: { address: string } }
+  id: { params: Nothing; result: { address: string; name: string } }
+  "contacts.list": { params: Nothing; result: { contacts: readonly Contact[] } }
+  /** `code`: an address or an invite ticket of this mesh that names its inviter. */
+  "contacts.add": { params: { code: string; name?: string }; result: { contact: Contact } }
+  "contacts.remove": { params: { contact: string }; result: Nothing }
+  "contacts.accept": { params: { contact: string }; result: { contact: Contact } }
+  "contacts.block": { params: { contact: string }; result: { contact: Contact } }
+  "contacts.rename": { params: { contact: string; name: string }; result: { contact: Contact } }
+  "threads.list": { params: Nothing; result: { threads: readonly ThreadSummary[] } }
+  /** Newest page without `before`; `limit` 1 to 500. `thread` takes a thread id or a contact. */
+  "messages.page": { params: { thread: string; before?: string; limit: number }; result: Page }
+  /** `to`: a thread id or a contact. `id` makes a repeated call harmless. Durable when it returns. */
+  "messages.send": {
+    params: { to: string; text: string; id?: string }
+    result: { message: Message }
+  }
+  /** Tries again what failed. */
+  "messages.retry": { params: { id: string }; result: { message: Message } }
+  /** Everything up to and including this position has been read. */
+  "threads.read": { params: { thread: string; through: string }; result: Nothing }
+  /** From now on this connection receives `event` notifications. */
+  subscribe: { params: Nothing; result: { status: Status } }
+  stop: { params: Nothing; result: Nothing }
+}
+
+export type Method = keyof Methods
+export type Params<M extends Method> = Methods[M]["params"]
+export type Result<M extends Method> = Methods[M]["result"]
+
+/** Sent as JSON-RPC notifications, method `event`. Status events are coalesced to at most ten a second. */
+export type ApiEvent =
+  | { readonly type: "status"; readonly status: Status }
+  | { readonly type: "message"; readonly message: Message }
+  | {
+      readonly type: "delivery"
+      readonly thread: string
+      readonly id: string
+      readonly state: DeliveryState
+      readonly failure: string | null
+    }
+  | { readonly type: "thread"; readonly thread: ThreadSummary }
+  | { readonly type: "contact"; readonly contact: Contact }
+  | { readonly type: "contact-removed"; readonly address: string }
+  /** Something that takes over a second: creating an identity, mining, migrating. `done` = total when finished. */
+  | {
+      readonly type: "progress"
+      readonly what: string
+      readonly done: number
+      readonly total: number
+    }
+
+/** What both an attached client and an embedded node are to a screen or a command. */
+export interface Api {
+  call<M extends Method>(
+    method: M,
+    params: Params<M>,
+    options?: { signal?: AbortSignal },
+  ): Promise<Result<M>>
+  /** Subscribes; the returned function ends it. */
+  events(listener: (event: ApiEvent) => void): () => void
+  /** Called once when the node has gone away; the returned function takes the listener back. */
+  closed(listener: (reason: string) => void): () => void
+  close(): Promise<void>
+}
+
+/**
+ * Errors a call can end in. `code` is stable; a screen maps it to a sentence and a next step.
+ * In JSON-RPC: error code -32000, `data: {code, hint?}`.
+ */
+export type ApiErrorCode =
+  | "NO_MESH"
+  | "NO_IDENTITY"
+  | "LOCKED"
+  | "ALREADY_EXISTS"
+  | "WRONG_PASSPHRASE"
+  | "WEAK_PASSPHRASE"
+  | "BAD_TICKET"
+  | "OTHER_MESH"
+  | "BAD_ADDRESS"
+  | "UNKNOWN_CONTACT"
+  | "AMBIGUOUS_CONTACT"
+  | "UNKNOWN_THREAD"
+  | "UNKNOWN_MESSAGE"
+  | "BLOCKED_CONTACT"
+  | "MESSAGE_TOO_LONG"
+  | "MESSAGE_EMPTY"
+  | "QUEUE_FULL"
+  | "BAD_PARAMS"
+  | "UNKNOWN_METHOD"
+  | "BUSY"
+  | "STORE_DAMAGED"
+  | "STORE_NEWER"
+  | "DISK_FULL"
+  | "STOPPING"
+  | "GONE"
+  | "INTERNAL"
