@@ -27,7 +27,7 @@ if (major < 20) {
   process.exit(1)
 }
 
-const stampOf = (name) => join(home, "node_modules", `.sotto-${name}`)
+const stampOf = (name) => join(home, name === "build" ? "dist" : "node_modules", `.sotto-${name}`)
 const upToDate = (name, value) =>
   existsSync(stampOf(name)) && readFileSync(stampOf(name), "utf8") === value
 
