@@ -15,12 +15,11 @@
 import { ed25519 } from "@noble/curves/ed25519.js"
 import { bytesToNumberLE, numberToBytesLE } from "@noble/curves/utils.js"
 import { sha512 } from "@noble/hashes/sha2.js"
-import { primitives } from "#primitives"
-import type { Bytes } from "./bytes.ts"
-import { concat, equal, exactly, utf8, Writer } from "./bytes.ts"
+import { type Bytes, concat, equal, exactly, Writer } from "./bytes.ts"
 import { assert, CryptoError } from "./errors.ts"
+import { derive } from "./kdf.ts"
 
-/** An address in raw form: Ed25519 root key (32 bytes) ‖ SHA3-256 of the SLH-DSA root key (32 bytes). */
+/** An address in raw form (`addressBytes`): Ed25519 root key (32 bytes) ‖ SHA3-256 of the SLH-DSA root key (32 bytes). */
 export const RAW_ADDRESS_BYTES = 64
 export const BLINDED_KEY_BYTES = 32
 
@@ -34,8 +33,7 @@ const wideScalar = (bytes: Bytes): bigint => scalars.create(bytesToNumberLE(byte
 /** `h` for one address and day. */
 function blindingFactor(address: Bytes, epoch: number): bigint {
   const info = new Writer().u32(epoch).finish()
-  const wide = primitives.hkdfSha3_256(address, utf8("sotto/blind"), info, WIDE_BYTES)
-  const factor = wideScalar(wide)
+  const factor = wideScalar(derive("blind", address, info, WIDE_BYTES))
   assert(factor !== 0n, "a blinding factor is never zero")
   return factor
 }
@@ -77,7 +75,7 @@ export function blindedSigner(seed: Bytes, address: Bytes, epoch: number): Blind
     throw new CryptoError("BAD_KEY", "the seed is not this address's")
   const secret = scalars.mul(root.scalar, blindingFactor(address, epoch))
   const publicKey = Point.BASE.multiply(secret).toBytes()
-  const nonceKey = primitives.hkdfSha3_256(root.prefix, utf8("sotto/blind-nonce"), publicKey, 32)
+  const nonceKey = derive("blind nonce", root.prefix, publicKey, 32)
   return {
     publicKey,
     sign(message) {

@@ -11,9 +11,21 @@
  */
 import { primitives } from "#primitives"
 import { BLINDED_KEY_BYTES, blindedKey, blindedSigner } from "./blinding.ts"
-import type { Bytes } from "./bytes.ts"
-import { compare, concat, equal, fromHex, fromUtf8, Reader, toHex, utf8, Writer } from "./bytes.ts"
+import {
+  type Bytes,
+  compare,
+  concat,
+  equal,
+  fromHex,
+  fromUtf8,
+  Reader,
+  toHex,
+  utf8,
+  Writer,
+} from "./bytes.ts"
 import { CryptoError } from "./errors.ts"
+import { derive, domain } from "./kdf.ts"
+import { ignore, reject } from "./verdict.ts"
 
 /** Milliseconds of an epoch: one day of UTC. */
 export const EPOCH_MS = 86_400_000
@@ -71,11 +83,6 @@ export interface RecordOpened {
   readonly payload: Bytes
 }
 
-const refuse = (code: RecordCode, verdict: "ignore" | "reject" = "reject"): RecordRefused => ({
-  verdict,
-  code,
-})
-
 /** The day that a moment (milliseconds since 1970) belongs to. */
 export const epochAt = (nowMs: number): number => Math.floor(nowMs / EPOCH_MS)
 
@@ -104,14 +111,14 @@ interface DaySecrets {
 
 function daySecrets(address: Bytes, blinded: Bytes, epoch: number): DaySecrets {
   const info = concat(new Writer().u32(epoch).finish(), blinded)
-  const bytes = primitives.hkdfSha3_256(address, utf8("sotto/directory/record"), info, 40)
+  const bytes = derive("directory record key", address, info, 40)
   const wide = new Reader(bytes.subarray(32))
   const offset = (wide.u32() % (OFFSET_LIMIT / 2 ** 32)) * 2 ** 32 + wide.u32()
   return { key: bytes.slice(0, 32), offset }
 }
 
 const toSign = (record: Bytes): Bytes =>
-  concat(utf8("sotto/directory/record/1"), record.subarray(0, SIGNED_BYTES))
+  concat(domain("directory record"), record.subarray(0, SIGNED_BYTES))
 
 export interface RecordParts {
   /** Raw address, 64 bytes, and the 32-byte Ed25519 root seed that belongs to it. */
@@ -174,18 +181,18 @@ export function checkRecord(
   nowEpoch: number,
 ): RecordAccepted | RecordRefused {
   const header = readHeader(record)
-  if (header === undefined) return refuse("RECORD_SIZE")
-  if (header.version !== VERSION) return refuse("RECORD_VERSION", "ignore")
-  if (!equal(header.blinded, blinded)) return refuse("RECORD_KEY")
-  if (Math.abs(header.epoch - nowEpoch) > EPOCH_SLACK) return refuse("RECORD_EPOCH", "ignore")
-  if (header.order >= ORDER_LIMIT) return refuse("RECORD_ORDER")
+  if (header === undefined) return reject("RECORD_SIZE")
+  if (header.version !== VERSION) return ignore("RECORD_VERSION")
+  if (!equal(header.blinded, blinded)) return reject("RECORD_KEY")
+  if (Math.abs(header.epoch - nowEpoch) > EPOCH_SLACK) return ignore("RECORD_EPOCH")
+  if (header.order >= ORDER_LIMIT) return reject("RECORD_ORDER")
   const verifier = importBlinded(blinded)
   const signature = record.subarray(SIGNED_BYTES)
   if (
     verifier === undefined ||
     !primitives.ed25519.verify(verifier, toSign(record), signature.slice())
   )
-    return refuse("RECORD_SIGNATURE")
+    return reject("RECORD_SIGNATURE")
   return { verdict: "accept", epoch: header.epoch, order: header.order }
 }
 
@@ -210,27 +217,27 @@ export function openRecord(
   const blinded = blindedKey(address, epoch)
   const checked = checkRecord(blinded, record, epoch)
   if (checked.verdict !== "accept") return checked
-  if (checked.epoch !== epoch) return refuse("RECORD_EPOCH")
+  if (checked.epoch !== epoch) return reject("RECORD_EPOCH")
   const { key, offset } = daySecrets(address, blinded, epoch)
   const header = record.slice(0, HEADER_BYTES)
   const nonce = record.slice(HEADER_BYTES, HEADER_BYTES + NONCE_BYTES)
   const sealed = record.slice(HEADER_BYTES + NONCE_BYTES, SIGNED_BYTES)
   const content = primitives.aesGcmOpen(key, nonce, sealed, header)
-  if (content === undefined) return refuse("RECORD_CONTENT")
+  if (content === undefined) return reject("RECORD_CONTENT")
   return readContent(content, checked.order - offset)
 }
 
 function readContent(content: Bytes, expectedSequence: number): RecordOpened | RecordRefused {
   try {
     const reader = new Reader(content)
-    if (reader.u8() !== KIND_CARD) return refuse("RECORD_VERSION", "ignore")
+    if (reader.u8() !== KIND_CARD) return ignore("RECORD_VERSION")
     const sequence = reader.u32()
     const payload = reader.bytes(4, PAYLOAD_MAX_BYTES)
     reader.zeros()
-    if (sequence !== expectedSequence) return refuse("RECORD_CONTENT")
+    if (sequence !== expectedSequence) return reject("RECORD_CONTENT")
     return { verdict: "accept", sequence, payload }
   } catch (error) {
-    if (error instanceof CryptoError) return refuse("RECORD_CONTENT")
+    if (error instanceof CryptoError) return reject("RECORD_CONTENT")
     throw error
   }
 }
