@@ -6,7 +6,7 @@
  * Asynchronous because MLS is; no clock, no I/O. A 1:1 thread usually has one channel, two when both sides wrote first at once.
  */
 import { type Address, addressBytes, addressFromBytes } from "../crypto/address.ts"
-import { type Bytes, equal, Reader, toHex, Writer } from "../crypto/bytes.ts"
+import { type Bytes, equal, Reader, Writer } from "../crypto/bytes.ts"
 import { openThread, sealThread, THREAD_PLAINTEXT_BYTES } from "../crypto/envelope.ts"
 import { assert, CryptoError } from "../crypto/errors.ts"
 import { cut, decodeFragment, type Fragment } from "../crypto/fragment.ts"
@@ -80,8 +80,6 @@ export const HELD_MAX = 8
 
 /** An envelope that a channel waits for. */
 export interface Expected {
-  /** Hexadecimal of the tag's 16 bytes: the key of the map. */
-  readonly tag: string
   readonly epoch: number
   readonly leaf: number
   readonly counter: number
@@ -110,18 +108,20 @@ async function newEpoch(state: SessionState): Promise<ChannelEpoch> {
 
 const sizeOf = (epoch: ChannelEpoch) => windowSize(epoch.windows.size + 1)
 
-/** Every tag this channel waits for. */
-export function expectedTags(channel: Channel): Expected[] {
+/** Every envelope this channel waits for. */
+export function expectedOf(channel: Channel): Expected[] {
   return channel.epochs.flatMap((epoch) =>
     Array.from(epoch.windows).flatMap(([leaf, window]) =>
-      expected(window, sizeOf(epoch)).map((counter) => ({
-        tag: toHex(threadTag(epoch.keys, leaf, counter)),
-        epoch: epoch.epoch,
-        leaf,
-        counter,
-      })),
+      expected(window, sizeOf(epoch)).map((counter) => ({ epoch: epoch.epoch, leaf, counter })),
     ),
   )
+}
+
+/** The tag of an expected envelope, 16 bytes. Costs an HMAC: derive once, keep. */
+export function tagAt(channel: Channel, at: Expected): Bytes {
+  const epoch = channel.epochs.find((each) => each.epoch === at.epoch)
+  assert(epoch !== undefined, "expected in an epoch that is kept")
+  return threadTag(epoch.keys, at.leaf, at.counter)
 }
 
 const replaceEpoch = (channel: Channel, epoch: ChannelEpoch): Channel => ({
