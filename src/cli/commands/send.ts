@@ -19,10 +19,12 @@ export async function run(context: Context): Promise<void> {
   const { out } = context
   const to = context.arg(0)
   const id = context.text("id")
-  const text = await textOf(context, to)
   const asked = STATES.find((state) => state === context.text("wait"))
+  const timeoutMs =
+    context.timeMs("timeout") ?? (asked === undefined ? OWN_TIMEOUT_MS : WAIT_TIMEOUT_MS)
+  const text = await textOf(context, to)
   const message = await withIdentity(context, (attached) =>
-    send(context, attached, { to, text, ...(id === undefined ? {} : { id }) }, asked),
+    send(context, attached, { to, text, ...(id === undefined ? {} : { id }) }, asked, timeoutMs),
   )
   if (out.json) out.object(message)
   else out.line(`${message.id}  ${message.state}`)
@@ -47,14 +49,13 @@ async function send(
   { api, own }: Attached,
   params: { to: string; text: string; id?: string },
   asked: DeliveryState | undefined,
+  timeoutMs: number,
 ): Promise<Message> {
   const wanted = asked ?? (own ? "gossiped" : "queued")
   if (wanted === "queued") return (await api.call("messages.send", params, context)).message
   const watch = new DeliveryWatch(api)
   try {
     const { message } = await api.call("messages.send", params, context)
-    const timeoutMs =
-      context.timeMs("timeout") ?? (asked === undefined ? OWN_TIMEOUT_MS : WAIT_TIMEOUT_MS)
     return await watch.reaches(message, wanted, giveUp(api, context.signal, timeoutMs))
   } finally {
     watch.end()
