@@ -45,6 +45,7 @@ export interface DoubleOptions {
 export class NodeDouble implements Api {
   readonly calls: { method: Method; params: unknown; signal: AbortSignal | undefined }[] = []
   readonly #listeners = new Set<(event: ApiEvent) => void>()
+  readonly #closedListeners = new Set<(reason: string) => void>()
   readonly #options: DoubleOptions
   readonly #facts: Facts = {
     mesh: null,
@@ -88,8 +89,9 @@ export class NodeDouble implements Api {
     return this.#listeners.size
   }
 
-  closed(): () => void {
-    return () => undefined
+  closed(listener: (reason: string) => void): () => void {
+    this.#closedListeners.add(listener)
+    return () => this.#closedListeners.delete(listener)
   }
 
   close(): Promise<void> {
@@ -193,7 +195,10 @@ export class NodeDouble implements Api {
     },
     subscribe: () => ({ status: this.#status() }),
     stop: () => {
-      setImmediate(() => this.#options.onStop?.())
+      setImmediate(() => {
+        this.#options.onStop?.()
+        for (const listener of this.#closedListeners) listener("STOPPING")
+      })
       return {}
     },
   }
