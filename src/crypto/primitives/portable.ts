@@ -101,13 +101,16 @@ const mlKem1024: Kem<"ml-kem-1024"> = {
   },
   encapsulate(key) {
     const { cipherText, sharedSecret } = preparedOf(key).encapsulate()
-    return { ciphertext: cipherText, secret: sharedSecret }
+    return { ciphertext: cipherText, secret: sharedSecret.slice() }
   },
+  // noble returns the secret as a view whose other half is the encryption randomness; `slice` leaves that behind.
   decapsulate: (key, ciphertext) =>
-    ml_kem1024.decapsulate(
-      exactly(ciphertext, sizes.ML_KEM_1024.ciphertextBytes, "ml-kem-1024 ciphertext"),
-      pairOf(key).secretKey,
-    ),
+    ml_kem1024
+      .decapsulate(
+        exactly(ciphertext, sizes.ML_KEM_1024.ciphertextBytes, "ml-kem-1024 ciphertext"),
+        pairOf(key).secretKey,
+      )
+      .slice(),
 }
 
 interface Scheme {
