@@ -2,6 +2,7 @@
 // nothing is a Buffer or a view of something larger, and a wrong length is CryptoError BAD_LENGTH before anything happens.
 import assert from "node:assert/strict"
 import { describe, it } from "node:test"
+import { inspect } from "node:util"
 import fc from "fast-check"
 import { utf8 } from "../../../src/crypto/bytes.ts"
 import type { Bytes } from "../../../src/crypto/bytes.ts"
@@ -311,6 +312,25 @@ for (const p of both)
       const point = p.x25519.publicFromPrivate(agreeing)
       scalar.fill(0)
       assert.deepEqual(p.x25519.publicFromPrivate(agreeing), point)
+    })
+
+    it("a key shows nothing of itself", () => {
+      const seed = new Uint8Array(32).fill(0xa5)
+      const keys = [
+        p.ed25519.importPrivate(seed),
+        p.mlDsa65.importPrivate(seed),
+        p.x25519.importPrivate(seed),
+      ]
+      for (const key of keys) {
+        const shown = `${JSON.stringify(key)} ${inspect(key, { depth: 9, showHidden: true })}`
+        assert.doesNotMatch(shown, /165,\s*165|a5a5|a5 a5/i)
+      }
+    })
+
+    it("a key of the other implementation is refused", () => {
+      const other = both.find((each) => each !== p)!
+      const key = other.ed25519.importPrivate(new Uint8Array(32))
+      assert.throws(() => p.ed25519.sign(key, message))
     })
 
     it("randomness is of the length asked for, and not twice the same", () => {
