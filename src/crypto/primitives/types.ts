@@ -1,6 +1,6 @@
 /**
  * The primitives everything else is built on, as one interface with two implementations: `native.ts` (node:crypto, OpenSSL 3.5)
- * and `portable.ts` (noble and hash-wasm; browsers and cross-checks). Import them as `#primitives`, never by file, outside of tests.
+ * and `portable.ts` (noble; browsers and cross-checks). Import them as `#primitives`, never by file, outside of tests.
  * Keys are opaque handles, because importing a raw key costs as much as using it: import once, keep the handle.
  * All functions are synchronous and pure but for the randomness that key generation, encapsulation and hedged signing draw
  * themselves. Inputs are neither mutated nor kept; results are the caller's own, plain and never views of something larger.
@@ -47,7 +47,10 @@ export interface Signer<Name extends string> {
    */
   importPublic(raw: Bytes): Handle<`${Name}-public`>
   publicFromPrivate(key: Handle<`${Name}-private`>): Bytes
-  /** ML-DSA and SLH-DSA are hedged: two signatures of one message differ. `context` (FIPS 204/205, at most 255 bytes) only for ML-DSA and SLH-DSA; Ed25519 throws when one is given. */
+  /**
+   * ML-DSA and SLH-DSA are hedged (two signatures of one message differ) and take a `context` of at most 255 bytes (FIPS 204
+   * and 205), where none and the empty one are the same. Ed25519 is deterministic and throws when a context is given.
+   */
   sign(key: Handle<`${Name}-private`>, message: Bytes, context?: Bytes): Bytes
   verify(key: Handle<`${Name}-public`>, message: Bytes, signature: Bytes, context?: Bytes): boolean
 }
