@@ -103,20 +103,22 @@ interface AppProps {
 function App({ store, write, onSuspender }: AppProps): ReactNode {
   const model = useSyncExternalStore(store.subscribe, store.get)
   const { setCursorPosition } = useCursor()
-  const { stdin, setRawMode } = useStdin()
-  const { suspendTerminal } = useApp()
+  const input = useStdin()
+  const terminal = useApp()
 
+  const { stdin } = input
   useEffect(() => {
-    setRawMode(true)
+    input.setRawMode(true)
     write(MODES_ON)
     const stop = readKeys(stdin, (event) => store.dispatch({ type: "input", event }))
-    onSuspender(suspendTerminal)
+    onSuspender((during) => terminal.suspendTerminal(during))
     return () => {
       stop()
       write(MODES_OFF)
-      setRawMode(false)
+      input.setRawMode(false)
     }
-  }, [store, stdin, setRawMode, write, suspendTerminal, onSuspender])
+    // Once for the life of the screen: what Ink hands out here does not change.
+  }, [])
 
   const page = pageOf(model)
   setCursorPosition(page === null ? chatCursor(model) : (page.cursor ?? undefined))
@@ -175,7 +177,9 @@ export async function runTui(api: Api | Promise<Api>, options: TuiOptions = {}):
   let exitCode = 0
   let suspender: ((during: () => Promise<void>) => Promise<void>) | null = null
 
-  const write = (sequence: string) => void (stdout.writable && stdout.write(sequence))
+  const write = (sequence: string) => {
+    if (stdout.writable) stdout.write(sequence)
+  }
   const perform = createPerformer({
     api: ready,
     signal: stopping.signal,

@@ -215,68 +215,60 @@ function vertical(model: Model, by: -1 | 1): Model {
   return model
 }
 
+const leave = (model: Model): Step => and(model, { type: "exit", code: 0 })
+const pageOf = (model: Model): number => Math.max(1, layout(model).messageRows - 2)
+
+function toOldest(model: Model): Step {
+  if (model.draft.text !== "") return only(withDraft(model, { type: "line-start" }))
+  if (model.history === null) return only(model)
+  const anchor = atOldest(transcriptOf(model), layout(model).messageRows)
+  return only({ ...model, history: withAnchor(model.history, anchor) })
+}
+
+function toBottom(model: Model): Step {
+  const scrolledUp = model.history !== null && model.history.anchor !== null
+  return scrolledUp || model.draft.text === ""
+    ? toNewest(model)
+    : only(withDraft(model, { type: "line-end" }))
+}
+
+/** What has a meaning of its own on this screen; every other action moves through or changes the draft, or opens a chat. */
+const HANDLERS: Readonly<Partial<Record<Action, (model: Model) => Step>>> = {
+  send: (model) => carryOut(model, interpret(model.draft.text, knownNames(model))),
+  newline: (model) => only(withDraft(model, { type: "insert", text: "\n" })),
+  complete: (model) => only(complete(model, 1)),
+  "complete-back": (model) => only(complete(model, -1)),
+  "next-unread": openNextUnread,
+  "next-chat": (model) => openBy(model, 1),
+  "previous-chat": (model) => openBy(model, -1),
+  "page-up": (model) => only(scroll(model, -pageOf(model))),
+  "page-down": (model) => only(scroll(model, pageOf(model))),
+  "line-up": (model) => only(vertical(model, -1)),
+  "line-down": (model) => only(vertical(model, 1)),
+  top: toOldest,
+  bottom: toBottom,
+  back: (model) => (model.notice === null ? toNewest(model) : only({ ...model, notice: null })),
+  interrupt,
+  "end-of-input": (model) =>
+    model.draft.text === "" ? leave(model) : only(withDraft(model, { type: "delete" })),
+  help: (model) => only({ ...model, overlay: { name: "help", scroll: 0 } }),
+  repaint: (model) => and(model, { type: "repaint" }),
+  suspend: (model) => and(model, { type: "suspend" }),
+}
+
 /** A key that `keys.ts` knows. */
 export function onChatKey(model: Model, action: Action): Step {
-  const page = Math.max(1, layout(model).messageRows - 2)
-  switch (action) {
-    case "send":
-      return carryOut(model, interpret(model.draft.text, knownNames(model)))
-    case "newline":
-      return only(withDraft(model, { type: "insert", text: "\n" }))
-    case "complete":
-      return only(complete(model, 1))
-    case "complete-back":
-      return only(complete(model, -1))
-    case "next-unread":
-      return openNextUnread(model)
-    case "next-chat":
-      return openBy(model, 1)
-    case "previous-chat":
-      return openBy(model, -1)
-    case "page-up":
-      return only(scroll(model, -page))
-    case "page-down":
-      return only(scroll(model, page))
-    case "line-up":
-      return only(vertical(model, -1))
-    case "line-down":
-      return only(vertical(model, 1))
-    case "top": {
-      if (model.draft.text !== "") return only(withDraft(model, { type: "line-start" }))
-      if (model.history === null) return only(model)
-      const anchor = atOldest(transcriptOf(model), layout(model).messageRows)
-      return only({ ...model, history: withAnchor(model.history, anchor) })
-    }
-    case "bottom":
-      return model.history?.anchor != null || model.draft.text === ""
-        ? toNewest(model)
-        : only(withDraft(model, { type: "line-end" }))
-    case "back":
-      return model.notice === null ? toNewest(model) : only({ ...model, notice: null })
-    case "interrupt":
-      return interrupt(model)
-    case "end-of-input":
-      return model.draft.text === ""
-        ? and(model, { type: "exit", code: 0 })
-        : only(withDraft(model, { type: "delete" }))
-    case "help":
-      return only({ ...model, overlay: { name: "help", scroll: 0 } })
-    case "repaint":
-      return and(model, { type: "repaint" })
-    case "suspend":
-      return and(model, { type: "suspend" })
-    default: {
-      if (isMotion(action)) return only(withDraft(model, { type: action }))
-      const entry = entries(model)[Number(action.slice("open-".length)) - 1]
-      return entry === undefined ? only(model) : openChat(model, entry.key)
-    }
-  }
+  const handler = HANDLERS[action]
+  if (handler !== undefined) return handler(model)
+  if (isMotion(action)) return only(withDraft(model, { type: action }))
+  const entry = entries(model)[Number(action.slice("open-".length)) - 1]
+  return entry === undefined ? only(model) : openChat(model, entry.key)
 }
 
 /** Typed text. On a request the letters are answers, not a message. */
 export function onChatText(model: Model, text: string): Step {
-  const contact = openEntry(model)?.contact
-  if (isRequest(model) && model.draft.text === "" && contact != null) {
+  const contact = openEntry(model)?.contact ?? null
+  if (isRequest(model) && model.draft.text === "" && contact !== null) {
     if (text === "a")
       return and({ ...model, blockArmed: false }, { type: "accept", contact: contact.address })
     if (text === "b")

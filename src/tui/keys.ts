@@ -30,7 +30,7 @@ export const BINDINGS: readonly Binding[] = [
   bind("Writing", "alt-enter ctrl-j shift-enter", "newline", "new line"),
   bind("Writing", "tab", "complete", "complete a command or a name"),
   bind("Writing", "shift-tab", "complete-back", "the completion before"),
-  bind("Writing", "left ctrl-b", "left", "one character left"),
+  bind("Writing", "left", "left", "one character left"),
   bind("Writing", "right ctrl-f", "right", "one character right"),
   bind("Writing", "alt-b ctrl-left alt-left", "word-left", "one word left"),
   bind("Writing", "alt-f ctrl-right alt-right", "word-right", "one word right"),

@@ -226,7 +226,7 @@ export interface Entry {
 
 const entriesOf = new WeakMap<object, WeakMap<object, readonly Entry[]>>()
 
-/** The chat list: unread and requests first, then by last activity, then by name. Remembered for as long as nothing changes. */
+/** The chat list: unread first, then by last activity, then by name; requests last. Remembered for as long as nothing changes. */
 export function entries(model: Pick<Model, "threads" | "contacts">): readonly Entry[] {
   const byContacts = entriesOf.get(model.threads) ?? new WeakMap<object, readonly Entry[]>()
   entriesOf.set(model.threads, byContacts)
@@ -267,7 +267,8 @@ function listEntries({ threads, contacts }: Pick<Model, "threads" | "contacts">)
       at: 0,
     })
   }
-  const urgency = (entry: Entry) => (entry.unread > 0 || entry.request ? 0 : 1)
+  // A stranger must not be able to take the first place: requests come last, and the status line counts them.
+  const urgency = (entry: Entry) => (entry.request ? 2 : entry.unread > 0 ? 0 : 1)
   return rows.sort((a, b) => urgency(a) - urgency(b) || b.at - a.at || (a.title < b.title ? -1 : 1))
 }
 

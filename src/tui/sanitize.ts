@@ -46,16 +46,18 @@ export const sanitizeLine = (text: string): string =>
   sanitize(text).replaceAll("\n", " ").replace(/ +/g, " ").trim()
 
 // Ticks, warning signs, boxes and emoji are how we speak about trust; nobody may wear them as part of a name. They also
-// differ in width between terminals, and names stand to the left of other columns.
-const NOT_IN_NAMES = /[^\p{L}\p{M}\p{N}\p{P}\x20-\x7e]/gu
+// differ in width between terminals, and names stand to the left of other columns. Dots separate our facts from their names.
+const NOT_IN_NAMES = /[^\p{L}\p{M}\p{N}\p{P}\x20-\x7e]|[·•‧∙●]/gu
 
 /** A name as it may stand in a list or a gutter: one line, letters, digits, punctuation. May come out empty. */
 export const sanitizeName = (text: string): string =>
   sanitizeLine(text).replace(NOT_IN_NAMES, "").replace(ORPHANED, "$1").replace(/ +/g, " ").trim()
 
+const CONTROL = /\p{Cc}|\p{Cf}/u
+
 /** Whether a paste holds something that a person would not have typed: the composer asks before taking it. */
 export const hasControls = (text: string): boolean =>
-  [...text.replace(BREAKS, "\n").replace(/[\n\t]/g, "")].some((char) => /\p{Cc}|\p{Cf}/u.test(char))
+  CONTROL.test(text.replace(BREAKS, "").replace(/[\n\t]/g, ""))
 
 /** Start and end of an address: enough to tell two apart at a glance, never enough to verify. */
 export const shortAddress = (address: string): string => {

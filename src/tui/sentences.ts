@@ -56,7 +56,7 @@ export const spoken = (error: unknown): string => {
 
 /** Why a message was not sent. Failures carry codes of the node's own; those without a sentence are shown as they are. */
 export const failureOf = (failure: string | null): string => {
-  if (failure === null) return "not sent"
+  if (failure === null) return "Not sent."
   const known = failure in SENTENCES ? SENTENCES[failure as ApiErrorCode].what : null
-  return known ?? `not sent (${sanitizeLine(failure).slice(0, 60)})`
+  return known ?? `Not sent (${sanitizeLine(failure).slice(0, 60)}).`
 }

@@ -8,8 +8,8 @@ import type { Action, Effect, Model } from "./model.ts"
 import { update } from "./update.ts"
 
 export interface Store {
-  get(): Model
-  subscribe(listener: () => void): () => void
+  readonly get: () => Model
+  readonly subscribe: (listener: () => void) => () => void
   dispatch(action: Action): void
   /** Something the API told; applied with the others of this tenth of a second. */
   tell(event: ApiEvent): void
@@ -55,7 +55,7 @@ export function createStore({ initial, now, perform }: StoreParts): Store {
 
   /** A clock only while something on screen depends on it: an idle chat costs nothing. */
   function schedule(): void {
-    const wanted = !stopped && (model.notice !== null || model.status?.alone != null)
+    const wanted = !stopped && (model.notice !== null || (model.status?.alone ?? null) !== null)
     if (wanted && ticker === null)
       ticker = setInterval(() => dispatch({ type: "tick" }), TICK_MS).unref()
     if (!wanted && ticker !== null) {

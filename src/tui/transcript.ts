@@ -114,7 +114,7 @@ function messageRows(model: Model, message: Message, name: string, width: number
     i === 0 ? [...head, span(text)] : [indent, bar, span(text)],
   )
   if (message.state !== "failed") return rows
-  const reason = `! ${failureOf(message.failure)} · /retry tries again`
+  const reason = `! ${failureOf(message.failure)} /retry sends it again.`
   return [...rows, ...wrap(reason, textWidth).map((text): Row => [indent, bar, span(text, "bad")])]
 }
 

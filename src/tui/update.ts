@@ -9,6 +9,7 @@ import { interrupt, onChatKey, onChatPaste, onChatText, openChat } from "./chat.
 import { contactName } from "./commands.ts"
 import type { InputEvent } from "./input.ts"
 import { actionOf, isMotion } from "./keys.ts"
+import type { Action as KeyAction } from "./keys.ts"
 import { isRequest, layout, transcriptOf } from "./layout.ts"
 import type { Action, Effect, Model, Screen, Step } from "./model.ts"
 import { and, entries, noticed, only } from "./model.ts"
@@ -263,21 +264,19 @@ function onChat(model: Model, event: InputEvent): Step {
 }
 
 /** Keys that mean the same on every form. */
+const FORM_KEYS: Readonly<
+  Partial<Record<KeyAction, (model: Model, empty: boolean) => Step | null>>
+> = {
+  interrupt: (model, empty) => (empty ? interrupt({ ...model, draft: emptyDraft }) : null),
+  "end-of-input": (model, empty) => (empty ? and(model, { type: "exit", code: 0 }) : null),
+  repaint: (model) => and(model, { type: "repaint" }),
+  suspend: (model) => and(model, { type: "suspend" }),
+  help: (model) => only({ ...model, overlay: { name: "help", scroll: 0 } }),
+}
+
 function onFormKey(model: Model, empty: boolean, chord: string): Step | null {
-  switch (actionOf(chord)) {
-    case "interrupt":
-      return empty ? interrupt({ ...model, draft: emptyDraft }) : null
-    case "end-of-input":
-      return empty ? and(model, { type: "exit", code: 0 }) : null
-    case "repaint":
-      return and(model, { type: "repaint" })
-    case "suspend":
-      return and(model, { type: "suspend" })
-    case "help":
-      return only({ ...model, overlay: { name: "help", scroll: 0 } })
-    default:
-      return null
-  }
+  const action = actionOf(chord)
+  return action === undefined ? null : (FORM_KEYS[action]?.(model, empty) ?? null)
 }
 
 /** What a key or a paste does to the one line of a form; null: nothing. */

@@ -10,7 +10,9 @@ const segmenter = new Intl.Segmenter(undefined, { granularity: "grapheme" })
 
 /** User-perceived characters of sanitised text. */
 export const graphemes = (text: string): string[] =>
-  PRINTABLE_ASCII.test(text) ? [...text] : Array.from(segmenter.segment(text), (s) => s.segment)
+  PRINTABLE_ASCII.test(text)
+    ? text.split("")
+    : Array.from(segmenter.segment(text), ({ segment }) => segment)
 
 const cellsOfCluster = (cluster: string): number => {
   const whole = stringWidth(cluster)

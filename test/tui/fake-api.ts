@@ -30,6 +30,10 @@ export const TICKET = `sotto-invite1${"k4n8w2pz".repeat(38)}`
 export const addressOf = (name: string): string =>
   `sotto1${name.padEnd(109, "qpzry9x8gf2tvdw0")}`.slice(0, 115)
 
+/** A thread's id: the name in hexadecimal, so that a failing test can be read. */
+const idOf = (name: string): string =>
+  Buffer.from(name).toString("hex").padEnd(32, "0").slice(0, 32)
+
 const position = (index: number): string => index.toString().padStart(12, "0")
 
 export interface Call {
@@ -157,10 +161,7 @@ export class FakeApi implements Api {
   /** A thread with a contact of that name, made when there is none. */
   thread(name: string, change: Partial<ThreadSummary> = {}): ThreadSummary {
     const contact = this.contacts.get(addressOf(name)) ?? this.contact(name)
-    const id = [...name]
-      .map((c) => c.charCodeAt(0).toString(16))
-      .join("")
-      .padEnd(32, "0")
+    const id = idOf(name)
     const thread: ThreadSummary = {
       id,
       title: name,
@@ -205,7 +206,7 @@ export class FakeApi implements Api {
 
   /** A message arrives. */
   theySay(name: string, text: string): Message {
-    const before = this.threads.get(this.#idOf(name))
+    const before = this.threads.get(idOf(name))
     const message = this.past(name, text)
     const thread = this.threads.get(message.thread)
     if (thread === undefined) throw new Error("no such thread")
@@ -223,13 +224,6 @@ export class FakeApi implements Api {
       all.map((m) => (m.id === message.id ? { ...m, state, failure } : m)),
     )
     this.tell({ type: "delivery", thread: message.thread, id: message.id, state, failure })
-  }
-
-  #idOf(name: string): string {
-    return [...name]
-      .map((c) => c.charCodeAt(0).toString(16))
-      .join("")
-      .padEnd(32, "0")
   }
 
   #tellThread(id: string): void {

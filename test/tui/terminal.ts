@@ -9,7 +9,7 @@ import xterm from "@xterm/headless"
 import type { IBufferCell, Terminal } from "@xterm/headless"
 import stringWidth from "string-width"
 
-const DEADLINE_MS = 20_000
+const DEADLINE_MS = 10_000
 
 class Input extends PassThrough {
   readonly isTTY = true

@@ -81,12 +81,12 @@ function firstRow(model: Model, height: number): number {
 
 /** A stranger asks: two letters answer, and looking is not answering. */
 function requestRows(model: Model): Row[] {
-  const contact = openEntry(model)?.contact
-  const name = contact == null ? "Somebody" : contactName(contact)
+  const contact = openEntry(model)?.contact ?? null
+  const name = contact === null ? "Somebody" : contactName(contact)
   return [
     [
-      span(` ? ${name} wants to write to you.`, "warn"),
-      span(" They are not told whether you saw this.", "dim"),
+      span(` ? "${name}" wants to write to you.`, "warn"),
+      span(" They do not learn that you saw it.", "dim"),
     ],
     model.blockArmed
       ? [span(" ! Press b once more to block. ", "bad"), span("Any other key leaves it.", "dim")]

@@ -131,8 +131,8 @@ function finishedPage(model: Model, setup: Setup): Page {
   )
   const rows = [
     [
-      span(" You exist.", "strong"),
-      span(" Give your code to friends; the ticket lets new ones in.", "dim"),
+      span(" Your identity is ready.", "strong"),
+      span(" Friends add the code; the ticket lets new ones in.", "dim"),
     ],
     ...body,
     below,

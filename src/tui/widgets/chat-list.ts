@@ -29,7 +29,9 @@ export function titleRow(model: Model, entry: Entry | null): Row {
     contact?.state === "pending" ? "looking for their card" : "",
     contact?.verified === true ? `${model.settings.glyphs.verified} verified` : "",
   ].filter((fact) => fact !== "")
-  return [span(` ${entry.title}`, "strong"), ...facts.map((fact) => span(` · ${fact}`, "dim"))]
+  // What a stranger calls themselves is a quotation.
+  const title = entry.request ? `"${entry.title}"` : entry.title
+  return [span(` ${title}`, "strong"), ...facts.map((fact) => span(` · ${fact}`, "dim"))]
 }
 
 const countText = (entry: Entry): string =>
@@ -73,7 +75,7 @@ export function listRow(model: Model, entry: Entry, index: number, width: number
   const count = countText(entry)
   const mark = trustMark(model, entry)
   const number = index < NUMBERED ? `${index + 1}` : " "
-  const room = width - 4 - (mark === "" ? 0 : 2) - (count === "" ? 0 : count.length + 1)
+  const room = width - 5 - (mark === "" ? 0 : 2) - (count === "" ? 0 : count.length + 1)
   return column(
     [
       span(` ${number} `, "dim"),
@@ -89,6 +91,7 @@ export function listRow(model: Model, entry: Entry, index: number, width: number
         ),
       ),
       span(count, "accent"),
+      span(" "),
     ],
     width,
   )
