@@ -25,9 +25,10 @@ const METHODS: Table = {
   },
   id: (node) => node.self,
   "contacts.list": (node) => ({ contacts: node.chat.contacts() }),
-  "contacts.add": async (node, { code, name }) => ({
-    contact: await node.chat.addContact(addressIn(node, code), name),
-  }),
+  "contacts.add": async (node, { code, name }) => {
+    const who = personIn(node, code)
+    return { contact: await node.chat.addContact(who.address, name ?? (who.name || undefined)) }
+  },
   "contacts.remove": async (node, { contact }) => {
     await node.chat.remove(contact)
     return {}
@@ -70,14 +71,15 @@ async function createProfile(node: SottoNode, params: Params<"profile.create">) 
     params.ticket === undefined ? { name: `${name}'s mesh` } : { ticket: params.ticket },
   )
   await node.createIdentity(name, passphrase)
-  if (invitation?.inviter !== undefined) await node.chat.addContact(invitation.inviter, undefined)
+  const inviter = invitation?.inviter
+  if (inviter !== undefined) await node.chat.addContact(inviter.address, inviter.name || undefined)
   return { address: node.self.address, ticket: ticket(node) }
 }
 
-const ticket = (node: SottoNode) => ticketFor(node.mesh, node.addresses(), node.addressOrNull)
+const ticket = (node: SottoNode) => ticketFor(node.mesh, node.addresses(), node.selfOrNull)
 
 /** An address, or a ticket of this mesh that names its inviter. Throws ApiError BAD_ADDRESS, BAD_TICKET, OTHER_MESH. */
-function addressIn(node: SottoNode, code: string): Address {
+function personIn(node: SottoNode, code: string): { address: Address; name: string } {
   const text = code.trim()
   if (looksLikeTicket(text)) {
     const invitation = readTicket(text)
@@ -87,7 +89,7 @@ function addressIn(node: SottoNode, code: string): Address {
     return invitation.inviter
   }
   try {
-    return parseAddress(text).address
+    return { address: parseAddress(text).address, name: "" }
   } catch (cause) {
     if (cause instanceof CryptoError)
       throw new ApiError("BAD_ADDRESS", "that is not a whole address", { cause })

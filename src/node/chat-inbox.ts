@@ -13,6 +13,7 @@ import {
   type Read,
   readPayload,
 } from "../chat/channel.ts"
+import { named } from "../chat/contact.ts"
 import type { Content } from "../chat/content.ts"
 import { decodeHello } from "../chat/hello.ts"
 import { received } from "../chat/thread.ts"
@@ -207,7 +208,7 @@ export class Inbox {
       case "receipt":
         return this.#outbox.delivered(step, content.ids, peer)
       case "profile":
-        step.contacts.set(peer, { ...contact, theirName: content.name })
+        step.contacts.set(peer, named(contact, content.name, this.#book.namesBut(peer)))
         return
       case "text": {
         if ((await this.#book.records.findMessage(content.id)) !== undefined) return

@@ -1,17 +1,14 @@
 /**
- * Which mesh this profile belongs to: founding one, reading it from the store, making a ticket for it. A profile belongs to one mesh
+ * Which mesh a profile belongs to: founding one, reading tickets and making them. A profile belongs to one mesh
  * for good; another mesh is another profile.
  */
 import { primitives } from "#primitives"
-import type { Address } from "../crypto/address.ts"
-import { type Bytes, equal, utf8 } from "../crypto/bytes.ts"
+import { type Bytes, equal } from "../crypto/bytes.ts"
 import { CryptoError } from "../crypto/errors.ts"
 import { decodeGenesis, encodeGenesis, type Genesis, meshIdOf } from "../crypto/genesis.ts"
 import { decodeTicket, encodeTicket, type Ticket } from "../crypto/ticket.ts"
 import { ApiError } from "./api/errors.ts"
-import type { Store } from "./store.ts"
 
-const GENESIS = utf8("genesis")
 /** Work for one envelope while no ledger sets the price: some 15 ms of one core. */
 export const POW_BITS = 16
 
@@ -38,21 +35,6 @@ export function foundMesh(name: string, powBits = POW_BITS): Mesh {
   }
 }
 
-/** The mesh of this profile. Throws ApiError STORE_DAMAGED. */
-export async function storedMesh(store: Store): Promise<Mesh | undefined> {
-  const bytes = await store.get("mesh", GENESIS)
-  if (bytes === undefined) return undefined
-  try {
-    return meshFrom(bytes.slice())
-  } catch (cause) {
-    throw new ApiError("STORE_DAMAGED", "the stored genesis is damaged", { cause })
-  }
-}
-
-export function storeMesh(store: Store, mesh: Mesh): Promise<void> {
-  return store.batch([{ table: "mesh", key: GENESIS, value: mesh.bytes }], { sync: true })
-}
-
 /** Throws ApiError BAD_TICKET. */
 export function readTicket(text: string): Ticket {
   try {
@@ -74,7 +56,7 @@ export function mustBeOf(mesh: Mesh, ticket: Ticket): void {
 export function ticketFor(
   mesh: Mesh,
   addresses: readonly string[],
-  inviter: Address | null,
+  inviter: NonNullable<Ticket["inviter"]> | null,
 ): string {
   const reachable = addresses.filter((address) => !isLoopback(address))
   const peers = reachable.length > 0 ? reachable : addresses

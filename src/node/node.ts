@@ -19,18 +19,16 @@ import { callMethod } from "./api-methods.ts"
 import { Chat } from "./chat.ts"
 import { ChatRecords } from "./chat-records.ts"
 import { systemClock } from "./clock.ts"
-import { createDirectory, type Directory, directoryServices } from "./directory.ts"
-import { IDENTITY_STEPS, makeIdentity } from "./make-identity.ts"
 import {
-  foundMesh,
-  type Mesh,
-  mustBeOf,
-  meshFrom,
-  readTicket,
-  storedMesh,
-  storeMesh,
-} from "./mesh-membership.ts"
-import { fetchGenesis, type Network, startNetwork } from "./network.ts"
+  createDirectory,
+  type Directory,
+  type DirectoryLibp2p,
+  directoryServices,
+} from "./directory.ts"
+import { IDENTITY_STEPS, makeIdentity } from "./make-identity.ts"
+import { fetchGenesis, keepGenesis, MeshError, storedGenesis } from "./mesh-genesis.ts"
+import { foundMesh, type Mesh, mustBeOf, meshFrom, readTicket } from "./mesh-membership.ts"
+import { type Network, type NetworkParts, startNetwork } from "./network.ts"
 import { newPeerKey, peerKeyAt } from "./peer-key.ts"
 import { Sealed } from "./sealed.ts"
 import { sealedShelf } from "./sealed-store.ts"
@@ -119,7 +117,8 @@ export class SottoNode implements Api {
     const { dataDir, ephemeral = false, socketPath, log } = this.options
     this.#store = ephemeral ? await openMemoryStore() : await openStore(join(dataDir, "store"))
     this.#keyfile = ephemeral ? undefined : await readKeyfile(this.#vaultPath)
-    this.#mesh = await storedMesh(this.#store)
+    const genesis = await storedGenesis(this.#store)
+    this.#mesh = genesis === undefined ? undefined : meshFrom(genesis.slice())
     this.#server = await serveApi({ socketPath, api: this, log })
     if (this.#mesh !== undefined) await this.#startNetwork(this.#mesh, [])
     if (this.options.ticket !== undefined) await this.joinMesh({ ticket: this.options.ticket })
@@ -243,8 +242,8 @@ export class SottoNode implements Api {
     return this.#network?.addresses() ?? []
   }
 
-  get addressOrNull(): Address | null {
-    return this.#address ?? null
+  get selfOrNull(): { address: Address; name: string } | null {
+    return this.#identity === undefined ? null : this.self
   }
 
   /** With a ticket: the mesh it is for. Without: a new one. Harmless when the profile is in that mesh already. */
@@ -257,13 +256,13 @@ export class SottoNode implements Api {
     if (this.#mesh !== undefined) {
       if (ticket !== undefined) {
         mustBeOf(this.#mesh, ticket)
-        this.#network?.remember(ticket.peers)
+        this.#network?.reach(ticket.peers)
       }
       return this.#mesh
     }
     const store = this.#openStore
     const mesh = ticket === undefined ? foundMesh(name ?? "home") : await this.#fetchMesh(ticket)
-    await storeMesh(store, mesh)
+    await keepGenesis(store, mesh.bytes)
     this.#mesh = mesh
     await this.#startNetwork(mesh, ticket?.peers ?? [])
     return mesh
@@ -272,10 +271,13 @@ export class SottoNode implements Api {
   async #fetchMesh(ticket: { meshId: Bytes; peers: readonly string[] }): Promise<Mesh> {
     const signal = AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(JOIN_TIMEOUT_MS)])
     const { postQuantum = "preferred" } = this.options
-    const genesis = await fetchGenesis({ ...ticket, postQuantum, signal })
-    if (genesis === undefined)
-      throw new ApiError("UNREACHABLE", "nobody at the ticket's addresses answered")
-    return meshFrom(genesis)
+    const { meshId, peers: addresses } = ticket
+    try {
+      return meshFrom(await fetchGenesis({ meshId, addresses, postQuantum, signal }))
+    } catch (cause) {
+      if (!(cause instanceof MeshError)) throw cause
+      throw new ApiError("UNREACHABLE", "nobody at the ticket's addresses answered", { cause })
+    }
   }
 
   get #openStore(): Store {
@@ -298,20 +300,22 @@ export class SottoNode implements Api {
       key: await key,
       listen: options.listen ?? LISTEN_ANYWHERE,
       bootstrap: [...(options.bootstrap ?? []), ...peers],
-      testnet: options.testnet ?? false,
       mdns: options.mdns ?? options.testnet !== true,
+      ...(options.testnet === true ? { ipColocationWeight: 0 } : {}),
       postQuantum: options.postQuantum ?? "preferred",
+      // libp2p's types cannot know that what kad-dht needs (ping) is among the transport's own services.
       services: directoryServices({
         meshId: mesh.meshId,
         marks: marksIn(store),
         clock: systemClock,
-      }),
-      log: options.log,
-      onChange: () => this.#news.changed(),
-      onPeer: () => this.#chat?.peersChanged(),
-      onServed: (id) => {
-        this.#chat?.taken(id).catch((error: unknown) => this.#fault(error))
+      }) as unknown as NonNullable<NetworkParts["services"]>,
+      onPeers: () => {
+        this.#news.changed()
+        this.#chat?.peersChanged()
       },
+      onProgress: () => this.#news.changed(),
+      onServed: (ids) => void this.#served(ids),
+      onFault: (error) => this.#fault(error),
     })
     this.#network = network
     network.mailbox.onStored(() => {
@@ -319,11 +323,20 @@ export class SottoNode implements Api {
       this.#news.changed()
     })
     this.#directory = createDirectory({
-      libp2p: network.directoryLibp2p,
+      // with the services given above
+      libp2p: network.transport.libp2p as unknown as DirectoryLibp2p,
       verifyCard: (address, card) => soundCard(address, card)?.sequence,
     })
     await this.#startChat()
     this.#news.changed()
+  }
+
+  async #served(ids: readonly Bytes[]): Promise<void> {
+    try {
+      for (const id of ids) await this.#chat?.taken(id)
+    } catch (error) {
+      this.#fault(error)
+    }
   }
 
   #fault(error: unknown): void {
@@ -395,7 +408,7 @@ export class SottoNode implements Api {
       records,
       mailbox: network.mailbox,
       findCard: (address, signal) => findCard(directory, address, signal),
-      admit: (envelope, signal) => network.admit(envelope, signal),
+      admit: (envelope, signal) => network.pay(envelope, { signal }),
       clock: systemClock,
       emit: (event) => this.emit(event),
       log: this.options.log,
