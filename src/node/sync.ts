@@ -155,8 +155,8 @@ export class Sync {
     if (this.#stop.signal.aborted) return
     if (error instanceof SyncError) this.#parts.onRefused(peer, error.code)
     else if (error instanceof StreamError) {
-      // it left, or is too slow: it will be read when it comes back, or when its turn comes again
-      if (error.code === "UNSUPPORTED") this.#parts.onRefused(peer, "OTHER_MESH")
+      // it left, or is too slow: it will be read when it comes back, or when its turn comes again; and who does not speak this
+      // protocol may be somebody with a ticket, who came to ask for the genesis and goes again
     } else this.#parts.onFault(error)
   }
 
