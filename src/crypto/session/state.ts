@@ -21,15 +21,24 @@ import { SessionError } from "./errors.ts"
 import * as limits from "./limits.ts"
 import { suite } from "./suite.ts"
 
-const inside = Symbol("MLS state")
+/** A private field, so that a state that is logged or shown by mistake shows nothing. */
+class Sealed {
+  readonly #mls: ClientState
 
-/** Opaque. Made by `createGroup`, `joinFromWelcome` and `decodeState`, and by every operation as `next`. */
-export interface SessionState {
-  readonly [inside]: ClientState
+  constructor(mls: ClientState) {
+    this.#mls = mls
+  }
+
+  static open(state: Sealed): ClientState {
+    return state.#mls
+  }
 }
 
-export const wrap = (mls: ClientState): SessionState => ({ [inside]: mls })
-export const unwrap = (state: SessionState): ClientState => state[inside]
+/** Opaque. Made by `createGroup`, `joinFromWelcome` and `decodeState`, and by every operation as `next`. */
+export type SessionState = Sealed
+
+export const wrap = (mls: ClientState): SessionState => new Sealed(mls)
+export const unwrap = (state: SessionState): ClientState => Sealed.open(state)
 
 export const config: ClientConfig = {
   keyRetentionConfig: {

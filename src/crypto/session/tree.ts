@@ -1,13 +1,15 @@
 /**
  * Is this a ratchet tree? The checks of RFC 9420 §12.4.3.1 on the tree that a Welcome brings, done here and not by ts-mls, whose
- * own check follows indices that a stranger chose (an unmerged leaf beyond the tree makes it loop for ever) and refuses sound
- * trees in which two parents of a new leaf await different newcomers. Hashes and signatures are its work all the same.
+ * own check follows indices that a stranger chose (an unmerged leaf beyond the tree makes it loop for ever), refuses sound trees
+ * in which two parents of a new leaf await different newcomers, and takes some in which a parent leaves out a newcomer. Hashes and
+ * signatures are its work all the same.
  */
-import type { GroupContext, LeafNode, RatchetTree } from "ts-mls"
+import type { GroupContext, LeafNode, Node, RatchetTree } from "ts-mls"
 import { verifyLeafNodeSignature, verifyLeafNodeSignatureKeyPackage } from "ts-mls/leafNode.js"
-import { verifyParentHashes } from "ts-mls/parentHash.js"
+import { calculateParentHash } from "ts-mls/parentHash.js"
+import { resolution } from "ts-mls/ratchetTree.js"
 import { treeHashRoot } from "ts-mls/treeHash.js"
-import { directPath, toNodeIndex } from "ts-mls/treemath.js"
+import { directPath, left, type NodeIndex, right, toNodeIndex } from "ts-mls/treemath.js"
 import { equal, toHex } from "../bytes.ts"
 import { identityOf, speaksOurSuite } from "./credential.ts"
 import { isHybridKey } from "./keypackage.ts"
@@ -22,7 +24,7 @@ export async function isSoundTree(tree: RatchetTree, context: GroupContext): Pro
       return false
   }
   return (
-    (await verifyParentHashes(tree, suite.hash)) &&
+    (await hasSoundParentHashes(tree)) &&
     equal(context.treeHash, await treeHashRoot(tree, suite.hash))
   )
 }
@@ -82,4 +84,44 @@ function isSoundLeaf(leaf: LeafNode, index: number, context: GroupContext): Prom
   return leaf.leafNodeSource === "key_package"
     ? verifyLeafNodeSignatureKeyPackage(leaf, suite.signature)
     : verifyLeafNodeSignature(leaf, context.groupId, index, suite.signature)
+}
+
+async function hasSoundParentHashes(tree: RatchetTree): Promise<boolean> {
+  for (const [index, node] of tree.entries()) {
+    if (node?.nodeType !== "parent") continue
+    const parent = toNodeIndex(index)
+    const { unmergedLeaves } = node.parent
+    const vouchedFor =
+      (await hasSetter(tree, parent, left(parent), unmergedLeaves)) ||
+      (await hasSetter(tree, parent, right(parent), unmergedLeaves))
+    if (!vouchedFor) return false
+  }
+  return true
+}
+
+/**
+ * §7.9.2: on one side of the parent stands a node that was set together with it, and carries its hash. Everything else that has
+ * to be told a secret on that side came later, which is to say: awaits being merged.
+ */
+async function hasSetter(
+  tree: RatchetTree,
+  parent: NodeIndex,
+  child: NodeIndex,
+  unmerged: readonly number[],
+): Promise<boolean> {
+  const told = resolution(tree, child)
+  const later = new Set(unmerged.map((leaf) => 2 * leaf))
+  const setters = told.filter((index) => !later.has(index))
+  const [setter] = setters
+  if (setter === undefined || setters.length > 1) return false
+  const claimed = parentHashOf(tree[setter])
+  if (claimed === undefined) return false
+  const [hash, ancestor] = await calculateParentHash(tree, setter, suite.hash)
+  return ancestor === parent && equal(hash, claimed)
+}
+
+/** Only parents and leaves that came with a commit's path carry one. */
+function parentHashOf(node: Node | undefined): Uint8Array | undefined {
+  if (node?.nodeType === "parent") return node.parent.parentHash
+  return node?.leaf.leafNodeSource === "commit" ? node.leaf.parentHash : undefined
 }
