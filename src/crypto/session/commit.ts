@@ -18,6 +18,7 @@ import {
 import { type Bytes, equal } from "../bytes.ts"
 import { identityOf, type Member, memberAt, sameMember, speaksOurSuite } from "./credential.ts"
 import type { IgnoreCode } from "./errors.ts"
+import { lighten } from "./history.ts"
 import { isHybridKey, objectionTo } from "./keypackage.ts"
 import { MEMBERS_MAX } from "./limits.ts"
 import { copyMember, leafAt, membersOf, type SessionState, wrap } from "./state.ts"
@@ -146,7 +147,7 @@ function describe(
     changes.added.some(({ leafNode }) => equal(leafNode.signaturePublicKey, signatureKey))
   const next: ClientState = ownRemoval
     ? { ...before, secretTree: tree, groupActiveState: { kind: "removedFromGroup" } }
-    : after
+    : lighten(after)
   const present = (leaf: number, of: RatchetTree) => {
     const member = memberOf(of, leaf)
     return member === undefined ? [] : [copyMember(member)]

@@ -11,8 +11,7 @@ import {
   type KeyPackage,
   type Proposal,
 } from "ts-mls"
-import type { Bytes } from "../bytes.ts"
-import { equal } from "../bytes.ts"
+import { type Bytes, equal } from "../bytes.ts"
 import { assert } from "../errors.ts"
 import { encodeMessage } from "./codec.ts"
 import { identityOf } from "./credential.ts"
@@ -24,6 +23,7 @@ import {
   objectionTo,
   outsideLifetime,
 } from "./keypackage.ts"
+import { lighten, withReadSince } from "./history.ts"
 import * as limits from "./limits.ts"
 import { config, isMember, leafAt, membersOf, type SessionState, unwrap, wrap } from "./state.ts"
 import { suite } from "./suite.ts"
@@ -135,7 +135,7 @@ async function commit(
     throw new SessionError("TOO_LARGE", `commit of ${message.length} bytes`)
   if (welcome !== undefined && welcome.length > limits.WELCOME_MAX_BYTES)
     throw new SessionError("TOO_LARGE", `Welcome of ${welcome.length} bytes`)
-  return { commit: message, welcome, next: wrap(made.newState) }
+  return { commit: message, welcome, next: wrap(lighten(made.newState)) }
 }
 
 /**
@@ -150,14 +150,5 @@ export function mergeCommit(current: SessionState, next: SessionState): SessionS
     after.groupContext.epoch === before.groupContext.epoch + 1n,
     "a commit is merged into the epoch it was made in",
   )
-  const history = new Map(after.historicalReceiverData)
-  for (const [epoch, keys] of history) {
-    const asRead =
-      epoch === before.groupContext.epoch
-        ? before.secretTree
-        : before.historicalReceiverData.get(epoch)?.secretTree
-    assert(asRead !== undefined, "the commit was made from this group's past")
-    history.set(epoch, { ...keys, secretTree: asRead })
-  }
-  return wrap({ ...after, historicalReceiverData: history })
+  return wrap(withReadSince(after, before))
 }

@@ -3,14 +3,14 @@
  * outside sees who wrote or what changed. Reading never throws for what it is given: a message that is malformed, foreign, late,
  * repeated or dishonest is `ignored` with a code, and the state stays what it was.
  */
-import { createApplicationMessage, type PrivateMessage, type SecretTree } from "ts-mls"
+import { createApplicationMessage, type PrivateMessage } from "ts-mls"
 import { type UnprotectResult, unprotectPrivateMessage } from "ts-mls/messageProtection.js"
 import { decryptSenderData } from "ts-mls/privateMessage.js"
 import { type Bytes, equal } from "../bytes.ts"
-import { assert } from "../errors.ts"
 import { decodeMessage, encodeMessage } from "./codec.ts"
 import { type CommitChanges, readCommit } from "./commit.ts"
 import { type IgnoreCode, SessionError } from "./errors.ts"
+import { withRead } from "./history.ts"
 import * as limits from "./limits.ts"
 import { config, isMember, type SessionState, unwrap, wrap } from "./state.ts"
 import { suite } from "./suite.ts"
@@ -82,7 +82,7 @@ export async function process(state: SessionState, bytes: Bytes): Promise<Proces
         authenticated: message.authenticatedData.slice(),
         sender,
         epoch: message.epoch,
-        next: withRead(state, message.epoch, tree),
+        next: wrap(withRead(mls, message.epoch, tree)),
       }
     case "commit": {
       const read = await readCommit(mls, message, content.content.commit, sender, tree)
@@ -155,15 +155,4 @@ async function whyUnreadable(keys: EpochKeys, message: PrivateMessage): Promise<
     // The sender data do not decrypt: not written by a member.
     return "NOT_AUTHENTIC"
   }
-}
-
-/** The state with one message key used up, in the epoch the message was of. */
-function withRead(state: SessionState, epoch: bigint, secretTree: SecretTree): SessionState {
-  const mls = unwrap(state)
-  if (epoch === mls.groupContext.epoch) return wrap({ ...mls, secretTree })
-  const past = mls.historicalReceiverData.get(epoch)
-  assert(past !== undefined, "the message was read with this epoch's keys")
-  const historicalReceiverData = new Map(mls.historicalReceiverData)
-  historicalReceiverData.set(epoch, { ...past, secretTree })
-  return wrap({ ...mls, historicalReceiverData })
 }
