@@ -14,7 +14,7 @@ import {
 import { type Bytes, equal } from "../bytes.ts"
 import { assert } from "../errors.ts"
 import { encodeMessage } from "./codec.ts"
-import { identityOf } from "./credential.ts"
+import { areStrangers, identityOf, type Member } from "./credential.ts"
 import { SessionError } from "./errors.ts"
 import {
   decodeKeyPackage,
@@ -59,31 +59,60 @@ export async function createGroup(request: {
  * Adds whom the key packages belong to. The caller has compared their signature keys with the cards. Throws SessionError
  * BAD_KEY_PACKAGE (expired ones too), ALREADY_A_MEMBER, TOO_LARGE or NOT_A_MEMBER.
  */
-export async function addMembers(
+export const addMembers = (
   state: SessionState,
   keyPackages: readonly Bytes[],
   nowSeconds: number,
+): Promise<PendingAddition> => admit(state, keyPackages, nowSeconds, () => false)
+
+/**
+ * Adds members again who have lost their state, or were away too long to catch up: whoever of them is in the group leaves it and
+ * enters it in one commit, with new keys. What was said in between stays closed to them. Throws like `addMembers`.
+ */
+export const readmitMembers = (
+  state: SessionState,
+  keyPackages: readonly Bytes[],
+  nowSeconds: number,
+): Promise<PendingAddition> =>
+  admit(state, keyPackages, nowSeconds, (member, newcomer) =>
+    equal(member.identity, identityOf(newcomer.leafNode.credential) ?? new Uint8Array(0)),
+  )
+
+async function admit(
+  state: SessionState,
+  keyPackages: readonly Bytes[],
+  nowSeconds: number,
+  replaces: (member: Member, newcomer: KeyPackage) => boolean,
 ): Promise<PendingAddition> {
   assert(keyPackages.length > 0, "someone is added")
   const newcomers: KeyPackage[] = []
   for (const bytes of keyPackages) newcomers.push(await soundKeyPackage(bytes, nowSeconds))
-  const present = membersOf(unwrap(state).ratchetTree)
-  if (present.length + newcomers.length > limits.MEMBERS_MAX)
-    throw new SessionError("TOO_LARGE", `more than ${limits.MEMBERS_MAX} members`)
-  const known = present.flatMap(({ identity, signatureKey }) => [identity, signatureKey])
-  for (const { leafNode } of newcomers) {
-    const names = [identityOf(leafNode.credential) ?? leafNode.signaturePublicKey]
-    names.push(leafNode.signaturePublicKey)
-    if (names.some((name) => known.some((other) => equal(name, other))))
-      throw new SessionError("ALREADY_A_MEMBER", "in the group, or twice in the list")
-    known.push(...names)
-  }
-  const made = await commit(
-    state,
-    newcomers.map((keyPackage) => ({ proposalType: "add", add: { keyPackage } })),
+  const { ratchetTree, privatePath } = unwrap(state)
+  const [leaving, staying] = parted(membersOf(ratchetTree), (member) =>
+    newcomers.some((newcomer) => replaces(member, newcomer)),
   )
+  if (staying.length + newcomers.length > limits.MEMBERS_MAX)
+    throw new SessionError("TOO_LARGE", `more than ${limits.MEMBERS_MAX} members`)
+  const isOurs = leaving.some(({ leaf }) => leaf === privatePath.leafIndex)
+  if (isOurs || !areStrangers(staying, newcomers))
+    throw new SessionError("ALREADY_A_MEMBER", "in the group, or twice in the list")
+  const made = await commit(state, [
+    ...leaving.map(({ leaf }) => removal(leaf)),
+    ...newcomers.map((keyPackage) => addition(keyPackage)),
+  ])
   assert(made.welcome !== undefined, "an addition has a Welcome")
   return { ...made, welcome: made.welcome }
+}
+
+const addition = (keyPackage: KeyPackage): Proposal => ({
+  proposalType: "add",
+  add: { keyPackage },
+})
+
+const removal = (leaf: number): Proposal => ({ proposalType: "remove", remove: { removed: leaf } })
+
+function parted<T>(items: readonly T[], belongs: (item: T) => boolean): [T[], T[]] {
+  return [items.filter(belongs), items.filter((item) => !belongs(item))]
 }
 
 async function soundKeyPackage(bytes: Bytes, nowSeconds: number): Promise<KeyPackage> {
@@ -111,7 +140,7 @@ export async function removeMembers(
   }
   return commit(
     state,
-    removed.map((leaf) => ({ proposalType: "remove", remove: { removed: leaf } })),
+    removed.map((leaf) => removal(leaf)),
   )
 }
 
@@ -125,7 +154,10 @@ async function commit(
   if (!isMember(state)) throw new SessionError("NOT_A_MEMBER", "we were removed from this group")
   const made = await createCommit(
     { state: unwrap(state), cipherSuite: suite, pskIndex: emptyPskIndex },
-    { extraProposals, ratchetTreeExtension: extraProposals[0]?.proposalType === "add" },
+    {
+      extraProposals,
+      ratchetTreeExtension: extraProposals.some(({ proposalType }) => proposalType === "add"),
+    },
   )
   const message = encodeMessage(made.commit)
   const welcome =

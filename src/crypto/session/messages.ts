@@ -9,10 +9,11 @@ import { decryptSenderData } from "ts-mls/privateMessage.js"
 import { type Bytes, equal } from "../bytes.ts"
 import { decodeMessage, encodeMessage } from "./codec.ts"
 import { type CommitChanges, readCommit } from "./commit.ts"
+import type { Member } from "./credential.ts"
 import { type IgnoreCode, SessionError } from "./errors.ts"
 import { withRead } from "./history.ts"
 import * as limits from "./limits.ts"
-import { config, isMember, type SessionState, unwrap, wrap } from "./state.ts"
+import { config, copyMember, isMember, memberOf, type SessionState, unwrap, wrap } from "./state.ts"
 import { suite } from "./suite.ts"
 
 export type Processed =
@@ -20,8 +21,8 @@ export type Processed =
       readonly kind: "application"
       readonly plaintext: Bytes
       readonly authenticated: Bytes
-      /** Leaf index at `epoch`; the leaf may belong to someone else by now. */
-      readonly sender: number
+      /** Who wrote it, as they stood in the group at `epoch`: by now their leaf may be someone else's. */
+      readonly sender: Member
       readonly epoch: bigint
       readonly next: SessionState
     }
@@ -71,6 +72,8 @@ export async function process(state: SessionState, bytes: Bytes): Promise<Proces
   const { content, tree } = opened
   if (content.content.sender.senderType !== "member") return ignored("NOT_AUTHENTIC")
   const sender = content.content.sender.leafIndex
+  const author = memberOf(keys.ratchetTree, sender)
+  if (author === undefined) return ignored("NOT_AUTHENTIC")
   if (sender === mls.privatePath.leafIndex) return ignored("OWN_MESSAGE")
   switch (content.content.contentType) {
     case "proposal":
@@ -80,12 +83,12 @@ export async function process(state: SessionState, bytes: Bytes): Promise<Proces
         kind: "application",
         plaintext: content.content.applicationData.slice(),
         authenticated: message.authenticatedData.slice(),
-        sender,
+        sender: copyMember(author),
         epoch: message.epoch,
         next: wrap(withRead(mls, message.epoch, tree)),
       }
     case "commit": {
-      const read = await readCommit(mls, message, content.content.commit, sender, tree)
+      const read = await readCommit(mls, message, content.content.commit, author, tree)
       return typeof read === "string" ? ignored(read) : { kind: "commit", ...read }
     }
   }

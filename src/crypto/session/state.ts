@@ -95,8 +95,7 @@ export const copyMember = ({ leaf, identity, signatureKey }: Member): Member => 
 export function membersOf(tree: RatchetTree): Member[] {
   const found: Member[] = []
   for (let leaf = 0; 2 * leaf < tree.length; leaf++) {
-    const node = leafAt(tree, leaf)
-    const member = node && memberAt(leaf, node)
+    const member = memberOf(tree, leaf)
     if (member !== undefined) found.push(member)
   }
   return found
@@ -122,4 +121,9 @@ export async function exportSecret(
   assert(Number.isInteger(length) && length > 0, "an exported secret has a length")
   const { exporterSecret } = unwrap(state).keySchedule
   return mlsExporter(exporterSecret, label, context, length, suite)
+}
+
+export function memberOf(tree: RatchetTree, leaf: number): Member | undefined {
+  const node = leafAt(tree, leaf)
+  return node && memberAt(leaf, node)
 }

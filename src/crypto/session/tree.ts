@@ -4,13 +4,14 @@
  * in which two parents of a new leaf await different newcomers, and takes some in which a parent leaves out a newcomer. Hashes and
  * signatures are its work all the same.
  */
+import { primitives } from "#primitives"
 import type { GroupContext, LeafNode, Node, RatchetTree } from "ts-mls"
 import { verifyLeafNodeSignature, verifyLeafNodeSignatureKeyPackage } from "ts-mls/leafNode.js"
 import { calculateParentHash } from "ts-mls/parentHash.js"
-import { resolution } from "ts-mls/ratchetTree.js"
+import { getHpkePublicKey, resolution } from "ts-mls/ratchetTree.js"
 import { treeHashRoot } from "ts-mls/treeHash.js"
 import { directPath, left, type NodeIndex, right, toNodeIndex } from "ts-mls/treemath.js"
-import { equal, toHex } from "../bytes.ts"
+import { type Bytes, equal, toHex } from "../bytes.ts"
 import { identityOf, speaksOurSuite } from "./credential.ts"
 import { isHybridKey } from "./keypackage.ts"
 import { MEMBERS_MAX } from "./limits.ts"
@@ -62,9 +63,9 @@ function knows(tree: RatchetTree, index: number, leaf: number): boolean {
 /** No two nodes share an encryption key, no two members a signature key or an identity. */
 function hasUniqueKeys(tree: RatchetTree): boolean {
   const seen = new Set<string>()
-  const isNew = (kind: string, bytes: Uint8Array): boolean => {
+  const isNew = (kind: string, bytes: Bytes): boolean => {
     const before = seen.size
-    return seen.add(`${kind} ${toHex(bytes)}`).size > before
+    return seen.add(`${kind} ${fingerprint(bytes)}`).size > before
   }
   return tree.every((node) => {
     if (node === undefined) return true
@@ -78,6 +79,18 @@ function hasUniqueKeys(tree: RatchetTree): boolean {
     )
   })
 }
+
+/** No encryption key twice among `keys`, and none that the tree has already. */
+export function areNewKeys(tree: RatchetTree, keys: readonly Bytes[]): boolean {
+  const present = tree.flatMap((node) => (node === undefined ? [] : [getHpkePublicKey(node)]))
+  const known = new Set(present.map(fingerprint))
+  return keys.every((key) => {
+    const before = known.size
+    return known.add(fingerprint(key)).size > before
+  })
+}
+
+const fingerprint = (key: Bytes): string => toHex(primitives.sha3_256(key))
 
 function isSoundLeaf(leaf: LeafNode, index: number, context: GroupContext): Promise<boolean> {
   if (!speaksOurSuite(leaf) || !isHybridKey(leaf.hpkePublicKey)) return Promise.resolve(false)
