@@ -2,7 +2,7 @@ import assert from "node:assert/strict"
 import { describe, it } from "node:test"
 import fc from "fast-check"
 import * as session from "../../../src/crypto/session.ts"
-import { adds, assertAgreed, groupOf, Person, removes, updates } from "./story.ts"
+import { adds, assertAgreed, groupOf, Person, readmits, removes, updates } from "./story.ts"
 
 describe("a larger group", () => {
   it("grows to ten, speaks, shrinks to two, and everyone agrees all along", async () => {
@@ -47,7 +47,7 @@ describe("a larger group", () => {
 
   it("stays in agreement through any sequence of additions, removals and updates", async () => {
     const step = fc.record({
-      kind: fc.constantFrom("add", "add two", "remove", "update"),
+      kind: fc.constantFrom("add", "add two", "remove", "readmit", "update"),
       by: fc.nat(),
       whom: fc.nat(),
     })
@@ -58,22 +58,24 @@ describe("a larger group", () => {
         for (const { kind, by, whom } of steps) {
           const actor = people[by % people.length]!
           const others = people.filter((person) => person !== actor)
+          const target = others[whom % Math.max(1, others.length)]
+          const staying = others.filter((person) => person !== target)
           if (kind === "update") await updates(actor, others)
-          else if (kind === "remove") {
-            const target = others[whom % Math.max(1, others.length)]
-            if (target === undefined) continue
-            await removes(actor, [target], others)
-            people = people.filter((person) => person !== target)
-          } else {
+          else if (kind === "add" || kind === "add two") {
             const count = kind === "add" ? 1 : 2
             const newcomers = Array.from({ length: count }, () => new Person(`p${names++}`))
             await adds(actor, newcomers, others)
             people.push(...newcomers)
+          } else if (target !== undefined) {
+            people = [actor, ...staying]
+            if (kind === "remove") await removes(actor, [target], others)
+            else people.push(await readmits(actor, target, staying))
+            assert.equal(session.isMember(target.state), false)
           }
           await assertAgreed(...people)
         }
       }),
-      { numRuns: 10 },
+      { numRuns: 8 },
     )
   })
 })

@@ -6,6 +6,7 @@ import { x25519 } from "@noble/curves/ed25519.js"
 import { expand, extract } from "@noble/hashes/hkdf.js"
 import { sha256 } from "@noble/hashes/sha2.js"
 import { type Bytes, concat, fromHex, toHex, utf8 } from "../../../src/crypto/bytes.ts"
+import { primitives as portable } from "../../../src/crypto/primitives/portable.ts"
 import { type HpkeSuite, keySchedule, labeled, makeHpke } from "../../../src/crypto/session/hpke.ts"
 import * as kem from "../../../src/crypto/session/kem.ts"
 
@@ -112,6 +113,21 @@ describe("the hybrid KEM", () => {
     assert(ssX !== undefined)
     const label = utf8("sotto/kem/x25519-ml-kem-1024/1")
     assert.deepEqual(primitives.sha3_256(label, ssM, ssX, ctM, epkX, pkX, pkM), secret)
+  })
+
+  it("is the same over the portable primitives", () => {
+    const { ciphertext, secret } = kem.encapsulateHybrid(kem.importHybridPublic(key.publicRaw))
+    const label = "sotto/kem/x25519-ml-kem-1024/1"
+    const expanded = portable.hkdfSha3_256(seed, new Uint8Array(0), utf8(`${label}/expand`), 96)
+    const lattice = portable.mlKem1024.privateFromSeed(expanded.slice(0, 64))
+    const scalar = portable.x25519.importPrivate(expanded.slice(64))
+    const pkM = portable.mlKem1024.publicFromPrivate(lattice)
+    const pkX = portable.x25519.publicFromPrivate(scalar)
+    assert.deepEqual(concat(pkM, pkX), key.publicRaw)
+    const ssM = portable.mlKem1024.decapsulate(lattice, ciphertext.slice(0, 1568))
+    const ssX = portable.x25519.agree(scalar, ciphertext.slice(1568))
+    assert(ssX !== undefined)
+    assert.deepEqual(portable.sha3_256(utf8(label), ssM, ssX, ciphertext, pkX, pkM), secret)
   })
 
   it("gives another secret when any part of the ciphertext is altered", () => {

@@ -114,6 +114,17 @@ export async function removes(by: Person, gone: Person[], others: Person[]): Pro
   by.state = session.mergeCommit(by.state, made.next)
 }
 
+/** `gone` has lost everything and comes back as someone with the same name and keys, who is returned. */
+export async function readmits(by: Person, gone: Person, others: Person[]): Promise<Person> {
+  const anew = new Person(gone.name)
+  const pair = await anew.keyPackage()
+  const made = await session.readmitMembers(by.state, [pair.public], NOW)
+  for (const other of [...others, gone]) await other.sees(made.commit)
+  by.state = session.mergeCommit(by.state, made.next)
+  await anew.join(made.welcome, pair)
+  return anew
+}
+
 export async function updates(by: Person, others: Person[]): Promise<void> {
   const made = await session.updateSelf(by.state)
   for (const other of others) await other.sees(made.commit)
