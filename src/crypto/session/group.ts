@@ -11,19 +11,14 @@ import {
   type KeyPackage,
   type Proposal,
 } from "ts-mls"
+import { ValidationError } from "ts-mls/mlsError.js"
 import { type Bytes, equal } from "../bytes.ts"
 import { assert } from "../errors.ts"
 import { encodeMessage } from "./codec.ts"
 import { areStrangers, identityOf, type Member } from "./credential.ts"
 import { SessionError } from "./errors.ts"
-import {
-  decodeKeyPackage,
-  FOREVER_SECONDS,
-  generateKeyPackage,
-  objectionTo,
-  outsideLifetime,
-} from "./keypackage.ts"
 import { lighten, withReadSince } from "./history.ts"
+import { FOREVER_SECONDS, generateKeyPackage, readKeyPackage } from "./keypackage.ts"
 import * as limits from "./limits.ts"
 import { config, isMember, leafAt, membersOf, type SessionState, unwrap, wrap } from "./state.ts"
 import { suite } from "./suite.ts"
@@ -116,13 +111,9 @@ function parted<T>(items: readonly T[], belongs: (item: T) => boolean): [T[], T[
 }
 
 async function soundKeyPackage(bytes: Bytes, nowSeconds: number): Promise<KeyPackage> {
-  const keyPackage = decodeKeyPackage(bytes)
-  const code =
-    typeof keyPackage === "string"
-      ? keyPackage
-      : ((await objectionTo(keyPackage)) ?? outsideLifetime(keyPackage, BigInt(nowSeconds)))
-  if (code !== undefined || typeof keyPackage === "string")
-    throw new SessionError("BAD_KEY_PACKAGE", `key package: ${code ?? "MALFORMED"}`)
+  const keyPackage = await readKeyPackage(bytes, nowSeconds)
+  if (typeof keyPackage === "string")
+    throw new SessionError("BAD_KEY_PACKAGE", `key package: ${keyPackage}`)
   return keyPackage
 }
 
@@ -158,7 +149,7 @@ async function commit(
       extraProposals,
       ratchetTreeExtension: extraProposals.some(({ proposalType }) => proposalType === "add"),
     },
-  )
+  ).catch(refuseByClock)
   const message = encodeMessage(made.commit)
   const welcome =
     made.welcome &&
@@ -168,6 +159,17 @@ async function commit(
   if (welcome !== undefined && welcome.length > limits.WELCOME_MAX_BYTES)
     throw new SessionError("TOO_LARGE", `Welcome of ${welcome.length} bytes`)
   return { commit: message, welcome, next: wrap(lighten(made.newState)) }
+}
+
+/**
+ * ts-mls looks at the machine's clock when it adds someone, and cannot be told not to. All else that it validates was validated
+ * before, so its refusal means that the clock and the caller's `nowSeconds` disagree about a key package.
+ */
+function refuseByClock(cause: unknown): never {
+  if (!(cause instanceof ValidationError)) throw cause
+  throw new SessionError("BAD_KEY_PACKAGE", "outside its lifetime by this machine's clock", {
+    cause,
+  })
 }
 
 /**

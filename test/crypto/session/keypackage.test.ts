@@ -34,7 +34,7 @@ describe("a key package", () => {
     })
     assert.equal(await codeOf(pair.public, NOW - 1), "NOT_YET_VALID")
     assert.equal(await codeOf(pair.public, NOW), "accept")
-    assert.equal(await codeOf(pair.public, NOW + 60), "accept")
+    assert.equal(await codeOf(pair.public, NOW + 60.9), "accept")
     assert.equal(await codeOf(pair.public, NOW + 61), "EXPIRED")
   })
 
@@ -42,6 +42,15 @@ describe("a key package", () => {
     const [ada] = await groupOf("ada")
     const pair = await new Person("dora").keyPackage()
     await assert.rejects(session.addMembers(ada.state, [pair.public], LATER + 1), {
+      code: "BAD_KEY_PACKAGE",
+    })
+  })
+
+  it("is not added either while this machine's clock says otherwise than its caller", async () => {
+    const [ada] = await groupOf("ada")
+    const pair = await new Person("dora").keyPackage({ notBeforeSeconds: LATER - 1 })
+    assert.equal(await codeOf(pair.public, LATER), "accept")
+    await assert.rejects(session.addMembers(ada.state, [pair.public], LATER), {
       code: "BAD_KEY_PACKAGE",
     })
   })
