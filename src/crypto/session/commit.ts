@@ -19,7 +19,7 @@ import { applyProposals } from "ts-mls/clientState.js"
 import { verifyLeafNodeSignature } from "ts-mls/leafNode.js"
 import { toLeafIndex } from "ts-mls/treemath.js"
 import { equal } from "../bytes.ts"
-import { areStrangers, type Member, memberAt, sameMember, speaksOurSuite } from "./credential.ts"
+import { areStrangers, type Member, memberAt, speaksOurSuite } from "./credential.ts"
 import type { IgnoreCode } from "./errors.ts"
 import { lighten } from "./history.ts"
 import { isHybridKey, objectionTo } from "./keypackage.ts"
@@ -33,7 +33,7 @@ export interface CommitChanges {
   readonly sender: Member
   readonly added: readonly Member[]
   readonly removed: readonly Member[]
-  /** Leaves with new path secrets: the committer, unless it only added. */
+  /** Who has new path secrets: the committer, unless it only added. Its signature key may be new, too: compare with its card. */
   readonly updated: readonly Member[]
   /** We are among the removed: `next` stays in the old epoch, to read what was sent before. */
   readonly ownRemoval: boolean
@@ -65,12 +65,13 @@ export async function readCommit(
   if (after === undefined) return "INVALID_COMMIT"
   const joined = ({ signatureKey }: Member) =>
     changes.added.some(({ leafNode }) => equal(leafNode.signaturePublicKey, signatureKey))
+  const renewed = ({ leaf }: Member) => commit.path !== undefined && leaf === sender.leaf
   const gone = ({ leaf }: Member) => changes.removed.includes(leaf)
   return {
     sender: copyMember(sender),
     added: membersOf(after.ratchetTree).filter(joined).map(copyMember),
     removed: membersOf(mls.ratchetTree).filter(gone).map(copyMember),
-    updated: commit.path === undefined ? [] : [copyMember(sender)],
+    updated: membersOf(after.ratchetTree).filter(renewed).map(copyMember),
     ownRemoval,
     next: after.next,
   }
@@ -101,7 +102,9 @@ function objectionToPath(
   if (path === undefined)
     return proposals.length === 0 || removed.length > 0 ? "PATH_MISSING" : undefined
   const renewed = memberAt(sender.leaf, path.leafNode)
-  if (renewed === undefined || !sameMember(sender, renewed)) return "IDENTITY_CHANGED"
+  if (renewed === undefined || !equal(sender.identity, renewed.identity)) return "IDENTITY_CHANGED"
+  const others = membersOf(tree).filter(({ leaf }) => leaf !== sender.leaf)
+  if (!areStrangers(others, [path])) return "INVALID_COMMIT"
   const keys = [path.leafNode.hpkePublicKey, ...path.nodes.map((node) => node.hpkePublicKey)]
   if (!speaksOurSuite(path.leafNode) || !keys.every(isHybridKey)) return "INVALID_COMMIT"
   return areNewKeys(tree, keys) ? undefined : "INVALID_COMMIT"

@@ -4,7 +4,7 @@
  * against the identity's card, and nothing here claims it.
  */
 import type { AuthenticationService, Capabilities, Credential, LeafNode } from "ts-mls"
-import { type Bytes, equal, toHex } from "../bytes.ts"
+import { type Bytes, toHex } from "../bytes.ts"
 import { IDENTITY_MAX_BYTES } from "./limits.ts"
 import { SUITE_NAME } from "./suite.ts"
 
@@ -50,9 +50,6 @@ export const speaksOurSuite = (node: LeafNode): boolean =>
   node.capabilities.versions.includes("mls10") &&
   node.capabilities.credentials.includes("basic") &&
   node.extensions.length === 0
-
-export const sameMember = (a: Member, b: Member): boolean =>
-  equal(a.identity, b.identity) && equal(a.signatureKey, b.signatureKey)
 
 /** Nobody of the newcomers shares an identity or a signature key with a member or with another newcomer. */
 export function areStrangers(

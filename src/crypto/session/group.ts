@@ -12,15 +12,29 @@ import {
   type Proposal,
 } from "ts-mls"
 import { ValidationError } from "ts-mls/mlsError.js"
-import { type Bytes, equal } from "../bytes.ts"
+import { type Bytes, equal, exactly } from "../bytes.ts"
 import { assert } from "../errors.ts"
-import { encodeMessage } from "./codec.ts"
+import { encodeMessage, frame } from "./codec.ts"
 import { areStrangers, identityOf, type Member } from "./credential.ts"
 import { SessionError } from "./errors.ts"
 import { lighten, withReadSince } from "./history.ts"
-import { FOREVER_SECONDS, generateKeyPackage, readKeyPackage } from "./keypackage.ts"
+import {
+  FOREVER_SECONDS,
+  generateKeyPackage,
+  readKeyPackage,
+  SIGNATURE_SEED_BYTES,
+} from "./keypackage.ts"
 import * as limits from "./limits.ts"
-import { config, isMember, leafAt, membersOf, type SessionState, unwrap, wrap } from "./state.ts"
+import { rotate } from "./rotation.ts"
+import {
+  assertMember,
+  config,
+  leafAt,
+  membersOf,
+  type SessionState,
+  unwrap,
+  wrap,
+} from "./state.ts"
 import { suite } from "./suite.ts"
 
 export interface PendingCommit {
@@ -135,14 +149,26 @@ export async function removeMembers(
   )
 }
 
-/** New path secrets and nothing else: whoever had stolen our state reads nothing from the next epoch on. */
-export const updateSelf = (state: SessionState): Promise<PendingCommit> => commit(state, [])
+/**
+ * New path secrets: whoever had stolen our state reads nothing from the next epoch on. With `signatureSeed` (Ed25519, 32 bytes)
+ * also a new signature key, for the others to compare with our card. Throws SessionError NOT_A_MEMBER, CryptoError BAD_LENGTH.
+ */
+export async function updateSelf(
+  state: SessionState,
+  signatureSeed?: Bytes,
+): Promise<PendingCommit> {
+  if (signatureSeed === undefined) return commit(state, [])
+  assertMember(state)
+  const seed = exactly(signatureSeed, SIGNATURE_SEED_BYTES, "signature seed").slice()
+  const { message, newState } = await rotate(unwrap(state), seed)
+  return { commit: checkedCommit(frame(message)), next: wrap(lighten(newState)) }
+}
 
 async function commit(
   state: SessionState,
   extraProposals: Proposal[],
 ): Promise<PendingCommit & { welcome: Bytes | undefined }> {
-  if (!isMember(state)) throw new SessionError("NOT_A_MEMBER", "we were removed from this group")
+  assertMember(state)
   const made = await createCommit(
     { state: unwrap(state), cipherSuite: suite, pskIndex: emptyPskIndex },
     {
@@ -150,15 +176,19 @@ async function commit(
       ratchetTreeExtension: extraProposals.some(({ proposalType }) => proposalType === "add"),
     },
   ).catch(refuseByClock)
-  const message = encodeMessage(made.commit)
   const welcome =
     made.welcome &&
     encodeMessage({ version: "mls10", wireformat: "mls_welcome", welcome: made.welcome })
-  if (message.length > limits.MESSAGE_MAX_BYTES)
-    throw new SessionError("TOO_LARGE", `commit of ${message.length} bytes`)
   if (welcome !== undefined && welcome.length > limits.WELCOME_MAX_BYTES)
     throw new SessionError("TOO_LARGE", `Welcome of ${welcome.length} bytes`)
+  const message = checkedCommit(encodeMessage(made.commit))
   return { commit: message, welcome, next: wrap(lighten(made.newState)) }
+}
+
+function checkedCommit(message: Bytes): Bytes {
+  if (message.length > limits.MESSAGE_MAX_BYTES)
+    throw new SessionError("TOO_LARGE", `commit of ${message.length} bytes`)
+  return message
 }
 
 /**

@@ -26,7 +26,7 @@ import { HYBRID_SEED_BYTES, importHybridPublic } from "./kem.ts"
 import { IDENTITY_MAX_BYTES, KEY_PACKAGE_MAX_BYTES } from "./limits.ts"
 import { signaturePublicOf, suite, SUITE_NAME } from "./suite.ts"
 
-const SIGNATURE_SEED_BYTES = 32
+export const SIGNATURE_SEED_BYTES = 32
 const SIGNATURE_PUBLIC_BYTES = 32
 const PRIVATE_VERSION = 1
 

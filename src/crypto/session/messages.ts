@@ -7,13 +7,22 @@ import { createApplicationMessage, type PrivateMessage } from "ts-mls"
 import { type UnprotectResult, unprotectPrivateMessage } from "ts-mls/messageProtection.js"
 import { decryptSenderData } from "ts-mls/privateMessage.js"
 import { type Bytes, equal } from "../bytes.ts"
-import { decodeMessage, encodeMessage } from "./codec.ts"
+import { decodeMessage, frame } from "./codec.ts"
 import { type CommitChanges, readCommit } from "./commit.ts"
 import type { Member } from "./credential.ts"
 import { type IgnoreCode, SessionError } from "./errors.ts"
 import { withRead } from "./history.ts"
 import * as limits from "./limits.ts"
-import { config, copyMember, isMember, memberOf, type SessionState, unwrap, wrap } from "./state.ts"
+import {
+  assertMember,
+  config,
+  copyMember,
+  isMember,
+  memberOf,
+  type SessionState,
+  unwrap,
+  wrap,
+} from "./state.ts"
 import { suite } from "./suite.ts"
 
 export type Processed =
@@ -40,7 +49,7 @@ export async function encrypt(
   plaintext: Bytes,
   authenticated: Bytes = new Uint8Array(0),
 ): Promise<{ message: Bytes; next: SessionState }> {
-  if (!isMember(state)) throw new SessionError("NOT_A_MEMBER", "we were removed from this group")
+  assertMember(state)
   if (plaintext.length > limits.PLAINTEXT_MAX_BYTES)
     throw new SessionError("TOO_LARGE", `plaintext of ${plaintext.length} bytes`)
   if (authenticated.length > limits.AUTHENTICATED_MAX_BYTES)
@@ -51,12 +60,7 @@ export async function encrypt(
     suite,
     authenticated,
   )
-  const message = encodeMessage({
-    version: "mls10",
-    wireformat: "mls_private_message",
-    privateMessage,
-  })
-  return { message, next: wrap(newState) }
+  return { message: frame(privateMessage), next: wrap(newState) }
 }
 
 /** Reads a message of this group. The verdict of a commit depends on state and message alone: all members reach the same one. */

@@ -82,6 +82,11 @@ export const ownLeaf = (state: SessionState): number => unwrap(state).privatePat
 export const isMember = (state: SessionState): boolean =>
   unwrap(state).groupActiveState.kind === "active"
 
+/** Throws SessionError NOT_A_MEMBER. */
+export function assertMember(state: SessionState): void {
+  if (!isMember(state)) throw new SessionError("NOT_A_MEMBER", "we were removed from this group")
+}
+
 /** By leaf index, ascending. */
 export const members = (state: SessionState): Member[] =>
   membersOf(unwrap(state).ratchetTree).map(copyMember)

@@ -2,7 +2,7 @@ import assert from "node:assert/strict"
 import { describe, it } from "node:test"
 import { utf8 } from "../../../src/crypto/bytes.ts"
 import * as session from "../../../src/crypto/session.ts"
-import { adds, assertAgreed, groupOf, NOW, Person, removes, updates } from "./story.ts"
+import { adds, assertAgreed, groupOf, NOW, Person, removes, rotates, updates } from "./story.ts"
 
 describe("a conversation", () => {
   it("carries words both ways between two people, with who said them", async () => {
@@ -251,6 +251,31 @@ describe("membership", () => {
         code: "ALREADY_A_MEMBER",
       },
     )
+  })
+
+  it("follows a member to a new signature key, and still reads what the old one signed", async () => {
+    const [ada, ben, cleo] = await groupOf("ada", "ben", "cleo")
+    const before = session.members(ada.state)
+    const late = await ben.says("signed with the old key")
+    await rotates(ben, [ada, cleo])
+    await assertAgreed(ada, ben, cleo)
+    const after = session.members(ada.state)
+    assert.notDeepEqual(after[1]!.signatureKey, before[1]!.signatureKey)
+    assert.deepEqual([after[0], after[2]], [before[0], before[2]])
+    assert.deepEqual(after[1]!.identity, ben.identity)
+    const read = await session.process(ada.state, late)
+    assert(read.kind === "application")
+    assert.deepEqual(read.sender, before[1])
+    ben.restarts()
+    assert.equal(
+      await ada.reads(await ben.says("signed with the new key")),
+      "signed with the new key",
+    )
+    await updates(ben, [ada, cleo])
+    const dora = new Person("dora")
+    await adds(ben, [dora], [ada, cleo])
+    await assertAgreed(ada, ben, cleo, dora)
+    await assert.rejects(session.updateSelf(ben.state, new Uint8Array(31)), { code: "BAD_LENGTH" })
   })
 
   it("tells who wrote a late message even when their leaf has been given away", async () => {

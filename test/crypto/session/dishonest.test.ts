@@ -138,7 +138,7 @@ describe("a dishonest member", () => {
     const noKey = { ...leaf.leaf, hpkePublicKey: new Uint8Array(3) }
     const expected = [
       [asBen, "IDENTITY_CHANGED"],
-      [otherKey, "IDENTITY_CHANGED"],
+      [otherKey, "INVALID_COMMIT"],
       [takenKey, "INVALID_COMMIT"],
       [noKey, "INVALID_COMMIT"],
     ] as const

@@ -2,7 +2,16 @@ import assert from "node:assert/strict"
 import { describe, it } from "node:test"
 import fc from "fast-check"
 import * as session from "../../../src/crypto/session.ts"
-import { adds, assertAgreed, groupOf, Person, readmits, removes, updates } from "./story.ts"
+import {
+  adds,
+  assertAgreed,
+  groupOf,
+  Person,
+  readmits,
+  removes,
+  rotates,
+  updates,
+} from "./story.ts"
 
 describe("a larger group", () => {
   it("grows to ten, speaks, shrinks to two, and everyone agrees all along", async () => {
@@ -47,7 +56,7 @@ describe("a larger group", () => {
 
   it("stays in agreement through any sequence of additions, removals and updates", async () => {
     const step = fc.record({
-      kind: fc.constantFrom("add", "add two", "remove", "readmit", "update"),
+      kind: fc.constantFrom("add", "add two", "remove", "readmit", "update", "rotate"),
       by: fc.nat(),
       whom: fc.nat(),
     })
@@ -61,6 +70,7 @@ describe("a larger group", () => {
           const target = others[whom % Math.max(1, others.length)]
           const staying = others.filter((person) => person !== target)
           if (kind === "update") await updates(actor, others)
+          else if (kind === "rotate") await rotates(actor, others)
           else if (kind === "add" || kind === "add two") {
             const count = kind === "add" ? 1 : 2
             const newcomers = Array.from({ length: count }, () => new Person(`p${names++}`))
