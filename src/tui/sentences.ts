@@ -44,7 +44,9 @@ export const SENTENCES: Readonly<Record<ApiErrorCode, Sentence>> = {
 /** The stable code that an error carries, INTERNAL when it carries none of ours. */
 export function codeOf(error: unknown): ApiErrorCode {
   const code = typeof error === "object" && error !== null && "code" in error ? error.code : null
-  return typeof code === "string" && code in SENTENCES ? (code as ApiErrorCode) : "INTERNAL"
+  return typeof code === "string" && Object.hasOwn(SENTENCES, code)
+    ? (code as ApiErrorCode)
+    : "INTERNAL"
 }
 
 export const sentenceOf = (error: unknown): Sentence => SENTENCES[codeOf(error)]
@@ -64,6 +66,6 @@ export const spoken = (error: unknown): string => {
 /** Why a message was not sent. Failures carry codes of the node's own; those without a sentence are shown as they are. */
 export const failureOf = (failure: string | null): string => {
   if (failure === null) return "Not sent."
-  const known = failure in SENTENCES ? SENTENCES[failure as ApiErrorCode].what : null
+  const known = Object.hasOwn(SENTENCES, failure) ? SENTENCES[failure as ApiErrorCode].what : null
   return known ?? `Not sent (${sanitizeLine(failure).slice(0, 60)}).`
 }
