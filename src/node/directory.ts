@@ -33,7 +33,7 @@ export class DirectoryError extends CodedError<DirectoryErrorCode> {}
 /** The libp2p node with the two services of `directoryServices`. */
 export type DirectoryLibp2p = Pick<
   Libp2p<{ dht: KadDHT; shelf: Shelf }>,
-  "services" | "addEventListener" | "removeEventListener"
+  "peerId" | "services" | "addEventListener" | "removeEventListener"
 >
 
 export interface DirectoryParts {
@@ -116,9 +116,12 @@ class MeshDirectory implements Directory {
       if (publication.sequence < sequence || changed)
         throw new DirectoryError("OLDER_CARD", "a newer card is being published already")
     }
+    const { libp2p } = this.#parts
     const running = new Publisher(
       {
-        dht: this.#parts.libp2p.services.dht,
+        dht: libp2p.services.dht,
+        shelf: libp2p.services.shelf,
+        self: libp2p.peerId.toMultihash().bytes,
         clock: this.#clock,
         random: this.#parts.random ?? Math.random,
         onPublished: this.#parts.onPublished ?? (() => undefined),
