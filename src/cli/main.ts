@@ -1,1 +1,15 @@
-process.stderr.write("sotto\n")
+/** Where `bin/sotto` begins. Nothing is loaded before it is needed, and what was compiled once is kept compiled. */
+import { enableCompileCache } from "node:module"
+import type { Parts } from "./parts.ts"
+
+enableCompileCache()
+
+const load = (path: string) => import(new URL(path, import.meta.url).href) as Promise<Parts>
+
+const parts: Parts = {
+  startNode: async (options) => (await load("../node/node.js")).startNode(options),
+  runTui: async (api, options) => (await load("../tui/app.js")).runTui(api, options),
+}
+
+const { run } = await import("./run.ts")
+process.exit(await run(process.argv.slice(2), parts))
