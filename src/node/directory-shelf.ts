@@ -46,7 +46,7 @@ const refuse = (code: ShelfCode): never => {
 }
 
 export interface ShelfParts {
-  /** libp2p's datastore, where the records themselves lie. */
+  /** Where the records themselves lie. */
   readonly datastore: Datastore
   /** Where the high-water marks lie. */
   readonly marks: DirectoryStore
@@ -97,7 +97,7 @@ export class Shelf {
   async find(blinded: Bytes): Promise<Bytes | undefined> {
     const at = new Key(recordPath(directoryKey(blinded)), false)
     if (!(await this.#records.has(at))) return undefined
-    return decodeEntry(await this.#records.get(at)).value
+    return new Uint8Array(decodeEntry(await this.#records.get(at)).value)
   }
 
   /**

@@ -32,7 +32,7 @@ export class DirectoryError extends CodedError<DirectoryErrorCode> {}
 
 /** The libp2p node with the two services of `directoryServices`. */
 export type DirectoryLibp2p = Pick<
-  Libp2p<{ dht: KadDHT; shelf: Shelf }>,
+  Libp2p<{ dht: KadDHT; directoryShelf: Shelf }>,
   "peerId" | "services" | "addEventListener" | "removeEventListener"
 >
 
@@ -120,7 +120,7 @@ class MeshDirectory implements Directory {
     const running = new Publisher(
       {
         dht: libp2p.services.dht,
-        shelf: libp2p.services.shelf,
+        shelf: libp2p.services.directoryShelf,
         self: libp2p.peerId.toMultihash().bytes,
         clock: this.#clock,
         random: this.#parts.random ?? Math.random,
@@ -149,7 +149,7 @@ class MeshDirectory implements Directory {
 
   async #ask(address: Address, atLeast: number, caller: AbortSignal | undefined) {
     if (this.#lookups >= LOOKUPS_MAX) throw new DirectoryError("BUSY", "too many lookups at once")
-    const { dht, shelf } = this.#parts.libp2p.services
+    const { dht, directoryShelf: shelf } = this.#parts.libp2p.services
     const { verifyCard } = this.#parts
     const signal = AbortSignal.any([this.#stopping.signal, ...(caller ? [caller] : [])])
     this.#lookups++
@@ -181,7 +181,7 @@ class MeshDirectory implements Directory {
 
   #prune(): void {
     // A disk that fails here fails again, and audibly, when the next record is to be written.
-    this.#parts.libp2p.services.shelf.prune().catch(() => undefined)
+    this.#parts.libp2p.services.directoryShelf.prune().catch(() => undefined)
     this.#cancelPrune = this.#clock.after(PRUNE_MS, () => this.#prune())
   }
 

@@ -74,7 +74,7 @@ const common = {
 }
 
 export interface Peer {
-  readonly libp2p: Libp2p<{ dht: KadDHT; shelf: Shelf; ping: Ping }>
+  readonly libp2p: Libp2p<{ dht: KadDHT; directoryShelf: Shelf; ping: Ping }>
   readonly directory: Directory
   /** All that this peer's libp2p stores. */
   readonly datastore: Datastore
