@@ -156,6 +156,11 @@ describe("directory: eight peers on loopback", () => {
   })
 
   it("keeps nothing but cards: not by way of JavaScript's own names, not public keys, not providers", async () => {
+    const [teller, bare] = await Promise.all([startHostilePeer(), startHostilePeer()])
+    await connect(teller, bare)
+    const unseen = await put(teller, utf8("/constructor/x"), new Uint8Array(1000))
+    assert.equal(unseen, 1, "kad-dht as it comes takes it: Object is a function, so it validates")
+    await Promise.all([teller.stop(), bare.stop()])
     const before = await Promise.all(peers.map(stored))
     for (const room of ["constructor", "toString", "__proto__", "hasOwnProperty", "pk", "ipns"])
       assert.equal(await put(hostile, utf8(`/${room}/x`), new Uint8Array(1000)), 0, room)
