@@ -24,11 +24,12 @@ export interface RunningNode {
 }
 
 export interface TuiOptions {
-  /** Who this profile is called by, for the title. */
-  readonly profile: string
+  /** What first run proposes as a name. */
+  readonly userName: string
 }
 
 export interface Parts {
   startNode(options: NodeOptions): Promise<RunningNode>
-  runTui(api: Promise<Api>, options: TuiOptions): Promise<void>
+  /** Resolves with the exit code once the person has left. */
+  runTui(api: Promise<Api>, options: TuiOptions): Promise<number>
 }

@@ -1,6 +1,6 @@
 /** One command from its line to its exit code. Failures become a sentence and a next step, or one JSON object, on stderr. */
 import { CliError, failureOf } from "./failure.ts"
-import { Context } from "./context.ts"
+import { Context, type Signals } from "./context.ts"
 import { Output } from "./output.ts"
 import { parse, type Parsed } from "./parse.ts"
 import type { Parts } from "./parts.ts"
@@ -17,9 +17,9 @@ export async function run(argv: readonly string[], parts: Parts): Promise<number
   const signals = onSignals()
   try {
     const parsed = parse(argv)
-    const context = new Context(parsed, out, parts, signals.signal)
+    const context = new Context(parsed, out, parts, signals)
     await perform(parsed, context)
-    return 0
+    return context.exitCode
   } catch (error) {
     const failure = failureOf(signals.signal.aborted ? signals.signal.reason : error)
     const { exit, code, message, hint } = failure
@@ -48,7 +48,7 @@ async function perform({ command, options }: Parsed, context: Context): Promise<
 }
 
 /** The first signal asks the command to end, the second ends it at once. */
-function onSignals(): { signal: AbortSignal; release: () => void } {
+function onSignals(): Signals {
   const abort = new AbortController()
   const on = (name: "SIGINT" | "SIGTERM") => {
     if (abort.signal.aborted) process.exit(name === "SIGINT" ? 130 : 143)

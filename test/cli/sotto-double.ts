@@ -9,6 +9,7 @@ process.exit(
       const attached = await api
       const { name } = await attached.call("status", {})
       process.stdout.write(`the screen of ${name ?? "nobody"}\n`)
+      return 0
     },
   }),
 )

@@ -4,6 +4,7 @@
  */
 import { spawn, type ChildProcessByStdio } from "node:child_process"
 import type { Readable, Writable } from "node:stream"
+import { userInfo } from "node:os"
 import { connectApi } from "../../node/api/client.ts"
 import { ApiError } from "../../node/api/errors.ts"
 import type { Api } from "../../node/api/types.ts"
@@ -27,7 +28,9 @@ export async function run(context: Context): Promise<void> {
   const own: { child: Child | null } = { child: null }
   const api = attach(context, own)
   try {
-    await context.parts.runTui(api, { profile: context.places.profile })
+    // A signal is the screen's to handle: it gives the terminal back, the process ends by it, and the node by our end.
+    context.releaseSignals()
+    context.exitCode = await context.parts.runTui(api, { userName: userInfo().username })
   } finally {
     await api.then(
       (attached) => attached.close(),
