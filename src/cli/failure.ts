@@ -65,6 +65,7 @@ const EXIT: Readonly<Record<ApiErrorCode | CliErrorCode | PathErrorCode, number>
   BUSY: 5,
   STOPPING: 5,
   GONE: 6,
+  UNREACHABLE: 6,
   OFFLINE: 6,
   TIMEOUT: 6,
   NO_START: 6,

@@ -10,6 +10,7 @@ const NEXT: Readonly<Record<ApiErrorCode, string | undefined>> = {
   WEAK_PASSPHRASE: "take a longer one: four random words are good",
   BAD_TICKET: "copy it whole, from `sotto-invite1` to its last character",
   OTHER_MESH: "this profile belongs to another mesh; use another with --profile NAME",
+  UNREACHABLE: "ask whoever gave you the ticket to run their node, then try again",
   BAD_ADDRESS: "copy it whole, from `sotto1` to its last character",
   UNKNOWN_CONTACT: "`sotto contact list` shows whom you know",
   AMBIGUOUS_CONTACT: "write more of the name or the address",

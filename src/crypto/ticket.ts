@@ -1,0 +1,78 @@
+/**
+ * Invite ticket: what a newcomer needs to find a mesh and, where the inviter wants it, the inviter (DESIGN §8).
+ * `sotto-invite1…` is bech32m of: version 1, flags 1, mesh id 32, [inviter's address 64], [voucher: length 1 + bytes], number of peer
+ * addresses 1, each: length 1 + UTF-8 multiaddr. It holds the mesh's hash only: the genesis itself is fetched from one of the
+ * addresses and checked against it. A ticket without a voucher is no secret, but who reads it learns these addresses.
+ */
+import { bech32m } from "@scure/base"
+import { type Address, addressBytes, addressFromBytes } from "./address.ts"
+import { type Bytes, exactly, Reader, Writer } from "./bytes.ts"
+import { CryptoError } from "./errors.ts"
+
+export const TICKET_PREFIX = "sotto-invite"
+const VERSION = 1
+const HAS_INVITER = 1
+const HAS_VOUCHER = 2
+export const TICKET_PEERS_MAX = 8
+const VOUCHER_BYTES_MAX = 200
+/** Longest ticket accepted before it is decoded. */
+export const TICKET_CHARACTERS_MAX = 5000
+
+export interface Ticket {
+  /** 32 bytes. */
+  readonly meshId: Bytes
+  /** Multiaddrs as text, at most TICKET_PEERS_MAX of at most 255 bytes each. */
+  readonly peers: readonly string[]
+  readonly inviter?: Address
+  /** One-time, opaque here; at most 200 bytes. */
+  readonly voucher?: Bytes
+}
+
+export function encodeTicket({ meshId, peers, inviter, voucher }: Ticket): string {
+  const flags =
+    (inviter === undefined ? 0 : HAS_INVITER) | (voucher === undefined ? 0 : HAS_VOUCHER)
+  const out = new Writer()
+    .u8(VERSION)
+    .u8(flags)
+    .raw(exactly(meshId, 32, "mesh id"))
+  if (inviter !== undefined) out.raw(addressBytes(inviter))
+  if (voucher !== undefined) out.bytes(voucher, 1)
+  const named = peers.slice(0, TICKET_PEERS_MAX)
+  out.u8(named.length)
+  for (const peer of named) out.text(peer, 1)
+  return bech32m.encode(TICKET_PREFIX, bech32m.toWords(out.finish()), false)
+}
+
+export function looksLikeTicket(text: string): boolean {
+  return text.startsWith(`${TICKET_PREFIX}1`)
+}
+
+/** Throws CryptoError BAD_ENCODING, BAD_VERSION, BAD_LENGTH or TOO_LARGE. */
+export function decodeTicket(text: string): Ticket {
+  if (text.length > TICKET_CHARACTERS_MAX) throw new CryptoError("TOO_LARGE", "ticket too long")
+  if (!looksLikeTicket(text)) throw new CryptoError("BAD_ENCODING", "not an invite ticket")
+  const read = new Reader(decodeText(text))
+  const version = read.u8()
+  if (version !== VERSION) throw new CryptoError("BAD_VERSION", `ticket version ${version}`)
+  const flags = read.u8()
+  if ((flags & ~(HAS_INVITER | HAS_VOUCHER)) !== 0)
+    throw new CryptoError("BAD_ENCODING", "unknown ticket flags")
+  const meshId = read.raw(32)
+  const inviter = (flags & HAS_INVITER) === 0 ? {} : { inviter: addressFromBytes(read.raw(64)) }
+  const voucher = (flags & HAS_VOUCHER) === 0 ? {} : { voucher: read.bytes(1, VOUCHER_BYTES_MAX) }
+  const count = read.u8()
+  if (count > TICKET_PEERS_MAX) throw new CryptoError("TOO_LARGE", `${count} addresses in a ticket`)
+  const peers = Array.from({ length: count }, () => read.text(1, 255))
+  read.done()
+  return { meshId, peers, ...inviter, ...voucher }
+}
+
+function decodeText(text: string): Bytes {
+  try {
+    const { prefix, words } = bech32m.decode(text as `${string}1${string}`, false)
+    if (prefix === TICKET_PREFIX && text === text.toLowerCase()) return bech32m.fromWords(words)
+  } catch (cause) {
+    throw new CryptoError("BAD_ENCODING", "not a ticket: mistyped or cut off", { cause })
+  }
+  throw new CryptoError("BAD_ENCODING", "not a ticket in its canonical form")
+}
