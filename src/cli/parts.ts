@@ -3,6 +3,7 @@
  * than imported, so that the commands' tests run as real processes in front of a small node.
  */
 import type { Api } from "../node/api/types.ts"
+import type { Mode } from "../tui/mode.ts"
 
 export interface NodeOptions {
   readonly dataDir: string
@@ -23,7 +24,7 @@ export interface RunningNode {
   stop(): Promise<void>
 }
 
-export interface TuiOptions {
+export interface ChatOptions {
   /** What first run proposes as a name. */
   readonly userName: string
 }
@@ -31,5 +32,5 @@ export interface TuiOptions {
 export interface Parts {
   startNode(options: NodeOptions): Promise<RunningNode>
   /** Resolves with the exit code once the person has left. */
-  runTui(api: Promise<Api>, options: TuiOptions): Promise<number>
+  runChat(mode: Mode, api: Promise<Api>, options: ChatOptions): Promise<number>
 }

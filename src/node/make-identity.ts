@@ -2,7 +2,13 @@
 import { addressBytes, addressOf } from "../crypto/address.ts"
 import { utf8 } from "../crypto/bytes.ts"
 import { assembleCard, encodeCardBody } from "../crypto/card.ts"
-import { generateIntro, type Identity, introPublic, NAME_BYTES_MAX, rootPublic } from "../crypto/identity.ts"
+import {
+  generateIntro,
+  type Identity,
+  introPublic,
+  NAME_BYTES_MAX,
+  rootPublic,
+} from "../crypto/identity.ts"
 import { createKeyPackage } from "../crypto/session.ts"
 import { primitives } from "#primitives"
 import { ApiError } from "./api/errors.ts"
@@ -23,7 +29,12 @@ export interface IdentityRequest {
 export const IDENTITY_STEPS = 3
 
 /** Throws ApiError BAD_PARAMS for a name of no or too many bytes. */
-export async function makeIdentity({ name, nowMs, signal, progress }: IdentityRequest): Promise<Identity> {
+export async function makeIdentity({
+  name,
+  nowMs,
+  signal,
+  progress,
+}: IdentityRequest): Promise<Identity> {
   const shown = name.trim()
   if (shown === "" || utf8(shown).length > NAME_BYTES_MAX)
     throw new ApiError("BAD_PARAMS", `a name has 1 to ${NAME_BYTES_MAX} bytes`)
