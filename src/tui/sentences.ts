@@ -20,7 +20,7 @@ export const SENTENCES: Readonly<Record<ApiErrorCode, Sentence>> = {
   WEAK_PASSPHRASE: { what: "That passphrase is too easy to guess.", next: "Take a longer one: four unrelated words do well." },
   BAD_TICKET: { what: "That is not a complete invite ticket.", next: "Copy it again, from sotto-invite1 to its end." },
   OTHER_MESH: { what: "That ticket belongs to another mesh.", next: "Join that mesh with a profile of its own." },
-  UNREACHABLE: { what: "Nobody at the addresses of that ticket answered.", next: "Ask whoever gave it to you to run their node, then try again." },
+  UNREACHABLE: { what: "Nobody at the ticket's addresses answered.", next: "Ask whoever gave it to you to run their node, then try again." },
   BAD_ADDRESS: { what: "That is not a complete code.", next: "Copy it again: it begins with sotto1 and has no spaces." },
   UNKNOWN_CONTACT: { what: "There is no contact of that name.", next: "See /contacts, or add them with /add." },
   AMBIGUOUS_CONTACT: { what: "That could be more than one contact.", next: "Write more of the name." },
@@ -48,12 +48,6 @@ export function codeOf(error: unknown): ApiErrorCode {
 }
 
 export const sentenceOf = (error: unknown): Sentence => SENTENCES[codeOf(error)]
-
-/** Why a screen could not start. An error with a code of another part speaks for itself; its message is meant for people. */
-export function startSentence(error: unknown): Sentence {
-  const foreign = error instanceof Error && "code" in error && codeOf(error) === "INTERNAL"
-  return foreign ? { what: sanitizeLine(error.message).slice(0, 400), next: "" } : sentenceOf(error)
-}
 
 /** Both halves on one line. */
 export const spoken = (error: unknown): string => {
