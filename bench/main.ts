@@ -8,6 +8,7 @@ import type { Bench, Result } from "./bench.ts"
 
 const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   primitives: async () => (await import("./primitives.ts")).primitivesBench,
+  start: async () => (await import("./start.ts")).startBench,
 }
 
 /** Enough to compare by: processor, how many of them, memory, system. */

@@ -42,8 +42,8 @@ export interface ClusterOptions {
   readonly nodes: number
   /** Data directories are made in here, `node1`, `node2`, … */
   readonly directory: string
-  /** Names of unprotected identities to make, on the first node, the second, and so on. */
-  readonly identities?: readonly string[]
+  /** Names of unprotected identities to make, on the first node, the second, and so on; null for none. */
+  readonly identities?: readonly (string | null)[]
   /** The command line's entry; this build's by default. */
   readonly script?: string
   readonly meshTimeoutMs?: number
@@ -80,7 +80,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     if (first === undefined) throw new RangeError("a testnet has at least one node")
     await first.start()
     const ticket = await found(first, options)
-    await Promise.all(nodes.slice(1).map((node, at) => joinMesh(node, ticket, options, at + 1)))
+    await Promise.all(nodes.slice(1).map((node) => joinMesh(node, ticket, options)))
     return { nodes, ticket, meshed: () => meshed(nodes, options), stop }
   } catch (error) {
     await stop()
@@ -88,37 +88,29 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   }
 }
 
+/** The ticket is taken before anybody is there, so that it names no inviter: people of a testnet add each other by hand. */
 async function found(first: ClusterNode, options: ClusterOptions): Promise<string> {
   const api = await first.api()
-  const [name] = options.identities ?? []
-  if (name === undefined) await api.call("mesh.join", { name: "testnet" })
-  else await makeIdentity(api, name, options, 0)
+  await api.call("mesh.join", { name: "testnet" })
   const { ticket } = await api.call("mesh.ticket", {})
   options.onEvent?.({ type: "founded", node: 0, ticket })
+  await settle(first, options)
   return ticket
 }
 
-async function joinMesh(node: ClusterNode, ticket: string, options: ClusterOptions, at: number) {
+async function joinMesh(node: ClusterNode, ticket: string, options: ClusterOptions): Promise<void> {
   await node.start()
-  const api = await node.api()
-  const name = options.identities?.[at]
-  if (name === undefined) await api.call("mesh.join", { ticket })
-  else await makeIdentity(api, name, options, at, ticket)
+  await (await node.api()).call("mesh.join", { ticket })
+  await settle(node, options)
 }
 
-async function makeIdentity(
-  api: Api,
-  name: string,
-  options: ClusterOptions,
-  node: number,
-  ticket?: string,
-): Promise<void> {
-  const { address } = await api.call("profile.create", {
-    name,
-    passphrase: null,
-    ...(ticket === undefined ? {} : { ticket }),
-  })
-  options.onEvent?.({ type: "identity", node, name, address })
+/** Makes the identity that belongs on this node, if one does. */
+async function settle(node: ClusterNode, options: ClusterOptions): Promise<void> {
+  const name = options.identities?.[node.at]
+  if (name === undefined || name === null) return
+  const api = await node.api()
+  const { address } = await api.call("profile.create", { name, passphrase: null })
+  options.onEvent?.({ type: "identity", node: node.at, name, address })
 }
 
 async function meshed(nodes: readonly ClusterNode[], options: ClusterOptions): Promise<void> {
