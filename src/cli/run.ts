@@ -5,7 +5,17 @@ import { Output } from "./output.ts"
 import { parse, type Parsed } from "./parse.ts"
 import type { Parts } from "./parts.ts"
 
+/** Resolves with the exit code once everything printed has left the process, so that the caller may exit at once. */
 export async function run(argv: readonly string[], parts: Parts): Promise<number> {
+  const exit = await perform(argv, parts)
+  await Promise.all([flushed(process.stdout), flushed(process.stderr)])
+  return exit
+}
+
+const flushed = (stream: NodeJS.WriteStream) =>
+  new Promise<void>((resolve) => stream.write("", () => resolve()))
+
+async function perform(argv: readonly string[], parts: Parts): Promise<number> {
   const before = argv.includes("--") ? argv.slice(0, argv.indexOf("--")) : argv
   const out = new Output({
     json: before.includes("--json"),
@@ -18,7 +28,7 @@ export async function run(argv: readonly string[], parts: Parts): Promise<number
   try {
     const parsed = parse(argv)
     const context = new Context(parsed, out, parts, signals)
-    await perform(parsed, context)
+    await dispatch(parsed, context)
     return context.exitCode
   } catch (error) {
     const failure = failureOf(signals.signal.aborted ? signals.signal.reason : error)
@@ -34,7 +44,7 @@ export async function run(argv: readonly string[], parts: Parts): Promise<number
   }
 }
 
-async function perform({ command, options }: Parsed, context: Context): Promise<void> {
+async function dispatch({ command, options }: Parsed, context: Context): Promise<void> {
   if (options["help"] === true && command.id !== "help") {
     const { printHelp } = await import("./commands/help.ts")
     printHelp(context.out, command.id)
@@ -42,8 +52,7 @@ async function perform({ command, options }: Parsed, context: Context): Promise<
     const { run: print } = await import("./commands/version.ts")
     await print(context)
   } else {
-    const { run: perform } = await command.load()
-    await perform(context)
+    await (await command.load()).run(context)
   }
 }
 

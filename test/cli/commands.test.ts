@@ -223,6 +223,12 @@ describe("cli: every command with a node running", () => {
     assert.equal((await run("read", "nobody")).exit, 4)
   })
 
+  it("read: prints everything to a reader slower than it, before it exits", async (t) => {
+    const { json, node } = await alice(t)
+    for (let i = 0; i < 100; i++) node.receive("bob", "x".repeat(20_000))
+    assert.equal(((await json("read", "bob", "--limit", "100"))["messages"] as []).length, 100)
+  })
+
   it("threads: with what is unread", async (t) => {
     const { json, node, run } = await alice(t)
     node.receive("bob", "hello")
