@@ -76,6 +76,7 @@ function onSignals(): Signals {
 
 /** `sotto read | head` ends when head has had enough; that is no error. */
 function quietBrokenPipe(): void {
+  process.stderr.on("error", () => undefined)
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code === "EPIPE") process.exit(0)
     throw error
