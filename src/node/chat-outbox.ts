@@ -21,7 +21,7 @@ import { type ChatThread, paid, tick } from "../chat/thread.ts"
 import type { Address } from "../crypto/address.ts"
 import { type Bytes, toHex, utf8 } from "../crypto/bytes.ts"
 import { envelopeId } from "../crypto/envelope.ts"
-import { updateSelf } from "../crypto/session.ts"
+import { epochOf, updateSelf } from "../crypto/session.ts"
 import { ApiError } from "./api/errors.ts"
 import { type ChatBook, Step } from "./chat-book.ts"
 import type { ChatParts } from "./chat-parts.ts"
@@ -57,6 +57,8 @@ export class Outbox {
   readonly #timers = new Set<() => void>()
   /** Threads in which we have not said yet what we call ourselves. */
   readonly #greetings = new Set<string>()
+  /** Groups in which a key update is being made. */
+  readonly #updating = new Set<string>()
   #waiting = 0
   #cancelOffer: () => void = () => undefined
 
@@ -269,26 +271,41 @@ export class Outbox {
 
   /** Commits a key update of our own in a channel; it counts when its last envelope is ordered. */
   async update(group: string, thread: Pick<ChatThread, "id">): Promise<void> {
+    // From sealing to holding takes a while (admission), in which the same update may be asked for again.
+    if (this.#updating.has(group)) return
+    this.#updating.add(group)
+    try {
+      await this.#update(group, thread)
+    } finally {
+      this.#updating.delete(group)
+    }
+  }
+
+  async #update(group: string, thread: Pick<ChatThread, "id">): Promise<void> {
     const sealed = await this.#book.turns.run(async () => {
       const channel = this.#book.channels.get(group)
       if (channel === undefined || channel.held.length > 0) return undefined
+      const epoch = epochOf(channel.state)
       const { commit, next } = await updateSelf(channel.state)
       const made = sealMessage(channel, this.#parts.meshId, commit)
       this.#book.channels.set(group, made.channel)
-      return { envelopes: made.envelopes, next }
+      return { envelopes: made.envelopes, next, epoch }
     })
     if (sealed === undefined) return
     const outgoing = this.#outgoingOf(thread.id, await this.#admitAll(sealed.envelopes), [])
     const last = outgoing.at(-1)
-    await this.#book.turns.run(async () => {
+    const held = await this.#book.turns.run(async () => {
       const channel = this.#book.channels.get(group)
-      if (channel === undefined || last === undefined) return
+      if (channel === undefined || last === undefined) return false
+      // Another commit was ordered meanwhile: this one belongs to an epoch that is over, and never leaves.
+      if (epochOf(channel.state) !== sealed.epoch) return false
       const step = new Step()
       step.channels.set(group, heldBy(channel, last.id, sealed.next))
       step.ops.push(...outgoing.map(this.#book.records.putOutgoing))
       await this.#book.commit(step, { sync: true })
+      return true
     })
-    await this.#postAll(outgoing)
+    if (held) await this.#postAll(outgoing)
   }
 
   async #postAll(outgoing: readonly Outgoing[]): Promise<void> {
