@@ -191,7 +191,10 @@ export class Person {
       records: new ChatRecords(new Sealed(openVault(this.#vaultKey), this.shelf)),
       mailbox: this.mailbox.life(this.shelf),
       findCard: (address) => Promise.resolve(this.#world.cards.get(address)),
-      admit: (envelope) => Promise.resolve(envelope),
+      admit: async (envelope) => {
+        await this.#world.admission()
+        return envelope
+      },
       clock: systemClock,
       emit: (event) => {
         this.events.push(event)
@@ -243,6 +246,8 @@ export class Person {
 export class World {
   readonly people: Person[] = []
   readonly cards = new Map<Address, Card>()
+  /** What every envelope waits for before it may leave: real admission takes a while. */
+  admission: () => Promise<unknown> = () => Promise.resolve()
   /** Set to keep envelopes back; they arrive, in the order that `release` is given them, later. */
   held: { from: Person; envelope: Bytes }[] | undefined
 
