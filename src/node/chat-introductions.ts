@@ -37,7 +37,8 @@ const VERIFYING_MAX = 8
 
 interface Search {
   readonly wanted: () => boolean
-  readonly found: (card: Card) => Promise<void>
+  /** Whether this card settled it; otherwise there may be a better one later. */
+  readonly found: (card: Card) => Promise<boolean>
   /** Waits its turn among others of the kind. */
   readonly inTurn?: boolean
 }
@@ -122,7 +123,10 @@ export class Introductions {
     const group = toHex(channel.groupId)
     this.#search(`in ${group}`, channel.peer, {
       wanted: () => this.#book.channels.get(group)?.trusted === false,
-      found: (card) => this.#judge(group, card),
+      found: async (card) => {
+        await this.#judge(group, card)
+        return true
+      },
       inTurn: true,
     })
   }
@@ -140,9 +144,9 @@ export class Introductions {
         const card = inTurn
           ? await this.#verifyInTurn(() => this.#findCard(peer, wanted))
           : await this.#findCard(peer, wanted)
-        if (card !== undefined && wanted()) {
-          await found(card)
-          return
+        // Whoever looks cards up answers for them; that it is the card asked for costs nothing to see for oneself.
+        if (card?.address === peer && wanted()) {
+          if (await found(card)) return
         }
       } catch (error) {
         if (this.#isOver()) return
@@ -184,9 +188,9 @@ export class Introductions {
     cancel()
   }
 
-  async #invite(card: Card): Promise<void> {
+  async #invite(card: Card): Promise<boolean> {
     const made = await this.#groupWith(card)
-    if (made === undefined) return
+    if (made === undefined) return false
     const { channel, envelopes } = made
     const thread = this.#book.threadWith(card.address)
     const step = new Step()
@@ -197,6 +201,7 @@ export class Introductions {
       step.contacts.set(card.address, { ...contact, standing: "accepted" })
     await this.#outbox.sendSealed(thread, envelopes, step)
     this.#outbox.kick(thread)
+    return true
   }
 
   /** A group of the two of us. The first commit needs no order: nobody else is in the group to make another. */
