@@ -280,9 +280,12 @@ function attach(
 async function sleepUntilContinued(write: (sequence: string) => void): Promise<void> {
   if (process.platform === "win32") return
   write(MODES_OFF)
+  // While the terminal is the shell's, neither the paused input nor a signal handler keeps this process alive.
+  const alive = setInterval(() => undefined, 60_000)
   await new Promise<void>((resolve) => {
     process.once("SIGCONT", () => resolve())
     process.kill(process.pid, "SIGTSTP")
   })
+  clearInterval(alive)
   write(MODES_ON)
 }
