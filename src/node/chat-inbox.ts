@@ -19,7 +19,7 @@ import { decodeHello } from "../chat/hello.ts"
 import { received } from "../chat/thread.ts"
 import type { Address } from "../crypto/address.ts"
 import { type Bytes, toHex } from "../crypto/bytes.ts"
-import { type IntroPrivate, openIntro, tagOf } from "../crypto/envelope.ts"
+import { type IntroPrivate, openIntro } from "../crypto/envelope.ts"
 import { CryptoError } from "../crypto/errors.ts"
 import { decodeFragment } from "../crypto/fragment.ts"
 import { introPrivate } from "../crypto/identity.ts"
@@ -124,7 +124,7 @@ export class Inbox {
   }
 
   async #look({ seq, id, bytes }: Kept): Promise<void> {
-    const hit = this.#book.tags.find(toHex(tagOf(bytes)))
+    const hit = this.#book.tags.find(bytes)
     if (hit !== undefined) await this.#ours(hit, id, bytes, seq)
     else {
       const opened = this.#tryIntro(bytes)
@@ -145,7 +145,7 @@ export class Inbox {
   async #catchUp(tags: readonly Bytes[]): Promise<void> {
     const open = [...tags]
     for (let tag = open.shift(); tag !== undefined; tag = open.shift()) {
-      const hit = this.#book.tags.find(toHex(tag))
+      const hit = this.#book.tags.find(tag, 0)
       if (hit === undefined) continue
       for (const { id, bytes } of await this.#parts.mailbox.byTag(tag)) {
         open.push(...(await this.#open(hit, id, bytes, undefined)))
