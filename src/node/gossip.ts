@@ -15,6 +15,7 @@ import { primitives } from "#primitives"
 import { type Bytes, utf8 } from "../crypto/bytes.ts"
 import { assert } from "../crypto/errors.ts"
 import type { Verdict } from "../crypto/verdict.ts"
+import { plain } from "./plain-bytes.ts"
 
 export interface TopicRule {
   readonly topic: string
@@ -83,7 +84,7 @@ export class Gossip {
     for (const { topic, judge } of rules)
       this.#service.topicValidators.set(
         topic,
-        async (peer, { data }) => RESULTS[(await judge(data, peer.toString())).verdict],
+        async (peer, { data }) => RESULTS[(await judge(plain(data), peer.toString())).verdict],
       )
   }
 

@@ -113,7 +113,8 @@ export class Mailbox {
     return {
       topic: this.topic,
       messageBytesMax: ENVELOPE_BYTES,
-      judge: (data, peer) => this.#judgeGossip(data, peer),
+      // a copy: the frame it came in may hold many more
+      judge: (data, peer) => this.#judgeGossip(data.slice(), peer),
     }
   }
 
