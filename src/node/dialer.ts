@@ -18,7 +18,7 @@ const DIAL_DEADLINE_MS = 10_000
 const PAUSE_MIN_MS = 500
 const PAUSE_MAX_MS = 60_000
 /** How long the higher id leaves the call to the lower one. */
-const COURTESY_MS = 3_000
+const COURTESY_MS = 1_000
 /** A find that was tried so often without an answer is dropped. */
 const FOUND_FAILURES_MAX = 5
 const SHUN_MS = 10 * 60_000

@@ -16,7 +16,7 @@ import { keepGenesis } from "./mesh-genesis.ts"
 import { type MineOptions, Miner } from "./mine.ts"
 import type { Store } from "./store.ts"
 import { StreamError, Streams } from "./streams.ts"
-import { Sync } from "./sync.ts"
+import { type Refused, Sync } from "./sync.ts"
 import { ADDRESSES_PER_PEER_MAX, PEERS_MAX } from "./sync-messages.ts"
 import { SyncError } from "./sync-round.ts"
 import { startTransport, type Transport, type TransportOptions } from "./transport.ts"
@@ -151,7 +151,7 @@ class MeshNetwork implements Network {
         connected: () => rooms.transport.peers(),
         introductions: (asking) => network.#introductions(asking),
         onMember: (peer) => network.#background(network.#welcome(peer)),
-        onRefused: (peer) => network.#background(network.#refuse(peer)),
+        onRefused: (peer, why) => network.#background(network.#refuse(peer, why)),
         onProgress: (progress) => parts.onProgress?.(progress),
         onServed: (ids, peer) => parts.onServed?.(ids, peer),
       })
@@ -265,9 +265,10 @@ class MeshNetwork implements Network {
     await this.#dialer.remember(peer, await this.#reachable(peer))
   }
 
-  async #refuse(peer: string): Promise<void> {
+  async #refuse(peer: string, why: Refused): Promise<void> {
     await this.#dialer.shun(peer)
-    await this.transport.hangUp(peer)
+    // somebody who came for the genesis gets the time to ask for it; the watchdog hangs up who stays without gossip
+    if (why !== "NO_SYNC") await this.transport.hangUp(peer)
   }
 
   /** Where a connected peer says it can be reached. Loopback counts only for who is reached over loopback. */

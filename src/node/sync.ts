@@ -37,6 +37,9 @@ export interface SyncProgress {
   readonly total: number
 }
 
+/** `NO_SYNC`: it does not sync at all, such as one that only came for the genesis. */
+export type Refused = SyncError["code"] | "NO_SYNC"
+
 export interface SyncParts {
   readonly store: Store
   readonly mailbox: Mailbox
@@ -51,7 +54,7 @@ export interface SyncParts {
   /** A peer answered for this mesh. */
   readonly onMember: (peer: string) => void
   /** Not a peer to go on with. */
-  readonly onRefused: (peer: string, code: SyncError["code"]) => void
+  readonly onRefused: (peer: string, why: Refused) => void
   readonly onProgress: (progress: SyncProgress) => void
   /** These envelopes were fetched by a peer: it has them now. */
   readonly onServed: (ids: readonly Bytes[], peer: string) => void
@@ -156,7 +159,7 @@ export class Sync {
     if (error instanceof SyncError) this.#parts.onRefused(peer, error.code)
     else if (error instanceof StreamError) {
       // it left, or is too slow: it will be read when it comes back, or when its turn comes again
-      if (error.code === "UNSUPPORTED") this.#parts.onRefused(peer, "OTHER_MESH")
+      if (error.code === "UNSUPPORTED") this.#parts.onRefused(peer, "NO_SYNC")
     } else this.#parts.onFault(error)
   }
 
