@@ -224,6 +224,9 @@ class MeshNetwork implements Network {
       libp2p.addEventListener(name, listener)
       this.#undo.push(() => libp2p.removeEventListener(name, listener))
     }
+    // what was posted there between our first reading and this moment was gossiped to others only
+    const { gossip } = this.transport
+    this.#undo.push(gossip.onSubscribed(this.mailbox.topic, (peer) => this.#sync?.read(peer)))
     on("peer:connect", ({ detail }) => this.#connected(detail.toString()))
     on("peer:disconnect", ({ detail }) => this.#disconnected(detail.toString()))
     on("peer:identify", ({ detail }) => {

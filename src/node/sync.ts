@@ -1,7 +1,7 @@
 /**
  * Sync: what gossip did not bring (DESIGN §9, `/sotto/sync/1`). A peer is read when it connects, when it says that it has news, after
  * envelopes had to be ignored under load, and one at random every now and then: soon after something arrived, once a minute in a
- * quiet mesh. Peers are read one at a time, because most of them hold the same. The other half answers such reading, hands out the
+ * quiet mesh; the same one is told if there is news here. All peers do so alike, so it says nothing about who wrote. Peers are read one at a time, because most of them hold the same. The other half answers such reading, hands out the
  * genesis, and says which envelopes were taken.
  */
 import { type Bytes, equal } from "../crypto/bytes.ts"
@@ -72,12 +72,15 @@ export class Sync {
   #reading: Promise<void> | undefined
   #progress = IDLE
   #lookMs = LOOK_MAX_MS
+  /** Our newest envelope when somebody was last told by the clock. */
+  #toldSeq: number
   #timer: NodeJS.Timeout | undefined
   readonly #unsubscribe: (() => void)[] = []
 
   private constructor(parts: SyncParts, cursors: Cursors) {
     this.#parts = parts
     this.#cursors = cursors
+    this.#toldSeq = parts.mailbox.lastSeq
   }
 
   static async start(parts: SyncParts): Promise<Sync> {
@@ -165,14 +168,16 @@ export class Sync {
 
   /** What came by sync was not gossiped to us, so others may lack it too: they are told to look. */
   #spread(source: string): void {
-    const { connected, mailbox, store } = this.#parts
-    const others = connected().filter((peer) => peer !== source)
-    for (const peer of others.slice(0, NEWS_PEERS_MAX)) {
-      const news = { kind: "news", storeId: store.id, last: mailbox.lastSeq } as const
-      ask(this.#asking(peer), news, decodeNothing).catch((error: unknown) =>
-        this.#failed(peer, error),
-      )
-    }
+    const others = this.#parts.connected().filter((peer) => peer !== source)
+    for (const peer of others.slice(0, NEWS_PEERS_MAX)) this.#tellNews(peer)
+  }
+
+  #tellNews(peer: string): void {
+    const { mailbox, store } = this.#parts
+    const news = { kind: "news", storeId: store.id, last: mailbox.lastSeq } as const
+    ask(this.#asking(peer), news, decodeNothing).catch((error: unknown) =>
+      this.#failed(peer, error),
+    )
   }
 
   #tell(progress: SyncProgress): void {
@@ -193,7 +198,12 @@ export class Sync {
     this.#schedule()
     const peers = this.#parts.connected()
     const peer = peers[Math.floor(Math.random() * peers.length)]
-    if (peer !== undefined) this.read(peer)
+    if (peer === undefined) return
+    this.read(peer)
+    const { lastSeq } = this.#parts.mailbox
+    if (lastSeq === this.#toldSeq) return
+    this.#toldSeq = lastSeq
+    this.#tellNews(peer)
   }
 
   #lookSoon(): void {
