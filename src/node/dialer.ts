@@ -21,6 +21,9 @@ const PAUSE_MAX_MS = 60_000
 const COURTESY_MS = 1_000
 /** A find that was tried so often without an answer is dropped. */
 const FOUND_FAILURES_MAX = 5
+/** Never names that lead to further names, nor relays. */
+const HEARSAY =
+  /^\/(ip4|ip6|dns|dns4|dns6)\/[^/]+\/tcp\/\d+(\/(tls|ws|wss|http|sni\/[^/]+))*\/p2p\/[^/]+$/
 const SHUN_MS = 10 * 60_000
 const SHUNNED_MAX = 256
 
@@ -94,11 +97,15 @@ export class Dialer {
     return { reason, retryInMs: Math.round(retryInMs) }
   }
 
-  /** Somebody said that a peer can be reached here. Nonsense is ignored: it came from outside. */
+  /** Somebody said that a peer can be reached here. Came from outside: what is not a plain address of a named peer is ignored. */
   found(addresses: readonly string[]): void {
     if (this.#targets.size >= TARGETS_MAX) return
     try {
-      this.#add(addresses, "found")
+      const usable = addresses.filter((address) => HEARSAY.test(address))
+      this.#add(
+        usable.filter((address) => peerIn(address) !== undefined),
+        "found",
+      )
     } catch (error) {
       if (!(error instanceof TransportError)) throw error
     }

@@ -261,7 +261,9 @@ class MeshNetwork implements Network {
     await this.#remember(peer)
     if (this.transport.peers().length >= WANTED_PEERS) return
     const introduced = (await this.#sync?.introductions(peer)) ?? []
-    for (const addresses of introduced) this.#dialer.found(addresses)
+    const local = isLoopback(this.#connectionTo(peer)?.remoteAddr.toString() ?? "")
+    for (const addresses of introduced)
+      this.#dialer.found(addresses.filter((address) => local || !isLoopback(address)))
   }
 
   async #remember(peer: string): Promise<void> {
@@ -276,17 +278,20 @@ class MeshNetwork implements Network {
 
   /** Where a connected peer says it can be reached. Loopback counts only for who is reached over loopback. */
   async #reachable(peer: string): Promise<readonly string[]> {
-    const { libp2p } = this.transport
-    const [connection] = libp2p.getConnections().filter((c) => c.remotePeer.toString() === peer)
+    const connection = this.#connectionTo(peer)
     if (connection === undefined) return []
     const local = isLoopback(connection.remoteAddr.toString())
-    const known = await libp2p.peerStore.get(connection.remotePeer)
+    const known = await this.transport.libp2p.peerStore.get(connection.remotePeer)
     const said = known.addresses.map(({ multiaddr }) => named(multiaddr.toString(), peer))
     const dialed = connection.direction === "outbound" ? [connection.remoteAddr.toString()] : []
     const all = new Set([...dialed, ...said])
     return [...all]
       .filter((address) => local || !isLoopback(address))
       .slice(0, ADDRESSES_PER_PEER_MAX)
+  }
+
+  #connectionTo(peer: string) {
+    return this.transport.libp2p.getConnections().find((c) => c.remotePeer.toString() === peer)
   }
 
   #introductions(asking: string): readonly (readonly string[])[] {

@@ -3,16 +3,24 @@ import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { createServer, type AddressInfo } from "node:net"
 import { once } from "node:events"
 import { join } from "node:path"
-import { describe, test } from "node:test"
+import { describe, test, type TestContext } from "node:test"
 import { AddressBook, BOOK_PEERS_MAX } from "../../src/node/address-book.ts"
+import { Dialer } from "../../src/node/dialer.ts"
 import { newPeerKey, peerKeyAt } from "../../src/node/peer-key.ts"
 import { openMemoryStore } from "../../src/node/store.ts"
+import { startTransport } from "../../src/node/transport.ts"
 import { testMesh } from "../helpers/envelopes.ts"
 import { testPeer, untilLinked } from "../helpers/peers.ts"
 import { temporaryDirectory } from "../helpers/temporary.ts"
 import { until } from "../helpers/wait.ts"
 
 const mesh = testMesh()
+
+async function testTransport(t: TestContext) {
+  const transport = await startTransport({ key: await newPeerKey(), listen: [], topics: [] })
+  t.after(() => transport.stop())
+  return transport
+}
 
 /** A port that nobody listens on. */
 async function freePort(): Promise<number> {
@@ -105,6 +113,33 @@ describe("peers that hear of each other", () => {
       await testPeer(t, mesh, { bootstrap: home.addresses() }),
     ]
     await untilLinked(a, b)
+  })
+
+  test("by hearsay: only plain addresses of named peers are called", async (t) => {
+    const home = await testPeer(t, mesh)
+    const [address] = home.addresses()
+    const transport = await testTransport(t)
+    const dialer = Dialer.start({
+      transport,
+      book: await AddressBook.open(home.store),
+      bootstrap: [],
+      onChange: () => undefined,
+    })
+    t.after(() => dialer.stop())
+    const nonsense = [
+      "",
+      "nonsense",
+      "/ip4/127.0.0.1/tcp/1",
+      `/dnsaddr/example.org/p2p/${home.id}`,
+      `${address}/p2p-circuit/p2p/${home.id}`,
+      "/ip4/127.0.0.1/tcp/1/p2p/nobody",
+      `/ip4/999.0.0.1/tcp/1/p2p/${home.id}`,
+    ]
+    for (const text of nonsense) dialer.found([text])
+    assert.deepEqual(dialer.alone(), { reason: "no peer is known", retryInMs: 0 })
+    dialer.found([address!])
+    await until("it was called", () => dialer.alone() === null)
+    assert.deepEqual(transport.peers(), [home.id])
   })
 
   test("of another mesh are hung up and not called again", async (t) => {

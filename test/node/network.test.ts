@@ -74,6 +74,19 @@ describe("a burst of a thousand envelopes", () => {
   })
 })
 
+describe("an envelope that gossip lost", () => {
+  test("is there a few seconds later, though nobody reconnected", async (t) => {
+    const a = await testPeer(t, mesh)
+    const b = await testPeer(t, mesh, { bootstrap: a.addresses() })
+    await untilLinked(a, b)
+    await until("all is read", () => a.sync().state === "idle" && b.sync().state === "idle")
+    const envelope = paidEnvelope(mesh)
+    // stored like any other, and never published
+    await a.mailbox.admit(envelope, { from: "local" })
+    await until("it arrived", () => has(b, envelope))
+  })
+})
+
 describe("what the people above see", () => {
   test("peers with their encryption, an envelope in the order of arrival, and who is gone", async (t) => {
     let changes = 0
