@@ -1,1 +1,20 @@
-process.stderr.write("sotto\n")
+/** Where `bin/sotto` begins. Nothing is loaded before it is needed, and what was compiled once is kept compiled. */
+import { enableCompileCache } from "node:module"
+import type { Parts } from "./parts.ts"
+
+enableCompileCache()
+
+const load = (path: string) => import(new URL(path, import.meta.url).href) as Promise<Parts>
+
+const parts: Parts = {
+  startNode: async (options) => (await load("../node/node.js")).startNode(options),
+  runChat: async (mode, api, options) => {
+    if (mode === "line") return (await import("../tui/line.ts")).runLine(api, options)
+    // React checks itself in development, at a price in every frame.
+    process.env["NODE_ENV"] ??= "production"
+    return (await import("../tui/app.tsx")).runTui(api, options)
+  },
+}
+
+const { run } = await import("./run.ts")
+process.exit(await run(process.argv.slice(2), parts))

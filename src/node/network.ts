@@ -68,6 +68,8 @@ export interface Network {
   post(envelope: Bytes): Promise<Posted>
   /** Reads every connected peer's store now. */
   catchUp(): void
+  /** Further peers to connect to: from another ticket. */
+  reach(addresses: readonly string[]): void
   /** Ends everything that was started. Harmless when repeated. */
   stop(): Promise<void>
 }
@@ -199,6 +201,10 @@ class MeshNetwork implements Network {
 
   catchUp(): void {
     for (const peer of this.transport.peers()) this.#sync?.read(peer)
+  }
+
+  reach(addresses: readonly string[]): void {
+    for (const address of addresses) this.#dialer.found([address])
   }
 
   stop(): Promise<void> {

@@ -73,24 +73,41 @@ export async function readKeyfile(path: string): Promise<Keyfile | undefined> {
   }
 }
 
-/** Makes a vault and its key file. `passphrase: null` leaves it unprotected. Throws ApiError WEAK_PASSPHRASE, ALREADY_EXISTS. */
-export async function createVault(path: string, passphrase: string | null, signal?: AbortSignal): Promise<Vault> {
-  if ((await readIfThere(path)) !== undefined) throw new ApiError("ALREADY_EXISTS", "there is a key file")
-  const vaultKey = primitives.randomBytes(VAULT_KEY_BYTES)
-  await writeWhole(path, await wrap(vaultKey, passphrase, signal))
-  return openVault(vaultKey)
+export interface NewVault {
+  readonly vault: Vault
+  readonly keyfile: Keyfile
+  /** What the key file will hold: `writeWhole` it when everything sealed under the vault is in place. */
+  readonly bytes: Bytes
 }
 
-async function wrap(vaultKey: Bytes, passphrase: string | null, signal?: AbortSignal): Promise<Bytes> {
+/** Makes a vault. `passphrase: null` leaves it unprotected. Throws ApiError WEAK_PASSPHRASE. */
+export async function newVault(passphrase: string | null, signal?: AbortSignal): Promise<NewVault> {
+  const vaultKey = primitives.randomBytes(VAULT_KEY_BYTES)
+  const bytes = await wrap(vaultKey, passphrase, signal)
+  return { vault: openVault(vaultKey), keyfile: decodeKeyfile(bytes), bytes }
+}
+
+async function wrap(
+  vaultKey: Bytes,
+  passphrase: string | null,
+  signal?: AbortSignal,
+): Promise<Bytes> {
   if (passphrase === null) return encodeUnprotected(vaultKey)
   if (Array.from(passphrase).length < PASSPHRASE_CHARACTERS_MIN)
-    throw new ApiError("WEAK_PASSPHRASE", `a passphrase has at least ${PASSPHRASE_CHARACTERS_MIN} characters`)
+    throw new ApiError(
+      "WEAK_PASSPHRASE",
+      `a passphrase has at least ${PASSPHRASE_CHARACTERS_MIN} characters`,
+    )
   const stretching = newStretching()
   return wrapVaultKey(vaultKey, stretching, await stretch(passphrase, stretching, signal))
 }
 
 /** Opens a vault. Throws ApiError WRONG_PASSPHRASE; nothing on disk changes. */
-export async function unlockVault(keyfile: Keyfile, passphrase: string, signal?: AbortSignal): Promise<Vault> {
+export async function unlockVault(
+  keyfile: Keyfile,
+  passphrase: string,
+  signal?: AbortSignal,
+): Promise<Vault> {
   if (keyfile.mode === "unprotected") return openVault(keyfile.vaultKey)
   const stretched = await stretch(passphrase, keyfile, signal)
   try {

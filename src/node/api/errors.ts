@@ -28,6 +28,7 @@ const CODES: Readonly<Record<ApiErrorCode, true>> = {
   WEAK_PASSPHRASE: true,
   BAD_TICKET: true,
   OTHER_MESH: true,
+  UNREACHABLE: true,
   BAD_ADDRESS: true,
   UNKNOWN_CONTACT: true,
   AMBIGUOUS_CONTACT: true,

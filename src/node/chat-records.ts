@@ -1,0 +1,147 @@
+/**
+ * Where chat keeps what: the private records of one identity, typed. Every change is a list of operations that the caller writes in one
+ * batch, so that a crash leaves all of a step or none of it.
+ */
+import { type Channel, decodeChannel, encodeChannel } from "../chat/channel.ts"
+import { type ChatContact, decodeContact, encodeContact } from "../chat/contact.ts"
+import { type Content, decodeContents, encodeContents } from "../chat/content.ts"
+import { type ChatMessage, decodeMessage, encodeMessage, positionOf } from "../chat/message.ts"
+import { type ChatThread, decodeThread, encodeThread } from "../chat/thread.ts"
+import { type Bytes, concat, Reader, toHex, Writer } from "../crypto/bytes.ts"
+import { decodePartial, encodePartial, type Partial } from "../crypto/fragment.ts"
+import { decodeIdentity, encodeIdentity, type Identity } from "../crypto/identity.ts"
+import type { RangeOptions, Sealed, SealedOp } from "./sealed.ts"
+
+/** An envelope of ours that no peer has taken yet, with the texts inside. */
+export interface Outgoing {
+  /** 32 bytes. */
+  readonly id: Bytes
+  /** Complete, admission included. */
+  readonly envelope: Bytes
+  readonly thread: Bytes
+  readonly messages: readonly Bytes[]
+}
+
+/** A text that waits to be put into an envelope. */
+export interface Waiting {
+  readonly thread: Bytes
+  /** Position of its message, which is also where it stands in line. */
+  readonly position: Bytes
+  readonly content: Content
+}
+
+export const messagesOf = (thread: Bytes) => `messages ${toHex(thread)}`
+
+export class ChatRecords {
+  readonly sealed: Sealed
+
+  constructor(sealed: Sealed) {
+    this.sealed = sealed
+  }
+
+  #put = (group: string, item: string | Bytes, plaintext: Bytes): SealedOp =>
+    this.sealed.put(this.sealed.key(group, item), plaintext)
+  #del = (group: string, item: string | Bytes): SealedOp =>
+    this.sealed.del(this.sealed.key(group, item))
+  #get = (group: string, item: string | Bytes) => this.sealed.get(this.sealed.key(group, item))
+  #all = async <T>(group: string, decode: (plaintext: Bytes, item: Bytes) => T): Promise<T[]> =>
+    (await this.sealed.list(group)).map(({ plaintext, item }) => decode(plaintext, item))
+
+  write(ops: readonly SealedOp[], options: { sync: boolean }): Promise<void> {
+    return this.sealed.write(ops, options)
+  }
+
+  async identity(): Promise<Identity | undefined> {
+    const bytes = await this.#get("identity", "own")
+    return bytes === undefined ? undefined : decodeIdentity(bytes)
+  }
+  putIdentity = (identity: Identity) => this.#put("identity", "own", encodeIdentity(identity))
+
+  contacts = () => this.#all("contacts", decodeContact)
+  putContact = (contact: ChatContact) =>
+    this.#put("contacts", contact.address, encodeContact(contact))
+  delContact = (address: string) => this.#del("contacts", address)
+
+  threads = () => this.#all("threads", decodeThread)
+  putThread = (thread: ChatThread) => this.#put("threads", toHex(thread.id), encodeThread(thread))
+  delThread = (id: Bytes) => this.#del("threads", toHex(id))
+
+  channels = () => this.#all("channels", decodeChannel)
+  putChannel = (channel: Channel) =>
+    this.#put("channels", toHex(channel.groupId), encodeChannel(channel))
+  delChannel = (groupId: Bytes) => this.#del("channels", toHex(groupId))
+
+  /** The message itself and the way from its id to its place. */
+  putMessage(thread: Bytes, message: ChatMessage): SealedOp[] {
+    const position = positionOf(message)
+    return [
+      this.#put(messagesOf(thread), position, encodeMessage(message)),
+      this.#put("message ids", toHex(message.id), concat(thread, position)),
+    ]
+  }
+  delMessage(thread: Bytes, message: ChatMessage): SealedOp[] {
+    return [
+      this.#del(messagesOf(thread), positionOf(message)),
+      this.#del("message ids", toHex(message.id)),
+    ]
+  }
+  async findMessage(id: Bytes): Promise<{ thread: Bytes; message: ChatMessage } | undefined> {
+    const where = await this.#get("message ids", toHex(id))
+    if (where === undefined) return undefined
+    const thread = where.subarray(0, 16)
+    const bytes = await this.#get(messagesOf(thread), where.subarray(16))
+    return bytes === undefined ? undefined : { thread, message: decodeMessage(bytes) }
+  }
+  async messages(thread: Bytes, options: RangeOptions): Promise<ChatMessage[]> {
+    const rows = await this.sealed.list(messagesOf(thread), options)
+    return rows.map(({ plaintext }) => decodeMessage(plaintext))
+  }
+
+  waiting = () =>
+    this.#all("waiting", (plaintext, item): Waiting => {
+      const [content] = decodeContents(plaintext)
+      if (content === undefined) throw new Error("a waiting text holds a text")
+      return { thread: item.subarray(0, 16), position: item.subarray(16), content }
+    })
+  putWaiting = ({ thread, position, content }: Waiting) =>
+    this.#put("waiting", concat(thread, position), encodeContents([content]))
+  delWaiting = ({ thread, position }: Waiting) => this.#del("waiting", concat(thread, position))
+
+  outgoing = () => this.#all("outgoing", decodeOutgoing)
+  putOutgoing = (out: Outgoing) => this.#put("outgoing", toHex(out.id), encodeOutgoing(out))
+  delOutgoing = (id: Bytes) => this.#del("outgoing", toHex(id))
+
+  /** A payload of several envelopes in the making; `source` says under whose keys it came. */
+  async partial(source: string, transfer: Bytes): Promise<Partial | undefined> {
+    const bytes = await this.#get("partials", `${source} ${toHex(transfer)}`)
+    return bytes === undefined ? undefined : decodePartial(bytes)
+  }
+  putPartial = (source: string, transfer: Bytes, partial: Partial) =>
+    this.#put("partials", `${source} ${toHex(transfer)}`, encodePartial(partial))
+  delPartial = (source: string, transfer: Bytes) =>
+    this.#del("partials", `${source} ${toHex(transfer)}`)
+
+  /** Arrival number of the last envelope that was looked at. */
+  async cursor(): Promise<number> {
+    const bytes = await this.#get("cursor", "mailbox")
+    return bytes === undefined ? 0 : new Reader(bytes).u64()
+  }
+  putCursor = (sequence: number) =>
+    this.#put("cursor", "mailbox", new Writer().u64(sequence).finish())
+}
+
+function encodeOutgoing({ id, envelope, thread, messages }: Outgoing): Bytes {
+  const out = new Writer().raw(id).bytes(envelope, 4).raw(thread).u16(messages.length)
+  for (const message of messages) out.raw(message)
+  return out.finish()
+}
+
+function decodeOutgoing(bytes: Bytes): Outgoing {
+  const read = new Reader(bytes)
+  const id = read.raw(32)
+  const envelope = read.bytes(4, 4096)
+  const thread = read.raw(16)
+  const messages = Array.from({ length: read.u16() }, () => read.raw(16))
+  read.done()
+  return { id, envelope, thread, messages }
+}

@@ -1,0 +1,245 @@
+import assert from "node:assert/strict"
+import { afterEach, describe, it } from "node:test"
+import { Person, World } from "../helpers/chat-world.ts"
+
+let world: World
+
+async function friends(): Promise<[Person, Person]> {
+  world = new World()
+  const ada = await world.add("Ada")
+  const bob = await world.add("Bob")
+  await ada.chat.addContact(bob.address, "bob")
+  await bob.chat.addContact(ada.address, "ada")
+  for (const [one, other] of [
+    [ada, bob],
+    [bob, ada],
+  ] as const)
+    await one.until("to be in contact", () =>
+      one.chat.contacts().some((c) => c.address === other.address && c.state === "accepted"),
+    )
+  return [ada, bob]
+}
+
+const states = async (one: Person, other: Person) =>
+  (await one.messages(other)).filter((m) => m.mine).map((m) => m.state)
+
+afterEach(async () => {
+  await world.stop()
+})
+
+describe("first contact", () => {
+  it("of a stranger arrives as a request, with the text, and nothing is confirmed until it is accepted", async () => {
+    world = new World()
+    const ada = await world.add("Ada")
+    const bob = await world.add("Bob")
+    await ada.chat.addContact(bob.address, "bob")
+    await ada.chat.send("bob", "hello, it is me", undefined)
+    await bob.until("a request", async () => (await bob.texts(ada)).length === 1)
+    const [contact] = bob.chat.contacts()
+    assert.deepEqual([contact?.state, contact?.name, contact?.theirName], ["request", "Ada", "Ada"])
+    assert.equal(bob.chat.threads()[0]?.request, true)
+    assert.equal(bob.chat.threads()[0]?.unread, 1)
+    assert.deepEqual(await states(ada, bob), ["gossiped"])
+
+    await bob.chat.accept("Ada")
+    await ada.until("delivery", async () => (await states(ada, bob))[0] === "delivered")
+    await bob.chat.send("Ada", "hello yourself", undefined)
+    await ada.until("the answer", async () => (await ada.texts(bob)).length === 2)
+    assert.deepEqual(await ada.texts(bob), ["hello, it is me", "hello yourself"])
+    assert.deepEqual(await bob.texts(ada), await ada.texts(bob))
+  })
+
+  it("is not believed when the leaf key is not the one on the card of whom they claim to be", async () => {
+    world = new World()
+    const bob = await world.add("Bob")
+    const mallory = await world.add("Mallory")
+    const card = world.cards.get(mallory.address)
+    assert(card)
+    world.cards.set(mallory.address, { ...card, leaf: new Uint8Array(32) })
+    await mallory.chat.addContact(bob.address, "bob")
+    await mallory.until("to have posted", () => bob.mailbox.arrivals.length > 0)
+    await bob.until("the fraud to be dropped", () => [...bob.shelf.rows.keys()].length > 0)
+    await bob.chat.stop()
+    assert.deepEqual(bob.chat.contacts(), [])
+    assert.deepEqual(bob.chat.threads(), [])
+    await bob.start()
+  })
+
+  it("by both sides at once ends in one thread that both read and write", async () => {
+    const [ada, bob] = await friends()
+    await Promise.all([
+      ada.chat.send("bob", "from ada", undefined),
+      bob.chat.send("ada", "from bob", undefined),
+    ])
+    for (const one of [ada, bob])
+      await one.until(
+        "both texts",
+        async () => (await one.texts(one === ada ? bob : ada)).length === 2,
+      )
+    assert.deepEqual(await ada.texts(bob), await bob.texts(ada))
+    assert.equal(ada.chat.threads().length, 1)
+  })
+
+  it("of someone blocked is nothing at all", async () => {
+    const [ada, bob] = await friends()
+    await bob.chat.block("ada")
+    await ada.chat.send("bob", "are you there?", undefined)
+    await ada.until("it to be out", async () => (await states(ada, bob))[0] === "gossiped")
+    await bob.until(
+      "the envelope",
+      () => bob.mailbox.arrivals.length === ada.mailbox.arrivals.length,
+    )
+    assert.deepEqual(await bob.texts(ada), [])
+    await assert.rejects(bob.chat.send("ada", "no", undefined), { code: "BLOCKED_CONTACT" })
+  })
+})
+
+describe("texts", () => {
+  it("come once and in order, whatever the order of their envelopes", async () => {
+    const [ada, bob] = await friends()
+    await ada.chat.send("bob", "first", undefined)
+    await bob.until("the first", async () => (await bob.texts(ada)).length === 1)
+    world.held = []
+    const sent = Array.from({ length: 25 }, (_, i) => `text ${i}: ${"x".repeat(900)}`)
+    for (const text of sent) await ada.chat.send("bob", text, undefined)
+    await ada.until("all to be sealed", () => (world.held?.length ?? 0) >= 13)
+    await ada.until("nothing left in line", () => ada.chat.unsent <= (world.held?.length ?? 0))
+    world.release((held) => [...held, ...held].reverse())
+    await bob.until("all", async () => (await bob.texts(ada)).length === 26)
+    assert.deepEqual(await bob.texts(ada), ["first", ...sent])
+    ada.chat.peersChanged()
+    await ada.until("all delivered", async () =>
+      (await states(ada, bob)).every((s) => s === "delivered"),
+    )
+  })
+
+  it("longer than an envelope are cut and joined; longer than eight are refused with a sentence", async () => {
+    const [ada, bob] = await friends()
+    const long = "ü".repeat(8_000)
+    await ada.chat.send("bob", long, undefined)
+    await bob.until("the long text", async () => (await bob.texts(ada)).length === 1)
+    assert.deepEqual(await bob.texts(ada), [long])
+    await assert.rejects(ada.chat.send("bob", "x".repeat(16_001), undefined), {
+      code: "MESSAGE_TOO_LONG",
+    })
+    await assert.rejects(ada.chat.send("bob", "  ", undefined), { code: "MESSAGE_EMPTY" })
+    await assert.rejects(ada.chat.send("nobody", "hi", undefined), { code: "UNKNOWN_CONTACT" })
+  })
+
+  it("sent twice with one id are one", async () => {
+    const [ada, bob] = await friends()
+    const id = "ab".repeat(16)
+    const one = await ada.chat.send("bob", "once", id)
+    const two = await ada.chat.send("bob", "once", id)
+    assert.equal(one.position, two.position)
+    await bob.until("it", async () => (await bob.texts(ada)).length > 0)
+    await ada.until("delivery", async () => (await states(ada, bob))[0] === "delivered")
+    assert.deepEqual(await bob.texts(ada), ["once"])
+  })
+
+  it("a hundred sent while the other is away are all there when they come back", async () => {
+    const [ada, bob] = await friends()
+    bob.isAway = true
+    const sent = Array.from({ length: 100 }, (_, i) => `while you were out ${i}`)
+    for (const text of sent) await ada.chat.send("bob", text, undefined)
+    await ada.until("nothing left in line", async () => {
+      const envelopes = ada.mailbox.arrivals.length
+      return ada.chat.unsent <= envelopes && (await ada.texts(bob)).length === 100
+    })
+    await bob.chat.stop()
+    await bob.start()
+    world.catchUp(bob)
+    ada.chat.peersChanged()
+    await bob.until("all of them", async () => {
+      world.catchUp(bob)
+      return (await bob.texts(ada)).length === 100
+    })
+    assert.deepEqual(await bob.texts(ada), sent)
+  })
+
+  it("unread counts and read marks survive a restart", async () => {
+    const [ada, bob] = await friends()
+    for (const text of ["one", "two", "three"]) await ada.chat.send("bob", text, undefined)
+    await bob.until("three", async () => (await bob.texts(ada)).length === 3)
+    assert.equal(bob.chat.threads()[0]?.unread, 3)
+    const [, second] = await bob.messages(ada)
+    assert(second)
+    await bob.chat.read("ada", second.position)
+    assert.equal(bob.chat.threads()[0]?.unread, 1)
+    await bob.chat.stop()
+    await bob.start()
+    assert.equal(bob.chat.threads()[0]?.unread, 1)
+  })
+})
+
+describe("a process killed at any instruction", () => {
+  it("as the sender loses nothing that was queued and never sends a text twice", async () => {
+    for (const crashAfter of [1, 2, 3, 4, 5, 6, 8, 11]) {
+      const [ada, bob] = await friends()
+      ada.shelf.crashAt = ada.shelf.writes + crashAfter
+      const queued: string[] = []
+      for (let i = 0; i < 6; i++) {
+        try {
+          await ada.chat.send("bob", `text ${i}`, undefined)
+          queued.push(`text ${i}`)
+        } catch {
+          break
+        }
+      }
+      await ada.until("the crash", () => ada.isDead || queued.length === 6)
+      ada.kill()
+      await ada.start()
+      await bob.until(
+        `what was queued (${crashAfter})`,
+        async () => (await bob.texts(ada)).length >= queued.length,
+      )
+      await ada.chat.send("bob", "the end", undefined)
+      await bob.until("the end", async () => (await bob.texts(ada)).includes("the end"))
+      const texts = await bob.texts(ada)
+      assert.deepEqual(texts.slice(0, queued.length), queued, `crash after ${crashAfter} writes`)
+      assert.equal(new Set(texts).size, texts.length, "no text twice")
+      await world.stop()
+    }
+    world = new World()
+  })
+
+  it("as the recipient reads on exactly where it was", async () => {
+    for (const crashAfter of [1, 2, 3, 5, 8, 13]) {
+      const [ada, bob] = await friends()
+      bob.shelf.crashAt = bob.shelf.writes + crashAfter
+      const sent = Array.from({ length: 12 }, (_, i) => `text ${i} ${"y".repeat(i * 400)}`)
+      for (const text of sent) await ada.chat.send("bob", text, undefined)
+      await ada.until("nothing left in line", () => ada.chat.unsent === 0)
+      bob.kill()
+      await bob.start()
+      await bob.until("all", async () => (await bob.texts(ada)).length === sent.length)
+      assert.deepEqual(await bob.texts(ada), sent, `crash after ${crashAfter} writes`)
+      await ada.until("receipts", async () =>
+        (await states(ada, bob)).every((s) => s === "delivered"),
+      )
+      await world.stop()
+    }
+    world = new World()
+  })
+})
+
+describe("what a carrier gets", () => {
+  it("is envelopes of 4096 bytes in which neither address, name nor text appears, and no two share a field", async () => {
+    const [ada, bob] = await friends()
+    for (const text of ["the quick brown fox", "the quick brown fox"])
+      await ada.chat.send("bob", text, undefined)
+    await bob.until("both", async () => (await bob.texts(ada)).length === 2)
+    const seen = new Set<string>()
+    for (const { bytes } of ada.mailbox.arrivals) {
+      assert.equal(bytes.length, 4096)
+      const haystack = Buffer.from(bytes)
+      for (const needle of ["quick brown", "Ada", "Bob", ada.address, bob.address])
+        assert.equal(haystack.includes(needle), false)
+      for (let at = 384; at + 16 <= 4096; at += 16) {
+        const field = haystack.subarray(at, at + 16).toString("hex")
+        assert(!seen.has(field))
+        seen.add(field)
+      }
+    }
+  })
+})
