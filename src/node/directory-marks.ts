@@ -60,18 +60,21 @@ export class Marks {
     return "RAISED"
   }
 
-  /** Forgets all marks of days before `oldestEpoch`; gives their blinded keys. */
-  async prune(oldestEpoch: number): Promise<Bytes[]> {
-    const pruned: Bytes[] = []
+  /**
+   * Forgets all marks of days before `oldestEpoch`. `drop` removes what is kept under a key and comes before its mark goes: cut
+   * off in between, the next prune finds the mark again and nothing stays behind.
+   */
+  async prune(oldestEpoch: number, drop: (blinded: Bytes) => Promise<void>): Promise<void> {
     for (let index = 0; index < SLOTS; index++) {
       const slot = await this.#slot(index)
       const old = [...slot].filter(([, { epoch }]) => epoch < oldestEpoch).map(([name]) => name)
       if (old.length === 0) continue
-      for (const name of old) slot.delete(name)
+      for (const name of old) {
+        await drop(fromHex(name))
+        slot.delete(name)
+      }
       await this.#store.put(storeKey(index), encodeSlot(slot))
-      pruned.push(...old.map(fromHex))
     }
-    return pruned
   }
 
   #slot(index: number): Promise<Slot> {

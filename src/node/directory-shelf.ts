@@ -118,8 +118,9 @@ export class Shelf {
   }
 
   async #prune(epoch: number): Promise<void> {
-    const pruned = await this.#marks.prune(epoch - EPOCH_SLACK)
-    for (const blinded of pruned) await this.#store.put(recordKey(blinded), undefined)
+    await this.#marks.prune(epoch - EPOCH_SLACK, (blinded) =>
+      this.#store.put(recordKey(blinded), undefined),
+    )
     this.#prunedEpoch = epoch
   }
 

@@ -176,7 +176,9 @@ describe("marks: bounded, durable, monotone", () => {
       "RAISED",
       "other slots too",
     )
-    await marks.prune(1)
+    const dropped: Bytes[] = []
+    await marks.prune(1, (blinded) => Promise.resolve(void dropped.push(blinded)))
+    assert.equal(dropped.length, 8, "the eight of day 0")
     assert.equal(await marks.raise(keyIn(7, 99), { epoch: 1, order: 1 }), "RAISED")
   })
 
