@@ -47,6 +47,19 @@ export function introduced(
   }
 }
 
+/** What someone is called here before they said what they call themselves. */
+export const unnamed = (address: Address) => `someone ${address.slice(-6)}`
+
+/** They said what they call themselves. The petname follows only while nobody has chosen one. */
+export function named(
+  before: ChatContact,
+  theirName: string,
+  taken: ReadonlySet<string>,
+): ChatContact {
+  const name = before.name === unnamed(before.address) ? freeName(theirName, taken) : before.name
+  return { ...before, theirName, name }
+}
+
 /** A name that no other contact has: petnames must tell people apart. */
 export function freeName(wanted: string, taken: ReadonlySet<string>): string {
   const base = wanted.trim() === "" ? "unnamed" : wanted.trim()

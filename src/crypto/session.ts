@@ -19,6 +19,7 @@ export {
   mergeCommit,
   type PendingAddition,
   type PendingCommit,
+  readmitMembers,
   removeMembers,
   updateSelf,
 } from "./session/group.ts"

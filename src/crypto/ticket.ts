@@ -1,13 +1,14 @@
 /**
  * Invite ticket: what a newcomer needs to find a mesh and, where the inviter wants it, the inviter (DESIGN §8).
- * `sotto-invite1…` is bech32m of: version 1, flags 1, mesh id 32, [inviter's address 64], [voucher: length 1 + bytes], number of peer
- * addresses 1, each: length 1 + UTF-8 multiaddr. It holds the mesh's hash only: the genesis itself is fetched from one of the
+ * `sotto-invite1…` is bech32m of: version 1, flags 1, mesh id 32, [inviter: address 64, name: length 1 + UTF-8], [voucher: length 1 +
+ * bytes], number of peer addresses 1, each: length 1 + UTF-8 multiaddr. It holds the mesh's hash only: the genesis itself is fetched from one of the
  * addresses and checked against it. A ticket without a voucher is no secret, but who reads it learns these addresses.
  */
 import { bech32m } from "@scure/base"
 import { type Address, addressBytes, addressFromBytes } from "./address.ts"
 import { type Bytes, exactly, Reader, Writer } from "./bytes.ts"
 import { CryptoError } from "./errors.ts"
+import { NAME_BYTES_MAX } from "./identity.ts"
 
 export const TICKET_PREFIX = "sotto-invite"
 const VERSION = 1
@@ -23,7 +24,8 @@ export interface Ticket {
   readonly meshId: Bytes
   /** Multiaddrs as text, at most TICKET_PEERS_MAX of at most 255 bytes each. */
   readonly peers: readonly string[]
-  readonly inviter?: Address
+  /** Who invites, and what they call themselves (at most NAME_BYTES_MAX bytes of UTF-8; may be empty). */
+  readonly inviter?: { readonly address: Address; readonly name: string }
   /** One-time, opaque here; at most 200 bytes. */
   readonly voucher?: Bytes
 }
@@ -35,7 +37,7 @@ export function encodeTicket({ meshId, peers, inviter, voucher }: Ticket): strin
     .u8(VERSION)
     .u8(flags)
     .raw(exactly(meshId, 32, "mesh id"))
-  if (inviter !== undefined) out.raw(addressBytes(inviter))
+  if (inviter !== undefined) out.raw(addressBytes(inviter.address)).text(inviter.name, 1)
   if (voucher !== undefined) out.bytes(voucher, 1)
   const named = peers.slice(0, TICKET_PEERS_MAX)
   out.u8(named.length)
@@ -58,13 +60,18 @@ export function decodeTicket(text: string): Ticket {
   if ((flags & ~(HAS_INVITER | HAS_VOUCHER)) !== 0)
     throw new CryptoError("BAD_ENCODING", "unknown ticket flags")
   const meshId = read.raw(32)
-  const inviter = (flags & HAS_INVITER) === 0 ? {} : { inviter: addressFromBytes(read.raw(64)) }
+  const inviter = (flags & HAS_INVITER) === 0 ? {} : { inviter: readInviter(read) }
   const voucher = (flags & HAS_VOUCHER) === 0 ? {} : { voucher: read.bytes(1, VOUCHER_BYTES_MAX) }
   const count = read.u8()
   if (count > TICKET_PEERS_MAX) throw new CryptoError("TOO_LARGE", `${count} addresses in a ticket`)
   const peers = Array.from({ length: count }, () => read.text(1, 255))
   read.done()
   return { meshId, peers, ...inviter, ...voucher }
+}
+
+function readInviter(read: Reader) {
+  const address = addressFromBytes(read.raw(64))
+  return { address, name: read.text(1, NAME_BYTES_MAX) }
 }
 
 function decodeText(text: string): Bytes {

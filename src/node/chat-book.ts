@@ -65,6 +65,12 @@ export class ChatBook {
     return this.threads.get(toHex(threadIdOf(this.me, peer))) ?? newThread(this.me, peer)
   }
 
+  /** Petnames in use, but for this contact's own. */
+  namesBut(address: Address): ReadonlySet<string> {
+    const others = Array.from(this.contacts.values()).filter((each) => each.address !== address)
+    return new Set(others.map(({ name }) => name))
+  }
+
   channelsWith(peer: Address): Channel[] {
     return Array.from(this.channels.values()).filter((channel) => channel.peer === peer)
   }

@@ -13,6 +13,7 @@ import {
   type Read,
   readPayload,
 } from "../chat/channel.ts"
+import { named } from "../chat/contact.ts"
 import type { Content } from "../chat/content.ts"
 import { decodeHello } from "../chat/hello.ts"
 import { received } from "../chat/thread.ts"
@@ -25,7 +26,8 @@ import { introPrivate } from "../crypto/identity.ts"
 import { groupIdOf, joinFromWelcome, members } from "../crypto/session.ts"
 import { type ChatBook, Step } from "./chat-book.ts"
 import type { Outbox } from "./chat-outbox.ts"
-import type { Arrival, ChatParts } from "./chat-parts.ts"
+import type { ChatParts } from "./chat-parts.ts"
+import type { Kept } from "./shelf.ts"
 import type { Hit } from "./tag-map.ts"
 
 const PAGE = 128
@@ -101,7 +103,7 @@ export class Inbox {
         for (const arrival of page) {
           if (this.#stopped) return
           await this.#look(arrival)
-          this.#cursor = arrival.sequence
+          this.#cursor = arrival.seq
           if (++looked % SLICE === 0) await new Promise((resolve) => setImmediate(resolve))
         }
         await this.#book.turns.run(() => this.#book.commit(this.#stepAt(this.#cursor)))
@@ -117,12 +119,12 @@ export class Inbox {
     return step
   }
 
-  async #look({ sequence, id, envelope }: Arrival): Promise<void> {
-    const hit = this.#book.tags.find(toHex(tagOf(envelope)))
-    if (hit !== undefined) await this.#ours(hit, id, envelope, sequence)
+  async #look({ seq, id, bytes }: Kept): Promise<void> {
+    const hit = this.#book.tags.find(toHex(tagOf(bytes)))
+    if (hit !== undefined) await this.#ours(hit, id, bytes, seq)
     else {
-      const opened = this.#tryIntro(envelope)
-      if (opened !== undefined) await this.#firstContact(opened, sequence)
+      const opened = this.#tryIntro(bytes)
+      if (opened !== undefined) await this.#firstContact(opened, seq)
     }
     if (this.#parts.order === "arrival") await this.ordered(id)
   }
@@ -141,8 +143,8 @@ export class Inbox {
     for (let tag = open.shift(); tag !== undefined; tag = open.shift()) {
       const hit = this.#book.tags.find(toHex(tag))
       if (hit === undefined) continue
-      for (const { id, envelope } of await this.#parts.mailbox.byTag(tag)) {
-        open.push(...(await this.#open(hit, id, envelope, undefined)))
+      for (const { id, bytes } of await this.#parts.mailbox.byTag(tag)) {
+        open.push(...(await this.#open(hit, id, bytes, undefined)))
         if (this.#parts.order === "arrival") open.push(...(await this.#advance(id)))
       }
     }
@@ -206,7 +208,7 @@ export class Inbox {
       case "receipt":
         return this.#outbox.delivered(step, content.ids, peer)
       case "profile":
-        step.contacts.set(peer, { ...contact, theirName: content.name })
+        step.contacts.set(peer, named(contact, content.name, this.#book.namesBut(peer)))
         return
       case "text": {
         if ((await this.#book.records.findMessage(content.id)) !== undefined) return

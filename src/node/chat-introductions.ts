@@ -4,7 +4,12 @@
  * A card that nobody has yet is asked for again, more and more seldom, until it is found or the contact is gone.
  */
 import { type Channel, openChannel, peerLeafKey } from "../chat/channel.ts"
-import { introduced as introducedContact, freeName } from "../chat/contact.ts"
+import {
+  type ChatContact,
+  freeName,
+  introduced as introducedContact,
+  named,
+} from "../chat/contact.ts"
 import { encodeHello } from "../chat/hello.ts"
 import { type Address, addressBytes } from "../crypto/address.ts"
 import { type Bytes, equal, toHex } from "../crypto/bytes.ts"
@@ -196,12 +201,16 @@ export class Introductions {
     }
     step.channels.set(group, { ...channel, trusted: true })
     const contact = introducedContact(before, channel.peer, channel.theirName)
-    const taken = new Set(Array.from(this.#book.contacts.values(), ({ name }) => name))
-    const name = before === undefined ? freeName(contact.name, taken) : contact.name
-    step.contacts.set(channel.peer, { ...contact, name })
+    step.contacts.set(channel.peer, this.#petnamed(before, contact))
     const thread = this.#book.threadWith(channel.peer)
     step.threads.set(toHex(thread.id), thread)
     return this.#book.commit(step, { sync: true })
+  }
+
+  #petnamed(before: ChatContact | undefined, contact: ChatContact): ChatContact {
+    const taken = this.#book.namesBut(contact.address)
+    if (before === undefined) return { ...contact, name: freeName(contact.name, taken) }
+    return named(contact, contact.theirName ?? "", taken)
   }
 
   /** Once someone we were invited by is accepted: leaves the key package behind (post-compromise), and writes. */
@@ -209,8 +218,9 @@ export class Introductions {
     const contact = this.#book.contacts.get(channel.peer)
     if (contact?.standing !== "accepted" || !channel.trusted) return
     const thread = this.#book.threadWith(channel.peer)
-    this.#outbox.kick(thread)
     const untouched = channel.epochs.length === 1 && ownLeaf(channel.state) !== 0
+    if (untouched) this.#outbox.greet(thread)
+    this.#outbox.kick(thread)
     if (untouched)
       this.#outbox
         .update(toHex(channel.groupId), thread)

@@ -29,6 +29,8 @@ import type { Outgoing, Waiting } from "./chat-records.ts"
 
 /** Contents that surely fit one envelope beside the MLS message around them. */
 export const ONE_ENVELOPE_CONTENT_BYTES = 1_900
+/** Texts looked at for one envelope; no more would fit. */
+const TOGETHER_MAX = 64
 /** Texts that may wait in all threads together; the next one is refused with QUEUE_FULL. */
 export const WAITING_MAX = 10_000
 /** Receipts of one moment travel together. */
@@ -53,6 +55,8 @@ export class Outbox {
   readonly #pumping = new Map<string, Promise<void>>()
   readonly #again = new Set<string>()
   readonly #timers = new Set<() => void>()
+  /** Threads in which we have not said yet what we call ourselves. */
+  readonly #greetings = new Set<string>()
   #waiting = 0
   #cancelOffer: () => void = () => undefined
 
@@ -157,6 +161,11 @@ export class Outbox {
     this.#pumping.set(id, pump)
   }
 
+  /** Says with the next envelope of this thread what we call ourselves. */
+  greet(thread: Pick<ChatThread, "id">): void {
+    this.#greetings.add(toHex(thread.id))
+  }
+
   /** Receipts are owed: they leave together, a moment from now, or with the next text. */
   kickSoon(thread: Pick<ChatThread, "id">): void {
     const cancel = this.#parts.clock.after(RECEIPT_DELAY_MS, () => {
@@ -185,14 +194,13 @@ export class Outbox {
     if (thread === undefined || channel === undefined) return undefined
     const line = this.#lines.get(threadId) ?? []
     const receipts = this.#receiptsFor(thread)
-    const receipt: Content[] = receipts.length === 0 ? [] : [{ kind: "receipt", ids: receipts }]
-    const room =
-      ONE_ENVELOPE_CONTENT_BYTES - receipt.reduce((sum, each) => sum + contentBytes(each), 0)
-    const texts = takeFitting(
-      line.slice(0, 64).map(({ content }) => content),
-      room,
-    )
-    const contents = [...receipt, ...texts]
+    const first: Content[] = receipts.length === 0 ? [] : [{ kind: "receipt", ids: receipts }]
+    const { name } = this.#parts.identity
+    if (this.#greetings.delete(threadId)) first.push({ kind: "profile", name })
+    const used = first.reduce((sum, each) => sum + contentBytes(each), 0)
+    const next = line.slice(0, TOGETHER_MAX).map(({ content }) => content)
+    const texts = takeFitting(next, ONE_ENVELOPE_CONTENT_BYTES - used)
+    const contents = [...first, ...texts]
     if (contents.length === 0) return undefined
     const sealed = await sealContents(channel, this.#parts.meshId, contents)
     const group = toHex(channel.groupId)

@@ -6,21 +6,14 @@ import type { Identity } from "../crypto/identity.ts"
 import type { ApiEvent } from "./api/types.ts"
 import type { ChatRecords } from "./chat-records.ts"
 import type { Clock } from "./clock.ts"
+import type { Kept } from "./shelf.ts"
 
-export interface Arrival {
-  /** Place in this peer's own order of arrival, from 1. */
-  readonly sequence: number
-  /** 32 bytes. */
-  readonly id: Bytes
-  readonly envelope: Bytes
-}
-
-/** The mailbox as chat sees it. */
+/** The mailbox as chat sees it; `Mailbox` is one. */
 export interface ChatMailbox {
-  /** Arrivals after `sequence`, oldest first. */
-  entriesAfter(sequence: number, limit: number): Promise<readonly Arrival[]>
+  /** What arrived after `seq`, oldest first. */
+  entriesAfter(seq: number, limit: number): Promise<readonly Kept[]>
   /** Envelopes kept under a tag; usually none, seldom one. */
-  byTag(tag: Bytes): Promise<readonly { readonly id: Bytes; readonly envelope: Bytes }[]>
+  byTag(tag: Bytes): Promise<readonly { readonly id: Bytes; readonly bytes: Bytes }[]>
   /** Keeps an envelope of our own and hands it to the peers; resolves with how many took it. Repeating is harmless. */
   post(envelope: Bytes): Promise<{ readonly peers: number }>
 }

@@ -3,7 +3,7 @@
  * Made when the vault opens, stopped before it closes.
  */
 import { primitives } from "#primitives"
-import { added, type ChatContact, CONTACTS_MAX, freeName } from "../chat/contact.ts"
+import { added, type ChatContact, CONTACTS_MAX, freeName, unnamed } from "../chat/contact.ts"
 import { MESSAGE_ID_BYTES } from "../chat/content.ts"
 import { positionOf } from "../chat/message.ts"
 import { type ChatThread, readUpTo, threadIdOf } from "../chat/thread.ts"
@@ -103,7 +103,7 @@ export class Chat {
     const contact = await this.#change(address, (before) => {
       if (before === undefined && this.#book.contacts.size >= CONTACTS_MAX)
         throw new ApiError("QUEUE_FULL", `a profile holds ${CONTACTS_MAX} contacts`)
-      const wanted = name ?? before?.name ?? `someone ${address.slice(-6)}`
+      const wanted = name ?? before?.name ?? unnamed(address)
       return added(before, address, this.#freeName(wanted, address))
     })
     this.#welcome(address)
@@ -142,10 +142,7 @@ export class Chat {
   #freeName(wanted: string, address: Address): string {
     if (utf8(wanted).length > NAME_BYTES_MAX)
       throw new ApiError("BAD_PARAMS", `a name holds ${NAME_BYTES_MAX} bytes`)
-    const others = Array.from(this.#book.contacts.values()).filter(
-      (each) => each.address !== address,
-    )
-    return freeName(wanted, new Set(others.map(({ name }) => name)))
+    return freeName(wanted, this.#book.namesBut(address))
   }
 
   /** What follows from being in contact: a channel if there is none, and what waits for one. */

@@ -73,17 +73,18 @@ export async function readKeyfile(path: string): Promise<Keyfile | undefined> {
   }
 }
 
-/** Makes a vault and its key file. `passphrase: null` leaves it unprotected. Throws ApiError WEAK_PASSPHRASE, ALREADY_EXISTS. */
-export async function createVault(
-  path: string,
-  passphrase: string | null,
-  signal?: AbortSignal,
-): Promise<Vault> {
-  if ((await readIfThere(path)) !== undefined)
-    throw new ApiError("ALREADY_EXISTS", "there is a key file")
+export interface NewVault {
+  readonly vault: Vault
+  readonly keyfile: Keyfile
+  /** What the key file will hold: `writeWhole` it when everything sealed under the vault is in place. */
+  readonly bytes: Bytes
+}
+
+/** Makes a vault. `passphrase: null` leaves it unprotected. Throws ApiError WEAK_PASSPHRASE. */
+export async function newVault(passphrase: string | null, signal?: AbortSignal): Promise<NewVault> {
   const vaultKey = primitives.randomBytes(VAULT_KEY_BYTES)
-  await writeWhole(path, await wrap(vaultKey, passphrase, signal))
-  return openVault(vaultKey)
+  const bytes = await wrap(vaultKey, passphrase, signal)
+  return { vault: openVault(vaultKey), keyfile: decodeKeyfile(bytes), bytes }
 }
 
 async function wrap(

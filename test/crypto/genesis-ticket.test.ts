@@ -58,7 +58,7 @@ describe("genesis: what all peers of a mesh agree on", () => {
 
 describe("invite ticket: the mesh, where its peers are, who invites", () => {
   const meshId = filled(32, 8)
-  const inviter = addressFromBytes(filled(64, 9))
+  const inviter = { address: addressFromBytes(filled(64, 9)), name: "Ada" }
   const peers = ["/ip4/192.0.2.7/tcp/4001/p2p/12D3KooWExample", "/dns4/example.net/tcp/443/tls/ws"]
 
   it("reads back what it carries, with and without inviter and voucher", () => {
@@ -85,7 +85,7 @@ describe("invite ticket: the mesh, where its peers are, who invites", () => {
       text.slice(0, -1),
       `${text}q`,
       text.toUpperCase(),
-      inviter,
+      inviter.address,
       "",
       "x".repeat(6000),
     ])

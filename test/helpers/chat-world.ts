@@ -21,9 +21,10 @@ import { primitives } from "../../src/crypto/primitives/native.ts"
 import { createKeyPackage } from "../../src/crypto/session.ts"
 import type { ApiEvent, Message } from "../../src/node/api/types.ts"
 import { Chat } from "../../src/node/chat.ts"
-import type { Arrival, ChatMailbox } from "../../src/node/chat-parts.ts"
+import type { ChatMailbox } from "../../src/node/chat-parts.ts"
 import { ChatRecords } from "../../src/node/chat-records.ts"
 import { systemClock } from "../../src/node/clock.ts"
+import type { Kept } from "../../src/node/shelf.ts"
 import { Sealed, type SealedOp, type SealedShelf } from "../../src/node/sealed.ts"
 
 const meshId = new Uint8Array(32).fill(42)
@@ -110,7 +111,7 @@ export async function makeIdentity(name: string): Promise<{ identity: Identity; 
 
 /** The mailbox of one peer: what arrived, in order. */
 class Mailbox implements ChatMailbox {
-  readonly arrivals: Arrival[] = []
+  readonly arrivals: Kept[] = []
   readonly #world: World
   readonly #owner: Person
 
@@ -119,18 +120,18 @@ class Mailbox implements ChatMailbox {
     this.#owner = owner
   }
 
-  entriesAfter(sequence: number, limit: number): Promise<readonly Arrival[]> {
-    return Promise.resolve(this.arrivals.slice(sequence, sequence + limit))
+  entriesAfter(seq: number, limit: number): Promise<readonly Kept[]> {
+    return Promise.resolve(this.arrivals.slice(seq, seq + limit))
   }
 
-  byTag(tag: Bytes): Promise<readonly Arrival[]> {
-    return Promise.resolve(this.arrivals.filter(({ envelope }) => equal(tagOf(envelope), tag)))
+  byTag(tag: Bytes): Promise<readonly Kept[]> {
+    return Promise.resolve(this.arrivals.filter(({ bytes }) => equal(tagOf(bytes), tag)))
   }
 
   /** The mailbox as one life of its owner's process sees it. */
   life(shelf: MemoryShelf): ChatMailbox {
     return {
-      entriesAfter: (sequence, limit) => this.entriesAfter(sequence, limit),
+      entriesAfter: (seq, limit) => this.entriesAfter(seq, limit),
       byTag: (tag) => this.byTag(tag),
       post: (envelope) => {
         if (shelf.isDead) throw new Error("the process was killed")
@@ -147,7 +148,7 @@ class Mailbox implements ChatMailbox {
   take(envelope: Bytes): void {
     const id = envelopeId(envelope)
     if (this.arrivals.some((arrival) => compare(arrival.id, id) === 0)) return
-    this.arrivals.push({ sequence: this.arrivals.length + 1, id, envelope })
+    this.arrivals.push({ seq: this.arrivals.length + 1, id, bytes: envelope })
     this.#owner.arrived()
   }
 }
@@ -276,7 +277,7 @@ export class World {
   catchUp(person: Person): void {
     person.isAway = false
     for (const other of this.people)
-      for (const { envelope } of other.mailbox.arrivals) person.mailbox.take(envelope)
+      for (const { bytes } of other.mailbox.arrivals) person.mailbox.take(bytes)
     person.arrived()
   }
 

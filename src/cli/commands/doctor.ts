@@ -9,7 +9,7 @@ import { ApiError } from "../../node/api/errors.ts"
 import type { Status } from "../../node/api/types.ts"
 import type { Context } from "../context.ts"
 import { CliError } from "../failure.ts"
-import { ownVersion } from "./version.ts"
+import { VERSION } from "../../node/version.ts"
 
 /** What the store should have left to grow into. */
 const FREE_BYTES_MIN = 256 << 20
@@ -118,14 +118,14 @@ async function node({ places, signal }: Context): Promise<Finding[]> {
 
 function running(status: Status): Finding[] {
   const { pid, version, mesh, identity, unprotected, peers, alone, waiting } = status
-  const other = version !== ownVersion()
+  const other = version !== VERSION
   const classical = peers.filter((peer) => !peer.postQuantum).length
   return [
     {
       check: "node",
       ok: !other,
       found: `process ${pid}, version ${version}`,
-      ...(other ? { fix: `this is version ${ownVersion()}: restart the node` } : {}),
+      ...(other ? { fix: `this is version ${VERSION}: restart the node` } : {}),
     },
     mesh === null
       ? { check: "mesh", ok: false, found: "none", fix: "`sotto init`, or `sotto join TICKET`" }

@@ -3,7 +3,7 @@
  * in more bytes than needed, any byte but 1 for "absent"). Here a value counts only if encoding it again gives the same bytes.
  * Decoded values keep views into their input, so the input is copied first: nobody's later writes reach a state.
  */
-import { decodeMlsMessage, encodeMlsMessage, type MLSMessage } from "ts-mls"
+import { decodeMlsMessage, encodeMlsMessage, type MLSMessage, type PrivateMessage } from "ts-mls"
 import { type Bytes, equal } from "../bytes.ts"
 
 /** The value, or `undefined` unless `bytes` is exactly its one encoding. Never throws. */
@@ -27,3 +27,6 @@ export const decodeMessage = (bytes: Bytes): MLSMessage | undefined =>
   decodeStrictly(decodeMlsMessage, encodeMlsMessage, bytes)
 
 export const encodeMessage = (message: MLSMessage): Bytes => encodeMlsMessage(message)
+
+export const frame = (privateMessage: PrivateMessage): Bytes =>
+  encodeMessage({ version: "mls10", wireformat: "mls_private_message", privateMessage })

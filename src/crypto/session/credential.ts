@@ -4,7 +4,7 @@
  * against the identity's card, and nothing here claims it.
  */
 import type { AuthenticationService, Capabilities, Credential, LeafNode } from "ts-mls"
-import { type Bytes, equal } from "../bytes.ts"
+import { type Bytes, toHex } from "../bytes.ts"
 import { IDENTITY_MAX_BYTES } from "./limits.ts"
 import { SUITE_NAME } from "./suite.ts"
 
@@ -51,8 +51,25 @@ export const speaksOurSuite = (node: LeafNode): boolean =>
   node.capabilities.credentials.includes("basic") &&
   node.extensions.length === 0
 
-export const sameMember = (a: Member, b: Member): boolean =>
-  equal(a.identity, b.identity) && equal(a.signatureKey, b.signatureKey)
+/** Nobody of the newcomers shares an identity or a signature key with a member or with another newcomer. */
+export function areStrangers(
+  members: readonly Member[],
+  newcomers: readonly { readonly leafNode: LeafNode }[],
+): boolean {
+  const known = new Set(members.flatMap(namesOf))
+  return newcomers.every(({ leafNode }) => {
+    const newcomer = memberAt(0, leafNode)
+    const names = newcomer === undefined ? [] : namesOf(newcomer)
+    const isNew = newcomer !== undefined && !names.some((name) => known.has(name))
+    for (const name of names) known.add(name)
+    return isNew
+  })
+}
+
+const namesOf = ({ identity, signatureKey }: Member): string[] => [
+  `identity ${toHex(identity)}`,
+  `key ${toHex(signatureKey)}`,
+]
 
 export const authentication: AuthenticationService = {
   validateCredential: (credential) => Promise.resolve(identityOf(credential) !== undefined),

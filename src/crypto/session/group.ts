@@ -11,21 +11,30 @@ import {
   type KeyPackage,
   type Proposal,
 } from "ts-mls"
-import type { Bytes } from "../bytes.ts"
-import { equal } from "../bytes.ts"
+import { ValidationError } from "ts-mls/mlsError.js"
+import { type Bytes, equal, exactly } from "../bytes.ts"
 import { assert } from "../errors.ts"
-import { encodeMessage } from "./codec.ts"
-import { identityOf } from "./credential.ts"
+import { encodeMessage, frame } from "./codec.ts"
+import { areStrangers, identityOf, type Member } from "./credential.ts"
 import { SessionError } from "./errors.ts"
+import { lighten, withReadSince } from "./history.ts"
 import {
-  decodeKeyPackage,
   FOREVER_SECONDS,
   generateKeyPackage,
-  objectionTo,
-  outsideLifetime,
+  readKeyPackage,
+  SIGNATURE_SEED_BYTES,
 } from "./keypackage.ts"
 import * as limits from "./limits.ts"
-import { config, isMember, leafAt, membersOf, type SessionState, unwrap, wrap } from "./state.ts"
+import { rotate } from "./rotation.ts"
+import {
+  assertMember,
+  config,
+  leafAt,
+  membersOf,
+  type SessionState,
+  unwrap,
+  wrap,
+} from "./state.ts"
 import { suite } from "./suite.ts"
 
 export interface PendingCommit {
@@ -59,41 +68,66 @@ export async function createGroup(request: {
  * Adds whom the key packages belong to. The caller has compared their signature keys with the cards. Throws SessionError
  * BAD_KEY_PACKAGE (expired ones too), ALREADY_A_MEMBER, TOO_LARGE or NOT_A_MEMBER.
  */
-export async function addMembers(
+export const addMembers = (
   state: SessionState,
   keyPackages: readonly Bytes[],
   nowSeconds: number,
+): Promise<PendingAddition> => admit(state, keyPackages, nowSeconds, () => false)
+
+/**
+ * Adds members again who have lost their state, or were away too long to catch up: whoever of them is in the group leaves it and
+ * enters it in one commit, with new keys. What was said in between stays closed to them. Throws like `addMembers`.
+ */
+export const readmitMembers = (
+  state: SessionState,
+  keyPackages: readonly Bytes[],
+  nowSeconds: number,
+): Promise<PendingAddition> =>
+  admit(state, keyPackages, nowSeconds, (member, newcomer) =>
+    equal(member.identity, identityOf(newcomer.leafNode.credential) ?? new Uint8Array(0)),
+  )
+
+async function admit(
+  state: SessionState,
+  keyPackages: readonly Bytes[],
+  nowSeconds: number,
+  replaces: (member: Member, newcomer: KeyPackage) => boolean,
 ): Promise<PendingAddition> {
   assert(keyPackages.length > 0, "someone is added")
   const newcomers: KeyPackage[] = []
   for (const bytes of keyPackages) newcomers.push(await soundKeyPackage(bytes, nowSeconds))
-  const present = membersOf(unwrap(state).ratchetTree)
-  if (present.length + newcomers.length > limits.MEMBERS_MAX)
-    throw new SessionError("TOO_LARGE", `more than ${limits.MEMBERS_MAX} members`)
-  const known = present.flatMap(({ identity, signatureKey }) => [identity, signatureKey])
-  for (const { leafNode } of newcomers) {
-    const names = [identityOf(leafNode.credential) ?? leafNode.signaturePublicKey]
-    names.push(leafNode.signaturePublicKey)
-    if (names.some((name) => known.some((other) => equal(name, other))))
-      throw new SessionError("ALREADY_A_MEMBER", "in the group, or twice in the list")
-    known.push(...names)
-  }
-  const made = await commit(
-    state,
-    newcomers.map((keyPackage) => ({ proposalType: "add", add: { keyPackage } })),
+  const { ratchetTree, privatePath } = unwrap(state)
+  const [leaving, staying] = parted(membersOf(ratchetTree), (member) =>
+    newcomers.some((newcomer) => replaces(member, newcomer)),
   )
+  if (staying.length + newcomers.length > limits.MEMBERS_MAX)
+    throw new SessionError("TOO_LARGE", `more than ${limits.MEMBERS_MAX} members`)
+  const isOurs = leaving.some(({ leaf }) => leaf === privatePath.leafIndex)
+  if (isOurs || !areStrangers(staying, newcomers))
+    throw new SessionError("ALREADY_A_MEMBER", "in the group, or twice in the list")
+  const made = await commit(state, [
+    ...leaving.map(({ leaf }) => removal(leaf)),
+    ...newcomers.map((keyPackage) => addition(keyPackage)),
+  ])
   assert(made.welcome !== undefined, "an addition has a Welcome")
   return { ...made, welcome: made.welcome }
 }
 
+const addition = (keyPackage: KeyPackage): Proposal => ({
+  proposalType: "add",
+  add: { keyPackage },
+})
+
+const removal = (leaf: number): Proposal => ({ proposalType: "remove", remove: { removed: leaf } })
+
+function parted<T>(items: readonly T[], belongs: (item: T) => boolean): [T[], T[]] {
+  return [items.filter(belongs), items.filter((item) => !belongs(item))]
+}
+
 async function soundKeyPackage(bytes: Bytes, nowSeconds: number): Promise<KeyPackage> {
-  const keyPackage = decodeKeyPackage(bytes)
-  const code =
-    typeof keyPackage === "string"
-      ? keyPackage
-      : ((await objectionTo(keyPackage)) ?? outsideLifetime(keyPackage, BigInt(nowSeconds)))
-  if (code !== undefined || typeof keyPackage === "string")
-    throw new SessionError("BAD_KEY_PACKAGE", `key package: ${code ?? "MALFORMED"}`)
+  const keyPackage = await readKeyPackage(bytes, nowSeconds)
+  if (typeof keyPackage === "string")
+    throw new SessionError("BAD_KEY_PACKAGE", `key package: ${keyPackage}`)
   return keyPackage
 }
 
@@ -111,31 +145,61 @@ export async function removeMembers(
   }
   return commit(
     state,
-    removed.map((leaf) => ({ proposalType: "remove", remove: { removed: leaf } })),
+    removed.map((leaf) => removal(leaf)),
   )
 }
 
-/** New path secrets and nothing else: whoever had stolen our state reads nothing from the next epoch on. */
-export const updateSelf = (state: SessionState): Promise<PendingCommit> => commit(state, [])
+/**
+ * New path secrets: whoever had stolen our state reads nothing from the next epoch on. With `signatureSeed` (Ed25519, 32 bytes)
+ * also a new signature key, for the others to compare with our card. Throws SessionError NOT_A_MEMBER, CryptoError BAD_LENGTH.
+ */
+export async function updateSelf(
+  state: SessionState,
+  signatureSeed?: Bytes,
+): Promise<PendingCommit> {
+  if (signatureSeed === undefined) return commit(state, [])
+  assertMember(state)
+  const seed = exactly(signatureSeed, SIGNATURE_SEED_BYTES, "signature seed").slice()
+  const { message, newState } = await rotate(unwrap(state), seed)
+  return { commit: checkedCommit(frame(message)), next: wrap(lighten(newState)) }
+}
 
 async function commit(
   state: SessionState,
   extraProposals: Proposal[],
 ): Promise<PendingCommit & { welcome: Bytes | undefined }> {
-  if (!isMember(state)) throw new SessionError("NOT_A_MEMBER", "we were removed from this group")
+  assertMember(state)
   const made = await createCommit(
     { state: unwrap(state), cipherSuite: suite, pskIndex: emptyPskIndex },
-    { extraProposals, ratchetTreeExtension: extraProposals[0]?.proposalType === "add" },
-  )
-  const message = encodeMessage(made.commit)
+    {
+      extraProposals,
+      ratchetTreeExtension: extraProposals.some(({ proposalType }) => proposalType === "add"),
+    },
+  ).catch(refuseByClock)
   const welcome =
     made.welcome &&
     encodeMessage({ version: "mls10", wireformat: "mls_welcome", welcome: made.welcome })
-  if (message.length > limits.MESSAGE_MAX_BYTES)
-    throw new SessionError("TOO_LARGE", `commit of ${message.length} bytes`)
   if (welcome !== undefined && welcome.length > limits.WELCOME_MAX_BYTES)
     throw new SessionError("TOO_LARGE", `Welcome of ${welcome.length} bytes`)
-  return { commit: message, welcome, next: wrap(made.newState) }
+  const message = checkedCommit(encodeMessage(made.commit))
+  return { commit: message, welcome, next: wrap(lighten(made.newState)) }
+}
+
+function checkedCommit(message: Bytes): Bytes {
+  if (message.length > limits.MESSAGE_MAX_BYTES)
+    throw new SessionError("TOO_LARGE", `commit of ${message.length} bytes`)
+  return message
+}
+
+/**
+ * ts-mls looks at the machine's clock when it adds someone, and cannot be told not to. All else that it validates was validated
+ * before, so its refusal means that the clock and the caller's `nowSeconds` disagree about a key package.
+ */
+function refuseByClock(cause: unknown): never {
+  if (!(cause instanceof ValidationError)) throw cause
+  throw new SessionError("BAD_KEY_PACKAGE", "outside its lifetime by this machine's clock", {
+    cause,
+  })
 }
 
 /**
@@ -150,14 +214,5 @@ export function mergeCommit(current: SessionState, next: SessionState): SessionS
     after.groupContext.epoch === before.groupContext.epoch + 1n,
     "a commit is merged into the epoch it was made in",
   )
-  const history = new Map(after.historicalReceiverData)
-  for (const [epoch, keys] of history) {
-    const asRead =
-      epoch === before.groupContext.epoch
-        ? before.secretTree
-        : before.historicalReceiverData.get(epoch)?.secretTree
-    assert(asRead !== undefined, "the commit was made from this group's past")
-    history.set(epoch, { ...keys, secretTree: asRead })
-  }
-  return wrap({ ...after, historicalReceiverData: history })
+  return wrap(withReadSince(after, before))
 }

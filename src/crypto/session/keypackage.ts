@@ -26,7 +26,7 @@ import { HYBRID_SEED_BYTES, importHybridPublic } from "./kem.ts"
 import { IDENTITY_MAX_BYTES, KEY_PACKAGE_MAX_BYTES } from "./limits.ts"
 import { signaturePublicOf, suite, SUITE_NAME } from "./suite.ts"
 
-const SIGNATURE_SEED_BYTES = 32
+export const SIGNATURE_SEED_BYTES = 32
 const SIGNATURE_PUBLIC_BYTES = 32
 const PRIVATE_VERSION = 1
 
@@ -55,8 +55,8 @@ export interface KeyPackageRequest {
 export async function createKeyPackage(request: KeyPackageRequest): Promise<KeyPackagePair> {
   const { publicPackage, privatePackage } = await generateKeyPackage(
     request,
-    BigInt(request.notBeforeSeconds ?? 0),
-    BigInt(request.notAfterSeconds),
+    BigInt(Math.floor(request.notBeforeSeconds ?? 0)),
+    BigInt(Math.floor(request.notAfterSeconds)),
     request.lastResort,
   )
   return {
@@ -111,10 +111,8 @@ export async function inspectKeyPackage(
   bytes: Bytes,
   nowSeconds: number,
 ): Promise<KeyPackageVerdict> {
-  const keyPackage = decodeKeyPackage(bytes)
+  const keyPackage = await readKeyPackage(bytes, nowSeconds)
   if (typeof keyPackage === "string") return { verdict: "reject", code: keyPackage }
-  const code = (await objectionTo(keyPackage)) ?? outsideLifetime(keyPackage, BigInt(nowSeconds))
-  if (code !== undefined) return { verdict: "reject", code }
   const { leafNode } = keyPackage
   return {
     verdict: "accept",
@@ -124,6 +122,18 @@ export async function inspectKeyPackage(
     notAfterSeconds: leafNode.lifetime.notAfter,
     reference: await makeKeyPackageRef(keyPackage, suite.hash),
   }
+}
+
+/** A key package to add someone with, or why not. */
+export async function readKeyPackage(
+  bytes: Bytes,
+  nowSeconds: number,
+): Promise<KeyPackage | KeyPackageCode> {
+  const keyPackage = decodeKeyPackage(bytes)
+  if (typeof keyPackage === "string") return keyPackage
+  const code =
+    (await objectionTo(keyPackage)) ?? outsideLifetime(keyPackage, BigInt(Math.floor(nowSeconds)))
+  return code ?? keyPackage
 }
 
 export function decodeKeyPackage(bytes: Bytes): KeyPackage | KeyPackageCode {
@@ -162,7 +172,7 @@ export function isHybridKey(raw: Bytes): boolean {
   }
 }
 
-export function outsideLifetime(
+function outsideLifetime(
   { leafNode: { lifetime } }: KeyPackage,
   now: bigint,
 ): KeyPackageCode | undefined {

@@ -3,16 +3,26 @@
  * outside sees who wrote or what changed. Reading never throws for what it is given: a message that is malformed, foreign, late,
  * repeated or dishonest is `ignored` with a code, and the state stays what it was.
  */
-import { createApplicationMessage, type PrivateMessage, type SecretTree } from "ts-mls"
+import { createApplicationMessage, type PrivateMessage } from "ts-mls"
 import { type UnprotectResult, unprotectPrivateMessage } from "ts-mls/messageProtection.js"
 import { decryptSenderData } from "ts-mls/privateMessage.js"
 import { type Bytes, equal } from "../bytes.ts"
-import { assert } from "../errors.ts"
-import { decodeMessage, encodeMessage } from "./codec.ts"
+import { decodeMessage, frame } from "./codec.ts"
 import { type CommitChanges, readCommit } from "./commit.ts"
+import type { Member } from "./credential.ts"
 import { type IgnoreCode, SessionError } from "./errors.ts"
+import { withRead } from "./history.ts"
 import * as limits from "./limits.ts"
-import { config, isMember, type SessionState, unwrap, wrap } from "./state.ts"
+import {
+  assertMember,
+  config,
+  copyMember,
+  isMember,
+  memberOf,
+  type SessionState,
+  unwrap,
+  wrap,
+} from "./state.ts"
 import { suite } from "./suite.ts"
 
 export type Processed =
@@ -20,8 +30,8 @@ export type Processed =
       readonly kind: "application"
       readonly plaintext: Bytes
       readonly authenticated: Bytes
-      /** Leaf index at `epoch`; the leaf may belong to someone else by now. */
-      readonly sender: number
+      /** Who wrote it, as they stood in the group at `epoch`: by now their leaf may be someone else's. */
+      readonly sender: Member
       readonly epoch: bigint
       readonly next: SessionState
     }
@@ -39,7 +49,7 @@ export async function encrypt(
   plaintext: Bytes,
   authenticated: Bytes = new Uint8Array(0),
 ): Promise<{ message: Bytes; next: SessionState }> {
-  if (!isMember(state)) throw new SessionError("NOT_A_MEMBER", "we were removed from this group")
+  assertMember(state)
   if (plaintext.length > limits.PLAINTEXT_MAX_BYTES)
     throw new SessionError("TOO_LARGE", `plaintext of ${plaintext.length} bytes`)
   if (authenticated.length > limits.AUTHENTICATED_MAX_BYTES)
@@ -50,12 +60,7 @@ export async function encrypt(
     suite,
     authenticated,
   )
-  const message = encodeMessage({
-    version: "mls10",
-    wireformat: "mls_private_message",
-    privateMessage,
-  })
-  return { message, next: wrap(newState) }
+  return { message: frame(privateMessage), next: wrap(newState) }
 }
 
 /** Reads a message of this group. The verdict of a commit depends on state and message alone: all members reach the same one. */
@@ -71,6 +76,8 @@ export async function process(state: SessionState, bytes: Bytes): Promise<Proces
   const { content, tree } = opened
   if (content.content.sender.senderType !== "member") return ignored("NOT_AUTHENTIC")
   const sender = content.content.sender.leafIndex
+  const author = memberOf(keys.ratchetTree, sender)
+  if (author === undefined) return ignored("NOT_AUTHENTIC")
   if (sender === mls.privatePath.leafIndex) return ignored("OWN_MESSAGE")
   switch (content.content.contentType) {
     case "proposal":
@@ -80,12 +87,12 @@ export async function process(state: SessionState, bytes: Bytes): Promise<Proces
         kind: "application",
         plaintext: content.content.applicationData.slice(),
         authenticated: message.authenticatedData.slice(),
-        sender,
+        sender: copyMember(author),
         epoch: message.epoch,
-        next: withRead(state, message.epoch, tree),
+        next: wrap(withRead(mls, message.epoch, tree)),
       }
     case "commit": {
-      const read = await readCommit(mls, message, content.content.commit, sender, tree)
+      const read = await readCommit(mls, message, content.content.commit, author, tree)
       return typeof read === "string" ? ignored(read) : { kind: "commit", ...read }
     }
   }
@@ -155,15 +162,4 @@ async function whyUnreadable(keys: EpochKeys, message: PrivateMessage): Promise<
     // The sender data do not decrypt: not written by a member.
     return "NOT_AUTHENTIC"
   }
-}
-
-/** The state with one message key used up, in the epoch the message was of. */
-function withRead(state: SessionState, epoch: bigint, secretTree: SecretTree): SessionState {
-  const mls = unwrap(state)
-  if (epoch === mls.groupContext.epoch) return wrap({ ...mls, secretTree })
-  const past = mls.historicalReceiverData.get(epoch)
-  assert(past !== undefined, "the message was read with this epoch's keys")
-  const historicalReceiverData = new Map(mls.historicalReceiverData)
-  historicalReceiverData.set(epoch, { ...past, secretTree })
-  return wrap({ ...mls, historicalReceiverData })
 }

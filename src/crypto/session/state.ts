@@ -21,15 +21,24 @@ import { SessionError } from "./errors.ts"
 import * as limits from "./limits.ts"
 import { suite } from "./suite.ts"
 
-const inside = Symbol("MLS state")
+/** A private field, so that a state that is logged or shown by mistake shows nothing. */
+class Sealed {
+  readonly #mls: ClientState
 
-/** Opaque. Made by `createGroup`, `joinFromWelcome` and `decodeState`, and by every operation as `next`. */
-export interface SessionState {
-  readonly [inside]: ClientState
+  constructor(mls: ClientState) {
+    this.#mls = mls
+  }
+
+  static open(state: Sealed): ClientState {
+    return state.#mls
+  }
 }
 
-export const wrap = (mls: ClientState): SessionState => ({ [inside]: mls })
-export const unwrap = (state: SessionState): ClientState => state[inside]
+/** Opaque. Made by `createGroup`, `joinFromWelcome` and `decodeState`, and by every operation as `next`. */
+export type SessionState = Sealed
+
+export const wrap = (mls: ClientState): SessionState => new Sealed(mls)
+export const unwrap = (state: SessionState): ClientState => Sealed.open(state)
 
 export const config: ClientConfig = {
   keyRetentionConfig: {
@@ -73,6 +82,11 @@ export const ownLeaf = (state: SessionState): number => unwrap(state).privatePat
 export const isMember = (state: SessionState): boolean =>
   unwrap(state).groupActiveState.kind === "active"
 
+/** Throws SessionError NOT_A_MEMBER. */
+export function assertMember(state: SessionState): void {
+  if (!isMember(state)) throw new SessionError("NOT_A_MEMBER", "we were removed from this group")
+}
+
 /** By leaf index, ascending. */
 export const members = (state: SessionState): Member[] =>
   membersOf(unwrap(state).ratchetTree).map(copyMember)
@@ -86,8 +100,7 @@ export const copyMember = ({ leaf, identity, signatureKey }: Member): Member => 
 export function membersOf(tree: RatchetTree): Member[] {
   const found: Member[] = []
   for (let leaf = 0; 2 * leaf < tree.length; leaf++) {
-    const node = leafAt(tree, leaf)
-    const member = node && memberAt(leaf, node)
+    const member = memberOf(tree, leaf)
     if (member !== undefined) found.push(member)
   }
   return found
@@ -113,4 +126,9 @@ export async function exportSecret(
   assert(Number.isInteger(length) && length > 0, "an exported secret has a length")
   const { exporterSecret } = unwrap(state).keySchedule
   return mlsExporter(exporterSecret, label, context, length, suite)
+}
+
+export function memberOf(tree: RatchetTree, leaf: number): Member | undefined {
+  const node = leafAt(tree, leaf)
+  return node && memberAt(leaf, node)
 }

@@ -1,14 +1,17 @@
 /**
  * Is this a ratchet tree? The checks of RFC 9420 §12.4.3.1 on the tree that a Welcome brings, done here and not by ts-mls, whose
- * own check follows indices that a stranger chose (an unmerged leaf beyond the tree makes it loop for ever) and refuses sound
- * trees in which two parents of a new leaf await different newcomers. Hashes and signatures are its work all the same.
+ * own check follows indices that a stranger chose (an unmerged leaf beyond the tree makes it loop for ever), refuses sound trees
+ * in which two parents of a new leaf await different newcomers, and takes some in which a parent leaves out a newcomer. Hashes and
+ * signatures are its work all the same.
  */
-import type { GroupContext, LeafNode, RatchetTree } from "ts-mls"
+import { primitives } from "#primitives"
+import type { GroupContext, LeafNode, Node, RatchetTree } from "ts-mls"
 import { verifyLeafNodeSignature, verifyLeafNodeSignatureKeyPackage } from "ts-mls/leafNode.js"
-import { verifyParentHashes } from "ts-mls/parentHash.js"
+import { calculateParentHash } from "ts-mls/parentHash.js"
+import { getHpkePublicKey, resolution } from "ts-mls/ratchetTree.js"
 import { treeHashRoot } from "ts-mls/treeHash.js"
-import { directPath, toNodeIndex } from "ts-mls/treemath.js"
-import { equal, toHex } from "../bytes.ts"
+import { directPath, left, type NodeIndex, right, toNodeIndex } from "ts-mls/treemath.js"
+import { type Bytes, equal, toHex } from "../bytes.ts"
 import { identityOf, speaksOurSuite } from "./credential.ts"
 import { isHybridKey } from "./keypackage.ts"
 import { MEMBERS_MAX } from "./limits.ts"
@@ -22,7 +25,7 @@ export async function isSoundTree(tree: RatchetTree, context: GroupContext): Pro
       return false
   }
   return (
-    (await verifyParentHashes(tree, suite.hash)) &&
+    (await hasSoundParentHashes(tree)) &&
     equal(context.treeHash, await treeHashRoot(tree, suite.hash))
   )
 }
@@ -60,9 +63,9 @@ function knows(tree: RatchetTree, index: number, leaf: number): boolean {
 /** No two nodes share an encryption key, no two members a signature key or an identity. */
 function hasUniqueKeys(tree: RatchetTree): boolean {
   const seen = new Set<string>()
-  const isNew = (kind: string, bytes: Uint8Array): boolean => {
+  const isNew = (kind: string, bytes: Bytes): boolean => {
     const before = seen.size
-    return seen.add(`${kind} ${toHex(bytes)}`).size > before
+    return seen.add(`${kind} ${fingerprint(bytes)}`).size > before
   }
   return tree.every((node) => {
     if (node === undefined) return true
@@ -77,9 +80,61 @@ function hasUniqueKeys(tree: RatchetTree): boolean {
   })
 }
 
+/** No encryption key twice among `keys`, and none that the tree has already. */
+export function areNewKeys(tree: RatchetTree, keys: readonly Bytes[]): boolean {
+  const present = tree.flatMap((node) => (node === undefined ? [] : [getHpkePublicKey(node)]))
+  const known = new Set(present.map(fingerprint))
+  return keys.every((key) => {
+    const before = known.size
+    return known.add(fingerprint(key)).size > before
+  })
+}
+
+const fingerprint = (key: Bytes): string => toHex(primitives.sha3_256(key))
+
 function isSoundLeaf(leaf: LeafNode, index: number, context: GroupContext): Promise<boolean> {
   if (!speaksOurSuite(leaf) || !isHybridKey(leaf.hpkePublicKey)) return Promise.resolve(false)
   return leaf.leafNodeSource === "key_package"
     ? verifyLeafNodeSignatureKeyPackage(leaf, suite.signature)
     : verifyLeafNodeSignature(leaf, context.groupId, index, suite.signature)
+}
+
+async function hasSoundParentHashes(tree: RatchetTree): Promise<boolean> {
+  for (const [index, node] of tree.entries()) {
+    if (node?.nodeType !== "parent") continue
+    const parent = toNodeIndex(index)
+    const { unmergedLeaves } = node.parent
+    const vouchedFor =
+      (await hasSetter(tree, parent, left(parent), unmergedLeaves)) ||
+      (await hasSetter(tree, parent, right(parent), unmergedLeaves))
+    if (!vouchedFor) return false
+  }
+  return true
+}
+
+/**
+ * §7.9.2: on one side of the parent stands a node that was set together with it, and carries its hash. Everything else that has
+ * to be told a secret on that side came later, which is to say: awaits being merged.
+ */
+async function hasSetter(
+  tree: RatchetTree,
+  parent: NodeIndex,
+  child: NodeIndex,
+  unmerged: readonly number[],
+): Promise<boolean> {
+  const told = resolution(tree, child)
+  const later = new Set(unmerged.map((leaf) => 2 * leaf))
+  const setters = told.filter((index) => !later.has(index))
+  const [setter] = setters
+  if (setter === undefined || setters.length > 1) return false
+  const claimed = parentHashOf(tree[setter])
+  if (claimed === undefined) return false
+  const [hash, ancestor] = await calculateParentHash(tree, setter, suite.hash)
+  return ancestor === parent && equal(hash, claimed)
+}
+
+/** Only parents and leaves that came with a commit's path carry one. */
+function parentHashOf(node: Node | undefined): Uint8Array | undefined {
+  if (node?.nodeType === "parent") return node.parent.parentHash
+  return node?.leaf.leafNodeSource === "commit" ? node.leaf.parentHash : undefined
 }

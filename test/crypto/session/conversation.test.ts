@@ -2,7 +2,7 @@ import assert from "node:assert/strict"
 import { describe, it } from "node:test"
 import { utf8 } from "../../../src/crypto/bytes.ts"
 import * as session from "../../../src/crypto/session.ts"
-import { adds, assertAgreed, groupOf, Person, removes, updates } from "./story.ts"
+import { adds, assertAgreed, groupOf, NOW, Person, removes, rotates, updates } from "./story.ts"
 
 describe("a conversation", () => {
   it("carries words both ways between two people, with who said them", async () => {
@@ -12,7 +12,7 @@ describe("a conversation", () => {
     assert.equal(await ada.reads(await ben.says("hello yourself")), "hello yourself")
     const read = await session.process(ben.state, await ada.says("and now?"))
     assert(read.kind === "application")
-    assert.equal(read.sender, ben.leafOf(ada))
+    assert.deepEqual(read.sender, session.members(ben.state)[0])
     assert.equal(read.epoch, 1n)
   })
 
@@ -136,13 +136,13 @@ describe("membership", () => {
     const [ada, ben] = await groupOf("ada", "ben")
     const cleo = new Person("cleo")
     const pair = await cleo.keyPackage()
-    const adding = await session.addMembers(ada.state, [pair.public], 1_800_000_000)
+    const adding = await session.addMembers(ada.state, [pair.public], NOW)
     const added = await ben.sees(adding.commit)
     ada.state = session.mergeCommit(ada.state, adding.next)
     await cleo.join(adding.welcome, pair)
     assert.deepEqual(
       [added.sender, added.added, added.removed, added.updated, added.ownRemoval],
-      [ada.leafOf(ada), [session.members(ada.state)[2]], [], [], false],
+      [session.members(ada.state)[0], [session.members(ada.state)[2]], [], [], false],
     )
     const removing = await session.removeMembers(cleo.state, [cleo.leafOf(ben)])
     const gone = await ada.sees(removing.commit)
@@ -228,14 +228,75 @@ describe("membership", () => {
     await assertAgreed(ada, again, cleo)
   })
 
+  it("takes in again, in one step, a member who has lost everything", async () => {
+    const [ada, ben, cleo] = await groupOf("ada", "ben", "cleo")
+    const before = await ada.says("before")
+    const anew = new Person("ben")
+    const pair = await anew.keyPackage()
+    const made = await session.readmitMembers(cleo.state, [pair.public], NOW)
+    const seen = await ada.sees(made.commit)
+    assert.deepEqual(
+      [seen.removed, seen.added].map((list) => list.map(({ identity }) => identity)),
+      [[ben.identity], [ben.identity]],
+    )
+    assert.equal((await ben.sees(made.commit)).ownRemoval, true)
+    cleo.state = session.mergeCommit(cleo.state, made.next)
+    await anew.join(made.welcome, pair)
+    await assertAgreed(ada, anew, cleo)
+    assert.equal(await anew.reads(before), "EPOCH_GONE")
+    assert.equal(await anew.reads(await ada.says("there you are")), "there you are")
+    await assert.rejects(
+      session.readmitMembers(cleo.state, [(await cleo.keyPackage()).public], NOW),
+      {
+        code: "ALREADY_A_MEMBER",
+      },
+    )
+  })
+
+  it("follows a member to a new signature key, and still reads what the old one signed", async () => {
+    const [ada, ben, cleo] = await groupOf("ada", "ben", "cleo")
+    const before = session.members(ada.state)
+    const late = await ben.says("signed with the old key")
+    await rotates(ben, [ada, cleo])
+    await assertAgreed(ada, ben, cleo)
+    const after = session.members(ada.state)
+    assert.notDeepEqual(after[1]!.signatureKey, before[1]!.signatureKey)
+    assert.deepEqual([after[0], after[2]], [before[0], before[2]])
+    assert.deepEqual(after[1]!.identity, ben.identity)
+    const read = await session.process(ada.state, late)
+    assert(read.kind === "application")
+    assert.deepEqual(read.sender, before[1])
+    ben.restarts()
+    assert.equal(
+      await ada.reads(await ben.says("signed with the new key")),
+      "signed with the new key",
+    )
+    await updates(ben, [ada, cleo])
+    const dora = new Person("dora")
+    await adds(ben, [dora], [ada, cleo])
+    await assertAgreed(ada, ben, cleo, dora)
+    await assert.rejects(session.updateSelf(ben.state, new Uint8Array(31)), { code: "BAD_LENGTH" })
+  })
+
+  it("tells who wrote a late message even when their leaf has been given away", async () => {
+    const [ada, ben, cleo] = await groupOf("ada", "ben", "cleo")
+    const late = await ben.says("I was here")
+    await removes(ada, [ben], [cleo])
+    const dora = new Person("dora")
+    await adds(ada, [dora], [cleo])
+    assert.equal(cleo.leafOf(dora), 1)
+    const read = await session.process(cleo.state, late)
+    assert(read.kind === "application")
+    assert.deepEqual([read.sender.leaf, read.sender.identity], [1, ben.identity])
+  })
+
   it("refuses to add someone twice, to remove nobody, and to remove oneself", async () => {
     const [ada, ben] = await groupOf("ada", "ben")
     const cleo = new Person("cleo")
     const packages = [await ben.keyPackage(), await cleo.keyPackage(), await cleo.keyPackage()]
     const [bens, cleos, cleosOther] = packages.map((pair) => pair.public)
-    const now = 1_800_000_000
-    await assert.rejects(session.addMembers(ada.state, [bens!], now), { code: "ALREADY_A_MEMBER" })
-    await assert.rejects(session.addMembers(ada.state, [cleos!, cleosOther!], now), {
+    await assert.rejects(session.addMembers(ada.state, [bens!], NOW), { code: "ALREADY_A_MEMBER" })
+    await assert.rejects(session.addMembers(ada.state, [cleos!, cleosOther!], NOW), {
       code: "ALREADY_A_MEMBER",
     })
     for (const leaf of [2, 7, ada.leafOf(ada)])

@@ -11,7 +11,7 @@ export const LATER = 4_000_000_000
 export class Person {
   readonly name: string
   readonly identity: Bytes
-  readonly signatureSeed: Bytes
+  signatureSeed: Bytes
   #state: session.SessionState | undefined
 
   constructor(name: string) {
@@ -114,9 +114,33 @@ export async function removes(by: Person, gone: Person[], others: Person[]): Pro
   by.state = session.mergeCommit(by.state, made.next)
 }
 
+/** `gone` has lost everything and comes back as someone with the same name and keys, who is returned. */
+export async function readmits(by: Person, gone: Person, others: Person[]): Promise<Person> {
+  const anew = new Person(gone.name)
+  const pair = await anew.keyPackage()
+  const made = await session.readmitMembers(by.state, [pair.public], NOW)
+  for (const other of [...others, gone]) await other.sees(made.commit)
+  by.state = session.mergeCommit(by.state, made.next)
+  await anew.join(made.welcome, pair)
+  return anew
+}
+
 export async function updates(by: Person, others: Person[]): Promise<void> {
   const made = await session.updateSelf(by.state)
   for (const other of others) await other.sees(made.commit)
+  by.state = session.mergeCommit(by.state, made.next)
+}
+
+/** `by` commits to a new signature key. */
+export async function rotates(by: Person, others: Person[]): Promise<void> {
+  by.signatureSeed = primitives.ed25519.generate()
+  const made = await session.updateSelf(by.state, by.signatureSeed)
+  for (const other of others) {
+    const seen = await other.sees(made.commit)
+    assert.deepEqual(seen.updated, [
+      session.members(made.next).find(({ leaf }) => leaf === session.ownLeaf(by.state)),
+    ])
+  }
   by.state = session.mergeCommit(by.state, made.next)
 }
 
