@@ -18,6 +18,7 @@ import {
   epochOf,
   exportSecret,
   groupIdOf,
+  type Member,
   members,
   mergeCommit,
   ownLeaf,
@@ -205,12 +206,16 @@ export async function readPayload(channel: Channel, leaf: number, payload: Bytes
   switch (read.kind) {
     case "ignored":
       return read
-    case "commit":
-      return { kind: "commit", next: read.next }
+    case "commit": {
+      if (read.sender.leaf !== leaf) return { kind: "ignored", code: "OTHER_SENDER" }
+      // A thread of two stays one, and a leaf keeps the key that its owner's card vouched for.
+      const alien = read.added.length + read.removed.length > 0 || !keepsKeys(channel, read.updated)
+      return alien ? { kind: "ignored", code: "ALIEN_COMMIT" } : { kind: "commit", next: read.next }
+    }
     case "application": {
       const next = { ...channel, state: read.next }
       // Under whose tags it came and who signed it inside must be one person.
-      if (read.sender !== leaf) return { kind: "ignored", code: "OTHER_SENDER" }
+      if (read.sender.leaf !== leaf) return { kind: "ignored", code: "OTHER_SENDER" }
       try {
         return { kind: "contents", channel: next, contents: decodeContents(read.plaintext) }
       } catch (error) {
@@ -219,6 +224,13 @@ export async function readPayload(channel: Channel, leaf: number, payload: Bytes
       }
     }
   }
+}
+
+function keepsKeys(channel: Channel, updated: readonly Member[]): boolean {
+  const before = members(channel.state)
+  return updated.every(({ leaf, signatureKey }) =>
+    before.some((each) => each.leaf === leaf && equal(each.signatureKey, signatureKey)),
+  )
 }
 
 export function hold(channel: Channel, commit: HeldCommit): Channel {
