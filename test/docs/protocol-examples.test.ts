@@ -66,7 +66,7 @@ describe("PROTOCOL.md: its examples are what the code gives", () => {
 
   it("ticket, with and without an inviter", () => {
     const peers = ["/ip4/192.0.2.1/tcp/4001"]
-    for (const about of [{ inviter: address }, {}]) {
+    for (const about of [{ inviter: { address, name: "alice" } }, {}]) {
       const ticket = encodeTicket({ meshId, peers, ...about })
       shows("ticket", ticket)
       assert.deepEqual(decodeTicket(ticket), { meshId, peers, ...about })
