@@ -7,7 +7,9 @@ import { availableParallelism, cpus, totalmem } from "node:os"
 import type { Bench, Result } from "./bench.ts"
 
 const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
+  directory: async () => (await import("./directory.ts")).directoryBench,
   primitives: async () => (await import("./primitives.ts")).primitivesBench,
+  start: async () => (await import("./start.ts")).startBench,
 }
 
 /** Enough to compare by: processor, how many of them, memory, system. */

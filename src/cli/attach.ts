@@ -46,16 +46,26 @@ export async function withRunningNode<T>(
   }
 }
 
-/** The running node, or an own one. */
+/**
+ * The running node, or an own one. The node found may be another command's, about to end: then `use` is done again with the
+ * next, so it must be harmless to repeat. `once` for what is not.
+ */
 export async function withNode<T>(
   context: Context,
   use: (attached: Attached) => Promise<T>,
+  { once = false } = {},
 ): Promise<T> {
-  const { attached, release } = await attach(context)
-  try {
-    return await use(attached)
-  } finally {
-    await release()
+  const deadline = performance.now() + BUSY_TIMEOUT_MS
+  for (;;) {
+    const { attached, release } = await attach(context)
+    try {
+      return await use(attached)
+    } catch (error) {
+      const left = !attached.own && hasCode(error, "GONE", "STOPPING")
+      if (!left || once || performance.now() > deadline) throw error
+    } finally {
+      await release()
+    }
   }
 }
 

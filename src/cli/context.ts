@@ -6,20 +6,30 @@ import type { Output } from "./output.ts"
 import type { OptionValue, Parsed } from "./parse.ts"
 import type { Parts } from "./parts.ts"
 
+export interface Signals {
+  readonly signal: AbortSignal
+  readonly release: () => void
+}
+
 export class Context {
   readonly args: readonly string[]
   readonly out: Output
   readonly parts: Parts
   /** Aborts on SIGINT and SIGTERM, with CliError of that name. */
   readonly signal: AbortSignal
+  /** Leaves SIGINT and SIGTERM to whoever else listens, the screen. */
+  readonly releaseSignals: () => void
+  /** What the process ends with when the command does not fail. */
+  exitCode = 0
   readonly #options: Readonly<Record<string, OptionValue | undefined>>
   #places: Places | null = null
 
-  constructor(parsed: Parsed, out: Output, parts: Parts, signal: AbortSignal) {
+  constructor(parsed: Parsed, out: Output, parts: Parts, signals: Signals) {
     this.args = parsed.args
     this.out = out
     this.parts = parts
-    this.signal = signal
+    this.signal = signals.signal
+    this.releaseSignals = signals.release
     this.#options = parsed.options
   }
 

@@ -8,7 +8,12 @@ const load = (path: string) => import(new URL(path, import.meta.url).href) as Pr
 
 const parts: Parts = {
   startNode: async (options) => (await load("../node/node.js")).startNode(options),
-  runTui: async (api, options) => (await load("../tui/app.js")).runTui(api, options),
+  runChat: async (mode, api, options) => {
+    if (mode === "line") return (await import("../tui/line.ts")).runLine(api, options)
+    // React checks itself in development, at a price in every frame.
+    process.env["NODE_ENV"] ??= "production"
+    return (await import("../tui/app.tsx")).runTui(api, options)
+  },
 }
 
 const { run } = await import("./run.ts")

@@ -1,5 +1,6 @@
 /** How messages are printed for people: when, from whom, what; for one's own also how far they provably got. */
 import type { Api, DeliveryState, Message } from "../node/api/types.ts"
+import { sanitizeName } from "../tui/sanitize.ts"
 import { neutralLine } from "./neutral.ts"
 import type { Output } from "./output.ts"
 
@@ -30,7 +31,7 @@ export function printMessage(
   out.line(
     { text: localTime(sentAtMs), style: "dim" },
     "  ",
-    { text: neutralLine(who), style: "bold" },
+    { text: sanitizeName(who), style: "bold" },
     "  ",
     first,
     notes.length === 0 ? "" : { text: `  ${notes.join(" ")}`, style: "dim" },

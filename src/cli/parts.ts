@@ -3,6 +3,7 @@
  * than imported, so that the commands' tests run as real processes in front of a small node.
  */
 import type { Api } from "../node/api/types.ts"
+import type { Mode } from "../tui/mode.ts"
 
 export interface NodeOptions {
   readonly dataDir: string
@@ -23,12 +24,13 @@ export interface RunningNode {
   stop(): Promise<void>
 }
 
-export interface TuiOptions {
-  /** Who this profile is called by, for the title. */
-  readonly profile: string
+export interface ChatOptions {
+  /** What first run proposes as a name. */
+  readonly userName: string
 }
 
 export interface Parts {
   startNode(options: NodeOptions): Promise<RunningNode>
-  runTui(api: Promise<Api>, options: TuiOptions): Promise<void>
+  /** Resolves with the exit code once the person has left. */
+  runChat(mode: Mode, api: Promise<Api>, options: ChatOptions): Promise<number>
 }

@@ -37,6 +37,8 @@ export async function askUnseen(prompt: string, signal: AbortSignal): Promise<st
   stderr.write(prompt)
   stdin.setRawMode(true)
   stdin.setEncoding("utf8")
+  // An earlier question has paused it, and a listener alone would not wake it up.
+  stdin.resume()
   let typed = ""
   try {
     return await new Promise<string>((resolve, reject) => {

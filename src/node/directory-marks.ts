@@ -6,6 +6,7 @@
  */
 import { type Bytes, Reader, toHex, Writer, fromHex } from "../crypto/bytes.ts"
 import { BLINDED_KEY_BYTES } from "../crypto/blinding.ts"
+import { CryptoError } from "../crypto/errors.ts"
 
 /** Where marks live: a sublevel of LevelDB, or a Map in an ephemeral profile. */
 export interface DirectoryStore {
@@ -93,12 +94,16 @@ function encodeSlot(slot: Slot): Bytes {
 /** A damaged slot counts as empty: marks guard three days at most, and refusing all records would be the worse end. */
 function decodeSlot(bytes: Bytes | undefined): Slot {
   const slot: Slot = new Map()
-  if (bytes === undefined || bytes.length % MARK_BYTES !== 0) return slot
-  if (bytes.length > SLOT_MAX * MARK_BYTES) return slot
-  const reader = new Reader(bytes)
-  while (reader.left > 0) {
-    const name = toHex(reader.raw(BLINDED_KEY_BYTES))
-    slot.set(name, { epoch: reader.u32(), order: reader.u64() })
+  if (bytes === undefined || bytes.length > SLOT_MAX * MARK_BYTES) return slot
+  try {
+    const reader = new Reader(bytes)
+    while (reader.left > 0) {
+      const name = toHex(reader.raw(BLINDED_KEY_BYTES))
+      slot.set(name, { epoch: reader.u32(), order: reader.u64() })
+    }
+  } catch (error) {
+    if (error instanceof CryptoError) return new Map()
+    throw error
   }
   return slot
 }

@@ -6,12 +6,14 @@
  * Holds the Ed25519 root seed while it runs: each day's record is signed by that day's key.
  */
 import type { KadDHT } from "@libp2p/kad-dht"
+import { primitives } from "#primitives"
 import { type Address, addressBytes } from "../crypto/address.ts"
-import { type Bytes, equal } from "../crypto/bytes.ts"
+import { type Bytes, compare, equal } from "../crypto/bytes.ts"
 import { blindedKey } from "../crypto/blinding.ts"
 import { directoryKey, EPOCH_MS, epochAt, makeRecord } from "../crypto/directory-record.ts"
 import type { Clock } from "./clock.ts"
 import { deadline } from "./deadline.ts"
+import type { Shelf } from "./directory-shelf.ts"
 
 export interface Publication {
   readonly address: Address
@@ -33,6 +35,9 @@ export interface Published {
 
 export interface PublisherParts {
   readonly dht: KadDHT
+  readonly shelf: Shelf
+  /** Multihash of this peer's id: where Kademlia places it. */
+  readonly self: Bytes
   readonly clock: Clock
   /** In [0, 1); only for jitter. */
   readonly random: () => number
@@ -74,9 +79,9 @@ export class Publisher {
     this.#current()
   }
 
-  /** One round now; the next ones follow by themselves. That nobody is there is no error. */
+  /** One round now, or the one that is running; the next ones follow by themselves. That nobody is there is no error. */
   async publish(): Promise<Published> {
-    this.#round ??= this.#put().finally(() => (this.#round = undefined))
+    this.#round ??= this.#put(this.#current())
     return this.#round
   }
 
@@ -96,11 +101,11 @@ export class Publisher {
     this.#publication.seed.fill(0)
   }
 
-  async #put(): Promise<Published> {
+  async #put({ epoch, key, bytes }: DayRecord): Promise<Published> {
     this.#cancelTimer()
     this.#nextAtMs = Infinity
-    const { key, bytes, epoch } = this.#current()
     const acknowledged = await this.#acknowledgements(key, bytes)
+    this.#round = undefined
     this.#acknowledged = acknowledged
     this.#failures = acknowledged === 0 ? this.#failures + 1 : 0
     const published = { sequence: this.#publication.sequence, epoch, acknowledged }
@@ -125,18 +130,38 @@ export class Publisher {
 
   /** put() never throws for a peer's sake; what counts is the peers that echo the record. */
   async #acknowledgements(key: Bytes, record: Bytes): Promise<number> {
-    const { signal, clear } = deadline(this.#parts.clock, PUT_DEADLINE_MS, this.#stopping.signal)
+    const { clock, dht, shelf } = this.#parts
+    const { signal, clear } = deadline(clock, PUT_DEADLINE_MS, this.#stopping.signal)
+    const closest: Bytes[] = []
     let acknowledged = 0
     try {
-      for await (const event of this.#parts.dht.put(key, record, { signal }))
-        if (event.name === "PEER_RESPONSE" && event.messageName === "PUT_VALUE")
+      await shelf.keepOwn(key, record, false)
+      for await (const event of dht.put(key, record, { signal }))
+        if (event.name === "FINAL_PEER") closest.push(event.peer.id.toMultihash().bytes)
+        else if (event.name === "PEER_RESPONSE" && event.messageName === "PUT_VALUE")
           if (event.record !== undefined && equal(event.record.value, record)) acknowledged++
+      await shelf.keepOwn(key, record, this.#isKeeper(key, closest))
     } catch {
       // Out of time, or the network is being stopped: what was acknowledged until then stands.
     } finally {
       clear()
     }
     return acknowledged
+  }
+
+  /**
+   * Whether anybody else's record under this key would be kept here: then ours is, too. A peer that keeps its own record where it
+   * would keep no other, or lacks it where it would, says whose it is to all who ask.
+   */
+  #isKeeper(key: Bytes, closest: readonly Bytes[]): boolean {
+    if (closest.length < this.#parts.dht.k) return true
+    const target = primitives.sha256(key)
+    const distance = (peer: Bytes) => {
+      const id = primitives.sha256(peer)
+      return target.map((byte, i) => byte ^ (id[i] ?? 0))
+    }
+    const own = distance(this.#parts.self)
+    return closest.some((peer) => compare(own, distance(peer)) < 0)
   }
 
   #pauseMs(): number {

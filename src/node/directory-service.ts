@@ -8,6 +8,7 @@
  * for anybody, without limit.
  */
 import { type KadDHT, type KadDHTComponents, kadDHT, passthroughMapper } from "@libp2p/kad-dht"
+import type { Datastore } from "interface-datastore"
 import { type Bytes, toHex } from "../crypto/bytes.ts"
 import { DIRECTORY_NAMESPACE, selectRecord } from "../crypto/directory-record.ts"
 import type { Clock } from "./clock.ts"
@@ -19,12 +20,14 @@ export interface DirectoryServiceOptions {
   readonly meshId: Bytes
   /** Where the high-water marks live; in an ephemeral profile, a Map. */
   readonly marks: DirectoryStore
+  /** Where the records live, up to 160 MiB; without it libp2p's own datastore, which is in memory unless it was given one. */
+  readonly datastore?: Datastore
   readonly clock: Clock
 }
 
 /** What the two services are called and made of. */
 export interface DirectoryServices {
-  readonly shelf: (components: KadDHTComponents) => Shelf
+  readonly directoryShelf: (components: KadDHTComponents) => Shelf
   readonly dht: (components: KadDHTComponents) => KadDHT
 }
 
@@ -37,9 +40,12 @@ export const directoryProtocol = (meshId: Bytes): string => `/sotto/${toHex(mesh
 export function directoryServices(options: DirectoryServiceOptions): DirectoryServices {
   const { marks, clock } = options
   let made: Shelf | undefined
-  const shelf = ({ datastore }: KadDHTComponents) =>
-    (made ??= new Shelf({ datastore, marks, clock }))
-  return { shelf, dht: (components) => kademlia(options, components, shelf(components)) }
+  const shelf = (components: KadDHTComponents) =>
+    (made ??= new Shelf({ datastore: options.datastore ?? components.datastore, marks, clock }))
+  return {
+    directoryShelf: shelf,
+    dht: (components) => kademlia(options, components, shelf(components)),
+  }
 }
 
 function kademlia(options: DirectoryServiceOptions, components: KadDHTComponents, shelf: Shelf) {

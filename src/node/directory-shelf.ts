@@ -1,8 +1,7 @@
 /**
  * The shelf: the directory records that this peer keeps for others, and the only door by which kad-dht reaches the disk.
  * kad-dht judges a record and then stores it in two steps, and stores provider entries and its own records without asking
- * anybody; so the shelf judges once more where the bytes are written, and writes nothing else. What this peer publishes
- * itself is not put on its own shelf: a key that lies where it does not belong would say whose it is.
+ * anybody; so the shelf judges once more where the bytes are written, and writes nothing else.
  *
  * Limits: MARKS_MAX records (then new keys are refused), RECORD_BYTES each, three days, PUT_ALLOWANCE a peer.
  */
@@ -47,12 +46,14 @@ const refuse = (code: ShelfCode): never => {
 }
 
 export interface ShelfParts {
-  /** libp2p's datastore, where the records themselves lie. */
+  /** Where the records themselves lie. */
   readonly datastore: Datastore
   /** Where the high-water marks lie. */
   readonly marks: DirectoryStore
   readonly clock: Clock
 }
+
+type Judged = RecordAccepted & { readonly blinded: Bytes }
 
 /** Where kad-dht keeps records in its datastore. */
 const RECORD_PREFIX = "/dht/record/"
@@ -96,7 +97,25 @@ export class Shelf {
   async find(blinded: Bytes): Promise<Bytes | undefined> {
     const at = new Key(recordPath(directoryKey(blinded)), false)
     if (!(await this.#records.has(at))) return undefined
-    return decodeEntry(await this.#records.get(at)).value
+    return new Uint8Array(decodeEntry(await this.#records.get(at)).value)
+  }
+
+  /**
+   * What this peer publishes itself: the mark is set in any case, so that nobody rolls it back here; the record is kept only
+   * when `asKeeper`. A record that is refused (a newer one is here, or no room) is refused silently: others may take it.
+   */
+  async keepOwn(key: Bytes, record: Bytes, asKeeper: boolean): Promise<void> {
+    // The moment is for kad-dht, which measures age by the real clock.
+    const entry = new Libp2pRecord(key, record, new Date()).serialize()
+    try {
+      const judged = this.#judge(key, record)
+      await this.#inTurn(async () => {
+        await this.#raise(judged)
+        if (asKeeper) await this.#records.put(new Key(recordPath(key), false), entry)
+      })
+    } catch (error) {
+      if (!(error instanceof ShelfError)) throw error
+    }
   }
 
   /** Drops what has had its days. Called once a day and before the first record is taken. */
@@ -119,25 +138,30 @@ export class Shelf {
     return blinded !== undefined && (await this.#marks.find(blinded)) !== undefined
   }
 
-  #judge(key: Bytes, record: Bytes): RecordAccepted & { readonly blinded: Bytes } {
+  #judge(key: Bytes, record: Bytes): Judged {
     const blinded = blindedKeyIn(key) ?? refuse("RECORD_ROOM")
     const judged = checkRecord(blinded, record, epochAt(this.#clock.nowMs()))
     return judged.verdict === "accept" ? { ...judged, blinded } : refuse(judged.code)
   }
 
   async #put(at: Key, entry: Bytes): Promise<Key> {
-    // Our own publications and corrections of ourselves pass through here as well: those are for others to keep.
+    // kad-dht would keep whatever this peer puts, and where: `keepOwn` is asked instead.
     if (this.#visitors.getStore() === undefined) return at
     const { key, value } = decodeEntry(entry)
     if (at.toString() !== recordPath(key)) refuse("RECORD_ROOM")
-    const { blinded, epoch, order } = this.#judge(key, value)
-    return this.#inTurn(async () => {
-      await this.prune()
-      const raised = await this.#marks.raise(blinded, { epoch, order })
-      if (raised === "STALE") refuse("RECORD_STALE")
-      if (raised === "FULL") refuse("SHELF_FULL")
-      return this.#records.put(at, entry)
+    const judged = this.#judge(key, value)
+    await this.#inTurn(async () => {
+      await this.#raise(judged)
+      await this.#records.put(at, entry)
     })
+    return at
+  }
+
+  async #raise({ blinded, epoch, order }: Judged): Promise<void> {
+    await this.prune()
+    const raised = await this.#marks.raise(blinded, { epoch, order })
+    if (raised === "STALE") refuse("RECORD_STALE")
+    if (raised === "FULL") refuse("SHELF_FULL")
   }
 
   /** One write after the other: a slow write of an old record must not end after a quick one of a new record. */

@@ -32,8 +32,8 @@ export class DirectoryError extends CodedError<DirectoryErrorCode> {}
 
 /** The libp2p node with the two services of `directoryServices`. */
 export type DirectoryLibp2p = Pick<
-  Libp2p<{ dht: KadDHT; shelf: Shelf }>,
-  "services" | "addEventListener" | "removeEventListener"
+  Libp2p<{ dht: KadDHT; directoryShelf: Shelf }>,
+  "peerId" | "services" | "addEventListener" | "removeEventListener"
 >
 
 export interface DirectoryParts {
@@ -116,9 +116,12 @@ class MeshDirectory implements Directory {
       if (publication.sequence < sequence || changed)
         throw new DirectoryError("OLDER_CARD", "a newer card is being published already")
     }
+    const { libp2p } = this.#parts
     const running = new Publisher(
       {
-        dht: this.#parts.libp2p.services.dht,
+        dht: libp2p.services.dht,
+        shelf: libp2p.services.directoryShelf,
+        self: libp2p.peerId.toMultihash().bytes,
         clock: this.#clock,
         random: this.#parts.random ?? Math.random,
         onPublished: this.#parts.onPublished ?? (() => undefined),
@@ -146,7 +149,7 @@ class MeshDirectory implements Directory {
 
   async #ask(address: Address, atLeast: number, caller: AbortSignal | undefined) {
     if (this.#lookups >= LOOKUPS_MAX) throw new DirectoryError("BUSY", "too many lookups at once")
-    const { dht, shelf } = this.#parts.libp2p.services
+    const { dht, directoryShelf: shelf } = this.#parts.libp2p.services
     const { verifyCard } = this.#parts
     const signal = AbortSignal.any([this.#stopping.signal, ...(caller ? [caller] : [])])
     this.#lookups++
@@ -178,7 +181,7 @@ class MeshDirectory implements Directory {
 
   #prune(): void {
     // A disk that fails here fails again, and audibly, when the next record is to be written.
-    this.#parts.libp2p.services.shelf.prune().catch(() => undefined)
+    this.#parts.libp2p.services.directoryShelf.prune().catch(() => undefined)
     this.#cancelPrune = this.#clock.after(PRUNE_MS, () => this.#prune())
   }
 

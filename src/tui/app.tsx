@@ -30,7 +30,7 @@ import { Rows } from "./screens/page.tsx"
 import type { Page } from "./screens/page.tsx"
 import { setupPage } from "./screens/setup.ts"
 import { sanitizeLine } from "./sanitize.ts"
-import { SENTENCES, sentenceOf, codeOf } from "./sentences.ts"
+import { SENTENCES, startSentence, codeOf } from "./sentences.ts"
 import { createStore } from "./store.ts"
 import type { Store } from "./store.ts"
 import { THEMES, chooseTheme } from "./theme.ts"
@@ -40,6 +40,8 @@ export interface TuiOptions {
   readonly stdin?: ReadStream
   readonly stdout?: WriteStream
   readonly env?: Readonly<Record<string, string | undefined>>
+  /** Shown in the title when it is not the default one. */
+  readonly profile?: string
   readonly theme?: ThemeName
   /** What first run proposes as a name; the user's login name, usually. */
   readonly userName?: string
@@ -267,7 +269,7 @@ function attach(
     perform({ type: "load" })
   }
   const failed = (error: unknown): void =>
-    store.dispatch({ type: "closed", ...sentenceOf(error), exitCode: exitCodeOf(error) })
+    store.dispatch({ type: "closed", ...startSentence(error), exitCode: exitCodeOf(error) })
   void ready.then(connected, failed)
   return () => {
     for (const end of endings) end()
@@ -278,9 +280,12 @@ function attach(
 async function sleepUntilContinued(write: (sequence: string) => void): Promise<void> {
   if (process.platform === "win32") return
   write(MODES_OFF)
+  // While the terminal is the shell's, neither the paused input nor a signal handler keeps this process alive.
+  const alive = setInterval(() => undefined, 60_000)
   await new Promise<void>((resolve) => {
     process.once("SIGCONT", () => resolve())
     process.kill(process.pid, "SIGTSTP")
   })
+  clearInterval(alive)
   write(MODES_ON)
 }

@@ -71,7 +71,9 @@ function fromCsi(parameters: string, final: string): InputEvent[] {
   const [first = "", second, third] = parameters.split(";").map((p) => p.split(":")[0] ?? "")
   if (final === "u") return fromCode(Number(first), second)
   if (final === "~" && first === "27") return fromCode(Number(third), second)
-  const name = final === "~" ? NUMBERS[first] : LETTERS[final]
+  // A letter's key number is 1 or left out; anything else is a report, such as where the cursor is.
+  const letter = first === "" || first === "1" ? LETTERS[final] : undefined
+  const name = final === "~" ? NUMBERS[first] : letter
   return name === undefined ? [] : [key(modified(name, second))]
 }
 

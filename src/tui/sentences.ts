@@ -20,7 +20,7 @@ export const SENTENCES: Readonly<Record<ApiErrorCode, Sentence>> = {
   WEAK_PASSPHRASE: { what: "That passphrase is too easy to guess.", next: "Take a longer one: four unrelated words do well." },
   BAD_TICKET: { what: "That is not a complete invite ticket.", next: "Copy it again, from sotto-invite1 to its end." },
   OTHER_MESH: { what: "That ticket belongs to another mesh.", next: "Join that mesh with a profile of its own." },
-  UNREACHABLE: { what: "Nobody at the ticket's addresses answered.", next: "Ask whoever gave it to you to run their node, then try again." },
+  UNREACHABLE: { what: "Nobody at the addresses of that ticket answered.", next: "Ask whoever gave it to you to run their node, then try again." },
   BAD_ADDRESS: { what: "That is not a complete code.", next: "Copy it again: it begins with sotto1 and has no spaces." },
   UNKNOWN_CONTACT: { what: "There is no contact of that name.", next: "See /contacts, or add them with /add." },
   AMBIGUOUS_CONTACT: { what: "That could be more than one contact.", next: "Write more of the name." },
@@ -44,10 +44,18 @@ export const SENTENCES: Readonly<Record<ApiErrorCode, Sentence>> = {
 /** The stable code that an error carries, INTERNAL when it carries none of ours. */
 export function codeOf(error: unknown): ApiErrorCode {
   const code = typeof error === "object" && error !== null && "code" in error ? error.code : null
-  return typeof code === "string" && code in SENTENCES ? (code as ApiErrorCode) : "INTERNAL"
+  return typeof code === "string" && Object.hasOwn(SENTENCES, code)
+    ? (code as ApiErrorCode)
+    : "INTERNAL"
 }
 
 export const sentenceOf = (error: unknown): Sentence => SENTENCES[codeOf(error)]
+
+/** Why a screen could not start. An error with a code of another part speaks for itself; its message is meant for people. */
+export function startSentence(error: unknown): Sentence {
+  const foreign = error instanceof Error && "code" in error && codeOf(error) === "INTERNAL"
+  return foreign ? { what: sanitizeLine(error.message).slice(0, 400), next: "" } : sentenceOf(error)
+}
 
 /** Both halves on one line. */
 export const spoken = (error: unknown): string => {
@@ -58,6 +66,6 @@ export const spoken = (error: unknown): string => {
 /** Why a message was not sent. Failures carry codes of the node's own; those without a sentence are shown as they are. */
 export const failureOf = (failure: string | null): string => {
   if (failure === null) return "Not sent."
-  const known = failure in SENTENCES ? SENTENCES[failure as ApiErrorCode].what : null
+  const known = Object.hasOwn(SENTENCES, failure) ? SENTENCES[failure as ApiErrorCode].what : null
   return known ?? `Not sent (${sanitizeLine(failure).slice(0, 60)}).`
 }

@@ -14,12 +14,20 @@ export const graphemes = (text: string): string[] =>
     ? text.split("")
     : Array.from(segmenter.segment(text), ({ segment }) => segment)
 
-const cellsOfCluster = (cluster: string): number => {
+/** Widths of clusters seen; measuring one costs microseconds, and a language uses few. Emptied when it has grown to this. */
+const KNOWN_MAX = 8192
+const known = new Map<string, number>()
+
+function cellsOfCluster(cluster: string): number {
+  const found = known.get(cluster)
+  if (found !== undefined) return found
   const whole = stringWidth(cluster)
-  if (cluster.length <= 1) return whole
   let sum = 0
   for (const point of cluster) sum += stringWidth(point)
-  return Math.max(whole, sum)
+  const width = Math.max(whole, sum)
+  if (known.size >= KNOWN_MAX) known.clear()
+  known.set(cluster, width)
+  return width
 }
 
 /** Terminal cells that sanitised text takes at most. */

@@ -223,6 +223,12 @@ describe("cli: every command with a node running", () => {
     assert.equal((await run("read", "nobody")).exit, 4)
   })
 
+  it("read: prints everything to a reader slower than it, before it exits", async (t) => {
+    const { json, node } = await alice(t)
+    for (let i = 0; i < 100; i++) node.receive("bob", "x".repeat(20_000))
+    assert.equal(((await json("read", "bob", "--limit", "100"))["messages"] as []).length, 100)
+  })
+
   it("threads: with what is unread", async (t) => {
     const { json, node, run } = await alice(t)
     node.receive("bob", "hello")
@@ -427,10 +433,12 @@ describe("cli: what it was told", () => {
     }
   })
 
-  it("needs a terminal for the chat, and says what else there is", async () => {
-    const { exit, err } = await sotto([])
+  it("opens the chat in lines where there is no screen, and not at all without input", async (t) => {
+    const data = temporaryDirectory(t)
+    assert.equal((await sotto(["--data", data])).out, "the line of nobody\n")
+    const { exit, err } = await sotto(["--no-input"])
     assert.equal(exit, 2)
-    assert.match(err, /needs a terminal/)
+    assert.match(err, /`sotto help` lists the commands for scripts/)
   })
 
   it("may put options before the command, and prints version and help", async () => {
@@ -461,7 +469,7 @@ describe("cli: other people's text", () => {
     const { node, run } = await alice(t)
     node.receive("bob", `${hostile}\n2026-01-01 00:00  me  forged`)
     for (const out of [(await run("read")).out, (await run("threads")).out]) {
-      assert.match(out, /<001B>\[31mred/)
+      assert.match(out, /a\[31mred\]0;titleevil1m/)
 
       assert.doesNotMatch(out, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e\u200b]/)
       assert.doesNotMatch(out, /^2026-01-01 00:00 {2}me/m)

@@ -5,10 +5,11 @@ import { startDouble } from "../helpers/node-double.ts"
 process.exit(
   await run(process.argv.slice(2), {
     startNode: startDouble,
-    runTui: async (api) => {
+    runChat: async (mode, api) => {
       const attached = await api
       const { name } = await attached.call("status", {})
-      process.stdout.write(`the screen of ${name ?? "nobody"}\n`)
+      process.stdout.write(`the ${mode} of ${name ?? "nobody"}\n`)
+      return 0
     },
   }),
 )

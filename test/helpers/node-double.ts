@@ -3,7 +3,7 @@
  * directory so that a second process finds them again. It has no peers and no keys. The contact called `echo` answers.
  * Everything sent moves through the delivery states one event at a time, up to `reach`.
  */
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { createHash, randomBytes } from "node:crypto"
 import { join } from "node:path"
 import { ApiError } from "../../src/node/api/errors.ts"
@@ -332,7 +332,33 @@ export async function startDouble(options: {
   onStop?: () => void
 }): Promise<{ api: NodeDouble; stop: () => Promise<void> }> {
   mkdirSync(options.dataDir, { recursive: true, mode: 0o700 })
-  const api = new NodeDouble({ ...options, file: join(options.dataDir, "double.json") })
-  const server = await serveApi({ socketPath: options.socketPath, api })
-  return { api, stop: () => server.stop() }
+  const unlock = lock(join(options.dataDir, "lock"))
+  try {
+    const api = new NodeDouble({ ...options, file: join(options.dataDir, "double.json") })
+    const server = await serveApi({ socketPath: options.socketPath, api })
+    return { api, stop: () => server.stop().then(unlock) }
+  } catch (error) {
+    unlock()
+    throw error
+  }
+}
+
+/** One owner at a time, as the real store has; a dead owner's lock is taken over. */
+function lock(path: string): () => void {
+  try {
+    writeFileSync(path, `${process.pid}`, { flag: "wx" })
+  } catch {
+    // A lock that is being written, or has just been taken away, is somebody's.
+    let owner = process.pid
+    let alive = true
+    try {
+      owner = Number(readFileSync(path, "utf8")) || owner
+      process.kill(owner, 0)
+    } catch (error) {
+      alive = (error as NodeJS.ErrnoException).code !== "ESRCH"
+    }
+    if (alive) throw new ApiError("BUSY", "another process holds this profile")
+    writeFileSync(path, `${process.pid}`)
+  }
+  return () => rmSync(path, { force: true })
 }

@@ -68,7 +68,13 @@ export interface FakeTerminal {
 }
 
 export function fakeTerminal(columns: number, rows: number): FakeTerminal {
-  const term = new xterm.Terminal({ cols: columns, rows, allowProposedApi: true })
+  const term = new xterm.Terminal({
+    cols: columns,
+    rows,
+    allowProposedApi: true,
+    // Raw mode leaves the line discipline's output side as it was: a line feed begins a new line.
+    convertEol: true,
+  })
   // The widths of a terminal of today, without grapheme clusters: every code point for itself.
   term.unicode.register({
     version: "points",

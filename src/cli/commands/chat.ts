@@ -4,9 +4,11 @@
  */
 import { spawn, type ChildProcessByStdio } from "node:child_process"
 import type { Readable, Writable } from "node:stream"
+import { userInfo } from "node:os"
 import { connectApi } from "../../node/api/client.ts"
 import { ApiError } from "../../node/api/errors.ts"
 import type { Api } from "../../node/api/types.ts"
+import { chooseMode } from "../../tui/mode.ts"
 import type { Context } from "../context.ts"
 import { CliError } from "../failure.ts"
 
@@ -18,16 +20,19 @@ const LAST_WORDS_MAX = 2_000
 type Child = ChildProcessByStdio<Writable, Readable, Readable>
 
 export async function run(context: Context): Promise<void> {
-  if (!process.stdin.isTTY || !process.stdout.isTTY)
+  if (context.flag("no-input"))
     throw new CliError(
       "NO_INPUT",
-      "the chat needs a terminal",
+      "the chat is all input",
       "`sotto help` lists the commands for scripts; `sotto node` runs a peer",
     )
   const own: { child: Child | null } = { child: null }
   const api = attach(context, own)
   try {
-    await context.parts.runTui(api, { profile: context.places.profile })
+    const mode = chooseMode(process.env, process.stdin, process.stdout)
+    // A signal is the screen's to handle: it gives the terminal back, the process ends by it, and the node by our end.
+    context.releaseSignals()
+    context.exitCode = await context.parts.runChat(mode, api, { userName: userInfo().username })
   } finally {
     await api.then(
       (attached) => attached.close(),

@@ -1,6 +1,6 @@
 /** `sotto init`: an identity, in a mesh founded now or joined by a ticket. Asks for what was not given. */
 import { userInfo } from "node:os"
-import { withNode } from "../attach.ts"
+import { withNode, type Attached } from "../attach.ts"
 import type { Context } from "../context.ts"
 import { CliError, usage } from "../failure.ts"
 import { ask, askUnseen, givenPassphrase } from "../secret.ts"
@@ -10,7 +10,7 @@ export async function run(context: Context): Promise<void> {
   const name = await chosenName(context)
   const passphrase = await chosenPassphrase(context)
   const ticket = context.text("ticket")
-  const made = await withNode(context, async ({ api }) => {
+  const create = async ({ api }: Attached) => {
     const end = api.events((event) => {
       if (event.type === "progress" && event.done < event.total) out.say(`${event.what} …`)
     })
@@ -21,7 +21,8 @@ export async function run(context: Context): Promise<void> {
     )
     end()
     return result
-  })
+  }
+  const made = await withNode(context, create, { once: true })
   if (out.json) {
     out.object({ name, address: made.address, ticket: made.ticket })
     return

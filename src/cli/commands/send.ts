@@ -3,6 +3,7 @@
  * stays until a peer has taken it, or for `OWN_TIMEOUT_MS`; then it is queued, which is said and is no failure unless
  * `--wait` asked for more.
  */
+import { randomBytes } from "node:crypto"
 import { readFileSync } from "node:fs"
 import type { Api, DeliveryState, Message } from "../../node/api/types.ts"
 import { withIdentity, type Attached } from "../attach.ts"
@@ -18,13 +19,14 @@ const WAIT_TIMEOUT_MS = 60_000
 export async function run(context: Context): Promise<void> {
   const { out } = context
   const to = context.arg(0)
-  const id = context.text("id")
+  // Chosen here, so that trying again after a node has gone cannot send twice.
+  const id = context.text("id") ?? randomBytes(16).toString("hex")
   const asked = STATES.find((state) => state === context.text("wait"))
   const timeoutMs =
     context.timeMs("timeout") ?? (asked === undefined ? OWN_TIMEOUT_MS : WAIT_TIMEOUT_MS)
   const text = await textOf(context, to)
   const message = await withIdentity(context, (attached) =>
-    send(context, attached, { to, text, ...(id === undefined ? {} : { id }) }, asked, timeoutMs),
+    send(context, attached, { to, text, id }, asked, timeoutMs),
   )
   if (out.json) out.object(message)
   else out.line(`${message.id}  ${message.state}`)
@@ -47,7 +49,7 @@ export async function run(context: Context): Promise<void> {
 async function send(
   context: Context,
   { api, own }: Attached,
-  params: { to: string; text: string; id?: string },
+  params: { to: string; text: string; id: string },
   asked: DeliveryState | undefined,
   timeoutMs: number,
 ): Promise<Message> {

@@ -91,8 +91,9 @@ async function listenAt(server: Server, socketPath: string): Promise<number> {
     })
   })
   chmodSync(temporary, 0o600)
+  const { ino } = statSync(temporary)
   renameSync(temporary, socketPath)
-  return statSync(socketPath).ino
+  return ino
 }
 
 /** Makes the directory, or takes it back from group and others. Throws when it belongs to somebody else. */

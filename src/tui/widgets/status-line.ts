@@ -56,18 +56,17 @@ export function statusLine(model: Model, width: number): Row {
   const { status, progress } = model
   const requests = entries(model).filter((entry) => entry.request).length
   const waiting = (status?.waiting ?? 0) + model.sending
+  // While alone, why and for how long matters more than the rest, which stays if there is room.
+  const urgent: Row[] = [...retry(model), ...said(waiting > 0, `${waiting} waiting`, "warn")]
   const rest: Row[] = [
-    ...retry(model),
-    ...said(waiting > 0, `${waiting} waiting`, "warn"),
     ...sync(model),
+    ...said(status?.unprotected === true, "! no passphrase", "warn"),
     ...said(requests > 0, `? ${counted(requests, "request", "requests")}`, "accent"),
     ...said(progress !== null, progress === null ? "" : progressText(progress), "accent"),
-    ...said(status?.unprotected === true, "! no passphrase", "warn"),
     ...said(true, "F1 help", "dim"),
   ]
-  const bare = peers(model, 0)
-  const taken = [bare, ...rest].reduce((sum, part) => sum + rowCells(part) + 3, 0)
-  return joinFitting([peers(model, width - taken), ...rest], width)
+  const taken = [peers(model, 0), ...urgent].reduce((sum, part) => sum + rowCells(part) + 3, 0)
+  return joinFitting([peers(model, width - taken), ...urgent, ...rest], width)
 }
 
 export const progressText = (progress: NonNullable<Model["progress"]>): string => {
