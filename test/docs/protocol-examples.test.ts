@@ -11,6 +11,7 @@ import { hkdf } from "@noble/hashes/hkdf.js"
 import { hmac } from "@noble/hashes/hmac.js"
 import { sha3_256 } from "@noble/hashes/sha3.js"
 import { ml_kem1024 } from "@noble/post-quantum/ml-kem.js"
+import { bech32m } from "@scure/base"
 import { primitives } from "#primitives"
 import { encodeContents } from "../../src/chat/content.ts"
 import { threadIdOf } from "../../src/chat/thread.ts"
@@ -65,12 +66,15 @@ describe("PROTOCOL.md: its examples are what the code gives", () => {
   })
 
   it("ticket, with and without an inviter", () => {
-    const peers = ["/ip4/192.0.2.1/tcp/4001"]
+    const peer = "/p2p/12D3KooWCKq9ZvccjmCqhBbPsrgpAKBHWQpgB61ruM19CyAvH1Cp"
+    const peers = ["/ip4/192.0.2.1/tcp/4001", "/ip4/192.0.2.1/tcp/4002/ws"].map((at) => at + peer)
     for (const about of [{ inviter: { address, name: "alice" } }, {}]) {
       const ticket = encodeTicket({ meshId, peers, ...about })
       shows("ticket", ticket)
       assert.deepEqual(decodeTicket(ticket), { meshId, peers, ...about })
     }
+    const bare = encodeTicket({ meshId, peers }) as `${string}1${string}`
+    shows("bytes of the ticket", bech32m.fromWords(bech32m.decode(bare, false).words))
   })
 
   it("envelope id and tag", () => {
