@@ -1,14 +1,16 @@
 /**
- * PROTOCOL.md holds what it says: its hexadecimal examples are computed anew, and its formulas for the two forms of an envelope, written down here
- * a second time over another library, make envelopes that the program opens.
+ * PROTOCOL.md holds what it says: its hexadecimal examples are computed anew, and its formulas, written down here a second time over
+ * another library, make envelopes, secrets, directory records and vaults that the program opens.
  */
 import assert from "node:assert/strict"
 import { readFileSync } from "node:fs"
 import { describe, it } from "node:test"
 import { gcm } from "@noble/ciphers/aes.js"
-import { x25519 } from "@noble/curves/ed25519.js"
+import { ed25519, x25519 } from "@noble/curves/ed25519.js"
+import { bytesToNumberLE, numberToBytesLE } from "@noble/curves/utils.js"
 import { hkdf } from "@noble/hashes/hkdf.js"
 import { hmac } from "@noble/hashes/hmac.js"
+import { sha512 } from "@noble/hashes/sha2.js"
 import { sha3_256 } from "@noble/hashes/sha3.js"
 import { ml_kem1024 } from "@noble/post-quantum/ml-kem.js"
 import { bech32m } from "@scure/base"
@@ -18,7 +20,8 @@ import { threadIdOf } from "../../src/chat/thread.ts"
 import { addressBytes, addressOf } from "../../src/crypto/address.ts"
 import { blake3 } from "../../src/crypto/blake3.ts"
 import { blindedKey } from "../../src/crypto/blinding.ts"
-import { type Bytes, concat, fromHex, toHex, utf8 } from "../../src/crypto/bytes.ts"
+import { type Bytes, concat, fromHex, toHex, utf8, Writer } from "../../src/crypto/bytes.ts"
+import { openRecord } from "../../src/crypto/directory-record.ts"
 import {
   envelopeId,
   importIntroPrivate,
@@ -28,8 +31,15 @@ import {
 } from "../../src/crypto/envelope.ts"
 import { encodeGenesis, meshIdOf } from "../../src/crypto/genesis.ts"
 import { domain } from "../../src/crypto/kdf.ts"
+import {
+  blindName,
+  decodeKeyfile,
+  openRecord as openSealed,
+  openVault,
+  unwrapVaultKey,
+} from "../../src/crypto/keyfile.ts"
 import { powPrefix, verifyProofOfWork, writeProofOfWork } from "../../src/crypto/pow.ts"
-import { importHybridPrivate } from "../../src/crypto/session/kem.ts"
+import { decapsulateHybrid, importHybridPrivate } from "../../src/crypto/session/kem.ts"
 import { epochKeys, threadKey, threadTag } from "../../src/crypto/tags.ts"
 import { decodeTicket, encodeTicket } from "../../src/crypto/ticket.ts"
 
@@ -132,7 +142,7 @@ const sealed = (key: Bytes, plaintext: Bytes, associated?: Bytes) =>
 
 const NONE = new Uint8Array(0)
 
-describe("PROTOCOL.md: its formulas make envelopes that open", () => {
+describe("PROTOCOL.md: its formulas make what the program opens", () => {
   it("intro form", () => {
     const [kemSeed, scalar] = [run(64), run(32, 7)]
     const pkM = ml_kem1024.keygen(kemSeed).publicKey
@@ -166,5 +176,74 @@ describe("PROTOCOL.md: its formulas make envelopes that open", () => {
     const keys = epochKeys(run(32))
     assert.deepEqual(tagOf(envelope), threadTag(keys, 1, 5))
     assert.deepEqual(openThread(meshId, threadKey(keys, 1, 5), envelope), plaintext)
+  })
+
+  it("hybrid KEM of the MLS suite", () => {
+    const hkdfPlain = (info: string, length: number) =>
+      hkdf(sha3_256, run(32), undefined, utf8(info), length)
+    const expanded = hkdfPlain("sotto/kem/x25519-ml-kem-1024/1/expand", 96)
+    const pkM = ml_kem1024.keygen(expanded.subarray(0, 64)).publicKey
+    const pkX = x25519.getPublicKey(expanded.subarray(64))
+    const { cipherText: ctM, sharedSecret: ssM } = ml_kem1024.encapsulate(pkM, run(32, 99))
+    const epkX = x25519.getPublicKey(run(32, 50))
+    const ssX = x25519.getSharedSecret(run(32, 50), pkX)
+    const label = utf8("sotto/kem/x25519-ml-kem-1024/1")
+    const secret = sha3_256(concat(label, ssM, ssX, ctM, epkX, pkX, pkM))
+    const key = importHybridPrivate(run(32))
+    assert.deepEqual(key.publicRaw, concat(pkM, pkX))
+    assert.deepEqual(decapsulateHybrid(key, concat(ctM, epkX)), secret)
+  })
+
+  it("directory record", () => {
+    const [raw, day] = [addressBytes(address), 20_000]
+    const dayBytes = new Writer().u32(day).finish()
+    const { Point } = ed25519
+    const order = Point.Fn.ORDER
+    const { scalar, prefix } = ed25519.utils.getExtendedPublicKey(run(32))
+    const h = bytesToNumberLE(derived("blind", raw, dayBytes, 64)) % order
+    const secret = (h * scalar) % order
+    const blinded = Point.BASE.multiply(secret).toBytes()
+    assert.deepEqual(blinded, Point.fromBytes(raw.slice(0, 32)).multiply(h).toBytes())
+    const info = concat(dayBytes, blinded)
+    const secrets = derived("directory record key", raw, info, 40)
+    const offset = Number(BigInt(`0x${toHex(secrets.subarray(32))}`) % 2n ** 51n)
+    const card = run(300)
+    const content = new Uint8Array(40_969)
+    content.set(new Writer().u8(1).u32(7).bytes(card, 4).finish())
+    const header = new Writer()
+      .u8(1)
+      .raw(blinded)
+      .u32(day)
+      .u64(offset + 7)
+      .finish()
+    const nonce = run(12)
+    const sealedContent = gcm(secrets.subarray(0, 32), nonce, header).encrypt(content)
+    const unsigned = concat(header, nonce, sealedContent)
+    const message = concat(named("directory record"), unsigned)
+    const wide = (...parts: Bytes[]) => bytesToNumberLE(sha512(concat(...parts))) % order
+    const r = wide(derived("blind nonce", prefix, blinded, 32), message)
+    const commitment = Point.BASE.multiply(r).toBytes()
+    const response = (r + wide(commitment, blinded, message) * secret) % order
+    const record = concat(unsigned, commitment, numberToBytesLE(response, 32))
+    assert.equal(record.length, 41_106)
+    const opened = openRecord(raw, day, record)
+    assert.deepEqual(opened, { verdict: "accept", sequence: 7, payload: card })
+  })
+
+  it("key file, vault and sealed record", () => {
+    const [vaultKey, stretched, salt, nonce] = [run(32), run(32, 1), run(16), run(12)]
+    const costs = new Writer().u32(65_536).u8(3).u8(1).finish()
+    const associated = concat(named("key file"), costs, salt)
+    const wrapped = gcm(stretched, nonce, associated).encrypt(vaultKey)
+    const file = decodeKeyfile(concat(Uint8Array.of(1, 1), costs, salt, nonce, wrapped))
+    assert.ok(file.mode === "protected")
+    assert.deepEqual(unwrapVaultKey(file, stretched), vaultKey)
+    const vault = openVault(vaultKey)
+    const naming = derived("vault names", vaultKey, NONE, 32)
+    const storedKey = hmac(sha3_256, naming, concat(named("record name"), utf8("x"))).slice(0, 16)
+    assert.deepEqual(blindName(vault, "x"), storedKey)
+    const sealing = derived("vault records", vaultKey, NONE, 32)
+    const record = concat(nonce, gcm(sealing, nonce, storedKey).encrypt(run(100)))
+    assert.deepEqual(openSealed(vault, storedKey, record), run(100))
   })
 })
