@@ -7,6 +7,7 @@ import { openEntry } from "./model.ts"
 import type { Model } from "./model.ts"
 import { transcript } from "./transcript.ts"
 import type { Transcript } from "./transcript.ts"
+import type { Draft } from "./widgets/draft.ts"
 import { wrapRows } from "./wrap.ts"
 import type { WrappedRow } from "./wrap.ts"
 
@@ -31,8 +32,18 @@ export const ROWS_MIN = 10
 
 export const isRequest = (model: Model): boolean => openEntry(model)?.request ?? false
 
+const wrapped = new WeakMap<
+  Draft,
+  { readonly width: number; readonly rows: readonly WrappedRow[] }
+>()
+
 export function draftRows(model: Model): readonly WrappedRow[] {
-  return wrapRows(model.draft.text, model.columns - PROMPT_WIDTH - 1)
+  const width = model.columns - PROMPT_WIDTH - 1
+  const found = wrapped.get(model.draft)
+  if (found?.width === width) return found.rows
+  const rows = wrapRows(model.draft.text, width)
+  wrapped.set(model.draft, { width, rows })
+  return rows
 }
 
 export function layout(model: Model): Layout {

@@ -5,11 +5,15 @@
 import assert from "node:assert/strict"
 import { readFileSync, writeFileSync } from "node:fs"
 
-const folder = new URL("../../../test/fixtures/tui/", import.meta.url)
+const home = new URL("../../../", import.meta.url)
 
-export function golden(name: string, screen: string): void {
-  const file = new URL(`${name}.txt`, folder)
-  const text = `${screen.trimEnd()}\n`
+/** A screen, among the fixtures. */
+export const golden = (name: string, screen: string): void =>
+  goldenFile(`test/fixtures/tui/${name}.txt`, `${screen.trimEnd()}\n`)
+
+/** Any other file that is drawn by the program itself. */
+export function goldenFile(path: string, text: string): void {
+  const file = new URL(path, home)
   if (process.env["SOTTO_WRITE_GOLDEN"] === "1") writeFileSync(file, text)
-  assert.equal(text, readFileSync(file, "utf8"), `${name} looks different`)
+  assert.equal(text, readFileSync(file, "utf8"), `${path} is not what the program draws`)
 }

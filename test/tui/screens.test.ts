@@ -3,9 +3,10 @@
  */
 import { test } from "node:test"
 import { FakeApi } from "./fake-api.ts"
-import { golden } from "./golden.ts"
+import { golden, goldenFile } from "./golden.ts"
 import { start } from "./run.ts"
 import { gardenApi } from "./scenes.ts"
+import { toSvg } from "./svg.ts"
 
 const SIZES = [
   [80, 24],
@@ -86,4 +87,14 @@ test("unlock, contacts, adding, and no peers at 80x24", async () => {
     unprotected: true,
   })
   golden("alone-80x24", await app.tty.until("no peers"))
+})
+
+test("the picture in the documentation is what the program draws", async () => {
+  await using app = start(gardenApi(), { columns: 104, rows: 26 })
+  await app.tty.until("Write to")
+  app.tty.type("/open bob\r")
+  await app.tty.until("see you there")
+  app.tty.type("ship it today?")
+  await app.tty.until("ship it today?")
+  goldenFile("docs/chat.svg", toSvg(app.tty, "The chat in a terminal"))
 })

@@ -20,7 +20,7 @@ import { statusLine } from "../widgets/status-line.ts"
 import { visible } from "../widgets/viewport.ts"
 import { reachesNewest } from "../widgets/history.ts"
 import { cells } from "../wrap.ts"
-import { Rows } from "./page.tsx"
+import { Divider, Rows } from "./page.tsx"
 import type { Cursor } from "./page.tsx"
 
 /** The messages in sight, held to the lower edge; the pill stands in the last row while there is more below. */
@@ -132,12 +132,7 @@ export function ChatScreen({ model }: { readonly model: Model }): ReactNode {
               height={height}
               theme={theme}
             />
-            <Rows
-              rows={Array.from({ length: height }, () => line(`${rule} `, "rule"))}
-              width={2}
-              height={height}
-              theme={theme}
-            />
+            <Divider glyph={rule} height={height} theme={theme} />
           </>
         )}
         <Rows rows={messageRows(model, parts)} width={paneWidth} height={height} theme={theme} />
