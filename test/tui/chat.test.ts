@@ -352,3 +352,10 @@ test("a node that goes away is told, and nothing is lost from the screen's side"
   app.tty.type("\r")
   assert.equal(await app.exited, 6)
 })
+
+test("a terminal that is gone ends the screen", async () => {
+  const app = start(new FakeApi())
+  await app.tty.until("Your code is ready")
+  app.tty.hangUp()
+  assert.equal(await app.exited, 0)
+})

@@ -1,19 +1,35 @@
 /**
- * Screens kept as text: a test draws one and compares it with the file of that name. With SOTTO_WRITE_GOLDEN=1 the files are
- * written anew, to be reviewed as a diff.
+ * Screens kept as text: a test waits until the screen is what the file of that name says, and fails with the difference when
+ * it never is. With SOTTO_WRITE_GOLDEN=1 the files are written anew, to be reviewed as a diff.
  */
 import assert from "node:assert/strict"
 import { readFileSync, writeFileSync } from "node:fs"
+import type { FakeTerminal } from "./terminal.ts"
 
 const home = new URL("../../../", import.meta.url)
+const rewriting = process.env["SOTTO_WRITE_GOLDEN"] === "1"
+/** Only while writing: what is still on its way to the screen then arrives. */
+const SETTLE_MS = 400
 
-/** A screen, among the fixtures. */
-export const golden = (name: string, screen: string): void =>
-  goldenFile(`test/fixtures/tui/${name}.txt`, `${screen.trimEnd()}\n`)
+/** The screen, once it shows `landmark`, as a fixture. */
+export const golden = (name: string, tty: FakeTerminal, landmark: string): Promise<void> =>
+  goldenFile(`test/fixtures/tui/${name}.txt`, tty, landmark, () => `${tty.text().trimEnd()}\n`)
 
 /** Any other file that is drawn by the program itself. */
-export function goldenFile(path: string, text: string): void {
+export async function goldenFile(
+  path: string,
+  tty: FakeTerminal,
+  landmark: string,
+  draw: () => string,
+): Promise<void> {
   const file = new URL(path, home)
-  if (process.env["SOTTO_WRITE_GOLDEN"] === "1") writeFileSync(file, text)
-  assert.equal(text, readFileSync(file, "utf8"), `${path} is not what the program draws`)
+  await tty.until(landmark)
+  if (rewriting) {
+    await new Promise((resolve) => setTimeout(resolve, SETTLE_MS))
+    writeFileSync(file, draw())
+    return
+  }
+  const wanted = readFileSync(file, "utf8")
+  await tty.until(() => draw() === wanted).catch(() => undefined)
+  assert.equal(draw(), wanted, `${path} is not what the program draws`)
 }

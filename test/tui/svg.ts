@@ -28,17 +28,21 @@ function lookOf(cell: IBufferCell): Look {
   return cell.isInverse() !== 0 ? { ink: ground, ground: ink, bold } : { ink, ground, bold }
 }
 
-function run(text: string, look: Look, column: number, cells: number, row: number): string {
-  const x = (MARGIN + column * CELL_WIDTH).toFixed(1)
+function run(drawn: string, look: Look, column: number, cells: number, row: number): string {
+  const at = (cell: number) => (MARGIN + cell * CELL_WIDTH).toFixed(1)
   const y = MARGIN + row * CELL_HEIGHT
   const width = (cells * CELL_WIDTH).toFixed(1)
   const box =
     look.ground === GROUND
       ? ""
-      : `<rect x="${x}" y="${y}" width="${width}" height="${CELL_HEIGHT}" fill="${look.ground}"/>`
-  if (text.trim() === "") return box
+      : `<rect x="${at(column)}" y="${y}" width="${width}" height="${CELL_HEIGHT}" fill="${look.ground}"/>`
+  // Spaces at either end are left to the ground: readers of SVG disagree on whether they count.
+  const text = drawn.trim()
+  if (text === "") return box
+  const indent = drawn.length - drawn.trimStart().length
+  const inner = ((cells - (drawn.length - text.length)) * CELL_WIDTH).toFixed(1)
   const weight = look.bold ? ' font-weight="bold"' : ""
-  return `${box}<text x="${x}" y="${y + 13}" textLength="${width}" fill="${look.ink}"${weight}>${escaped(text)}</text>`
+  return `${box}<text x="${at(column + indent)}" y="${y + 13}" textLength="${inner}" fill="${look.ink}"${weight}>${escaped(text)}</text>`
 }
 
 export function toSvg(tty: FakeTerminal, title: string): string {

@@ -48,7 +48,9 @@ function titleOf(model: Model, { wide }: Layout): Row {
   if (!wide) return stripRow(model, model.columns)
   const me = sanitizeName(model.status?.name ?? "")
   const mesh = sanitizeName(model.status?.mesh?.name ?? "")
-  const own = [" sotto", me, mesh].filter((part) => part !== "").join(" · ")
+  const profile = sanitizeName(model.status?.profile ?? "")
+  const shown = profile === "default" ? "" : profile
+  const own = [" sotto", me, mesh, shown].filter((part) => part !== "").join(" · ")
   const left: Row = [span(own, "dim")]
   const gap = Math.max(2, LIST_WIDTH + 1 - rowCells(left))
   return [...left, span(" ".repeat(gap)), ...titleRow(model, openEntry(model))]
@@ -114,9 +116,9 @@ export function ChatScreen({ model }: { readonly model: Model }): ReactNode {
   const rule = model.settings.glyphs.bar
   const below: Row[] = [
     ...(parts.requestRows > 0 ? requestRows(model) : []),
-    ...(hint === null
-      ? []
-      : [line(` ${hint}`, model.notice === null ? "dim" : hintRole[model.notice.kind])]),
+    ...hint.map((text) =>
+      line(` ${text}`, model.notice === null ? "dim" : hintRole[model.notice.kind]),
+    ),
     statusLine(model, columns),
     ...composerRows(model, parts),
   ]
