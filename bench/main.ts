@@ -10,6 +10,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   directory: async () => (await import("./directory.ts")).directoryBench,
   primitives: async () => (await import("./primitives.ts")).primitivesBench,
   start: async () => (await import("./start.ts")).startBench,
+  tui: async () => (await import("./tui.ts")).tuiBench,
 }
 
 /** Enough to compare by: processor, how many of them, memory, system. */

@@ -42,6 +42,8 @@ for (const [columns, rows] of SIZES) {
     await app.tty.until("Write to")
     app.tty.type("/id\r")
     await golden(`code-${size}`, app.tty, "sotto-invite1")
+    app.tty.type("t")
+    await golden(`ticket-${size}`, app.tty, "QR of the code")
   })
 
   test(`help at ${size}`, async () => {

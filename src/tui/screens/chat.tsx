@@ -53,7 +53,8 @@ function titleOf(model: Model, { wide }: Layout): Row {
   const own = [" sotto", me, mesh, shown].filter((part) => part !== "").join(" · ")
   const left: Row = [span(own, "dim")]
   const gap = Math.max(2, LIST_WIDTH + 1 - rowCells(left))
-  return [...left, span(" ".repeat(gap)), ...titleRow(model, openEntry(model))]
+  const entry = openEntry(model)
+  return entry === null ? left : [...left, span(" ".repeat(gap)), ...titleRow(model, entry)]
 }
 
 function composerRows(model: Model, { composerRows: height, requestRows }: Layout): Row[] {
