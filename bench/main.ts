@@ -12,6 +12,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   envelope: async () => (await import("./envelope.ts")).envelopeBench,
   primitives: async () => (await import("./primitives.ts")).primitivesBench,
   start: async () => (await import("./start.ts")).startBench,
+  tui: async () => (await import("./tui.ts")).tuiBench,
 }
 
 /** Enough to compare by: processor, how many of them, memory, system. */
