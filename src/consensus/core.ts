@@ -219,7 +219,7 @@ export class Core {
     this.out.push(output)
   }
   persist(record: LogRecord): void {
-    this.emit({ type: "persist", record })
+    this.emit({ type: "persist", term: this.term, record })
   }
   broadcast(message: Message): void {
     this.emit({ type: "broadcast", message })
@@ -291,8 +291,7 @@ export class Core {
     if (this.mode === "halted") return
     this.mode = "observer"
     this.voteFromTerm = Math.max(this.voteFromTerm, voteFromTerm)
-    if (Number.isFinite(this.voteFromTerm))
-      this.persist({ kind: "observer", voteFromTerm: this.voteFromTerm })
+    this.persist({ kind: "observer", voteFromTerm: this.voteFromTerm })
     this.emit({ type: "observe", voteFromTerm: this.voteFromTerm, reason })
   }
 

@@ -39,11 +39,37 @@ const BATCH_DOMAIN = new Writer().text("sotto/batch/1", 1).finish()
 const ITEM_DOMAIN = new Writer().text("sotto/item/1", 1).finish()
 const SUBJECT_DOMAIN = new Writer().text("sotto/approve/1", 1).finish()
 
-/** Bytes as a Map key. Not for anything that is hashed or sorted. */
-export function keyOf(bytes: Bytes): string {
-  let key = ""
-  for (let i = 0; i < bytes.length; i++) key += String.fromCharCode(bytes[i] ?? 0)
-  return key
+/** Bytes as a Map key. Not for anything that is hashed or sorted. At most a few hundred bytes. */
+export const keyOf = (bytes: Bytes): string =>
+  String.fromCharCode.apply(null, bytes as unknown as number[])
+
+/** What an item is looked up by, as Map keys. */
+export interface ItemKeys {
+  readonly id: string
+  /** What it uses up, if anything: at most one item with it is ever ordered. */
+  readonly spend: string | undefined
+  /** For a membership proof: the nullifier, which is bound to one root. */
+  readonly nullifier: string | undefined
+  readonly root: string | undefined
+}
+
+const keysKept = new WeakMap<Item, ItemKeys>()
+
+/** The keys of an item, worked out once for each item object. */
+export function keysOf(item: Item): ItemKeys {
+  let keys = keysKept.get(item)
+  if (keys === undefined) {
+    const spend = spendOf(item)
+    const root = item.type === "envelope" ? item.root : undefined
+    keys = {
+      id: keyOf(itemId(item)),
+      spend: spend && keyOf(spend),
+      nullifier: root && spend && keyOf(spend.subarray(0, NULLIFIER_TAG_BYTES)),
+      root: root && keyOf(root),
+    }
+    keysKept.set(item, keys)
+  }
+  return keys
 }
 
 function writeApprovals(writer: Writer, approvals: readonly Approval[]): void {

@@ -12,7 +12,7 @@ import { assert } from "../crypto/errors.ts"
 import { primitives } from "#primitives"
 import { blockHash, startHash, termOf } from "./block.ts"
 import { difficultyAfter } from "./difficulty.ts"
-import { itemId, keyOf, NULLIFIER_TAG_BYTES } from "./item.ts"
+import { keysOf } from "./item.ts"
 import { APPROVAL_TERMS, SPEND_PERIODS, VALIDATORS_MAX } from "./limits.ts"
 import { MemberList } from "./membership.ts"
 import type { Membership } from "./membership.ts"
@@ -81,9 +81,6 @@ export const stateRootOf = (fields: LedgerFields): Bytes =>
       .finish(),
   )
 
-const nullifierKey = (item: EnvelopeItem): string =>
-  keyOf(item.spend.subarray(0, NULLIFIER_TAG_BYTES))
-
 /** What a batch under trial has used up so far, on top of the ledger. */
 interface Trial {
   fields: LedgerFields
@@ -98,6 +95,7 @@ export class Ledger {
   #tip: Bytes
   #fields: LedgerFields
   #lastSet: ValidatorSet
+  readonly #empty: Trial
   /** Ordered ids → term in which. Oldest first, as Maps keep insertion order. */
   readonly #ids = new Map<string, number>()
   /** Spends of envelopes → period in which ordered. */
@@ -120,6 +118,7 @@ export class Ledger {
       powOrdered: 0,
       history: primitives.sha3_256(HISTORY_DOMAIN, rules.meshId),
     }
+    this.#empty = this.#trial()
     this.#tip = startHash(rules.meshId, stateRootOf(this.#fields))
   }
 
@@ -148,12 +147,12 @@ export class Ledger {
   }
 
   has(item: Item): boolean {
-    return this.#ids.has(keyOf(itemId(item)))
+    return this.#ids.has(keysOf(item).id)
   }
 
   /** Whether the state alone lets this item come next. */
   allows(item: Item): boolean {
-    return this.#try(item, this.#trial()) !== undefined
+    return this.#try(item, this.#asIs()) !== undefined
   }
 
   /** The block this batch would make at the next height. Changes nothing. */
@@ -188,12 +187,13 @@ export class Ledger {
     assert(plan.height === this.#height + 1 && plan.parent === this.#tip, "a plan is for this state")
     const term = this.term
     for (const item of plan.applied) {
-      this.#ids.set(keyOf(itemId(item)), term)
-      if (item.type === "member-add") this.#vouchers.add(keyOf(item.voucher))
-      if (item.type !== "envelope") continue
-      this.#spends.set(keyOf(item.spend), plan.fields.period)
-      if (item.root !== undefined && !this.#roots.has(nullifierKey(item)))
-        this.#roots.set(nullifierKey(item), { root: keyOf(item.root), period: plan.fields.period })
+      const { id, spend, nullifier, root } = keysOf(item)
+      this.#ids.set(id, term)
+      if (spend === undefined) continue
+      if (item.type === "member-add") this.#vouchers.add(spend)
+      else this.#spends.set(spend, plan.fields.period)
+      if (nullifier !== undefined && root !== undefined && !this.#roots.has(nullifier))
+        this.#roots.set(nullifier, { root, period: plan.fields.period })
     }
     const ticked = plan.fields.period !== this.#fields.period
     this.#lastSet = this.#fields.set
@@ -204,24 +204,29 @@ export class Ledger {
     if (plan.height % this.rules.termHeights === 0) this.#forgetIds()
   }
 
+  /** A trial that is only looked at. */
+  #asIs(): Trial {
+    this.#empty.fields = this.#fields
+    return this.#empty
+  }
+
   #trial(): Trial {
     return { fields: this.#fields, ids: new Set(), spends: new Set(), roots: new Map() }
   }
 
   /** The fields after this item, or undefined when the state forbids it. */
   #try(item: Item, trial: Trial): LedgerFields | undefined {
-    const id = keyOf(itemId(item))
+    const { id, spend } = keysOf(item)
     if (this.#ids.has(id) || trial.ids.has(id)) return undefined
+    if (spend !== undefined && (this.#used(item, spend) || trial.spends.has(spend)))
+      return undefined
     const { fields } = trial
     switch (item.type) {
       case "envelope":
         return this.#tryEnvelope(item, trial)
-      case "member-add": {
-        const voucher = keyOf(item.voucher)
-        if (this.#vouchers.has(voucher) || trial.spends.has(voucher)) return undefined
+      case "member-add":
         if (fields.members.has(item.commitment)) return undefined
         return { ...fields, members: fields.members.add(item.commitment) }
-      }
       case "member-remove":
         if (!this.#approvalCounts(item.term) || !fields.members.has(item.commitment))
           return undefined
@@ -241,23 +246,25 @@ export class Ledger {
     }
   }
 
+  /** Vouchers are remembered for ever, the spends of envelopes while their proofs could be shown again. */
+  #used(item: Item, spend: string): boolean {
+    return item.type === "member-add" ? this.#vouchers.has(spend) : this.#spends.has(spend)
+  }
+
   #tryEnvelope(item: EnvelopeItem, trial: Trial): LedgerFields | undefined {
-    const spend = keyOf(item.spend)
-    if (this.#spends.has(spend) || trial.spends.has(spend)) return undefined
     const { fields } = trial
-    if (item.root === undefined) return { ...fields, powOrdered: fields.powOrdered + 1 }
-    const nullifier = nullifierKey(item)
+    const { nullifier, root } = keysOf(item)
+    if (nullifier === undefined) return { ...fields, powOrdered: fields.powOrdered + 1 }
     const bound = this.#roots.get(nullifier)?.root ?? trial.roots.get(nullifier)
-    return bound !== undefined && bound !== keyOf(item.root) ? undefined : fields
+    return bound !== undefined && bound !== root ? undefined : fields
   }
 
   #use(item: Item, trial: Trial, fields: LedgerFields): void {
+    const { id, spend, nullifier, root } = keysOf(item)
     trial.fields = fields
-    trial.ids.add(keyOf(itemId(item)))
-    if (item.type === "member-add") trial.spends.add(keyOf(item.voucher))
-    if (item.type !== "envelope") return
-    trial.spends.add(keyOf(item.spend))
-    if (item.root !== undefined) trial.roots.set(nullifierKey(item), keyOf(item.root))
+    trial.ids.add(id)
+    if (spend !== undefined) trial.spends.add(spend)
+    if (nullifier !== undefined && root !== undefined) trial.roots.set(nullifier, root)
   }
 
   /** Approvals name seats, so they count only while the set they were given in is in force, and only for a while. */

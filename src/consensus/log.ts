@@ -34,6 +34,7 @@ export function crc32(bytes: Bytes): number {
   return (crc ^ 0xffffffff) >>> 0
 }
 
+const UNKNOWN_TERM = 0xffffffff
 const KINDS = ["proposal", "vote", "prepared", "view-change", "new-view", "observer"] as const
 
 /** A record's payload: kind (1), then the message, proof or number. */
@@ -43,7 +44,7 @@ export function encodeLogRecord(record: LogRecord): Bytes {
     case "prepared":
       return writePrepared(writer, record.proof).finish()
     case "observer":
-      return writer.u32(record.voteFromTerm).finish()
+      return writer.u32(Math.min(record.voteFromTerm, UNKNOWN_TERM)).finish()
     case "proposal":
     case "vote":
     case "view-change":
@@ -65,7 +66,7 @@ export function decodeLogRecord(payload: Bytes): LogRecord {
   if (kind === "observer") {
     const voteFromTerm = reader.u32()
     reader.done()
-    return { kind, voteFromTerm }
+    return { kind, voteFromTerm: voteFromTerm === UNKNOWN_TERM ? Infinity : voteFromTerm }
   }
   const message = decodeMessage(reader.raw(reader.left))
   const fits =

@@ -9,7 +9,7 @@ import { assert } from "../crypto/errors.ts"
 import { certificateOf } from "./certificate.ts"
 import { endTerm } from "./checkpoint.ts"
 import type { Core } from "./core.ts"
-import { batchOf, encodeItem, isNull, itemId, keyOf, spendOf } from "./item.ts"
+import { batchOf, encodeItem, isNull, keysOf } from "./item.ts"
 import { BATCH_MAX_BYTES } from "./limits.ts"
 import type { Plan } from "./ledger.ts"
 import type { Slot } from "./slot.ts"
@@ -132,11 +132,10 @@ function fetchBatch(core: Core, slot: Slot): void {
 
 /** Notes what an item uses; false when the batch has used it before. */
 function firstUse(item: Item, ids: Set<string>, spends: Set<string>): boolean {
-  const spend = spendOf(item)
-  const [id, use] = [keyOf(itemId(item)), spend === undefined ? undefined : keyOf(spend)]
-  if (ids.has(id) || (use !== undefined && spends.has(use))) return false
+  const { id, spend } = keysOf(item)
+  if (ids.has(id) || (spend !== undefined && spends.has(spend))) return false
   ids.add(id)
-  if (use !== undefined) spends.add(use)
+  if (spend !== undefined) spends.add(spend)
   return true
 }
 

@@ -3,8 +3,7 @@
  * only known by content, which is enough to prepare what an earlier view already prepared. When an item is ordered, whatever
  * competes with it (the same spend, another root under its nullifier) leaves too.
  */
-import { equal } from "../crypto/bytes.ts"
-import { itemId, keyOf, NULLIFIER_TAG_BYTES, sameItem, spendOf } from "./item.ts"
+import { keysOf, sameItem } from "./item.ts"
 import { POOL_ITEMS_MAX } from "./limits.ts"
 import type { Item } from "./types.ts"
 
@@ -28,7 +27,7 @@ export class Pool {
 
   /** False when the pool is full or the item is there already. */
   admit(item: Item): boolean {
-    const key = keyOf(itemId(item))
+    const key = keysOf(item).id
     if (this.#admitted.has(key) || this.#admitted.size >= POOL_ITEMS_MAX) return false
     this.#admitted.set(key, item)
     this.#fresh.set(key, item)
@@ -42,7 +41,7 @@ export class Pool {
   }
 
   hold(item: Item): void {
-    const key = keyOf(itemId(item))
+    const key = keysOf(item).id
     if (this.#admitted.has(key)) return
     if (this.#held.size >= POOL_ITEMS_MAX) {
       const [oldest] = this.#held.keys()
@@ -53,18 +52,18 @@ export class Pool {
 
   /** The very same item was admitted: same id, same spend. */
   admits(item: Item): boolean {
-    const known = this.#admitted.get(keyOf(itemId(item)))
+    const known = this.#admitted.get(keysOf(item).id)
     return known !== undefined && sameItem(known, item)
   }
 
   /** The content behind the item is here, whoever admitted it. */
   holds(item: Item): boolean {
-    const key = keyOf(itemId(item))
+    const key = keysOf(item).id
     return this.#admitted.has(key) || this.#held.has(key)
   }
 
   withdraw(item: Item): void {
-    const key = keyOf(itemId(item))
+    const key = keysOf(item).id
     const known = this.#admitted.get(key)
     if (known === undefined) return
     this.#drop(key, known)
@@ -73,7 +72,7 @@ export class Pool {
 
   /** The item was ordered, or can no longer be: it and its rivals leave. */
   ordered(item: Item): void {
-    const key = keyOf(itemId(item))
+    const key = keysOf(item).id
     const known = this.#admitted.get(key)
     if (known !== undefined) this.#drop(key, known)
     this.#held.delete(key)
@@ -114,7 +113,7 @@ export class Pool {
 
   /** A proposal of this view names the item. */
   proposed(item: Item): void {
-    this.#fresh.delete(keyOf(itemId(item)))
+    this.#fresh.delete(keysOf(item).id)
   }
 
   /** A new view: "the requests that fell out return", and are proposed again in their old order. */
@@ -135,22 +134,14 @@ export class Pool {
 }
 
 /** What only one ordered item may have: its spend, and for a membership proof the binding of its nullifier. */
-function usesOf(item: Item): string[] {
-  const spend = spendOf(item)
+function usesOf(item: Item): readonly string[] {
+  const { spend, nullifier } = keysOf(item)
   if (spend === undefined) return []
-  if (item.type !== "envelope" || item.root === undefined) return [keyOf(spend)]
-  return [keyOf(spend), keyOf(spend.subarray(0, NULLIFIER_TAG_BYTES))]
+  return nullifier === undefined ? [spend] : [spend, nullifier]
 }
 
 function excludes(ordered: Item, other: Item): boolean {
-  const [a, b] = [spendOf(ordered), spendOf(other)]
-  if (a === undefined || b === undefined) return false
-  if (equal(a, b)) return true
-  if (ordered.type !== "envelope" || other.type !== "envelope") return false
-  if (ordered.root === undefined || other.root === undefined) return false
-  const sameNullifier = equal(
-    a.subarray(0, NULLIFIER_TAG_BYTES),
-    b.subarray(0, NULLIFIER_TAG_BYTES),
-  )
-  return sameNullifier && !equal(ordered.root, other.root)
+  const [a, b] = [keysOf(ordered), keysOf(other)]
+  if (a.spend !== undefined && a.spend === b.spend) return true
+  return a.nullifier !== undefined && a.nullifier === b.nullifier && a.root !== b.root
 }

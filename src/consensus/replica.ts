@@ -103,6 +103,7 @@ export class Replica {
     return this.#run((core) => {
       core.arm("tick", core.parts.timing.tickMs * TICK_TOLERANCE)
       if (core.votes) resend(core)
+      else if (core.mode === "observer") core.persist({ kind: "observer", voteFromTerm: core.voteFromTerm })
       core.broadcast(core.status())
       armStatus(core)
       advance(core)

@@ -248,6 +248,7 @@ export type LogRecord =
   | { readonly kind: "prepared"; readonly proof: PreparedProof }
   | { readonly kind: "view-change"; readonly message: ViewChange }
   | { readonly kind: "new-view"; readonly message: NewView }
+  /** Infinity: not known yet from which. */
   | { readonly kind: "observer"; readonly voteFromTerm: number }
 
 export type HaltCode =
@@ -260,7 +261,8 @@ export type HaltCode =
  * Carried out in order. No output of a step leaves before everything the step (and any before it) persisted is synced.
  */
 export type Output =
-  | { readonly type: "persist"; readonly record: LogRecord }
+  /** Into the log of this term. */
+  | { readonly type: "persist"; readonly term: number; readonly record: LogRecord }
   /** A decided block: store it durably. */
   | { readonly type: "store"; readonly record: BlockRecord }
   /** A stable boundary checkpoint: store it durably; log records of this term and before may go. */
