@@ -58,7 +58,8 @@ function judgeVote(vote: Vote, court: Court): Wrong | undefined {
     : reject("BAD_SIGNATURE")
 }
 
-function judgeViewChange(change: ViewChange, court: Court): Wrong | undefined {
+/** Form alone, without a signature: what must hold before anything is computed from a VIEW-CHANGE's heights. */
+function judgeShape(change: ViewChange, court: Court): Wrong | undefined {
   if (change.view < 1) return reject("BAD_VIEW")
   const floor = lowMark(court.term, court.termHeights)
   const { tip } = change
@@ -75,6 +76,13 @@ function judgeViewChange(change: ViewChange, court: Court): Wrong | undefined {
     if (proof.view >= change.view) return reject("BAD_PREPARED_VIEW")
     before = proof.height
   }
+  return undefined
+}
+
+function judgeViewChange(change: ViewChange, court: Court): Wrong | undefined {
+  const misshapen = judgeShape(change, court)
+  if (misshapen !== undefined) return misshapen
+  const { tip } = change
   const preimage = viewChangePreimage(court.meshId, change)
   if (!signedBy(court, change.signer, preimage, change.signature)) return reject("BAD_SIGNATURE")
   if (tip !== undefined) {
@@ -100,6 +108,8 @@ function judgeNewView(newView: NewView, court: Court): Wrong | undefined {
     // [REJECT] From different replicas: seats strictly ascending.
     if (change.signer <= before || change.signer >= court.set.size) return reject("BAD_SIGNERS")
     before = change.signer
+    const misshapen = judgeShape(change, court)
+    if (misshapen !== undefined) return misshapen
   }
   // [REJECT] Section 4.4: "it verifies the correctness of O by performing a computation similar to the one used by the primary".
   const carried = carriedBy(changes, lowMark(term, court.termHeights))

@@ -5,13 +5,14 @@
 import { equal, toHex } from "../../src/crypto/bytes.ts"
 import type { Bytes } from "../../src/crypto/bytes.ts"
 import { termOf } from "../../src/consensus/block.ts"
+import { votePreimage } from "../../src/consensus/codec.ts"
 import { Follower } from "../../src/consensus/follower.ts"
 import type { Scheme } from "../../src/consensus/hybrid.ts"
 import { keysOf } from "../../src/consensus/item.ts"
 import { Ledger } from "../../src/consensus/ledger.ts"
 import type { LedgerRules } from "../../src/consensus/ledger.ts"
-import { quorumOf } from "../../src/consensus/quorum.ts"
-import type { Commit, Item, Message, Output, SignedMessage } from "../../src/consensus/types.ts"
+import type { ValidatorSet } from "../../src/consensus/quorum.ts"
+import type { Checkpoint, Commit, Item, Message, Output, SignedMessage } from "../../src/consensus/types.ts"
 import type { SimNode } from "./node.ts"
 
 export interface Violation {
@@ -45,13 +46,15 @@ export class Checkers {
   readonly #checkpoints = new Map<string, Set<number>>()
   readonly submitted = new Map<string, Item>()
   /** Membership of the set in each term. */
-  readonly #quorums = new Map<number, number>()
+  readonly #sets = new Map<number, ValidatorSet>()
+  readonly #scheme: Scheme
 
   constructor(rules: LedgerRules, scheme: Scheme, now: () => number) {
     this.#rules = rules
     this.#now = now
     this.#follower = new Follower(new Ledger(rules), scheme)
-    this.#quorums.set(0, quorumOf(rules.validators.length))
+    this.#scheme = scheme
+    this.#sets.set(0, this.#follower.ledger.set)
   }
 
   violated(node: string, what: string): void {
@@ -99,7 +102,7 @@ export class Checkers {
       const taken = this.#follower.take(record)
       if (!taken.ok) this.violated(node.id, `a follower refuses height ${record.height}: ${taken.code}`)
       const term = termOf(record.height + 1, this.#rules.termHeights)
-      this.#quorums.set(term, this.#follower.ledger.set.quorum)
+      this.#sets.set(term, this.#follower.ledger.set)
     }
     for (const item of applied) {
       const key = keysOf(item).id
@@ -156,16 +159,24 @@ export class Checkers {
   }
 
   /** Any signed message that anyone put on the network. */
-  soup(message: SignedMessage): void {
+  soup(message: SignedMessage, trusted: boolean): void {
+    if (message.type !== "commit" && message.type !== "checkpoint") return
+    const keys = this.#sets.get(message.term)?.members[message.signer]
+    if (keys === undefined) return
+    const preimage = votePreimage(this.#rules.meshId, message)
+    if (!trusted && !this.#scheme.verify(keys, preimage, message.signature)) return
     if (message.type === "commit") this.#commit(message)
-    if (message.type !== "checkpoint") return
+    else this.#checkpoint(message)
+  }
+
+  #checkpoint(message: Checkpoint): void {
     const key = `${message.term} ${toHex(message.digest)}`
     const signers = this.#checkpoints.get(key) ?? new Set()
     this.#checkpoints.set(key, signers.add(message.signer))
   }
 
   #commit(message: Commit): void {
-    const quorum = this.#quorums.get(message.term)
+    const quorum = this.#sets.get(message.term)?.quorum
     const known = this.#certified.get(message.height)
     if (quorum === undefined || (known !== undefined && equal(known, message.digest))) return
     const key = `${message.term} ${message.view} ${message.height} ${toHex(message.digest)}`
@@ -197,7 +208,7 @@ export class Checkers {
   #stable(node: SimNode, term: number, digest: Bytes): void {
     const signers = this.#checkpoints.get(`${term} ${toHex(digest)}`)?.size ?? 0
     const own = 1
-    const quorum = this.#quorums.get(term) ?? 1
+    const quorum = this.#sets.get(term)?.quorum ?? 1
     if (signers + own < quorum)
       this.violated(node.id, `opens a term after ${term} on ${signers} checkpoints of others`)
   }

@@ -20,7 +20,6 @@ import type {
   NewView,
   Output,
   Peer,
-  SignedMessage,
   ValidatorsItem,
   ViewChange,
 } from "../../src/consensus/types.ts"
@@ -358,12 +357,12 @@ export class Cluster implements Surroundings {
     return this.correct.every((node) => !node.running || this.checkers.missingAt(node.id) === 0)
   }
 
-  /** Submitted items ordered at every running correct node. */
+  /** Submitted items ordered at every running correct node; changes of the validators are not counted. */
   orderedEverywhere(): number {
     const running = this.correct.filter((node) => node.running)
     let count = 0
-    for (const key of this.checkers.submitted.keys())
-      if (running.every((node) => this.checkers.deliveredAt(node.id).has(key))) count++
+    for (const [key, { type }] of this.checkers.submitted)
+      if (type !== "validators" && running.every((node) => this.checkers.deliveredAt(node.id).has(key))) count++
     return running.length === 0 ? 0 : count
   }
 
@@ -407,7 +406,7 @@ export class Cluster implements Surroundings {
     const target = this.nodes[to]
     if (target === undefined) return
     if (!(message instanceof Uint8Array) && "signature" in message && message.type !== "seal")
-      this.#intoSoup(message)
+      this.checkers.soup(message, this.isCorrect(node))
     const wire = this.#config.wire === true && !(message instanceof Uint8Array)
     const packet: Packet = {
       from: node.id,
@@ -418,10 +417,6 @@ export class Cluster implements Surroundings {
     if (this.#config.record === true)
       this.sent.push({ at: this.scheduler.now, from: node.id, to: target.id, message })
     this.network.send(packet)
-  }
-
-  #intoSoup(message: SignedMessage): void {
-    if (message.type === "commit" || message.type === "checkpoint") this.checkers.soup(message)
   }
 
   readonly #encoded = new WeakMap<Message, Message | Bytes>()

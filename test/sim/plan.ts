@@ -19,6 +19,9 @@ export interface PlanOptions {
 /** Virtual milliseconds within which a healed cluster must order all that waits. */
 export const LIVENESS_MS = 400_000
 
+/** When the world of a drawn plan heals for good. */
+export const healsAt = (plan: Scenario): number => plan.until - LIVENESS_MS - 6001
+
 export function planOf(seed: number, options: PlanOptions = {}): Scenario {
   const random = new Random(seed, "plan")
   const n = options.validators ?? random.pick([4, 4, 4, 4, 4, 4, 5, 6, 7, 7])

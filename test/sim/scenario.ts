@@ -280,12 +280,11 @@ function perform(cluster: Cluster, step: Step): void {
   else if (step.members !== undefined) cluster.submitMembers(step.members)
   else if (step.partition !== undefined) cluster.partition(step.partition)
   else if (step.cut !== undefined) for (const [from, to] of step.cut) cluster.network.cut(from, to)
-  else if (step.heal !== undefined) cluster.heal()
-  else if (step.crash !== undefined) {
-    for (const id of matching(cluster, step.crash)) {
-      if (step.disk === "wiped") cluster.node(id)
-      cluster.crash(id, step.disk ?? "keep")
-    }
+  else if (step.heal !== undefined) {
+    cluster.heal()
+    for (const node of cluster.nodes) node.diskFails = false
+  } else if (step.crash !== undefined) {
+    for (const id of matching(cluster, step.crash)) cluster.crash(id, step.disk ?? "keep")
   } else if (step.restart !== undefined)
     for (const id of matching(cluster, step.restart)) cluster.restart(id)
   else if (step.diskFails !== undefined) cluster.node(step.diskFails).diskFails = true

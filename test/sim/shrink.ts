@@ -5,8 +5,13 @@ import type { Outcome, Scenario, Step } from "./scenario.ts"
 const failsLike = (before: Outcome, after: Outcome): boolean =>
   !after.ok && (before.violations.length > 0) === (after.violations.length > 0)
 
-/** The shortest failing schedule found within so many runs. */
-export function shrink(scenario: Scenario, outcome: Outcome, runsMax = 300): Scenario {
+/** The shortest failing schedule found within so many runs. Steps from `keepFrom` on (the final healing) stay. */
+export function shrink(
+  scenario: Scenario,
+  outcome: Outcome,
+  runsMax = 300,
+  keepFrom = Infinity,
+): Scenario {
   let best = scenario
   let runs = 0
   const attempt = (steps: readonly Step[]): boolean => {
@@ -24,8 +29,8 @@ export function shrink(scenario: Scenario, outcome: Outcome, runsMax = 300): Sce
   }
   for (let size = Math.ceil(best.steps.length / 2); size >= 1; size = Math.floor(size / 2)) {
     for (let from = 0; from < best.steps.length; ) {
-      const rest = best.steps.filter((_, i) => i < from || i >= from + size)
-      if (!attempt(rest)) from += size
+      const rest = best.steps.filter((step, i) => i < from || i >= from + size || step.at >= keepFrom)
+      if (rest.length === best.steps.length || !attempt(rest)) from += size
     }
   }
   return best
