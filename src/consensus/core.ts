@@ -119,7 +119,7 @@ export class Core {
   proposedUpTo = 0
   /** Consecutive views without progress: what timeouts double by. */
   failures = 0
-  /** Non-null blocks since the view began. */
+  /** Non-null blocks since the last view change. */
   progress = 0
   requestHead: string | undefined
   tick: "early" | "acceptable" | "due" = "early"
@@ -205,7 +205,6 @@ export class Core {
     this.carriedLow = this.low
     this.carriedHigh = this.low
     this.proposedUpTo = this.low
-    this.progress = 0
     this.requestHead = undefined
     this.viewTimerFor = -1
     this.signed = new Map()

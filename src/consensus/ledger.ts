@@ -14,8 +14,8 @@ import { blockHash, startHash, termOf } from "./block.ts"
 import { difficultyAfter } from "./difficulty.ts"
 import { keysOf } from "./item.ts"
 import { APPROVAL_TERMS, SPEND_PERIODS, VALIDATORS_MAX } from "./limits.ts"
-import { MemberList } from "./membership.ts"
-import type { Membership } from "./membership.ts"
+import { MemberList, restoreMemberList } from "./membership.ts"
+import type { Membership, RestoreMembership } from "./membership.ts"
 import { keysAreDistinct, seatOf, validatorSet } from "./quorum.ts"
 import type { ValidatorSet } from "./quorum.ts"
 import type { Batch, EnvelopeItem, Item, ValidatorKeys, ValidatorsItem } from "./types.ts"
@@ -52,6 +52,23 @@ export interface LedgerFields {
   readonly powOrdered: number
   /** Runs over every batch and which of its items were applied: stands for ids, spends and nullifiers. */
   readonly history: Bytes
+}
+
+/** Everything a ledger knows, for keeping and coming back. Lists are oldest first; keys are as in `keysOf`. */
+export interface LedgerSnapshot {
+  readonly height: number
+  readonly tip: Bytes
+  readonly fields: Omit<LedgerFields, "members" | "set" | "nextSet">
+  /** In canonical order, as `Membership.list` gives them. */
+  readonly members: readonly Bytes[]
+  readonly set: readonly ValidatorKeys[]
+  /** Absent when the set does not change. */
+  readonly nextSet?: readonly ValidatorKeys[]
+  readonly lastSet: readonly ValidatorKeys[]
+  readonly ids: readonly (readonly [string, number])[]
+  readonly spends: readonly (readonly [string, number])[]
+  readonly roots: readonly (readonly [string, { readonly root: string; readonly period: number }])[]
+  readonly vouchers: readonly string[]
 }
 
 /** A block that could come next, and what it would change. */
@@ -104,7 +121,8 @@ export class Ledger {
   /** Vouchers are one-time for ever. */
   readonly #vouchers = new Set<string>()
 
-  constructor(rules: LedgerRules) {
+  /** Begins at the genesis, or where a snapshot of the same mesh left off. */
+  constructor(rules: LedgerRules, snapshot?: LedgerSnapshot, restore = restoreMemberList) {
     const set = validatorSet(rules.validators)
     this.rules = rules
     this.#lastSet = set
@@ -120,6 +138,38 @@ export class Ledger {
     }
     this.#empty = this.#trial()
     this.#tip = startHash(rules.meshId, stateRootOf(this.#fields))
+    if (snapshot !== undefined) this.#resume(snapshot, restore)
+  }
+
+  #resume(snapshot: LedgerSnapshot, restore: RestoreMembership): void {
+    const set = validatorSet(snapshot.set)
+    const nextSet = snapshot.nextSet === undefined ? set : validatorSet(snapshot.nextSet)
+    this.#height = snapshot.height
+    this.#tip = snapshot.tip
+    this.#fields = { ...snapshot.fields, members: restore(snapshot.members), set, nextSet }
+    this.#lastSet = validatorSet(snapshot.lastSet)
+    for (const [id, term] of snapshot.ids) this.#ids.set(id, term)
+    for (const [spend, period] of snapshot.spends) this.#spends.set(spend, period)
+    for (const [nullifier, bound] of snapshot.roots) this.#roots.set(nullifier, bound)
+    for (const voucher of snapshot.vouchers) this.#vouchers.add(voucher)
+  }
+
+  /** A copy of everything; what is not copied is never changed in place. */
+  snapshot(): LedgerSnapshot {
+    const { members, set, nextSet, ...fields } = this.#fields
+    return {
+      height: this.#height,
+      tip: this.#tip,
+      fields,
+      members: members.list(),
+      set: set.members,
+      ...(nextSet === set ? {} : { nextSet: nextSet.members }),
+      lastSet: this.#lastSet.members,
+      ids: [...this.#ids],
+      spends: [...this.#spends],
+      roots: [...this.#roots],
+      vouchers: [...this.#vouchers],
+    }
   }
 
   get height(): number {

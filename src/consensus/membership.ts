@@ -33,7 +33,7 @@ export class MemberList implements Membership {
   get root(): Bytes {
     if (this.#root === undefined) {
       const writer = new Writer().text("sotto/members/1", 1).u32(this.#members.size)
-      for (const member of this.list()) writer.raw(member)
+      for (const member of [...this.#members.values()].sort(compare)) writer.raw(member)
       this.#root = primitives.sha3_256(writer.finish())
     }
     return this.#root

@@ -10,7 +10,7 @@ import {
   viewChangePreimage,
   votePreimage,
 } from "../../src/consensus/codec.ts"
-import { batchOf } from "../../src/consensus/item.ts"
+import { batchOf, NULL_BATCH } from "../../src/consensus/item.ts"
 import { primaryOf } from "../../src/consensus/quorum.ts"
 import type {
   Batch,
@@ -253,18 +253,26 @@ export class Byzantine {
     return { ...change, signature }
   }
 
-  #fakeProof(term: number, view: number, height: number): PreparedProof {
+  /** A proof of nothing: for the null batch or one of its own making, in a view it led itself where there is one. */
+  #fakeProof(term: number, below: number, height: number): PreparedProof {
     const size = this.#node.replica?.ledger.set.size ?? 4
-    const primary = primaryOf(term, view, size)
-    const digest = batchOf([{ type: "tick", period: 1000 + height }]).digest
     const own = this.#node.replica?.seat ?? 0
+    let view = below - 1
+    while (view > 0 && primaryOf(term, view, size) !== own) view--
+    if (primaryOf(term, view, size) !== own) view = below - 1
+    const digest = this.#random.chance(60)
+      ? NULL_BATCH.digest
+      : batchOf([{ type: "tick", period: 1000 + height }]).digest
+    const primary = primaryOf(term, view, size)
     const signed = (type: "prepare" | "pre-prepare", signer: number): Bytes =>
       this.#sign<Vote>({ type, term, view, height, digest, signer }).signature
-    const prepares: Signed[] = []
-    if (this.#random.chance(50)) {
-      for (let signer = 0; signer < size; signer++)
-        if (signer !== primary) prepares.push({ signer, signature: signed("prepare", signer) })
-    } else prepares.push({ signer: own, signature: signed("prepare", own) })
+    let signers: number[] = []
+    const kind = this.#random.between(0, 2)
+    if (kind === 0) signers = Array.from({ length: size }, (_, seat) => seat)
+    if (kind === 1) signers = [own]
+    const prepares = signers
+      .filter((signer) => signer !== primary)
+      .map((signer): Signed => ({ signer, signature: signed("prepare", signer) }))
     return { height, view, digest, proposal: signed("pre-prepare", primary), prepares }
   }
 
@@ -281,7 +289,7 @@ export class Byzantine {
         return this.#resign({ ...change, prepared: [] })
       case 1: {
         const height = (message.tip?.height ?? this.#node.replica?.executed ?? 0) + 1
-        const proof = this.#fakeProof(message.term, message.view - 1, height)
+        const proof = this.#fakeProof(message.term, message.view, height)
         return this.#resign({ ...change, prepared: [proof] })
       }
       case 2: {
@@ -315,7 +323,7 @@ export class Byzantine {
     if (replica === undefined || replica.seat < 0) return
     const height = replica.executed + 1
     const view = replica.view + this.#random.between(1, 3)
-    const prepared = this.#random.chance(50) ? [this.#fakeProof(replica.term, view - 1, height)] : []
+    const prepared = this.#random.chance(50) ? [this.#fakeProof(replica.term, view, height)] : []
     const change = this.#resign({
       type: "view-change",
       term: replica.term,

@@ -23,6 +23,7 @@ import {
 import type { LogEnd } from "../../src/consensus/log.ts"
 import { openTermOf } from "../../src/consensus/recovery.ts"
 import type { Memory } from "../../src/consensus/recovery.ts"
+import type { LedgerSnapshot } from "../../src/consensus/ledger.ts"
 import type { BlockRecord, Certificate, LogRecord } from "../../src/consensus/types.ts"
 import type { Random } from "./random.ts"
 
@@ -31,12 +32,14 @@ export type CrashKind = "keep" | "torn" | "lose-unsynced" | "wiped"
 export type Write =
   | { readonly kind: "log"; readonly term: number; readonly record: LogRecord }
   | { readonly kind: "block"; readonly record: BlockRecord }
-  | { readonly kind: "stable"; readonly certificate: Certificate }
+  /** A boundary checkpoint, with the ledger as it was there. */
+  | { readonly kind: "stable"; readonly certificate: Certificate; readonly ledger: LedgerSnapshot | undefined }
 
 export class Disk {
   readonly #meshId: Bytes
   blocks: BlockRecord[] = []
   stable: Certificate | undefined
+  ledger: LedgerSnapshot | undefined
   /** Records of each term's log that are synced. */
   #logs = new Map<number, LogRecord[]>()
   /** Bytes of a torn last record, by term. */
@@ -70,6 +73,7 @@ export class Disk {
     if (kind === "wiped") {
       this.blocks = []
       this.stable = undefined
+      this.ledger = undefined
       this.#logs = new Map()
       this.#torn = new Map()
       this.#guard = undefined
@@ -90,6 +94,7 @@ export class Disk {
     if (write.kind === "block") this.blocks.push(write.record)
     else if (write.kind === "stable") {
       this.stable = write.certificate
+      this.ledger = write.ledger ?? this.ledger
       for (const term of this.#logs.keys())
         if (term <= write.certificate.term) this.#logs.delete(term)
     } else {

@@ -8,7 +8,7 @@ import type { LedgerRules } from "../../src/consensus/ledger.ts"
 import { Replica } from "../../src/consensus/replica.ts"
 import type { ReplicaParts } from "../../src/consensus/core.ts"
 import { BLOCKS_PER_ANSWER } from "../../src/consensus/limits.ts"
-import type { Blocks, Input, Item, Message, Output, Peer } from "../../src/consensus/types.ts"
+import type { Blocks, Certificate, Input, Item, Message, Output, Peer } from "../../src/consensus/types.ts"
 import type { Bytes } from "../../src/crypto/bytes.ts"
 import { Disk } from "./disk.ts"
 import type { CrashKind } from "./disk.ts"
@@ -77,8 +77,8 @@ export class SimNode {
   start(): { cut: number } {
     const { rules } = this.#around
     const { memory, chain, cut } = this.disk.recover(rules.termHeights)
-    const ledger = new Ledger(rules)
-    for (const block of chain) ledger.apply(ledger.plan(block.batch))
+    const ledger = new Ledger(rules, this.disk.ledger)
+    for (const block of chain.slice(ledger.height)) ledger.apply(ledger.plan(block.batch))
     this.#life++
     this.#effects = []
     this.#written = 0
@@ -135,8 +135,16 @@ export class SimNode {
       this.disk.write({ kind: "log", term: output.term, record: output.record })
     else if (output.type === "store") this.disk.write({ kind: "block", record: output.record })
     else if (output.type === "stable")
-      this.disk.write({ kind: "stable", certificate: output.certificate })
+      this.#writeStable(output.certificate)
     if (isWrite(output)) this.#written++
+  }
+
+  /** The ledger is kept at boundaries; a step may open a term by a block of the next, so it may be further on already. */
+  #writeStable(certificate: Certificate): void {
+    const ledger = this.replica!.ledger.snapshot()
+    if (ledger.height === certificate.height)
+      this.disk.write({ kind: "stable", certificate, ledger })
+    else this.disk.write({ kind: "stable", certificate, ledger: this.disk.ledger })
   }
 
   #sync(): void {
