@@ -80,8 +80,7 @@ export function openTerm(core: Core, proof: Certificate | undefined): void {
   closePace(core)
   core.beginTerm(term + 1, core.ledger.set)
   // The log of the old term goes, and with it the reason why we do not vote.
-  if (core.mode === "observer")
-    core.persist({ kind: "observer", voteFromTerm: core.voteFromTerm })
+  if (core.mode === "observer") core.persist({ kind: "observer", voteFromTerm: core.voteFromTerm })
   core.pool.renew()
   core.tokens.view++
   core.tokens.request++

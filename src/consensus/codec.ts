@@ -258,10 +258,17 @@ function readVote<Type extends VoteType>(reader: Reader, type: Type): Vote<Type>
 }
 
 function writeStatus(writer: Writer, status: Status): void {
-  writer.u32(status.term).u32(status.view).u8(status.changing ? 1 : 0).u64(status.executed)
+  writer
+    .u32(status.term)
+    .u32(status.view)
+    .u8(status.changing ? 1 : 0)
+    .u64(status.executed)
   writer.bytes(status.changes, 1).bytes(status.checkpoints, 1).u16(status.slots.length)
   for (const slot of status.slots)
-    writer.u8(slot.proposal ? 1 : 0).bytes(slot.prepares, 1).bytes(slot.commits, 1)
+    writer
+      .u8(slot.proposal ? 1 : 0)
+      .bytes(slot.prepares, 1)
+      .bytes(slot.commits, 1)
 }
 
 function readStatus(reader: Reader): Status {
@@ -401,9 +408,11 @@ function readBody(reader: Reader, type: MessageType): Message {
 
 /** Throws CryptoError BAD_VERSION, BAD_LENGTH, BAD_ENCODING or TOO_LARGE. */
 export function decodeMessage(bytes: Bytes): Message {
-  if (bytes.length > MESSAGE_MAX_BYTES) throw new CryptoError("TOO_LARGE", "a message over its limit")
+  if (bytes.length > MESSAGE_MAX_BYTES)
+    throw new CryptoError("TOO_LARGE", "a message over its limit")
   const reader = new Reader(bytes)
-  if (reader.u8() !== VERSION) throw new CryptoError("BAD_VERSION", "a ledger message of another version")
+  if (reader.u8() !== VERSION)
+    throw new CryptoError("BAD_VERSION", "a ledger message of another version")
   const type = TYPES[reader.u8() - 1]
   if (type === undefined) throw new CryptoError("BAD_ENCODING", "no such message")
   const message = readBody(reader, type)

@@ -55,7 +55,7 @@ export const DEFAULT_TIMING: Timing = {
   statusMs: 1000,
   idleMs: 10_000,
   tickMs: 60_000,
-  paceMs: 250,
+  paceMs: 400,
 }
 
 export interface ReplicaParts {
@@ -73,7 +73,8 @@ export interface Pace {
   watching: boolean
   late: number
   worst: number
-  head: string | undefined
+  /** What had arrived at the last look. */
+  mark: number
   readonly history: number[]
 }
 
@@ -98,7 +99,7 @@ export class Core {
   set: ValidatorSet
   /** Our seat in `set`, or -1. */
   me = -1
-  slots: Slot[] = []
+  slots: (Slot | undefined)[] = []
   /** Certificate of the last block executed in this term. */
   tip: Certificate | undefined
   /** The newest VIEW-CHANGE of each member. */
@@ -112,7 +113,8 @@ export class Core {
   /** The stable checkpoint that opened this term. */
   boundary: Certificate | undefined
   /** The boundary block and set of the term before: what seals speak of. */
-  sealing: { height: number; digest: Bytes; term: number; set: ValidatorSet; me: number } | undefined
+  sealing:
+    { height: number; digest: Bytes; term: number; set: ValidatorSet; me: number } | undefined
   seals: (Seal | undefined)[] = []
 
   /** Highest height we proposed in this view. */
@@ -134,7 +136,7 @@ export class Core {
   asked = false
   /** The oldest waiting item at the last regular STATUS. */
   requestSeen: string | undefined
-  readonly pace: Pace = { watching: false, late: 0, worst: 0, head: undefined, history: [] }
+  readonly pace: Pace = { watching: false, late: 0, worst: 0, mark: 0, history: [] }
   /** Everything signed in this term: (type, view, height) → digest. A second, different one must never be signed. */
   signed = new Map<string, Vote>()
   evidence = new Map<number, Set<string>>()
@@ -195,8 +197,7 @@ export class Core {
     this.view = 0
     this.changing = false
     this.set = set
-    this.me =
-      this.parts.ed25519 === undefined ? -1 : seatOf(this.set, this.parts.ed25519)
+    this.me = this.parts.ed25519 === undefined ? -1 : seatOf(this.set, this.parts.ed25519)
     this.slots = []
     this.tip = undefined
     this.changes = Array.from({ length: this.set.size })
@@ -248,7 +249,10 @@ export class Core {
     const place = `${type} ${view} ${height}`
     const before = this.signed.get(place)
     if (before !== undefined) {
-      assert(equal(before.digest, digest), "a correct validator never signs two votes for one place")
+      assert(
+        equal(before.digest, digest),
+        "a correct validator never signs two votes for one place",
+      )
       return before as Vote<Type>
     }
     const fields = { type, term: this.term, view, height, digest, signer: this.me }

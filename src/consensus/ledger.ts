@@ -234,7 +234,10 @@ export class Ledger {
 
   /** Makes a plan the next block. The plan must have been made on this very state. */
   apply(plan: Plan): void {
-    assert(plan.height === this.#height + 1 && plan.parent === this.#tip, "a plan is for this state")
+    assert(
+      plan.height === this.#height + 1 && plan.parent === this.#tip,
+      "a plan is for this state",
+    )
     const term = this.term
     for (const item of plan.applied) {
       const { id, spend, nullifier, root } = keysOf(item)

@@ -142,11 +142,7 @@ export interface Guard {
 }
 
 export function encodeGuard(guard: Guard): Bytes {
-  const body = new Writer()
-    .u32(guard.term)
-    .u64(guard.end.sequence)
-    .raw(guard.end.hash)
-    .finish()
+  const body = new Writer().u32(guard.term).u64(guard.end.sequence).raw(guard.end.hash).finish()
   return concat(body, new Writer().u32(crc32(body)).finish())
 }
 
@@ -157,7 +153,9 @@ export function decodeGuard(bytes: Bytes): Guard | undefined {
   const term = reader.u32()
   const sequence = reader.u64()
   const hash = reader.raw(32)
-  return crc32(bytes.subarray(0, 44)) === reader.u32() ? { term, end: { sequence, hash } } : undefined
+  return crc32(bytes.subarray(0, 44)) === reader.u32()
+    ? { term, end: { sequence, hash } }
+    : undefined
 }
 
 /**

@@ -51,10 +51,7 @@ function contradictionIn(changes: readonly ViewChange[]): Contradiction | undefi
  * "The primary determines the sequence number min-s of the latest stable checkpoint in V and the highest sequence number
  * max-s in a prepare message in V." Our min-s is the highest certified block, which is as final as a checkpoint.
  */
-export function carriedBy(
-  changes: readonly ViewChange[],
-  floor: number,
-): Carried | Contradiction {
+export function carriedBy(changes: readonly ViewChange[], floor: number): Carried | Contradiction {
   const contradiction = contradictionIn(changes)
   if (contradiction !== undefined) return contradiction
   const low = Math.max(floor, ...changes.map((change) => provenHeight(change, floor)))

@@ -90,7 +90,8 @@ export function acceptProposal(core: Core, slot: Slot, message: PrePrepare): voi
   const { proposal } = slot
   if (proposal?.view === core.view) {
     if (equal(proposal.digest, message.digest)) attachBatch(core, slot, message.batch)
-    else core.accuse({ ...message, digest: proposal.digest, signature: proposal.signature }, message)
+    else
+      core.accuse({ ...message, digest: proposal.digest, signature: proposal.signature }, message)
     return
   }
   // Slots up to max-s belong to the NEW-VIEW; a null request comes from nowhere else.
@@ -216,7 +217,10 @@ export function onVote(core: Core, vote: Prepare | Commit): void {
     return
   }
   const tally = vote.type === "prepare" ? slot.prepares : slot.commits
-  const before = vote.type === "prepare" ? slot.prepares.add(vote.signer, vote) : slot.commits.add(vote.signer, vote as Commit)
+  const before =
+    vote.type === "prepare"
+      ? slot.prepares.add(vote.signer, vote)
+      : slot.commits.add(vote.signer, vote)
   if (before !== undefined) {
     // First wins: a different vote is evidence, never a replacement.
     if (conflict(before, vote)) core.accuse(before, vote)

@@ -9,6 +9,8 @@ import type { Item } from "./types.ts"
 
 export class Pool {
   readonly #admitted = new Map<string, Item>()
+  readonly #arrival = new Map<string, number>()
+  #arrivals = 0
   /** Admitted and not yet proposed in this view. */
   readonly #fresh = new Map<string, Item>()
   readonly #held = new Map<string, Item>()
@@ -30,6 +32,7 @@ export class Pool {
     const key = keysOf(item).id
     if (this.#admitted.has(key) || this.#admitted.size >= POOL_ITEMS_MAX) return false
     this.#admitted.set(key, item)
+    this.#arrival.set(key, ++this.#arrivals)
     this.#fresh.set(key, item)
     this.#held.delete(key)
     for (const use of usesOf(item)) {
@@ -83,6 +86,17 @@ export class Pool {
       }
   }
 
+  /** How many items were ever admitted: a mark in the order of arrival. */
+  get mark(): number {
+    return this.#arrivals
+  }
+
+  /** Whether something waits that had arrived by then. */
+  waitsSince(mark: number): boolean {
+    const oldest = this.oldest()
+    return oldest !== undefined && (this.#arrival.get(oldest) ?? 0) <= mark
+  }
+
   /** Key of the oldest admitted item: what the request timer runs for. */
   oldest(): string | undefined {
     const [first] = this.#admitted.keys()
@@ -124,6 +138,7 @@ export class Pool {
 
   #drop(key: string, item: Item): void {
     this.#admitted.delete(key)
+    this.#arrival.delete(key)
     this.#fresh.delete(key)
     for (const use of usesOf(item)) {
       const rivals = this.#rivals.get(use)

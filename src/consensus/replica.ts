@@ -30,7 +30,7 @@ import {
   onStatus,
   onStatusTimeout,
 } from "./status.ts"
-import type { Input, Message, Output, Peer, TimerName, Verified } from "./types.ts"
+import type { Input, Output, Peer, TimerName, Verified } from "./types.ts"
 import type { Court } from "./verify.ts"
 import { onNewView, onRequestTimeout, onViewChange, onViewTimeout } from "./view-change.ts"
 
@@ -39,7 +39,7 @@ function resend(core: Core): void {
   for (const vote of core.signed.values()) {
     const open = vote.view === core.view && vote.height > core.executed
     const inNewView = vote.type === "pre-prepare" && vote.height <= core.carriedHigh
-    if (vote.type === "checkpoint" || (open && !core.changing && !inNewView)) core.broadcast(vote as Message)
+    if (vote.type === "checkpoint" || (open && !core.changing && !inNewView)) core.broadcast(vote)
   }
   const own = core.changes[core.me]
   if (core.changing && own !== undefined) core.broadcast(own)
@@ -103,7 +103,8 @@ export class Replica {
     return this.#run((core) => {
       core.arm("tick", core.parts.timing.tickMs * TICK_TOLERANCE)
       if (core.votes) resend(core)
-      else if (core.mode === "observer") core.persist({ kind: "observer", voteFromTerm: core.voteFromTerm })
+      else if (core.mode === "observer")
+        core.persist({ kind: "observer", voteFromTerm: core.voteFromTerm })
       core.broadcast(core.status())
       armStatus(core)
       advance(core)

@@ -11,7 +11,16 @@ import type { Core } from "./core.ts"
 import { STATUS_RELAY_MAX } from "./limits.ts"
 import { advance, attachBatch, execute } from "./normal.ts"
 import { bitOf } from "./quorum.ts"
-import type { BatchAnswer, BlockRecord, Blocks, Fetch, Message, Peer, Request, Status } from "./types.ts"
+import type {
+  BatchAnswer,
+  BlockRecord,
+  Blocks,
+  Fetch,
+  Message,
+  Peer,
+  Request,
+  Status,
+} from "./types.ts"
 
 /** Items named in one REQUEST of ours. */
 const REQUEST_ITEMS = 16

@@ -251,11 +251,7 @@ export type LogRecord =
   /** Infinity: not known yet from which. */
   | { readonly kind: "observer"; readonly voteFromTerm: number }
 
-export type HaltCode =
-  | "TWO_CERTIFICATES"
-  | "STATE_DIVERGED"
-  | "TWO_PREPARED"
-  | "DECIDED_OTHERWISE"
+export type HaltCode = "TWO_CERTIFICATES" | "STATE_DIVERGED" | "TWO_PREPARED" | "DECIDED_OTHERWISE"
 
 /**
  * Carried out in order. No output of a step leaves before everything the step (and any before it) persisted is synced.
@@ -273,7 +269,12 @@ export type Output =
   /** Blocks above `after`, from the store, as one `blocks` message, with the newest boundary checkpoint that is needed. */
   | { readonly type: "serve"; readonly to: Peer; readonly after: number }
   /** Feed back as a timeout with this token after so long. A stale token is ignored, so nothing is ever cancelled. */
-  | { readonly type: "timer"; readonly timer: TimerName; readonly token: number; readonly afterMs: number }
+  | {
+      readonly type: "timer"
+      readonly timer: TimerName
+      readonly token: number
+      readonly afterMs: number
+    }
   | { readonly type: "deliver"; readonly record: BlockRecord; readonly applied: readonly Item[] }
   /** Fetch and admit (or at least hold) these: a proposal names them. */
   | { readonly type: "want"; readonly items: readonly Item[] }
@@ -281,7 +282,12 @@ export type Output =
   | { readonly type: "term"; readonly term: number }
   /** This validator does not vote before the term (Infinity: not known yet which). */
   | { readonly type: "observe"; readonly voteFromTerm: number; readonly reason: string }
-  | { readonly type: "blame"; readonly signer: number; readonly code: string; readonly evidence?: Evidence }
+  | {
+      readonly type: "blame"
+      readonly signer: number
+      readonly code: string
+      readonly evidence?: Evidence
+    }
   /** Have these bytes signed with SLH-DSA off the event loop, and feed back `sealed`. */
   | { readonly type: "seal"; readonly height: number; readonly preimage: Bytes }
   | { readonly type: "halt"; readonly code: HaltCode; readonly detail: string }

@@ -12,15 +12,7 @@ import type { Scheme } from "./hybrid.ts"
 import { carriedBy } from "./new-view.ts"
 import { primaryOf } from "./quorum.ts"
 import type { ValidatorSet } from "./quorum.ts"
-import type {
-  Evidence,
-  Message,
-  NewView,
-  Verified,
-  ViewChange,
-  Vote,
-  Wrong,
-} from "./types.ts"
+import type { Evidence, Message, NewView, Verified, ViewChange, Vote, Wrong } from "./types.ts"
 
 /** What a message is judged against: one term of one mesh. */
 export interface Court {

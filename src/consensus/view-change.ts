@@ -100,9 +100,7 @@ function countChanges(core: Core): void {
 function makeNewView(core: Core): void {
   const { sign } = core.parts
   const { term, view, me } = core
-  const forView = core.changes.filter(
-    (change): change is ViewChange => change?.view === view,
-  )
+  const forView = core.changes.filter((change): change is ViewChange => change?.view === view)
   if (sign === undefined || forView.length < core.set.quorum) return
   const others = forView.filter((change) => change.signer !== me)
   const own = forView.filter((change) => change.signer === me)

@@ -48,6 +48,13 @@ export interface Wire {
   put(to: Peer, message: Message | Bytes, delayMs?: number): void
 }
 
+/** A message without its signature: to be changed and signed again. */
+function unsigned<M extends { signature: Bytes }>(message: M): Omit<M, "signature"> {
+  const copy: Partial<M> & Omit<M, "signature"> = { ...message }
+  delete copy.signature
+  return copy
+}
+
 type Unsigned<V extends Vote> = Omit<V, "signature">
 
 export class Byzantine {
@@ -162,7 +169,11 @@ export class Byzantine {
       if (message.type === "pre-prepare") {
         const batch = this.#otherBatch(message)
         if (batch === undefined) this.#wire.put(peer, message)
-        else this.#wire.put(peer, { ...this.#sign<PrePrepare>({ ...message, digest: batch.digest }), batch })
+        else
+          this.#wire.put(peer, {
+            ...this.#sign<PrePrepare>({ ...message, digest: batch.digest }),
+            batch,
+          })
         continue
       }
       const digest = this.#otherDigest(message)
@@ -195,12 +206,16 @@ export class Byzantine {
     if (batch === undefined) return
     const hash = replica.ledger.plan(batch).hash
     const vote = this.#sign<Vote>({ type: "commit", term, view, height, digest: hash, signer })
-    for (const peer of this.#wire.validators()) this.#wire.put(peer, vote as Message)
+    for (const peer of this.#wire.validators()) this.#wire.put(peer, vote)
   }
 
   #conflict(targets: readonly Peer[], message: Message): void {
     for (const peer of targets) {
-      if (message.type !== "prepare" && message.type !== "commit" && message.type !== "checkpoint") {
+      if (
+        message.type !== "prepare" &&
+        message.type !== "commit" &&
+        message.type !== "checkpoint"
+      ) {
         this.#wire.put(peer, message)
         continue
       }
@@ -222,7 +237,12 @@ export class Byzantine {
 
   #malform(peer: Peer, message: Message): void {
     if (this.#random.chance(50)) this.#wire.put(peer, message)
-    if ("digest" in message && "signer" in message && "view" in message && this.#random.chance(60)) {
+    if (
+      "digest" in message &&
+      "signer" in message &&
+      "view" in message &&
+      this.#random.chance(60)
+    ) {
       const step = this.#random.pick([-1, 1])
       const changed = this.#random.pick<Partial<Vote>>([
         { height: Math.max(0, message.height + step) },
@@ -236,7 +256,8 @@ export class Byzantine {
     }
     const bytes = encodeMessage(message).slice()
     const damage = this.#random.between(0, 2)
-    if (damage === 0) bytes[this.#random.between(0, bytes.length - 1)]! ^= 1 << this.#random.between(0, 7)
+    if (damage === 0)
+      bytes[this.#random.between(0, bytes.length - 1)]! ^= 1 << this.#random.between(0, 7)
     const out =
       damage === 1
         ? bytes.subarray(0, this.#random.between(0, bytes.length - 1))
@@ -283,7 +304,7 @@ export class Byzantine {
   #lieInView(message: Message): Message {
     if (message.type === "new-view") return this.#lieInNewView(message)
     if (message.type !== "view-change") return message
-    const { signature: _, ...change } = message
+    const change = unsigned(message)
     switch (this.#random.between(0, 4)) {
       case 0:
         return this.#resign({ ...change, prepared: [] })
@@ -293,8 +314,8 @@ export class Byzantine {
         return this.#resign({ ...change, prepared: [proof] })
       }
       case 2: {
-        const { tip: _tip, ...rest } = change
-        return this.#resign(rest)
+        const { type, term, view, prepared, signer } = change
+        return this.#resign({ type, term, view, prepared, signer })
       }
       case 3:
         return message.tip === undefined
@@ -306,7 +327,7 @@ export class Byzantine {
   }
 
   #lieInNewView(message: NewView): Message {
-    const { signature: _, ...rest } = message
+    const rest = unsigned(message)
     const lies: readonly Omit<NewView, "signature">[] = [
       { ...rest, proposals: rest.proposals.slice(1) },
       { ...rest, changes: rest.changes.map((change) => rest.changes[0] ?? change) },

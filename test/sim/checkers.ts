@@ -12,7 +12,14 @@ import { keysOf } from "../../src/consensus/item.ts"
 import { Ledger } from "../../src/consensus/ledger.ts"
 import type { LedgerRules } from "../../src/consensus/ledger.ts"
 import type { ValidatorSet } from "../../src/consensus/quorum.ts"
-import type { Checkpoint, Commit, Item, Message, Output, SignedMessage } from "../../src/consensus/types.ts"
+import type {
+  Checkpoint,
+  Commit,
+  Item,
+  Message,
+  Output,
+  SignedMessage,
+} from "../../src/consensus/types.ts"
 import type { SimNode } from "./node.ts"
 
 export interface Violation {
@@ -100,7 +107,8 @@ export class Checkers {
       this.violated(node.id, `agreement: another block at height ${record.height}`)
     if (record.height === this.#follower.ledger.height + 1) {
       const taken = this.#follower.take(record)
-      if (!taken.ok) this.violated(node.id, `a follower refuses height ${record.height}: ${taken.code}`)
+      if (!taken.ok)
+        this.violated(node.id, `a follower refuses height ${record.height}: ${taken.code}`)
       const term = termOf(record.height + 1, this.#rules.termHeights)
       this.#sets.set(term, this.#follower.ledger.set)
     }
@@ -201,7 +209,8 @@ export class Checkers {
     if (replica.logSlots > this.#rules.termHeights) this.violated(node.id, "log over its bound")
     for (const output of outputs) {
       if (output.type === "halt") this.violated(node.id, `halts: ${output.code} ${output.detail}`)
-      if (output.type === "stable") this.#stable(node, output.certificate.term, output.certificate.digest)
+      if (output.type === "stable")
+        this.#stable(node, output.certificate.term, output.certificate.digest)
     }
   }
 
@@ -228,4 +237,3 @@ export class Checkers {
     return heights.map(([height, hash]) => `${height}:${toHex(hash).slice(0, 8)}`).join(" ")
   }
 }
-

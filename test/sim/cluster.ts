@@ -201,7 +201,9 @@ export class Cluster implements Surroundings {
     }
     const subject = subjectOf(draft, this.rules.meshId, set.digest)
     const operators = set.members.flatMap((member, signer) => {
-      const owner = this.nodes.find((node) => node.holder.keys.ed25519.join() === member.ed25519.join())
+      const owner = this.nodes.find(
+        (node) => node.holder.keys.ed25519.join() === member.ed25519.join(),
+      )
       return owner === undefined ? [] : [{ signer, signature: owner.holder.sign(subject) }]
     })
     const item: ValidatorsItem = {
@@ -277,7 +279,7 @@ export class Cluster implements Surroundings {
   /** Takes a validator's place: its replica stops, and the test signs and sends in its name. */
   byz(id: string | number): {
     readonly holder: Keyholder
-    send(to: string | "*", message: Message | Bytes): void
+    send(to: string, message: Message | Bytes): void
   } {
     const node = this.node(id)
     this.#faultyKeys.add(node.holder)
@@ -286,7 +288,8 @@ export class Cluster implements Surroundings {
       holder: node.holder,
       send: (to, message) => {
         for (const target of this.nodes)
-          if (target !== node && (to === "*" || target.id === to)) this.#put(node, target.peer, message)
+          if (target !== node && (to === "*" || target.id === to))
+            this.#put(node, target.peer, message)
       },
     }
   }
@@ -362,7 +365,11 @@ export class Cluster implements Surroundings {
     const running = this.correct.filter((node) => node.running)
     let count = 0
     for (const [key, { type }] of this.checkers.submitted)
-      if (type !== "validators" && running.every((node) => this.checkers.deliveredAt(node.id).has(key))) count++
+      if (
+        type !== "validators" &&
+        running.every((node) => this.checkers.deliveredAt(node.id).has(key))
+      )
+        count++
     return running.length === 0 ? 0 : count
   }
 
@@ -479,7 +486,8 @@ export class Cluster implements Surroundings {
       if (output.type !== "broadcast") continue
       const { message } = output
       if (message.type === "view-change" && input?.type === "message") this.rare.joinsByFewer++
-      if (message.type === "new-view" && preparedViews(message) > 1) this.rare.preparedFromTwoViews++
+      if (message.type === "new-view" && preparedViews(message) > 1)
+        this.rare.preparedFromTwoViews++
     }
     if (node.replica?.phase === "view-change") this.#changing.add(node)
     else this.#changing.delete(node)

@@ -33,7 +33,11 @@ export type Write =
   | { readonly kind: "log"; readonly term: number; readonly record: LogRecord }
   | { readonly kind: "block"; readonly record: BlockRecord }
   /** A boundary checkpoint, with the ledger as it was there. */
-  | { readonly kind: "stable"; readonly certificate: Certificate; readonly ledger: LedgerSnapshot | undefined }
+  | {
+      readonly kind: "stable"
+      readonly certificate: Certificate
+      readonly ledger: LedgerSnapshot | undefined
+    }
 
 export class Disk {
   readonly #meshId: Bytes
@@ -81,7 +85,10 @@ export class Disk {
       return
     }
     if (kind === "lose-unsynced") return
-    const count = kind === "keep" ? unsynced.length : Math.min(unsynced.length, kept ?? random.between(0, unsynced.length))
+    const count =
+      kind === "keep"
+        ? unsynced.length
+        : Math.min(unsynced.length, kept ?? random.between(0, unsynced.length))
     for (const write of unsynced.slice(0, count)) this.#keep(write)
     const next = unsynced[count]
     if (kind !== "torn" || next?.kind !== "log") return

@@ -8,7 +8,15 @@ import type { LedgerRules } from "../../src/consensus/ledger.ts"
 import { Replica } from "../../src/consensus/replica.ts"
 import type { ReplicaParts } from "../../src/consensus/core.ts"
 import { BLOCKS_PER_ANSWER } from "../../src/consensus/limits.ts"
-import type { Blocks, Certificate, Input, Item, Message, Output, Peer } from "../../src/consensus/types.ts"
+import type {
+  Blocks,
+  Certificate,
+  Input,
+  Item,
+  Message,
+  Output,
+  Peer,
+} from "../../src/consensus/types.ts"
 import type { Bytes } from "../../src/crypto/bytes.ts"
 import { Disk } from "./disk.ts"
 import type { CrashKind } from "./disk.ts"
@@ -134,8 +142,7 @@ export class SimNode {
     if (output.type === "persist")
       this.disk.write({ kind: "log", term: output.term, record: output.record })
     else if (output.type === "store") this.disk.write({ kind: "block", record: output.record })
-    else if (output.type === "stable")
-      this.#writeStable(output.certificate)
+    else if (output.type === "stable") this.#writeStable(output.certificate)
     if (isWrite(output)) this.#written++
   }
 
@@ -211,7 +218,15 @@ export class SimNode {
         for (const { from, message } of early) this.receive(from, message)
         return
       }
-      default:
+      // Written already, or only looked at by `observe`.
+      case "persist":
+      case "store":
+      case "stable":
+      case "deliver":
+      case "blame":
+      case "observe":
+      case "seal":
+      case "halt":
         return
     }
   }

@@ -111,7 +111,11 @@ const bad = (reason: string): never => {
   throw new ScenarioError(reason)
 }
 
-function object(value: unknown, where: string, allowed: readonly string[]): Record<string, unknown> {
+function object(
+  value: unknown,
+  where: string,
+  allowed: readonly string[],
+): Record<string, unknown> {
   if (typeof value !== "object" || value === null || Array.isArray(value))
     return bad(`${where} is not an object`)
   for (const key of Object.keys(value))
@@ -143,7 +147,7 @@ function idChecker(scenario: Record<string, unknown>): (value: unknown, where: s
     else ids.add(String(i))
   let next = ids.size
   for (const step of (Array.isArray(scenario["steps"]) ? scenario["steps"] : []) as Step[]) {
-    const added = Number(step.validators?.add ?? 0)
+    const added = step.validators?.add ?? 0
     for (let i = 0; i < Math.min(added, 64); i++) ids.add(String(next++))
   }
   return (value, where) =>
@@ -152,7 +156,12 @@ function idChecker(scenario: Record<string, unknown>): (value: unknown, where: s
       : bad(`${where}: there is no validator ${JSON.stringify(value)}`)
 }
 
-function checkStep(value: unknown, where: string, id: (v: unknown, w: string) => string, n: number): void {
+function checkStep(
+  value: unknown,
+  where: string,
+  id: (v: unknown, w: string) => string,
+  n: number,
+): void {
   const step = object(value, where, ["at", "disk", ...STEP_KEYS])
   number(step["at"], `${where}.at`)
   const kinds = STEP_KEYS.filter((key) => step[key] !== undefined)
@@ -230,7 +239,8 @@ function checkStep(value: unknown, where: string, id: (v: unknown, w: string) =>
       if (change["add"] !== undefined) integer(change["add"], `${at}.add`, 0, 16)
       if (change["remove"] !== undefined)
         list(change["remove"], `${at}.remove`).forEach((gone) => id(gone, `${at}.remove`))
-      if (change["add"] === undefined && change["remove"] === undefined) bad(`${at} changes nothing`)
+      if (change["add"] === undefined && change["remove"] === undefined)
+        bad(`${at} changes nothing`)
     }
   }
 }

@@ -60,5 +60,4 @@ export class Scheduler {
   }
 }
 
-const before = (a: Entry, b: Entry): boolean =>
-  a.at < b.at || (a.at === b.at && a.order < b.order)
+const before = (a: Entry, b: Entry): boolean => a.at < b.at || (a.at === b.at && a.order < b.order)

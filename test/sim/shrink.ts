@@ -3,7 +3,7 @@ import { runScenario } from "./scenario.ts"
 import type { Outcome, Scenario, Step } from "./scenario.ts"
 
 const failsLike = (before: Outcome, after: Outcome): boolean =>
-  !after.ok && (before.violations.length > 0) === (after.violations.length > 0)
+  !after.ok && before.violations.length > 0 === after.violations.length > 0
 
 /** The shortest failing schedule found within so many runs. Steps from `keepFrom` on (the final healing) stay. */
 export function shrink(
@@ -28,8 +28,10 @@ export function shrink(
     return true
   }
   for (let size = Math.ceil(best.steps.length / 2); size >= 1; size = Math.floor(size / 2)) {
-    for (let from = 0; from < best.steps.length; ) {
-      const rest = best.steps.filter((step, i) => i < from || i >= from + size || step.at >= keepFrom)
+    for (let from = 0; from < best.steps.length;) {
+      const rest = best.steps.filter(
+        (step, i) => i < from || i >= from + size || step.at >= keepFrom,
+      )
       if (rest.length === best.steps.length || !attempt(rest)) from += size
     }
   }
