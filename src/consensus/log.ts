@@ -12,10 +12,11 @@ import type { Bytes } from "../crypto/bytes.ts"
 import { CryptoError } from "../crypto/errors.ts"
 import { primitives } from "#primitives"
 import { decodeMessage, encodeMessage, readPrepared, writePrepared } from "./codec.ts"
-import { MESSAGE_MAX_BYTES } from "./limits.ts"
+import { DIGEST_BYTES, MESSAGE_MAX_BYTES } from "./limits.ts"
 import type { LogRecord } from "./types.ts"
 
 const HEAD_BYTES = 8
+const GUARD_BYTES = 48
 const CHAIN_BYTES = 16
 const FRAME_BYTES = HEAD_BYTES + 8 + CHAIN_BYTES
 const LOG_DOMAIN = new Writer().text("sotto/log/1", 1).finish()
@@ -148,14 +149,11 @@ export function encodeGuard(guard: Guard): Bytes {
 
 /** Undefined when the bytes are no guard. */
 export function decodeGuard(bytes: Bytes): Guard | undefined {
-  if (bytes.length !== 48) return undefined
+  if (bytes.length !== GUARD_BYTES) return undefined
+  const crc = new Reader(bytes.subarray(GUARD_BYTES - 4)).u32()
+  if (crc32(bytes.subarray(0, GUARD_BYTES - 4)) !== crc) return undefined
   const reader = new Reader(bytes)
-  const term = reader.u32()
-  const sequence = reader.u64()
-  const hash = reader.raw(32)
-  return crc32(bytes.subarray(0, 44)) === reader.u32()
-    ? { term, end: { sequence, hash } }
-    : undefined
+  return { term: reader.u32(), end: { sequence: reader.u64(), hash: reader.raw(DIGEST_BYTES) } }
 }
 
 /**
