@@ -262,8 +262,8 @@ describe("a peer between Alice and Bob", () => {
         const nonce = Buffer.from(envelope.subarray(33, 41))
         for (const part of [content, nonce])
           for (let from = 0; from + 8 <= part.length; from++) {
-            const run = part.latin1Slice(from, from + 8)
-            if (seen.has(run)) common.push(`${toHex(utf8(run))} in ${seen.get(run) ?? 0} and ${at}`)
+            const run = part.toString("hex", from, from + 8)
+            if (seen.has(run)) common.push(`${run} in ${seen.get(run) ?? 0} and ${at}`)
             seen.set(run, at)
           }
         // the rest of the admission: kind and anchor, the same for everybody, and zeros
