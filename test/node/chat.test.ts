@@ -299,6 +299,32 @@ describe("first contact, when either side is killed in the middle of it", () => 
     })
 })
 
+describe("a key update that arrives", () => {
+  it("counts also for who is killed while reading it", async () => {
+    for (const crashAfter of [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]) {
+      world = new World()
+      const [ada, bob] = [await world.add("Ada"), await world.add("Bob")]
+      await ada.chat.addContact(bob.address, "bob")
+      await ada.chat.send("bob", "may I?", undefined)
+      await bob.until("the request", async () => (await bob.texts(ada)).length === 1)
+      await ada.until("everything to be out", () => ada.chat.unsent === 0)
+      ada.shelf.crashAt = ada.shelf.writes + crashAfter
+      await bob.chat.accept(ada.address)
+      await bob.until("the update to be out", () => bob.chat.unsent === 0)
+      await bob.chat.send(ada.address, "you may", undefined)
+      await bob.until("the answer to be out", () => bob.chat.unsent === 0)
+      await ada.until("the crash", async () => ada.isDead || (await ada.texts(bob)).length === 2)
+      ada.kill()
+      await ada.start()
+      await ada.until(`the answer (${crashAfter})`, async () => (await ada.texts(bob)).length === 2)
+      await bob.chat.send(ada.address, "are you there?", undefined)
+      await ada.until("the question", async () => (await ada.texts(bob)).length === 3)
+      await world.stop()
+    }
+    world = new World()
+  })
+})
+
 describe("when something fails for a while", () => {
   it("as admission does, what was sealed goes out later, and no gap is left that nobody could bridge", async () => {
     const [ada, bob] = await friends()
