@@ -54,6 +54,8 @@ export class Outbox {
   readonly #outgoing = new Map<string, Outgoing>()
   readonly #pumping = new Map<string, Promise<void>>()
   readonly #again = new Set<string>()
+  /** Sealed, and not written yet because something failed: the same envelopes go out later, or a counter would stay unused. */
+  readonly #stuck = new Map<string, Batch>()
   readonly #timers = new Set<() => void>()
   /** Threads in which we have not said yet what we call ourselves. */
   readonly #greetings = new Set<string>()
@@ -170,7 +172,11 @@ export class Outbox {
 
   /** Receipts are owed: they leave together, a moment from now, or with the next text. */
   kickSoon(thread: Pick<ChatThread, "id">): void {
-    const cancel = this.#parts.clock.after(RECEIPT_DELAY_MS, () => {
+    this.#kickAfter(RECEIPT_DELAY_MS, thread)
+  }
+
+  #kickAfter(ms: number, thread: Pick<ChatThread, "id">): void {
+    const cancel = this.#parts.clock.after(ms, () => {
       this.#timers.delete(cancel)
       this.kick(thread)
     })
@@ -180,12 +186,16 @@ export class Outbox {
   async #pump(thread: string): Promise<void> {
     try {
       while (!this.#stopping.signal.aborted) {
-        const batch = await this.#book.turns.run(() => this.#seal(thread))
+        const stuck = this.#stuck.get(thread)
+        const batch = stuck ?? (await this.#book.turns.run(() => this.#seal(thread)))
         if (batch === undefined) return
+        this.#stuck.set(thread, batch)
         await this.#dispatch(thread, batch)
       }
     } catch (error) {
-      if (!this.#stopping.signal.aborted) this.#parts.log(`sending stopped: ${String(error)}`)
+      if (this.#stopping.signal.aborted) return
+      this.#parts.log(`sending stopped: ${String(error)}`)
+      this.#kickAfter(OFFER_AGAIN_MS, { id: new Uint8Array(Buffer.from(thread, "hex")) })
     }
   }
 
@@ -234,11 +244,32 @@ export class Outbox {
       step.ops.push(...batch.waiting.map(records.delWaiting), ...outgoing.map(records.putOutgoing))
       await this.#book.commit(step, { sync: true })
     })
-    const rest = (this.#lines.get(thread) ?? []).slice(batch.waiting.length)
+    this.#stuck.delete(thread)
+    this.#unline(thread, new Set(batch.waiting))
+    await this.#postAll(outgoing)
+  }
+
+  #unline(thread: string, gone: ReadonlySet<Waiting>): void {
+    const line = this.#lines.get(thread) ?? []
+    const rest = line.filter((each) => !gone.has(each))
     if (rest.length === 0) this.#lines.delete(thread)
     else this.#lines.set(thread, rest)
-    this.#waiting -= batch.waiting.length
-    await this.#postAll(outgoing)
+    this.#waiting -= line.length - rest.length
+  }
+
+  /** The thread goes: so does, with `step`, what waits in it and what no peer has taken. Within a turn. */
+  forget(step: Step, thread: Pick<ChatThread, "id">): void {
+    const id = toHex(thread.id)
+    const line = this.#lines.get(id) ?? []
+    step.ops.push(...line.map(this.#book.records.delWaiting))
+    this.#unline(id, new Set(line))
+    this.#stuck.delete(id)
+    this.#greetings.delete(id)
+    for (const [name, out] of this.#outgoing) {
+      if (toHex(out.thread) !== id) continue
+      this.#outgoing.delete(name)
+      step.ops.push(this.#book.records.delOutgoing(out.id))
+    }
   }
 
   #admitAll(envelopes: readonly Bytes[]): Promise<Bytes[]> {
