@@ -23,13 +23,14 @@ test("a message is written, sent, and seen through every state it can prove", as
   const sent = [...api.messages.values()][0]?.at(-1)
   assert.ok(sent)
   assert.match(sent.id, /^[0-9a-f]{32}$/)
-  for (const [state, glyph] of [
-    ["gossiped", "◌"],
-    ["ordered", "✓"],
-    ["delivered", "✓✓"],
+  for (const [state, glyph, word] of [
+    ["gossiped", "◌", "taken by peers"],
+    ["ordered", "✓", "in order"],
+    ["delivered", "✓✓", "delivered"],
+    ["read", "✓✓", "read"],
   ] as const) {
     api.itIs(sent, state)
-    await app.tty.until(new RegExp(`\\d ${glyph}\\s+me │ ship it today\\?`))
+    await app.tty.until(new RegExp(`\\d ${glyph}\\s+me │ ship it today\\?\\n.* · last: ${word} `))
   }
 })
 
@@ -351,4 +352,11 @@ test("a node that goes away is told, and nothing is lost from the screen's side"
   await app.tty.until("The node has gone away. stopped by systemd")
   app.tty.type("\r")
   assert.equal(await app.exited, 6)
+})
+
+test("a terminal that is gone ends the screen", async () => {
+  const app = start(new FakeApi())
+  await app.tty.until("Your code is ready")
+  app.tty.hangUp()
+  assert.equal(await app.exited, 0)
 })

@@ -90,8 +90,10 @@ test("a window too small to draw in says so, and recovers", async () => {
 })
 
 test("Ctrl-L paints over whatever else was written", async () => {
-  await using app = start(gardenApi())
-  const before = await app.tty.until("Write to")
+  const api = new FakeApi()
+  api.past("bob", "nothing else happens here")
+  await using app = start(api)
+  const before = await app.tty.until("nothing else")
   app.tty.stdout.write("\x1b[5;5Hnode: warning, something happened")
   await app.tty.until((screen) => screen.includes("something happened"))
   app.tty.type("\x0c")

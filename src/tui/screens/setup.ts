@@ -118,24 +118,20 @@ export function setupPage(model: Model, setup: Setup): Page {
 function finishedPage(model: Model, setup: Setup): Page {
   const field = fieldRow("Friend's code", setup.friend, model.columns, null)
   const trouble = setup.error ?? model.notice?.text ?? null
-  const below: Row =
-    trouble !== null
-      ? line(` ${trouble}`, "bad")
-      : setup.adding
-        ? line(" Adding …", "dim")
-        : line(" Paste a friend's code and press Enter, or just Enter to go on.", "dim")
-  const body = codeRows(
-    model,
-    { address: setup.address, ticket: setup.made, show: "code" },
-    model.rows - 3,
+  const said =
+    trouble ??
+    (setup.adding ? "Adding …" : "Paste a friend's code and press Enter, or just Enter to go on.")
+  const below = wrap(said, model.columns - 2).map((text) =>
+    line(` ${text}`, trouble === null ? "dim" : "bad"),
   )
+  const codes = { address: setup.address, ticket: setup.made, show: "code" } as const
   const rows = [
     [
       span(" Your identity is ready.", "strong"),
       span(" Friends add the code; the ticket lets new ones in.", "dim"),
     ],
-    ...body,
-    below,
+    ...codeRows(model, codes, model.rows - 2 - below.length),
+    ...below,
     field.row,
   ]
   return { rows, cursor: { x: field.x, y: model.rows - 1 } }
