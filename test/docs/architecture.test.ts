@@ -25,7 +25,8 @@ function rows(heading: string): string[][] {
     .slice(from, to === -1 ? undefined : to)
     .split("\n")
     .filter((line) => line.startsWith("| "))
-    .map((line) => line.split(" | ").map((cell) => cell.replace(/^\| | \|$/g, "").trim()))
+    .map((line) => line.slice(1, -1).split("|"))
+    .map((cells) => cells.map((cell) => cell.trim()))
 }
 
 /** Rows of the table of packages; the one of overrides has fewer columns. */
