@@ -9,6 +9,9 @@ import { hostileText, seeded } from "./random.ts"
 import { start } from "./run.ts"
 import { gardenApi } from "./scenes.ts"
 
+/** The everyday suite keeps to its time; SOTTO_FUZZ_RESIZES=500 looks longer. */
+const RESIZES = Number(process.env["SOTTO_FUZZ_RESIZES"] ?? 25)
+
 // What we and Ink write: cursor, erase, modes, colours. No string command, no title, no link.
 const OURS = /\x1b\[[?]?[0-9;]*[A-HJKhlmGsu]/g
 
@@ -60,7 +63,7 @@ test("after any resize the screen is what a fresh screen of that size shows", as
   await app.tty.until("see you there")
   let draft = "ship it 漢字 👋 today?"
   app.tty.type(draft)
-  for (let round = 0; round < 25; round++) {
+  for (let round = 0; round < RESIZES; round++) {
     const columns = 40 + Math.floor(random() * 100)
     const rows = 10 + Math.floor(random() * 40)
     app.tty.resize(columns, rows)

@@ -182,7 +182,11 @@ export function goBack(setup: Setup): Setup {
   }
 }
 
-/** The identity exists: what was secret leaves memory. */
+/** Whether the last page still offers to add whoever gave the ticket. */
+export const offersInviter = (setup: Setup): boolean =>
+  setup.ticket.text !== "" && setup.friend.text === setup.ticket.text
+
+/** The identity exists: what was secret leaves memory. A ticket usually names who gave it: they are offered as the friend. */
 export const created = (setup: Setup, address: string, ticket: string): Setup => ({
   ...setup,
   step: "code",
@@ -191,13 +195,17 @@ export const created = (setup: Setup, address: string, ticket: string): Setup =>
   error: null,
   address,
   made: ticket,
+  friend: setup.ticket,
 })
 
 /** Making it failed: back to the step that can mend it. */
 export function failed(setup: Setup, code: ApiErrorCode): Setup {
   const { what, next } = SENTENCES[code]
   const error = `${what} ${next}`
-  if (setup.step === "code") return { ...setup, adding: false, error }
+  if (setup.step === "code") {
+    const friend = offersInviter(setup) ? emptyDraft : setup.friend
+    return { ...setup, adding: false, error, friend }
+  }
   if (code === "BAD_TICKET" || code === "OTHER_MESH") return { ...setup, step: "ticket", error }
   if (code === "WEAK_PASSPHRASE")
     return { ...setup, step: "passphrase", passphrase: emptyDraft, again: emptyDraft, error }
