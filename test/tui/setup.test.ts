@@ -131,6 +131,16 @@ test("unlocking: a wrong passphrase says so and can be tried again", async () =>
   await app.tty.until("hi")
 })
 
+test("a pasted passphrase is taken to the letter", async () => {
+  const api = new FakeApi("locked")
+  api.passphrase = "  correct  horse "
+  api.past("bob", "hi")
+  await using app = start(api)
+  await app.tty.until("Passphrase")
+  app.tty.type("\x1b[200~  correct  horse \n\x1b[201~\r")
+  await app.tty.until("hi")
+})
+
 test("a passphrase is in the one call that needs it, and in nothing that was ever written", async () => {
   const api = new FakeApi("locked")
   api.past("bob", "hi")

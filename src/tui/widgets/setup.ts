@@ -47,6 +47,9 @@ export const beginSetup = (userName: string, inMesh: boolean): Setup => ({
 
 export type Field = "name" | "passphrase" | "again" | "ticket" | "friend"
 
+export const isSecret = (field: Field | null): boolean =>
+  field === "passphrase" || field === "again"
+
 /** The field that takes text now, or null. */
 export const fieldOf = (setup: Setup): Field | null => {
   switch (setup.step) {
@@ -73,8 +76,7 @@ export const typed = (draft: Draft, change: DraftEdit, secret: boolean): Draft =
 export function typeInto(setup: Setup, change: DraftEdit): Setup {
   const field = fieldOf(setup)
   if (field === null) return setup
-  const secret = field === "passphrase" || field === "again"
-  return { ...setup, error: null, [field]: typed(setup[field], change, secret) }
+  return { ...setup, error: null, [field]: typed(setup[field], change, isSecret(field)) }
 }
 
 export type SetupOutcome =
