@@ -72,7 +72,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     throw new RangeError(`a testnet has 1 to ${NODES_MAX} nodes`)
   const nodes: ClusterNode[] = []
   const stop = async () => {
-    await Promise.all(nodes.map((node) => node.stop()))
+    await Promise.all(nodes.map((node) => node.retire()))
   }
   try {
     for (let at = 0; at < options.nodes; at++) nodes.push(await ClusterNode.prepare(options, at))
@@ -151,6 +151,7 @@ export class ClusterNode {
   #child: Child | null = null
   #ended: Promise<void> = Promise.resolve()
   #wantedEnd = false
+  #retired = false
   #socketPath = ""
   #api: Api | null = null
 
@@ -193,6 +194,7 @@ export class ClusterNode {
   /** Starts the process and waits for its ready line. Rejects with what it said last when it does not come up. */
   async start(): Promise<void> {
     if (this.#child !== null) throw new Error(`node ${this.at + 1} runs already`)
+    if (this.#retired) throw new Error("the cluster has been stopped")
     const script =
       this.#options.script ?? fileURLToPath(new URL("../../src/cli/main.js", import.meta.url))
     const child: Child = spawn(
@@ -233,6 +235,12 @@ export class ClusterNode {
   /** Ends it in good order; kills it when that takes too long. */
   async stop(): Promise<void> {
     await this.#end("SIGTERM")
+  }
+
+  /** `stop` for good. */
+  async retire(): Promise<void> {
+    this.#retired = true
+    await this.stop()
   }
 
   /** Ends it in good order unless it has ended, and starts it again on the same data and port. */

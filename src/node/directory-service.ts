@@ -8,7 +8,6 @@
  * for anybody, without limit.
  */
 import { type KadDHT, type KadDHTComponents, kadDHT, passthroughMapper } from "@libp2p/kad-dht"
-import type { Datastore } from "interface-datastore"
 import { type Bytes, toHex } from "../crypto/bytes.ts"
 import { DIRECTORY_NAMESPACE, selectRecord } from "../crypto/directory-record.ts"
 import type { Clock } from "./clock.ts"
@@ -18,16 +17,14 @@ import { Shelf } from "./directory-shelf.ts"
 export interface DirectoryServiceOptions {
   /** 32 bytes. */
   readonly meshId: Bytes
-  /** Where the high-water marks live; in an ephemeral profile, a Map. */
-  readonly marks: DirectoryStore
-  /** Where the records live, up to 160 MiB; without it libp2p's own datastore, which is in memory unless it was given one. */
-  readonly datastore?: Datastore
+  /** Where others' records (up to 160 MiB) and their marks lie; in an ephemeral profile, a Map. */
+  readonly store: DirectoryStore
   readonly clock: Clock
 }
 
 /** What the two services are called and made of. */
 export interface DirectoryServices {
-  readonly directoryShelf: (components: KadDHTComponents) => Shelf
+  readonly directoryShelf: () => Shelf
   readonly dht: (components: KadDHTComponents) => KadDHT
 }
 
@@ -38,13 +35,10 @@ export const directoryProtocol = (meshId: Bytes): string => `/sotto/${toHex(mesh
 
 /** For one `createLibp2p`: both services share one shelf. */
 export function directoryServices(options: DirectoryServiceOptions): DirectoryServices {
-  const { marks, clock } = options
-  let made: Shelf | undefined
-  const shelf = (components: KadDHTComponents) =>
-    (made ??= new Shelf({ datastore: options.datastore ?? components.datastore, marks, clock }))
+  const shelf = new Shelf(options)
   return {
-    directoryShelf: shelf,
-    dht: (components) => kademlia(options, components, shelf(components)),
+    directoryShelf: () => shelf,
+    dht: (components) => kademlia(options, components, shelf),
   }
 }
 

@@ -60,7 +60,11 @@ export const verifyCard: VerifyCard = (address, card) => {
 
 export const memoryStore = (kept = new Map<string, Bytes>()): DirectoryStore => ({
   get: (key) => Promise.resolve(kept.get(key)),
-  put: (key, value) => Promise.resolve(void kept.set(key, value)),
+  put(key, value) {
+    if (value === undefined) kept.delete(key)
+    else kept.set(key, value)
+    return Promise.resolve()
+  },
 })
 
 type Datastore = KadDHTComponents["datastore"]
@@ -76,7 +80,9 @@ const common = {
 export interface Peer {
   readonly libp2p: Libp2p<{ dht: KadDHT; directoryShelf: Shelf; ping: Ping }>
   readonly directory: Directory
-  /** All that this peer's libp2p stores. */
+  /** All that this peer stores for the directory. */
+  readonly kept: ReadonlyMap<string, Bytes>
+  /** All that its libp2p stores. */
   readonly datastore: Datastore
   /** Rounds of putting, as they end. */
   readonly published: Published[]
@@ -86,6 +92,7 @@ export interface Peer {
 
 export async function startPeer(clock: Clock): Promise<Peer> {
   const datastores: Datastore[] = []
+  const kept = new Map<string, Bytes>()
   const libp2p = await createLibp2p({
     ...common,
     transports: [tcp()],
@@ -94,7 +101,7 @@ export async function startPeer(clock: Clock): Promise<Peer> {
       identify: identify(),
       ping: ping(),
       probe: ({ datastore }: KadDHTComponents) => datastores.push(datastore),
-      ...directoryServices({ meshId, marks: memoryStore(), clock }),
+      ...directoryServices({ meshId, store: memoryStore(kept), clock }),
     },
   })
   const published: Published[] = []
@@ -115,7 +122,7 @@ export async function startPeer(clock: Clock): Promise<Peer> {
     await libp2p.stop()
   }
   const nextPublished = () => new Promise<Published>((resolve) => void waiting.push(resolve))
-  return { libp2p, directory, datastore: datastores[0]!, published, nextPublished, stop }
+  return { libp2p, directory, kept, datastore: datastores[0]!, published, nextPublished, stop }
 }
 
 export type HostilePeer = Libp2p<{ dht: KadDHT }>
@@ -212,9 +219,16 @@ export async function put(from: AnyPeer, key: Bytes, value: Bytes): Promise<numb
   return confirmed
 }
 
-/** Everything a peer stores for the directory, as it lies there. */
-export async function stored({ datastore }: Pick<Peer, "datastore">): Promise<Buffer[]> {
-  const found: Buffer[] = []
-  for await (const { value } of datastore.query({ prefix: "/dht" })) found.push(Buffer.from(value))
-  return found
+/** Everything a peer stores for others, as it lies there. */
+export function stored({ kept }: Pick<Peer, "kept">): Buffer[] {
+  return [...kept]
+    .filter(([key]) => key.startsWith("record/"))
+    .map(([, value]) => Buffer.from(value))
+}
+
+/** Whether kad-dht got anything past the shelf, into libp2p's own datastore. */
+export async function leaked({ datastore }: Pick<Peer, "datastore">): Promise<boolean> {
+  for await (const key of datastore.queryKeys({}))
+    if (key.toString().startsWith("/dht")) return true
+  return false
 }
