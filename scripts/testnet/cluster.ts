@@ -14,6 +14,8 @@ import { connectApi } from "../../src/node/api/client.ts"
 import type { Api, Status } from "../../src/node/api/types.ts"
 
 export const NODES_MAX = 64
+/** What `bin/sotto` runs. */
+export const PROGRAM = fileURLToPath(new URL("../../bundle/cli/main.js", import.meta.url))
 const START_TIMEOUT_MS = 30_000
 const STOP_TIMEOUT_MS = 20_000
 const LOOK_EVERY_MS = 100
@@ -44,7 +46,7 @@ export interface ClusterOptions {
   readonly directory: string
   /** Names of unprotected identities to make, on the first node, the second, and so on; null for none. */
   readonly identities?: readonly (string | null)[]
-  /** The command line's entry; this build's by default. */
+  /** The command line's entry; `PROGRAM` by default. */
   readonly script?: string
   readonly meshTimeoutMs?: number
   readonly signal?: AbortSignal
@@ -195,8 +197,7 @@ export class ClusterNode {
   async start(): Promise<void> {
     if (this.#child !== null) throw new Error(`node ${this.at + 1} runs already`)
     if (this.#retired) throw new Error("the cluster has been stopped")
-    const script =
-      this.#options.script ?? fileURLToPath(new URL("../../src/cli/main.js", import.meta.url))
+    const { script = PROGRAM } = this.#options
     const child: Child = spawn(
       process.execPath,
       [

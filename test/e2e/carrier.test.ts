@@ -61,7 +61,7 @@ async function listener(t: TestContext, store: Store, mesh = testMesh()) {
   const recorded: Recorded = { wire: [], gossip: [] }
   const directory = directoryServices({
     meshId: mesh.meshId,
-    marks: marksIn(store),
+    store: marksIn(store),
     clock: systemClock,
   })
   const services = {
@@ -108,7 +108,8 @@ function marksIn(store: Store) {
   const keyOf = (key: string) => utf8(`directory ${key}`)
   return {
     get: (key: string) => store.get("mesh", keyOf(key)),
-    put: (key: string, value: Bytes) => store.batch([{ table: "mesh", key: keyOf(key), value }]),
+    put: (key: string, value: Bytes | undefined) =>
+      store.batch([{ table: "mesh", key: keyOf(key), value }]),
   }
 }
 
