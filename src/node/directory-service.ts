@@ -31,6 +31,13 @@ export interface DirectoryServices {
 /** Kademlia requests a peer may have open with us at a time. */
 const INBOUND_STREAMS_MAX = 32
 
+/**
+ * A query goes by disjoint ways, so that a liar on one of them spoils one only, with so many requests at a time on each. kad-dht's
+ * own ten times ten would ask everybody at once, and stopping early would save nothing.
+ */
+const PATHS = 4
+const PATH_REQUESTS = 3
+
 export const directoryProtocol = (meshId: Bytes): string => `/sotto/${toHex(meshId)}/kad/1`
 
 /** For one `createLibp2p`: both services share one shelf. */
@@ -50,6 +57,8 @@ function kademlia(options: DirectoryServiceOptions, components: KadDHTComponents
     // A query with nobody to ask ends at once; without this it would wait for somebody, for up to three minutes.
     allowQueryWithZeroPeers: true,
     maxInboundStreams: INBOUND_STREAMS_MAX,
+    alpha: PATH_REQUESTS,
+    disjointPaths: PATHS,
     validators: { [DIRECTORY_NAMESPACE]: (key, record) => shelf.validate(key, record) },
     selectors: { [DIRECTORY_NAMESPACE]: (_key, records) => selectRecord(records) },
   })(behindShelf(components, shelf))

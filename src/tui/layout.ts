@@ -5,6 +5,7 @@
 import { usageHint } from "./commands.ts"
 import { openEntry } from "./model.ts"
 import type { Model } from "./model.ts"
+import { drawn } from "./sanitize.ts"
 import { transcript } from "./transcript.ts"
 import type { Transcript } from "./transcript.ts"
 import type { Draft } from "./widgets/draft.ts"
@@ -44,7 +45,7 @@ export function draftRows(model: Model): readonly WrappedRow[] {
   const width = model.columns - PROMPT_WIDTH - 1
   const found = wrapped.get(model.draft)
   if (found?.width === width) return found.rows
-  const rows = wrapRows(model.draft.text, width)
+  const rows = wrapRows(drawn(model.draft.text), width)
   wrapped.set(model.draft, { width, rows })
   return rows
 }
@@ -68,11 +69,10 @@ export function layout(model: Model): Layout {
 
 export const transcriptOf = (model: Model): Transcript => transcript(model, layout(model).paneWidth)
 
-/** The row of wrapped text that holds an offset, and the text before it in that row. */
-export function cursorIn(
-  rows: readonly WrappedRow[],
-  cursor: number,
-): { readonly row: number; readonly before: string } {
+/** Which row of the drawn draft holds the cursor, and what stands before it in that row. */
+export function cursorIn(model: Model): { readonly row: number; readonly before: string } {
+  const rows = draftRows(model)
+  const cursor = drawn(model.draft.text.slice(0, model.draft.cursor)).length
   const row = rows.findLastIndex(({ start }) => start <= cursor)
   const at = rows[row]
   return {

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict"
 import { existsSync, readFileSync } from "node:fs"
 import { describe, it } from "node:test"
-import { commandOf } from "../../src/cli/registry.ts"
+import { commandOf, COMMANDS } from "../../src/cli/registry.ts"
 import { parse } from "../../src/cli/parse.ts"
 
 const home = new URL("../../../", import.meta.url)
@@ -73,6 +73,14 @@ describe("README.md", () => {
 describe("the documents", () => {
   for (const name of DOCUMENTS) {
     const text = read(name)
+
+    it(`${name} names commands that are there`, () => {
+      for (const [, spoken = ""] of text.matchAll(/`(?:bin\/)?sotto\s([a-z][^`]*)`/g)) {
+        const said = spoken.replaceAll(/\s+/g, " ")
+        const names = COMMANDS.some(({ id }) => said === id || said.startsWith(`${id} `))
+        assert.ok(names, `sotto ${said}`)
+      }
+    })
 
     it(`${name} names npm scripts that are there`, () => {
       for (const [, script = ""] of text.matchAll(/`npm run ([a-z:]+)/g))

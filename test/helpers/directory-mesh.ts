@@ -72,7 +72,14 @@ type Datastore = KadDHTComponents["datastore"]
 const common = {
   addresses: { listen: ["/ip4/127.0.0.1/tcp/0"] },
   connectionEncrypters: [noise()],
-  connectionManager: { inboundConnectionThreshold: 1000, maxIncomingPendingConnections: 128 },
+  connectionManager: {
+    inboundConnectionThreshold: 1000,
+    maxIncomingPendingConnections: 128,
+    // A machine that is busy with other tests is no reason to fail.
+    dialTimeout: 60_000,
+    inboundUpgradeTimeout: 60_000,
+    addressDialTimeout: 60_000,
+  },
   connectionMonitor: { enabled: false },
   nodeInfo: { name: "test", version: "1", userAgent: "test/1" },
 }
@@ -188,7 +195,7 @@ async function knows(a: AnyPeer, b: AnyPeer): Promise<void> {
   const table = (a.services.dht as SingleKadDHT).routingTable as unknown as EventTarget & {
     find(peer: AnyPeer["peerId"]): Promise<unknown>
   }
-  const signal = AbortSignal.timeout(20_000)
+  const signal = AbortSignal.timeout(60_000)
   while ((await table.find(b.peerId)) === undefined) {
     signal.throwIfAborted()
     await new Promise<void>((resolve) => {
@@ -202,11 +209,8 @@ async function knows(a: AnyPeer, b: AnyPeer): Promise<void> {
 /** `count` peers, each connected to every other. */
 export async function startMesh(count: number, clock: Clock): Promise<Peer[]> {
   const peers = await Promise.all(Array.from({ length: count }, () => startPeer(clock)))
-  await Promise.all(
-    peers.flatMap(({ libp2p }, i) =>
-      peers.slice(0, i).map((other) => connect(libp2p, other.libp2p)),
-    ),
-  )
+  for (const [i, { libp2p }] of peers.entries())
+    for (const other of peers.slice(0, i)) await connect(libp2p, other.libp2p)
   return peers
 }
 

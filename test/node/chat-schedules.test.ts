@@ -174,19 +174,20 @@ afterEach(async () => {
 
 describe("whatever happens between three people", () => {
   it("ends in one transcript for every pair: nothing twice, nothing lost, nothing elsewhere", async () => {
-    await fc.assert(
-      fc
-        .asyncProperty(fc.array(step, { minLength: 8, maxLength: 40 }), async (steps) => {
-          run = await new Run().begin()
-          for (const each of steps) await run.perform(each)
-          await run.settle()
-          await run.check()
-        })
-        .afterEach(async () => {
-          await run?.world.stop()
-          run = undefined
-        }),
-      { numRuns: Number(process.env["SCHEDULES"] ?? 8), endOnFailure: true },
+    const schedule = fc.asyncProperty(
+      fc.array(step, { minLength: 8, maxLength: 40 }),
+      async (steps) => {
+        await run?.world.stop()
+        run = await new Run().begin()
+        for (const each of steps) await run.perform(each)
+        await run.settle()
+        await run.check()
+      },
     )
+    // No shrinking: how the three interleave is not part of the schedule, and a shorter one proves little.
+    await fc.assert(schedule, {
+      numRuns: Number(process.env["SCHEDULES"] ?? 8),
+      endOnFailure: true,
+    })
   })
 })

@@ -51,7 +51,7 @@ describe("directory: eight peers on loopback", () => {
   before(async () => {
     peers = await startMesh(8, clock)
     hostile = await startHostilePeer()
-    await Promise.all(peers.map(({ libp2p }) => connect(hostile, libp2p)))
+    for (const { libp2p } of peers) await connect(hostile, libp2p)
   })
   after(async () => {
     await Promise.all([...peers.map((peer) => peer.stop()), hostile.stop()])

@@ -43,6 +43,18 @@ test("text and Enter in one chunk are a message, as a slow line delivers them", 
   await app.tty.until(/me │ one\n.*me │ two\n.*me │ three/)
 })
 
+test("what is typed is sent to the letter, and shown harmless", async () => {
+  const api = new FakeApi()
+  api.past("bob", "hi")
+  await using app = start(api)
+  await app.tty.until("hi")
+  const sending = api.called("messages.send")
+  app.tty.type("👨‍👩‍👧 ab\u202ecd")
+  await app.tty.until("> 👨👩👧 abcd")
+  app.tty.type("\r")
+  assert.equal(((await sending).params as { text: string }).text, "👨‍👩‍👧 abcd")
+})
+
 test("what cannot be queued goes back into the composer, with the reason", async () => {
   const api = new FakeApi()
   api.past("bob", "hi")
@@ -159,7 +171,7 @@ test("reading is what is on screen in a window that is looked at", async () => {
   api.theySay("bob", "you are away")
   await app.tty.until(/ new ─+\n.*you are away/)
   assert.equal(api.count("threads.read"), 1, "not read: nobody looked")
-  assert.ok(app.tty.written().includes("\x07"), "but heard")
+  await app.tty.until(() => app.tty.written().includes("\x07"))
   const again = api.called("threads.read")
   app.tty.type("\x1b[I")
   await again

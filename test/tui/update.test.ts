@@ -165,7 +165,9 @@ function checkDrawn(model: Model): void {
   )
   const rows = messageRows(model, parts)
   assert.ok(rows.length <= Math.max(parts.messageRows, 6))
-  for (const row of rows) assert.ok(rowCells(row) <= Math.max(parts.paneWidth, 60), rowText(row))
+  // Below 40 columns a page says that the window is too small; the sentences of an empty chat are cut where they end.
+  if (model.history !== null && model.history.messages.length > 0)
+    for (const row of rows) assert.ok(rowCells(row) <= parts.paneWidth, rowText(row))
   assert.ok(rowCells(statusLine(model, model.columns)) <= model.columns)
   const cursor = chatCursor(model)
   assert.ok(cursor.x < model.columns && cursor.y >= 0 && cursor.y < model.rows)
@@ -202,7 +204,7 @@ test("whatever happens, in whatever order, there is a screen that fits and nothi
         }
       },
     ),
-    { numRuns: 60 },
+    { numRuns: Number(process.env["SOTTO_FUZZ_RUNS"] ?? 60) },
   )
 })
 

@@ -78,7 +78,7 @@ function composerRows(model: Model, { composerRows: height, requestRows }: Layou
 /** The composer shows the rows around its cursor. */
 function firstRow(model: Model, height: number): number {
   const rows = draftRows(model)
-  const { row } = cursorIn(rows, model.draft.cursor)
+  const { row } = cursorIn(model)
   return Math.max(0, Math.min(row - height + 1, rows.length - height))
 }
 
@@ -100,7 +100,7 @@ function requestRows(model: Model): Row[] {
 
 export function chatCursor(model: Model): Cursor {
   const { composerRows: height } = layout(model)
-  const { row, before } = cursorIn(draftRows(model), model.draft.cursor)
+  const { row, before } = cursorIn(model)
   return {
     x: Math.min(model.columns - 1, 2 + cells(before)),
     y: model.rows - height + row - firstRow(model, height),

@@ -8,7 +8,7 @@ import type { Row } from "../rows.ts"
 import { progressText } from "../widgets/status-line.ts"
 import { fieldRow, settledRow } from "../widgets/field.ts"
 import type { FieldView } from "../widgets/field.ts"
-import { strengthOf } from "../widgets/setup.ts"
+import { offersInviter, strengthOf } from "../widgets/setup.ts"
 import type { Setup, SetupStep } from "../widgets/setup.ts"
 import { codeRows } from "./code.ts"
 import type { Page } from "./page.tsx"
@@ -120,7 +120,11 @@ function finishedPage(model: Model, setup: Setup): Page {
   const trouble = setup.error ?? model.notice?.text ?? null
   const said =
     trouble ??
-    (setup.adding ? "Adding …" : "Paste a friend's code and press Enter, or just Enter to go on.")
+    (setup.adding
+      ? "Adding …"
+      : offersInviter(setup)
+        ? "Enter adds whoever invited you. Ctrl-U, and then Enter, goes on without."
+        : "Paste a friend's code and press Enter, or just Enter to go on.")
   const below = wrap(said, model.columns - 2).map((text) =>
     line(` ${text}`, trouble === null ? "dim" : "bad"),
   )
