@@ -31,7 +31,7 @@ import type { Outgoing, Waiting } from "./chat-records.ts"
 export const ONE_ENVELOPE_CONTENT_BYTES = 1_900
 /** Texts looked at for one envelope; no more would fit. */
 const TOGETHER_MAX = 64
-/** Texts that may wait in all threads together; the next one is refused with QUEUE_FULL. */
+/** Texts and envelopes that may wait in all threads together; the next text is refused with QUEUE_FULL. */
 export const WAITING_MAX = 10_000
 /** Receipts of one moment travel together. */
 const RECEIPT_DELAY_MS = 60
@@ -124,7 +124,7 @@ export class Outbox {
       if (thread?.peer === peer) return { thread, message: known.message }
       throw new ApiError("BAD_PARAMS", "another thread has a message of this id")
     }
-    if (this.#waiting >= WAITING_MAX)
+    if (this.unsent >= WAITING_MAX)
       throw new ApiError("QUEUE_FULL", `${WAITING_MAX} messages are waiting already`)
     const thread = tick(this.#book.threadWith(peer))
     const { lamport } = thread
@@ -195,6 +195,7 @@ export class Outbox {
     } catch (error) {
       if (this.#stopping.signal.aborted) return
       this.#parts.log(`sending stopped: ${String(error)}`)
+      this.#offerLater()
       this.#kickAfter(OFFER_AGAIN_MS, { id: new Uint8Array(Buffer.from(thread, "hex")) })
     }
   }
