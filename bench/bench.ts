@@ -22,6 +22,12 @@ export function median(values: readonly number[]): number {
   return (low + high) / 2
 }
 
+/** The value that this share of all does not exceed: `quantile(values, 0.99)` is the 99th percentile. */
+export function quantile(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  return sorted[Math.ceil(share * sorted.length) - 1] ?? NaN
+}
+
 /** How long one measurement of a repeated call goes on: long against the clock and a garbage collection. */
 const MEASURE_MS = 60
 const RUNS = 7

@@ -7,9 +7,12 @@ import { availableParallelism, cpus, totalmem } from "node:os"
 import type { Bench, Result } from "./bench.ts"
 
 const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
+  chat: async () => (await import("./chat.ts")).chatBench,
   directory: async () => (await import("./directory.ts")).directoryBench,
+  envelope: async () => (await import("./envelope.ts")).envelopeBench,
   primitives: async () => (await import("./primitives.ts")).primitivesBench,
   start: async () => (await import("./start.ts")).startBench,
+  tui: async () => (await import("./tui.ts")).tuiBench,
 }
 
 /** Enough to compare by: processor, how many of them, memory, system. */

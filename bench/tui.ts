@@ -9,13 +9,7 @@ import { PassThrough, Writable } from "node:stream"
 import type { ReadStream, WriteStream } from "node:tty"
 import { fileURLToPath } from "node:url"
 import { FakeApi } from "../test/tui/fake-api.ts"
-
-interface Result {
-  readonly metric: string
-  readonly value: number
-  readonly unit: string
-  readonly runs: number
-}
+import type { Bench, Result } from "./bench.ts"
 
 const MESSAGES = 100_000
 const MESSAGES_PER_SECOND = 50
@@ -121,7 +115,7 @@ async function firstFrame(): Promise<number> {
   return ms
 }
 
-export async function run(): Promise<readonly Result[]> {
+async function run(): Promise<Result[]> {
   const keys = await keyTimes()
   const frames: number[] = []
   for (let i = 0; i < FIRST_FRAMES; i++) frames.push(await firstFrame())
@@ -134,4 +128,4 @@ export async function run(): Promise<readonly Result[]> {
   ]
 }
 
-export const tuiBench = { name: "tui", run }
+export const tuiBench: Bench = { name: "tui", run }

@@ -21,7 +21,8 @@ export const ADMISSION_BYTES = 384
 export const TAG_BYTES = 16
 
 const KEM_AT = ADMISSION_BYTES
-const TAG_AT = KEM_AT + 1568
+/** Where the tag lies in an envelope. */
+export const TAG_AT = KEM_AT + 1568
 const BODY_AT = TAG_AT + TAG_BYTES
 const GCM_TAG_BYTES = 16
 /** The one nonce: every key seals exactly one message. */

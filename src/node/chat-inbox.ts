@@ -19,13 +19,14 @@ import { decodeHello } from "../chat/hello.ts"
 import { received } from "../chat/thread.ts"
 import type { Address } from "../crypto/address.ts"
 import { type Bytes, toHex } from "../crypto/bytes.ts"
-import { type IntroPrivate, openIntro, tagOf } from "../crypto/envelope.ts"
+import { type IntroPrivate, openIntro } from "../crypto/envelope.ts"
 import { CryptoError } from "../crypto/errors.ts"
-import { decodeFragment, type Fragment, join } from "../crypto/fragment.ts"
+import { decodeFragment } from "../crypto/fragment.ts"
 import { introPrivate } from "../crypto/identity.ts"
 import { groupIdOf, joinFromWelcome, members } from "../crypto/session.ts"
 import { type ChatBook, Step } from "./chat-book.ts"
 import type { Outbox } from "./chat-outbox.ts"
+import { Partials, STRANGERS } from "./chat-partials.ts"
 import type { ChatParts } from "./chat-parts.ts"
 import type { Kept } from "./shelf.ts"
 import type { Hit } from "./tag-map.ts"
@@ -33,12 +34,13 @@ import type { Hit } from "./tag-map.ts"
 const PAGE = 128
 /** Foreign envelopes looked at before other work gets its turn: about 8 ms of decapsulations. */
 const SLICE = 100
-/** Payloads of first contact in the making; one more, and the oldest is dropped. Strangers can open as many as they mine for. */
-const INTRO_PARTIALS_MAX = 64
-/** Channels that wait for their peer's card. More strangers than that at once are not let in until some are settled. */
-const UNTRUSTED_MAX = 1_000
+/**
+ * Channels that wait for their peer's card. One more stranger, and the one who waits longest is dropped: who can be found is found within
+ * seconds, and claims that nobody can vouch for must not shut out those that come after them.
+ */
+export const UNTRUSTED_MAX = 256
 /** Unread texts of a stranger that was not accepted; later ones are dropped and never confirmed. */
-const REQUEST_MESSAGES_MAX = 1_000
+export const REQUEST_MESSAGES_MAX = 1_000
 
 export interface InboxEvents {
   /** A stranger's group was joined; whether they are who they claim must be found out. */
@@ -51,7 +53,7 @@ export class Inbox {
   readonly #outbox: Outbox
   readonly #events: InboxEvents
   readonly #intro: readonly IntroPrivate[]
-  readonly #introPartials: Bytes[] = []
+  readonly #partials: Partials
   #cursor = 0
   #draining: Promise<void> | undefined
   #more = false
@@ -64,10 +66,12 @@ export class Inbox {
     this.#events = events
     const { intro, oldIntro } = parts.identity
     this.#intro = [intro, ...oldIntro].map(introPrivate)
+    this.#partials = new Partials(book.records)
   }
 
   async load(): Promise<void> {
     this.#cursor = await this.#book.records.cursor()
+    await this.#partials.load((from) => from === STRANGERS || this.#book.channels.has(from))
     // A crash may have come between learning new tags and looking them up among what was there already.
     for (const channel of this.#book.channels.values())
       if (channel.trusted) await this.#catchUp(this.#book.tags.tagsOf(toHex(channel.groupId)))
@@ -120,7 +124,7 @@ export class Inbox {
   }
 
   async #look({ seq, id, bytes }: Kept): Promise<void> {
-    const hit = this.#book.tags.find(toHex(tagOf(bytes)))
+    const hit = this.#book.tags.find(bytes)
     if (hit !== undefined) await this.#ours(hit, id, bytes, seq)
     else {
       const opened = this.#tryIntro(bytes)
@@ -141,7 +145,7 @@ export class Inbox {
   async #catchUp(tags: readonly Bytes[]): Promise<void> {
     const open = [...tags]
     for (let tag = open.shift(); tag !== undefined; tag = open.shift()) {
-      const hit = this.#book.tags.find(toHex(tag))
+      const hit = this.#book.tags.find(tag, 0)
       if (hit === undefined) continue
       for (const { id, bytes } of await this.#parts.mailbox.byTag(tag)) {
         open.push(...(await this.#open(hit, id, bytes, undefined)))
@@ -164,8 +168,9 @@ export class Inbox {
       if (opened === undefined) return []
       const step = this.#stepAt(cursor)
       step.channels.set(hit.group, opened.channel)
-      const source = `${hit.group} ${hit.at.epoch} ${hit.at.leaf}`
-      const payload = opened.fragment && (await this.#whole(step, source, opened.fragment))
+      const under = `${hit.at.epoch} ${hit.at.leaf}`
+      const payload =
+        opened.fragment && (await this.#partials.add(step.ops, hit.group, under, opened.fragment))
       if (payload !== undefined) {
         const read = await readPayload(opened.channel, hit.at.leaf, payload)
         await this.#take(step, hit.group, opened.channel, id, read)
@@ -174,27 +179,18 @@ export class Inbox {
     })
   }
 
-  /** The payload when this fragment completes it; otherwise what is there so far is kept with the step. */
-  async #whole(step: Step, source: string, fragment: Fragment): Promise<Bytes | undefined> {
-    if (fragment.count === 1) return fragment.data
-    const { records } = this.#book
-    const joined = join(await records.partial(source, fragment.transfer), fragment)
-    if (joined instanceof Uint8Array) {
-      step.ops.push(records.delPartial(source, fragment.transfer))
-      return joined
-    }
-    step.ops.push(records.putPartial(source, fragment.transfer, joined))
-    return undefined
-  }
-
   async #take(step: Step, group: string, channel: Channel, id: Bytes, read: Read): Promise<void> {
     switch (read.kind) {
       case "ignored":
         this.#parts.log(`a member's message was ignored: ${read.code}`)
         return
-      case "commit":
-        step.channels.set(group, hold(channel, { envelope: id, next: read.next }))
+      case "commit": {
+        const held = hold(channel, { envelope: id, next: read.next })
+        // Where arriving is being ordered, both are one step: a crash between them would leave the commit held for ever.
+        const counts = this.#parts.order === "arrival" ? await advance(held, id) : undefined
+        step.channels.set(group, counts ?? held)
         return
+      }
       case "contents":
         step.channels.set(group, read.channel)
         for (const content of read.contents) await this.#apply(step, channel.peer, content)
@@ -229,24 +225,23 @@ export class Inbox {
     const channel = await this.#book.turns.run(async () => {
       const step = this.#stepAt(cursor)
       const fragment = soundly(() => decodeFragment(plaintext))
-      const payload = fragment && (await this.#wholeIntro(step, fragment))
+      const payload = fragment && (await this.#partials.add(step.ops, STRANGERS, "", fragment))
       const joined = payload && (await this.#join(payload))
-      if (joined !== undefined) step.channels.set(toHex(joined.groupId), joined)
+      if (joined !== undefined) {
+        this.#makeRoom(step)
+        step.channels.set(toHex(joined.groupId), joined)
+      }
       await this.#book.commit(step)
       return joined
     })
     if (channel !== undefined) this.#events.introduced(channel)
   }
 
-  async #wholeIntro(step: Step, fragment: Fragment): Promise<Bytes | undefined> {
-    const payload = await this.#whole(step, "intro", fragment)
-    if (payload !== undefined || fragment.count === 1) return payload
-    const { records } = this.#book
-    const known = this.#introPartials.some((each) => toHex(each) === toHex(fragment.transfer))
-    if (!known) this.#introPartials.push(fragment.transfer)
-    const oldest = this.#introPartials.length > INTRO_PARTIALS_MAX && this.#introPartials.shift()
-    if (oldest) step.ops.push(records.delPartial("intro", oldest))
-    return undefined
+  /** For one more channel that nobody has vouched for. */
+  #makeRoom(step: Step): void {
+    const waiting = Array.from(this.#book.channels).filter(([, { trusted }]) => !trusted)
+    const surplus = waiting.slice(0, Math.max(0, waiting.length + 1 - UNTRUSTED_MAX))
+    for (const [group] of surplus) step.channels.set(group, null)
   }
 
   /** The group a stranger made for the two of us, when it is one; nobody is believed yet. */
@@ -254,8 +249,6 @@ export class Inbox {
     const hello = soundly(() => decodeHello(payload))
     if (hello === undefined || hello.from === this.#book.me) return undefined
     if (this.#book.contacts.get(hello.from)?.standing === "blocked") return undefined
-    const untrusted = Array.from(this.#book.channels.values()).filter(({ trusted }) => !trusted)
-    if (untrusted.length >= UNTRUSTED_MAX) return undefined
     const joined = await joinFromWelcome(hello.welcome, this.#parts.identity.lastResort)
     if (joined.kind === "ignored") {
       this.#parts.log(`a first contact was ignored: ${joined.code}`)
@@ -284,6 +277,12 @@ export class Inbox {
       }
       return this.#book.commit(step, { sync: true })
     })
+  }
+
+  /** This channel goes, and with `step` what was begun in it. */
+  forget(step: Step, group: string): void {
+    step.channels.set(group, null)
+    step.ops.push(...this.#partials.forget(group))
   }
 
   /** Texts may have come under these tags before they were expected. */

@@ -21,7 +21,7 @@ import { type ChatThread, paid, tick } from "../chat/thread.ts"
 import type { Address } from "../crypto/address.ts"
 import { type Bytes, toHex, utf8 } from "../crypto/bytes.ts"
 import { envelopeId } from "../crypto/envelope.ts"
-import { updateSelf } from "../crypto/session.ts"
+import { epochOf, updateSelf } from "../crypto/session.ts"
 import { ApiError } from "./api/errors.ts"
 import { type ChatBook, Step } from "./chat-book.ts"
 import type { ChatParts } from "./chat-parts.ts"
@@ -54,9 +54,13 @@ export class Outbox {
   readonly #outgoing = new Map<string, Outgoing>()
   readonly #pumping = new Map<string, Promise<void>>()
   readonly #again = new Set<string>()
+  /** Sealed, and not written yet because something failed: the same envelopes go out later, or a counter would stay unused. */
+  readonly #stuck = new Map<string, Batch>()
   readonly #timers = new Set<() => void>()
   /** Threads in which we have not said yet what we call ourselves. */
   readonly #greetings = new Set<string>()
+  /** Groups in which a key update is being made. */
+  readonly #updating = new Set<string>()
   #waiting = 0
   #cancelOffer: () => void = () => undefined
 
@@ -168,7 +172,11 @@ export class Outbox {
 
   /** Receipts are owed: they leave together, a moment from now, or with the next text. */
   kickSoon(thread: Pick<ChatThread, "id">): void {
-    const cancel = this.#parts.clock.after(RECEIPT_DELAY_MS, () => {
+    this.#kickAfter(RECEIPT_DELAY_MS, thread)
+  }
+
+  #kickAfter(ms: number, thread: Pick<ChatThread, "id">): void {
+    const cancel = this.#parts.clock.after(ms, () => {
       this.#timers.delete(cancel)
       this.kick(thread)
     })
@@ -178,12 +186,16 @@ export class Outbox {
   async #pump(thread: string): Promise<void> {
     try {
       while (!this.#stopping.signal.aborted) {
-        const batch = await this.#book.turns.run(() => this.#seal(thread))
+        const stuck = this.#stuck.get(thread)
+        const batch = stuck ?? (await this.#book.turns.run(() => this.#seal(thread)))
         if (batch === undefined) return
+        this.#stuck.set(thread, batch)
         await this.#dispatch(thread, batch)
       }
     } catch (error) {
-      if (!this.#stopping.signal.aborted) this.#parts.log(`sending stopped: ${String(error)}`)
+      if (this.#stopping.signal.aborted) return
+      this.#parts.log(`sending stopped: ${String(error)}`)
+      this.#kickAfter(OFFER_AGAIN_MS, { id: new Uint8Array(Buffer.from(thread, "hex")) })
     }
   }
 
@@ -232,11 +244,32 @@ export class Outbox {
       step.ops.push(...batch.waiting.map(records.delWaiting), ...outgoing.map(records.putOutgoing))
       await this.#book.commit(step, { sync: true })
     })
-    const rest = (this.#lines.get(thread) ?? []).slice(batch.waiting.length)
+    this.#stuck.delete(thread)
+    this.#unline(thread, new Set(batch.waiting))
+    await this.#postAll(outgoing)
+  }
+
+  #unline(thread: string, gone: ReadonlySet<Waiting>): void {
+    const line = this.#lines.get(thread) ?? []
+    const rest = line.filter((each) => !gone.has(each))
     if (rest.length === 0) this.#lines.delete(thread)
     else this.#lines.set(thread, rest)
-    this.#waiting -= batch.waiting.length
-    await this.#postAll(outgoing)
+    this.#waiting -= line.length - rest.length
+  }
+
+  /** The thread goes: so does, with `step`, what waits in it and what no peer has taken. Within a turn. */
+  forget(step: Step, thread: Pick<ChatThread, "id">): void {
+    const id = toHex(thread.id)
+    const line = this.#lines.get(id) ?? []
+    step.ops.push(...line.map(this.#book.records.delWaiting))
+    this.#unline(id, new Set(line))
+    this.#stuck.delete(id)
+    this.#greetings.delete(id)
+    for (const [name, out] of this.#outgoing) {
+      if (toHex(out.thread) !== id) continue
+      this.#outgoing.delete(name)
+      step.ops.push(this.#book.records.delOutgoing(out.id))
+    }
   }
 
   #admitAll(envelopes: readonly Bytes[]): Promise<Bytes[]> {
@@ -269,26 +302,41 @@ export class Outbox {
 
   /** Commits a key update of our own in a channel; it counts when its last envelope is ordered. */
   async update(group: string, thread: Pick<ChatThread, "id">): Promise<void> {
+    // From sealing to holding takes a while (admission), in which the same update may be asked for again.
+    if (this.#updating.has(group)) return
+    this.#updating.add(group)
+    try {
+      await this.#update(group, thread)
+    } finally {
+      this.#updating.delete(group)
+    }
+  }
+
+  async #update(group: string, thread: Pick<ChatThread, "id">): Promise<void> {
     const sealed = await this.#book.turns.run(async () => {
       const channel = this.#book.channels.get(group)
       if (channel === undefined || channel.held.length > 0) return undefined
+      const epoch = epochOf(channel.state)
       const { commit, next } = await updateSelf(channel.state)
       const made = sealMessage(channel, this.#parts.meshId, commit)
       this.#book.channels.set(group, made.channel)
-      return { envelopes: made.envelopes, next }
+      return { envelopes: made.envelopes, next, epoch }
     })
     if (sealed === undefined) return
     const outgoing = this.#outgoingOf(thread.id, await this.#admitAll(sealed.envelopes), [])
     const last = outgoing.at(-1)
-    await this.#book.turns.run(async () => {
+    const held = await this.#book.turns.run(async () => {
       const channel = this.#book.channels.get(group)
-      if (channel === undefined || last === undefined) return
+      if (channel === undefined || last === undefined) return false
+      // Another commit was ordered meanwhile: this one belongs to an epoch that is over, and never leaves.
+      if (epochOf(channel.state) !== sealed.epoch) return false
       const step = new Step()
       step.channels.set(group, heldBy(channel, last.id, sealed.next))
       step.ops.push(...outgoing.map(this.#book.records.putOutgoing))
       await this.#book.commit(step, { sync: true })
+      return true
     })
-    await this.#postAll(outgoing)
+    if (held) await this.#postAll(outgoing)
   }
 
   async #postAll(outgoing: readonly Outgoing[]): Promise<void> {
