@@ -162,7 +162,7 @@ export class Mailbox {
   }
 
   /** Envelopes under this tag, 16 bytes. */
-  byTag(tag: Bytes): Promise<readonly { id: Bytes; bytes: Bytes }[]> {
+  byTag(tag: Bytes): Promise<readonly Kept[]> {
     return this.#shelf.byTag(tag)
   }
 
@@ -170,14 +170,15 @@ export class Mailbox {
   async admit(envelope: Bytes, origin: Origin): Promise<Verdict> {
     const { verdict, id } = await this.#judge(envelope, origin)
     if (verdict.verdict !== "accept" || id === undefined) return verdict
-    await this.#shelf.keep(id, envelope, { sync: origin.from === "local" })
+    await this.#shelf.keep(id, envelope)
     if (origin.from === "sync") this.#rememberSynced(id)
     return verdict
   }
 
   /**
-   * Stores an own envelope durably, then publishes it. Harmless when repeated: what is stored already is only published. Throws
-   * MailboxError NOT_ADMITTED, StoreError.
+   * Stores an own envelope, then publishes it. Harmless when repeated: what is stored already is only published. Whoever posts has
+   * it on the disk and posts it again until a peer has it, so it is not written through here a second time. Throws MailboxError
+   * NOT_ADMITTED, StoreError.
    */
   async post(envelope: Bytes): Promise<Posted> {
     const verdict = await this.admit(envelope, LOCAL)
