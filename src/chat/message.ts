@@ -27,6 +27,20 @@ export interface ChatMessage {
   readonly late: boolean
 }
 
+/** Authors are few, and each of their messages has a position. At the limit it starts over. */
+const AUTHORS_MAX = 1024
+const authors = new Map<Address, Bytes>()
+
+/** 4 bytes. */
+function authorOrder(author: Address): Bytes {
+  const before = authors.get(author)
+  if (before !== undefined) return before
+  const order = labelledHash("author order", addressBytes(author)).slice(0, 4)
+  if (authors.size >= AUTHORS_MAX) authors.clear()
+  authors.set(author, order)
+  return order
+}
+
 /** 26 bytes that sort as the thread reads. */
 export function positionOf({
   lamport,
@@ -37,7 +51,7 @@ export function positionOf({
     .u16(Math.floor(lamport / 2 ** 32))
     .u32(lamport % 2 ** 32)
     .finish()
-  return concat(clock, labelledHash("author order", addressBytes(author)).subarray(0, 4), id)
+  return concat(clock, authorOrder(author), id)
 }
 
 export const positionText = (message: ChatMessage) => toHex(positionOf(message))

@@ -12,6 +12,7 @@ import { ApiError } from "./api/errors.ts"
 import { type ChatBook, Step } from "./chat-book.ts"
 import type { ChatParts } from "./chat-parts.ts"
 import type { Waiting } from "./chat-records.ts"
+import type { SealedOp } from "./sealed.ts"
 
 /** Texts that may wait in all threads together; the next one is refused with QUEUE_FULL. */
 export const WAITING_MAX = 10_000
@@ -32,10 +33,15 @@ interface Asked {
   readonly done: { resolve(said: Said): void; reject(error: unknown): void }
 }
 
-/** In line, and not known to be on the disk. */
-interface Unsure {
+interface InLine {
   readonly said: Said
   readonly waiting: Waiting
+  /** What writes the message and its place in line. */
+  readonly rows: readonly SealedOp[]
+}
+
+/** In line, and not known to be on the disk. */
+interface Unsure extends InLine {
   readonly done: { resolve(): void; reject(error: unknown): void }
   readonly durable: Promise<void>
 }
@@ -107,7 +113,7 @@ export class Line {
     const step = new Step()
     const known = await Promise.all(asked.map(({ id }) => this.#book.records.findMessage(id)))
     const here = new Map<string, Said>()
-    const fresh: { asked: Asked; said: Said; waiting: Waiting }[] = []
+    const fresh: { asked: Asked; inLine: InLine }[] = []
     for (const [i, each] of asked.entries()) {
       const found = known[i]
       const thread = found && this.#book.threads.get(toHex(found.thread))
@@ -117,20 +123,21 @@ export class Line {
       else if (this.#length + fresh.length >= WAITING_MAX)
         each.done.reject(new ApiError("QUEUE_FULL", `${WAITING_MAX} messages are waiting already`))
       else {
-        const next = this.#next(step, each)
-        here.set(toHex(each.id), next.said)
-        fresh.push({ asked: each, ...next })
+        const inLine = this.#next(step, each)
+        here.set(toHex(each.id), inLine.said)
+        fresh.push({ asked: each, inLine })
       }
     }
     await this.#book.commit(step)
-    for (const { asked: each, said, waiting } of fresh) {
-      this.#lineUp(waiting)
-      this.#beUnsure(said, waiting)
-      each.done.resolve(said)
+    for (const { asked: each, inLine } of fresh) {
+      this.#lineUp(inLine.waiting)
+      this.#beUnsure(inLine)
+      each.done.resolve(inLine.said)
     }
   }
 
-  #next(step: Step, { peer, id, text }: Asked): { said: Said; waiting: Waiting } {
+  #next(step: Step, { peer, id, text }: Asked): InLine {
+    const { records } = this.#book
     const before = this.#book.threadWith(peer)
     const thread = tick(step.threads.get(toHex(before.id)) ?? before)
     const { lamport } = thread
@@ -140,9 +147,10 @@ export class Line {
     const content: Content = { kind: "text", id, sentAtMs, lamport, text }
     const waiting = { thread: thread.id, position: positionOf(message), content }
     step.threads.set(toHex(thread.id), thread)
-    step.messages.push({ thread, message, fresh: true })
-    step.ops.push(this.#book.records.putWaiting(waiting))
-    return { said: { thread, message }, waiting }
+    const [putWaiting, rows] = [records.putWaiting(waiting), records.putMessage(thread.id, message)]
+    step.messages.push({ thread, message, fresh: true, rows })
+    step.ops.push(putWaiting)
+    return { said: { thread, message }, waiting, rows: [...rows, putWaiting] }
   }
 
   #lineUp(waiting: Waiting): void {
@@ -153,17 +161,12 @@ export class Line {
     this.#length++
   }
 
-  #beUnsure(said: Said, waiting: Waiting): void {
-    const { promise: durable, ...done } = Promise.withResolvers<undefined>()
+  #beUnsure(inLine: InLine): void {
+    const { promise: durable, resolve, reject } = Promise.withResolvers<undefined>()
     // whoever asks for it hears of it; here nobody may be asking
     durable.catch(() => undefined)
-    const unsure = {
-      said,
-      waiting,
-      durable,
-      done: { ...done, resolve: () => done.resolve(undefined) },
-    }
-    this.#unsure.set(toHex(said.message.id), unsure)
+    const done = { resolve: () => resolve(undefined), reject }
+    this.#unsure.set(toHex(inLine.said.message.id), { ...inLine, durable, done })
     this.#cancelSecuring ??= this.#parts.clock.after(SECURE_AFTER_MS, () => void this.#secure())
   }
 
@@ -180,7 +183,7 @@ export class Line {
       await this.#book.turns.run(async () => {
         all = Array.from(this.#unsure.values())
         const step = new Step()
-        for (const { said, waiting } of all) this.#rewrite(step, said, waiting)
+        for (const each of all) this.#rewrite(step, each)
         await this.#book.commit(step, { sync: true })
         for (const unsure of all) this.#beSure(unsure)
       })
@@ -193,11 +196,10 @@ export class Line {
   }
 
   /** The whole of it again: LevelDB does not promise that writing this one through takes earlier ones along. */
-  #rewrite({ ops }: Step, { thread, message }: Said, waiting: Waiting): void {
-    const { records } = this.#book
-    const current = this.#book.threads.get(toHex(thread.id)) ?? thread
-    ops.push(records.putThread(current), ...records.putMessage(thread.id, message))
-    ops.push(records.putWaiting(waiting))
+  #rewrite({ ops, threads }: Step, { said: { thread }, rows }: InLine): void {
+    const name = toHex(thread.id)
+    if (!threads.has(name)) threads.set(name, this.#book.threads.get(name) ?? thread)
+    ops.push(...rows)
   }
 
   #beSure({ said, done }: Unsure): void {
@@ -209,7 +211,7 @@ export class Line {
   leave(step: Step, leaving: readonly Waiting[]): void {
     for (const waiting of leaving) {
       const unsure = this.#unsure.get(nameOf(waiting))
-      if (unsure !== undefined) this.#rewrite(step, unsure.said, waiting)
+      if (unsure !== undefined) this.#rewrite(step, unsure)
       step.ops.push(this.#book.records.delWaiting(waiting))
     }
   }
