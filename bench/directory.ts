@@ -4,16 +4,11 @@ import { type Bench, median, type Result } from "./bench.ts"
 
 export const directoryBench: Bench = { name: "directory", run }
 
-const RUNS = 2
+const LOOKUPS = 120
 
 async function run(): Promise<Result[]> {
-  const rounds = []
-  for (let i = 0; i < RUNS; i++) rounds.push(await churn())
-  const timesMs = rounds.flatMap((round) => [...round.timesMs]).sort((a, b) => a - b)
-  const [asked, found] = rounds.reduce(
-    ([a, f], round) => [a + round.asked, f + round.found],
-    [0, 0],
-  )
+  const { asked, found, timesMs: unsorted } = await churn(LOOKUPS)
+  const timesMs = unsorted.toSorted((a, b) => a - b)
   const p99 = timesMs[Math.ceil(0.99 * timesMs.length) - 1] ?? NaN
   return [
     { metric: "directory.lookup_p50_ms", value: median(timesMs), unit: "ms", runs: timesMs.length },

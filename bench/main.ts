@@ -13,6 +13,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   history: async () => (await import("./history.ts")).historyBench,
   primitives: async () => (await import("./primitives.ts")).primitivesBench,
   start: async () => (await import("./start.ts")).startBench,
+  tui: async () => (await import("./tui.ts")).tuiBench,
 }
 
 /** Enough to compare by: processor, how many of them, memory, system. */

@@ -8,11 +8,9 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
-import { fileURLToPath } from "node:url"
-import { nodeOf, startCluster, type Cluster } from "../scripts/testnet/cluster.ts"
+import { nodeOf, PROGRAM, startCluster, type Cluster } from "../scripts/testnet/cluster.ts"
 import { median, type Bench, type Result } from "./bench.ts"
 
-const CLI = fileURLToPath(new URL("../src/cli/main.js", import.meta.url))
 const START_RUNS = 7
 const SEND_RUNS = 15
 /** A new mesh talks more than an idle one: peers introduce themselves, the directory fills. */
@@ -82,7 +80,7 @@ async function send(cluster: Cluster): Promise<Result> {
   const [alice, bob] = [nodeOf(cluster, 0), nodeOf(cluster, 1)]
   const { address } = await (await bob.api()).call("id", {})
   await (await alice.api()).call("contacts.add", { code: address, name: "bob" })
-  const args = [CLI, ...alice.arguments, "send", "bob", "-m", "x".repeat(256)]
+  const args = [PROGRAM, ...alice.arguments, "send", "bob", "-m", "x".repeat(256)]
   return result("start.cli_send_ms", "ms", await repeat(SEND_RUNS, () => timed(args)))
 }
 
@@ -101,7 +99,8 @@ async function idle(cluster: Cluster): Promise<Result[]> {
   if (before === null) return []
   const began = performance.now()
   await sleep(IDLE_MS)
-  const after = traffic() ?? before
+  const after = traffic()
+  if (after === null) throw new Error("ss counted once and then no more")
   const elapsed = performance.now() - began
   const values = cluster.nodes.map(({ pid = 0 }) => {
     const bytes = (after.get(pid) ?? 0) - (before.get(pid) ?? 0)
@@ -112,7 +111,7 @@ async function idle(cluster: Cluster): Promise<Result[]> {
 
 /** Bytes by process id, from `ss`; null where there is none. */
 function traffic(): Map<number, number> | null {
-  const { status, stdout } = spawnSync("ss", ["-tinpH"], { encoding: "utf8" })
+  const { status, stdout } = spawnSync("ss", ["-tinpH"], { encoding: "utf8", maxBuffer: 64 << 20 })
   if (status !== 0) return null
   const bytes = new Map<number, number>()
   let pid = 0

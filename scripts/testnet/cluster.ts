@@ -14,6 +14,8 @@ import { connectApi } from "../../src/node/api/client.ts"
 import type { Api, Status } from "../../src/node/api/types.ts"
 
 export const NODES_MAX = 64
+/** What `bin/sotto` runs. */
+export const PROGRAM = fileURLToPath(new URL("../../bundle/cli/main.js", import.meta.url))
 const START_TIMEOUT_MS = 30_000
 const STOP_TIMEOUT_MS = 20_000
 const LOOK_EVERY_MS = 100
@@ -44,7 +46,7 @@ export interface ClusterOptions {
   readonly directory: string
   /** Names of unprotected identities to make, on the first node, the second, and so on; null for none. */
   readonly identities?: readonly (string | null)[]
-  /** The command line's entry; this build's by default. */
+  /** The command line's entry; `PROGRAM` by default. */
   readonly script?: string
   readonly meshTimeoutMs?: number
   readonly signal?: AbortSignal
@@ -72,7 +74,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     throw new RangeError(`a testnet has 1 to ${NODES_MAX} nodes`)
   const nodes: ClusterNode[] = []
   const stop = async () => {
-    await Promise.all(nodes.map((node) => node.stop()))
+    await Promise.all(nodes.map((node) => node.retire()))
   }
   try {
     for (let at = 0; at < options.nodes; at++) nodes.push(await ClusterNode.prepare(options, at))
@@ -151,6 +153,7 @@ export class ClusterNode {
   #child: Child | null = null
   #ended: Promise<void> = Promise.resolve()
   #wantedEnd = false
+  #retired = false
   #socketPath = ""
   #api: Api | null = null
 
@@ -193,8 +196,8 @@ export class ClusterNode {
   /** Starts the process and waits for its ready line. Rejects with what it said last when it does not come up. */
   async start(): Promise<void> {
     if (this.#child !== null) throw new Error(`node ${this.at + 1} runs already`)
-    const script =
-      this.#options.script ?? fileURLToPath(new URL("../../src/cli/main.js", import.meta.url))
+    if (this.#retired) throw new Error("the cluster has been stopped")
+    const { script = PROGRAM } = this.#options
     const child: Child = spawn(
       process.execPath,
       [
@@ -233,6 +236,12 @@ export class ClusterNode {
   /** Ends it in good order; kills it when that takes too long. */
   async stop(): Promise<void> {
     await this.#end("SIGTERM")
+  }
+
+  /** `stop` for good. */
+  async retire(): Promise<void> {
+    this.#retired = true
+    await this.stop()
   }
 
   /** Ends it in good order unless it has ended, and starts it again on the same data and port. */

@@ -33,6 +33,9 @@ export type Content =
   | { readonly kind: "receipt"; readonly ids: readonly Bytes[] }
   | { readonly kind: "profile"; readonly name: string }
 
+/** The last moment that a date can name: a screen that is told a later one would fail to show it. */
+export const SENT_AT_MAX_MS = 8_640_000_000_000_000
+
 const KINDS = { text: 1, receipt: 2, profile: 3 } as const
 const FIRST_SKIPPED_KIND = 128
 const CONTENT_BYTES_MAX = 32 * 1024
@@ -80,6 +83,7 @@ function decodeContent(kind: number, read: Reader): Content {
     case KINDS.text: {
       const id = read.raw(MESSAGE_ID_BYTES)
       const sentAtMs = read.u64()
+      if (sentAtMs > SENT_AT_MAX_MS) throw new CryptoError("BAD_ENCODING", "no such moment")
       const lamport = read.u16() * 2 ** 32 + read.u32()
       if (read.left > TEXT_BYTES_MAX) throw new CryptoError("TOO_LARGE", "text too long")
       return { kind: "text", id, sentAtMs, lamport, text: fromUtf8(read.raw(read.left)) }

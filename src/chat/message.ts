@@ -1,16 +1,16 @@
 /**
- * A message as it is kept, and the order of a thread while no ledger gives one: by Lamport clock, then author, then id, which is the
- * same at everybody who has the same messages. The position is 26 bytes: Lamport 6 ‖ hash of the author 4 ‖ id 16.
+ * A message as it is kept, and the order of a thread while no ledger gives one: by Lamport clock, then id, which is the same at
+ * everybody who has the same messages. The position is 22 bytes: Lamport 6 ‖ id 16. It is a key in the store, where it must sort and
+ * so cannot be blinded: nothing in it may be computed from an address.
  */
 import { type Address, addressBytes, addressFromBytes } from "../crypto/address.ts"
-import { type Bytes, concat, Reader, toHex, Writer } from "../crypto/bytes.ts"
+import { type Bytes, Reader, toHex, Writer } from "../crypto/bytes.ts"
 import { CryptoError } from "../crypto/errors.ts"
-import { labelledHash } from "../crypto/kdf.ts"
 import { LAMPORT_MAX, MESSAGE_ID_BYTES, TEXT_BYTES_MAX } from "./content.ts"
 import { type Delivery, DELIVERIES } from "./delivery.ts"
 
 const VERSION = 1
-export const POSITION_BYTES = 26
+export const POSITION_BYTES = 22
 /** How far one message may pull a thread's clock ahead; a wilder claim counts as this much. */
 const LAMPORT_LEAP_MAX = 2 ** 20
 
@@ -27,31 +27,10 @@ export interface ChatMessage {
   readonly late: boolean
 }
 
-/** Authors are few, and each of their messages has a position. At the limit it starts over. */
-const AUTHORS_MAX = 1024
-const authors = new Map<Address, Bytes>()
-
-/** 4 bytes. */
-function authorOrder(author: Address): Bytes {
-  const before = authors.get(author)
-  if (before !== undefined) return before
-  const order = labelledHash("author order", addressBytes(author)).slice(0, 4)
-  if (authors.size >= AUTHORS_MAX) authors.clear()
-  authors.set(author, order)
-  return order
-}
-
-/** 26 bytes that sort as the thread reads. */
-export function positionOf({
-  lamport,
-  author,
-  id,
-}: Pick<ChatMessage, "lamport" | "author" | "id">): Bytes {
-  const clock = new Writer()
-    .u16(Math.floor(lamport / 2 ** 32))
-    .u32(lamport % 2 ** 32)
-    .finish()
-  return concat(clock, authorOrder(author), id)
+/** 22 bytes that sort as the thread reads. */
+export function positionOf({ lamport, id }: Pick<ChatMessage, "lamport" | "id">): Bytes {
+  const clock = new Writer().u16(Math.floor(lamport / 2 ** 32)).u32(lamport % 2 ** 32)
+  return clock.raw(id).finish()
 }
 
 export const positionText = (message: ChatMessage) => toHex(positionOf(message))

@@ -19,7 +19,7 @@ export interface ChatThread {
   readonly peer: Address
   readonly lamport: number
   readonly unread: number
-  /** Position of the last message read, 26 bytes; zeros when none was. */
+  /** Position of the last message read, 22 bytes; zeros when none was. */
   readonly readThrough: Bytes
   /** Ids of texts whose receipt has not gone out. */
   readonly owed: readonly Bytes[]

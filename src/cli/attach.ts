@@ -99,7 +99,7 @@ async function unlock(context: Context, api: Api, locked: unknown): Promise<void
 async function attach(
   context: Context,
 ): Promise<{ attached: Attached; release: () => Promise<void> }> {
-  const { dataDir, socketPath } = context.places
+  const { socketPath } = context.places
   const deadline = performance.now() + BUSY_TIMEOUT_MS
   for (;;) {
     try {
@@ -109,7 +109,7 @@ async function attach(
       if (!hasCode(error, "GONE")) throw error
     }
     try {
-      const node = await context.parts.startNode({ dataDir, socketPath, log: () => undefined })
+      const node = await context.parts.startNode({ ...context.home, log: () => undefined })
       return { attached: { api: node.api, own: true }, release: () => node.stop() }
     } catch (error) {
       // Somebody else holds the profile: another node that is coming up, or a command about to end.

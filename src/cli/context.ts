@@ -55,6 +55,12 @@ export class Context {
     }))
   }
 
+  /** Where a node of this profile lives, as `startNode` takes it. */
+  get home(): { dataDir: string; socketPath: string; profile?: string } {
+    const { dataDir, socketPath, profile } = this.places
+    return { dataDir, socketPath, ...(this.text("data") === undefined ? { profile } : {}) }
+  }
+
   flag(name: string): boolean {
     return this.#options[name] === true
   }

@@ -4,10 +4,8 @@ import type { Parts } from "./parts.ts"
 
 enableCompileCache()
 
-const load = (path: string) => import(new URL(path, import.meta.url).href) as Promise<Parts>
-
 const parts: Parts = {
-  startNode: async (options) => (await load("../node/node.js")).startNode(options),
+  startNode: async (options) => (await import("../node/node.ts")).startNode(options),
   runChat: async (mode, api, options) => {
     if (mode === "line") return (await import("../tui/line.ts")).runLine(api, options)
     // React checks itself in development, at a price in every frame.

@@ -8,6 +8,8 @@ import type { Mode } from "../tui/mode.ts"
 export interface NodeOptions {
   readonly dataDir: string
   readonly socketPath: string
+  /** What `status` calls the profile; by its directory when it was not chosen by name. */
+  readonly profile?: string
   readonly listen?: string[]
   readonly bootstrap?: string[]
   readonly ticket?: string

@@ -1,9 +1,11 @@
 /**
  * Invite ticket: what a newcomer needs to find a mesh and, where the inviter wants it, the inviter (DESIGN §8).
  * `sotto-invite1…` is bech32m of: version 1, flags 1, mesh id 32, [inviter: address 64, name: length 1 + UTF-8], [voucher: length 1 +
- * bytes], number of peer addresses 1, each: length 1 + UTF-8 multiaddr. It holds the mesh's hash only: the genesis itself is fetched from one of the
+ * bytes], number of peers 1, each: its /p2p component as a binary multiaddr (length 1, may be empty), number of addresses 1, each a binary
+ * multiaddr without the /p2p component (length 1). It holds the mesh's hash only: the genesis itself is fetched from one of the
  * addresses and checked against it. A ticket without a voucher is no secret, but who reads it learns these addresses.
  */
+import { multiaddr } from "@multiformats/multiaddr"
 import { bech32m } from "@scure/base"
 import { type Address, addressBytes, addressFromBytes } from "./address.ts"
 import { type Bytes, exactly, Reader, Writer } from "./bytes.ts"
@@ -40,8 +42,12 @@ export function encodeTicket({ meshId, peers, inviter, voucher }: Ticket): strin
   if (inviter !== undefined) out.raw(addressBytes(inviter.address)).text(inviter.name, 1)
   if (voucher !== undefined) out.bytes(voucher, 1)
   const named = peers.slice(0, TICKET_PEERS_MAX)
-  out.u8(named.length)
-  for (const peer of named) out.text(peer, 1)
+  const byPeer = Map.groupBy(named, (peer) => splitPeer(peer).peer)
+  out.u8(byPeer.size)
+  for (const [peer, addresses] of byPeer) {
+    out.bytes(binary(peer), 1).u8(addresses.length)
+    for (const address of addresses) out.bytes(binary(splitPeer(address).address), 1)
+  }
   return bech32m.encode(TICKET_PREFIX, bech32m.toWords(out.finish()), false)
 }
 
@@ -62,11 +68,45 @@ export function decodeTicket(text: string): Ticket {
   const meshId = read.raw(32)
   const inviter = (flags & HAS_INVITER) === 0 ? {} : { inviter: readInviter(read) }
   const voucher = (flags & HAS_VOUCHER) === 0 ? {} : { voucher: read.bytes(1, VOUCHER_BYTES_MAX) }
-  const count = read.u8()
-  if (count > TICKET_PEERS_MAX) throw new CryptoError("TOO_LARGE", `${count} addresses in a ticket`)
-  const peers = Array.from({ length: count }, () => read.text(1, 255))
+  const peers = readPeers(read)
   read.done()
-  return { meshId, peers, ...inviter, ...voucher }
+  const ticket: Ticket = { meshId, peers, ...inviter, ...voucher }
+  if (encodeTicket(ticket) !== text) throw new CryptoError("BAD_ENCODING", "ticket not canonical")
+  return ticket
+}
+
+function readPeers(read: Reader): string[] {
+  const peers: string[] = []
+  for (let left = read.u8(); left > 0; left--) {
+    const peer = readable(read.bytes(1, 255))
+    const count = read.u8()
+    for (let i = 0; i < count; i++) {
+      if (peers.length === TICKET_PEERS_MAX)
+        throw new CryptoError("TOO_LARGE", "ticket of too many addresses")
+      peers.push(readable(read.bytes(1, 255)) + peer)
+    }
+  }
+  return peers
+}
+
+/** `/ip4/…/tcp/…/p2p/ID` → its address and its `/p2p/ID`, which is the same for all addresses of one peer. */
+function splitPeer(multiaddrText: string): { address: string; peer: string } {
+  const at = multiaddrText.lastIndexOf("/p2p/")
+  return at === -1
+    ? { address: multiaddrText, peer: "" }
+    : { address: multiaddrText.slice(0, at), peer: multiaddrText.slice(at) }
+}
+
+const binary = (address: string): Bytes =>
+  address === "" ? new Uint8Array(0) : multiaddr(address).bytes
+
+function readable(bytes: Bytes): string {
+  if (bytes.length === 0) return ""
+  try {
+    return multiaddr(bytes).toString()
+  } catch (cause) {
+    throw new CryptoError("BAD_ENCODING", "a ticket's address is none", { cause })
+  }
 }
 
 function readInviter(read: Reader) {

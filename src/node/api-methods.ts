@@ -6,8 +6,10 @@ import { CryptoError } from "../crypto/errors.ts"
 import { looksLikeTicket } from "../crypto/ticket.ts"
 import { ApiError } from "./api/errors.ts"
 import type { Method, Methods, Params, Result } from "./api/types.ts"
+import { checkedName } from "./make-identity.ts"
 import { mustBeOf, readTicket, ticketFor } from "./mesh-membership.ts"
 import type { SottoNode } from "./node.ts"
+import { checkPassphrase } from "./vault.ts"
 
 type Table = {
   [M in Method]: (node: SottoNode, params: Params<M>) => Promise<Result<M>> | Result<M>
@@ -66,10 +68,12 @@ export async function callMethod<M extends Method>(
 async function createProfile(node: SottoNode, params: Params<"profile.create">) {
   const { name, passphrase } = params
   const invitation = params.ticket === undefined ? undefined : readTicket(params.ticket)
-  // The mesh first: a ticket that leads nowhere should not leave half a profile.
-  await node.joinMesh(
-    params.ticket === undefined ? { name: `${name}'s mesh` } : { ticket: params.ticket },
-  )
+  // What can be refused is refused before a mesh is founded: a profile belongs to one for good.
+  checkedName(name)
+  if (passphrase !== null) checkPassphrase(passphrase)
+  // The mesh first: a ticket that leads nowhere should not leave half a profile. A mesh founded here is not called after its
+  // founder: the genesis is public.
+  await node.joinMesh(params.ticket === undefined ? {} : { ticket: params.ticket })
   await node.createIdentity(name, passphrase)
   const inviter = invitation?.inviter
   if (inviter !== undefined) await node.chat.addContact(inviter.address, inviter.name || undefined)

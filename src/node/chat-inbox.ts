@@ -21,11 +21,12 @@ import type { Address } from "../crypto/address.ts"
 import { type Bytes, toHex } from "../crypto/bytes.ts"
 import { type IntroPrivate, openIntro } from "../crypto/envelope.ts"
 import { CryptoError } from "../crypto/errors.ts"
-import { decodeFragment, type Fragment, join, type Partial } from "../crypto/fragment.ts"
+import { decodeFragment, type Partial } from "../crypto/fragment.ts"
 import { introPrivate } from "../crypto/identity.ts"
 import { groupIdOf, joinFromWelcome, members } from "../crypto/session.ts"
 import { type ChatBook, Step } from "./chat-book.ts"
 import type { Outbox } from "./chat-outbox.ts"
+import { Partials, STRANGERS } from "./chat-partials.ts"
 import type { ChatParts } from "./chat-parts.ts"
 import type { Kept } from "./shelf.ts"
 import type { Hit } from "./tag-map.ts"
@@ -33,12 +34,13 @@ import type { Hit } from "./tag-map.ts"
 const PAGE = 128
 /** Foreign envelopes looked at before other work gets its turn: about 8 ms of decapsulations. */
 const SLICE = 100
-/** Payloads of first contact in the making; one more, and the oldest is dropped. Strangers can open as many as they mine for. */
-const INTRO_PARTIALS_MAX = 64
-/** Channels that wait for their peer's card. More strangers than that at once are not let in until some are settled. */
-const UNTRUSTED_MAX = 1_000
+/**
+ * Channels that wait for their peer's card. One more stranger, and the one who waits longest is dropped: who can be found is found within
+ * seconds, and claims that nobody can vouch for must not shut out those that come after them.
+ */
+export const UNTRUSTED_MAX = 256
 /** Unread texts of a stranger that was not accepted; later ones are dropped and never confirmed. */
-const REQUEST_MESSAGES_MAX = 1_000
+export const REQUEST_MESSAGES_MAX = 1_000
 
 /** Of our own envelopes in one batch: some milliseconds of work, and one write. */
 const TOGETHER_MAX = 16
@@ -48,12 +50,13 @@ const CATCH_UP_TOGETHER = 32
 /** Envelopes looked at in one turn, and what they change: written at once, together with the place reached. */
 class Batch {
   readonly step = new Step()
+  readonly ops = this.step.ops
   /** Payloads in the making, as they are after this batch; `undefined` for one that is whole now. */
   readonly partials = new Map<string, Partial | undefined>()
   /** Hexadecimal ids of texts in `step`. */
   readonly texts = new Set<string>()
-  /** Hexadecimal ids of the envelopes that completed a commit which waits to be ordered. */
-  readonly held: Set<string>
+  /** Hexadecimal ids of the envelopes, ours too, that completed a commit which waits to be ordered. */
+  readonly held: ReadonlySet<string>
   /** Tags expected since. */
   readonly fresh: Bytes[] = []
   looked = 0
@@ -86,7 +89,7 @@ export class Inbox {
   readonly #outbox: Outbox
   readonly #events: InboxEvents
   readonly #intro: readonly IntroPrivate[]
-  readonly #introPartials: Bytes[] = []
+  readonly #partials: Partials
   #cursor = 0
   #caughtUp = false
   #draining: Promise<void> | undefined
@@ -100,10 +103,12 @@ export class Inbox {
     this.#events = events
     const { intro, oldIntro } = parts.identity
     this.#intro = [intro, ...oldIntro].map(introPrivate)
+    this.#partials = new Partials(book.records)
   }
 
   async load(): Promise<void> {
     this.#cursor = await this.#book.records.cursor()
+    await this.#partials.load((from) => from === STRANGERS || this.#book.channels.has(from))
   }
 
   /** Something arrived, or may have. */
@@ -240,36 +245,16 @@ export class Inbox {
     if (opened === undefined) return
     batch.opened++
     step.channels.set(hit.group, opened.channel)
-    // at once, because the next envelope of this batch may be the one that is expected only now
-    batch.fresh.push(...this.#book.tags.follow(opened.channel))
-    const source = `${hit.group} ${hit.at.epoch} ${hit.at.leaf}`
-    const payload = opened.fragment && (await this.#whole(batch, source, opened.fragment))
-    if (payload === undefined) return
-    const read = await readPayload(opened.channel, hit.at.leaf, payload)
-    await this.#take(batch, hit.group, opened.channel, id, read)
-  }
-
-  /** The payload when this fragment completes it; otherwise what is there so far is kept with the step. */
-  async #whole(
-    { step, partials }: Batch,
-    source: string,
-    fragment: Fragment,
-  ): Promise<Bytes | undefined> {
-    if (fragment.count === 1) return fragment.data
-    const { records } = this.#book
-    const name = `${source} ${toHex(fragment.transfer)}`
-    const before = partials.has(name)
-      ? partials.get(name)
-      : await records.partial(source, fragment.transfer)
-    const joined = join(before, fragment)
-    if (joined instanceof Uint8Array) {
-      partials.set(name, undefined)
-      step.ops.push(records.delPartial(source, fragment.transfer))
-      return joined
+    const under = `${hit.at.epoch} ${hit.at.leaf}`
+    const payload =
+      opened.fragment && (await this.#partials.add(batch, hit.group, under, opened.fragment))
+    if (payload !== undefined) {
+      const read = await readPayload(opened.channel, hit.at.leaf, payload)
+      await this.#take(batch, hit.group, opened.channel, id, read)
     }
-    partials.set(name, joined)
-    step.ops.push(records.putPartial(source, fragment.transfer, joined))
-    return undefined
+    // at once, because the next envelope of this batch may be one that is expected only now
+    const after = step.channels.get(hit.group)
+    if (after) batch.fresh.push(...this.#book.tags.follow(after))
   }
 
   async #take(batch: Batch, group: string, channel: Channel, id: Bytes, read: Read): Promise<void> {
@@ -277,10 +262,13 @@ export class Inbox {
       case "ignored":
         this.#parts.log(`a member's message was ignored: ${read.code}`)
         return
-      case "commit":
-        batch.step.channels.set(group, hold(channel, { envelope: id, next: read.next }))
-        batch.held.add(toHex(id))
+      case "commit": {
+        const held = hold(channel, { envelope: id, next: read.next })
+        // Where arriving is being ordered, both are one step: a crash between them would leave the commit held for ever.
+        const counts = this.#parts.order === "arrival" ? await advance(held, id) : undefined
+        batch.step.channels.set(group, counts ?? held)
         return
+      }
       case "contents": {
         batch.step.channels.set(group, read.channel)
         const known = await this.#known(batch, read.contents)
@@ -332,22 +320,19 @@ export class Inbox {
   async #firstContact(batch: Batch, envelope: Bytes): Promise<Channel | undefined> {
     const plaintext = this.#tryIntro(envelope)
     const fragment = plaintext && soundly(() => decodeFragment(plaintext))
-    const payload = fragment && (await this.#wholeIntro(batch, fragment))
+    const payload = fragment && (await this.#partials.add(batch, STRANGERS, "", fragment))
     const joined = payload && (await this.#join(payload))
-    if (joined !== undefined) batch.step.channels.set(toHex(joined.groupId), joined)
+    if (joined === undefined) return undefined
+    this.#makeRoom(batch.step)
+    batch.step.channels.set(toHex(joined.groupId), joined)
     return joined
   }
 
-  async #wholeIntro(batch: Batch, fragment: Fragment): Promise<Bytes | undefined> {
-    const { step } = batch
-    const payload = await this.#whole(batch, "intro", fragment)
-    if (payload !== undefined || fragment.count === 1) return payload
-    const { records } = this.#book
-    const known = this.#introPartials.some((each) => toHex(each) === toHex(fragment.transfer))
-    if (!known) this.#introPartials.push(fragment.transfer)
-    const oldest = this.#introPartials.length > INTRO_PARTIALS_MAX && this.#introPartials.shift()
-    if (oldest) step.ops.push(records.delPartial("intro", oldest))
-    return undefined
+  /** For one more channel that nobody has vouched for. */
+  #makeRoom(step: Step): void {
+    const waiting = Array.from(this.#book.channels).filter(([, { trusted }]) => !trusted)
+    const surplus = waiting.slice(0, Math.max(0, waiting.length + 1 - UNTRUSTED_MAX))
+    for (const [group] of surplus) step.channels.set(group, null)
   }
 
   /** The group a stranger made for the two of us, when it is one; nobody is believed yet. */
@@ -355,8 +340,6 @@ export class Inbox {
     const hello = soundly(() => decodeHello(payload))
     if (hello === undefined || hello.from === this.#book.me) return undefined
     if (this.#book.contacts.get(hello.from)?.standing === "blocked") return undefined
-    const untrusted = Array.from(this.#book.channels.values()).filter(({ trusted }) => !trusted)
-    if (untrusted.length >= UNTRUSTED_MAX) return undefined
     const joined = await joinFromWelcome(hello.welcome, this.#parts.identity.lastResort)
     if (joined.kind === "ignored") {
       this.#parts.log(`a first contact was ignored: ${joined.code}`)
@@ -385,6 +368,12 @@ export class Inbox {
       }
       return this.#book.commit(step, { sync: true })
     })
+  }
+
+  /** This channel goes, and with `step` what was begun in it. */
+  forget(step: Step, group: string): void {
+    step.channels.set(group, null)
+    step.ops.push(...this.#partials.forget(group))
   }
 
   /** Texts may have come under these tags before they were expected. */

@@ -6,13 +6,14 @@
 import { type Channel, openChannel, peerLeafKey } from "../chat/channel.ts"
 import {
   type ChatContact,
+  CONTACTS_MAX,
   freeName,
   introduced as introducedContact,
   named,
 } from "../chat/contact.ts"
 import { encodeHello } from "../chat/hello.ts"
 import { type Address, addressBytes } from "../crypto/address.ts"
-import { type Bytes, equal, toHex } from "../crypto/bytes.ts"
+import { type Bytes, equal, toHex, Writer } from "../crypto/bytes.ts"
 import type { Card } from "../crypto/card.ts"
 import { INTRO_PLAINTEXT_BYTES, sealIntro } from "../crypto/envelope.ts"
 import { cut } from "../crypto/fragment.ts"
@@ -25,6 +26,32 @@ import type { ChatParts } from "./chat-parts.ts"
 const FIRST_RETRY_MS = 2_000
 const LAST_RETRY_MS = 10 * 60_000
 const GROUP_ID_BYTES = 16
+/** A group id begins with what is left of this many milliseconds: the newest group sorts first. */
+const LAST_MS = 2 ** 48 - 1
+/** Channels kept with one person; one more, and the oldest is dropped. More than two there are only when somebody starts over. */
+export const CHANNELS_PER_PEER_MAX = 8
+/** People who wrote first and were neither accepted nor removed; whoever comes after them is not let in. */
+export const REQUESTS_MAX = 1_000
+/** Strangers whose cards are looked for at a time: a flood of them must not keep us from finding whom we look for. */
+const VERIFYING_MAX = 8
+
+interface Search {
+  readonly wanted: () => boolean
+  /** Whether this card settled it; otherwise there may be a better one later. */
+  readonly found: (card: Card) => Promise<boolean>
+  /** Waits its turn among others of the kind. */
+  readonly inTurn?: boolean
+}
+
+/**
+ * Both sides write into the group whose id sorts first. Its begin makes that the newest: whoever removed the other and starts over has
+ * no other. It is a time, and travels only inside the Welcome and the messages of the two.
+ */
+function newGroupId(nowMs: number): Bytes {
+  const left = LAST_MS - nowMs
+  const head = new Writer().u16(Math.floor(left / 2 ** 32)).u32(left % 2 ** 32)
+  return head.raw(primitives.randomBytes(GROUP_ID_BYTES - 6)).finish()
+}
 
 export class Introductions {
   readonly #parts: ChatParts
@@ -33,6 +60,8 @@ export class Introductions {
   readonly #expectNow: (tags: readonly Bytes[]) => Promise<void>
   readonly #stopping = new AbortController()
   readonly #searches = new Map<string, Promise<void>>()
+  #verifying = 0
+  readonly #verifiers: (() => void)[] = []
   /** Ends the pauses between two searches: somebody new may have the card. */
   readonly #wake = new Set<() => void>()
 
@@ -60,6 +89,7 @@ export class Introductions {
   async stop(): Promise<void> {
     this.#stopping.abort()
     this.#awaken()
+    for (const verifier of this.#verifiers.splice(0)) verifier()
     await Promise.allSettled(this.#searches.values())
   }
 
@@ -93,31 +123,30 @@ export class Introductions {
     const group = toHex(channel.groupId)
     this.#search(`in ${group}`, channel.peer, {
       wanted: () => this.#book.channels.get(group)?.trusted === false,
-      found: (card) => this.#judge(group, card),
+      found: async (card) => {
+        await this.#judge(group, card)
+        return true
+      },
+      inTurn: true,
     })
   }
 
-  #search(
-    name: string,
-    peer: Address,
-    what: { wanted: () => boolean; found: (card: Card) => Promise<void> },
-  ): void {
+  #search(name: string, peer: Address, what: Search): void {
     if (this.#searches.has(name) || this.#isOver()) return
     const search = this.#searchOn(peer, what).finally(() => this.#searches.delete(name))
     this.#searches.set(name, search)
   }
 
-  async #searchOn(
-    peer: Address,
-    { wanted, found }: { wanted: () => boolean; found: (card: Card) => Promise<void> },
-  ): Promise<void> {
+  async #searchOn(peer: Address, { wanted, found, inTurn = false }: Search): Promise<void> {
     let pauseMs = FIRST_RETRY_MS
     while (wanted() && !this.#isOver()) {
       try {
-        const card = await this.#parts.findCard(peer, this.#stopping.signal)
-        if (card !== undefined && wanted()) {
-          await found(card)
-          return
+        const card = inTurn
+          ? await this.#verifyInTurn(() => this.#findCard(peer, wanted))
+          : await this.#findCard(peer, wanted)
+        // Whoever looks cards up answers for them; that it is the card asked for costs nothing to see for oneself.
+        if (card?.address === peer && wanted()) {
+          if (await found(card)) return
         }
       } catch (error) {
         if (this.#isOver()) return
@@ -125,6 +154,26 @@ export class Introductions {
       }
       await this.#pause(pauseMs)
       pauseMs = Math.min(2 * pauseMs, LAST_RETRY_MS)
+    }
+  }
+
+  async #findCard(peer: Address, wanted: () => boolean): Promise<Card | undefined> {
+    // It may have waited for its turn.
+    return wanted() ? this.#parts.findCard(peer, this.#stopping.signal) : undefined
+  }
+
+  async #verifyInTurn<T>(look: () => Promise<T>): Promise<T> {
+    while (this.#verifying >= VERIFYING_MAX && !this.#isOver()) {
+      const { promise, resolve } = Promise.withResolvers<undefined>()
+      this.#verifiers.push(() => resolve(undefined))
+      await promise
+    }
+    this.#verifying++
+    try {
+      return await look()
+    } finally {
+      this.#verifying--
+      this.#verifiers.shift()?.()
     }
   }
 
@@ -139,9 +188,9 @@ export class Introductions {
     cancel()
   }
 
-  async #invite(card: Card): Promise<void> {
+  async #invite(card: Card): Promise<boolean> {
     const made = await this.#groupWith(card)
-    if (made === undefined) return
+    if (made === undefined) return false
     const { channel, envelopes } = made
     const thread = this.#book.threadWith(card.address)
     const step = new Step()
@@ -152,6 +201,7 @@ export class Introductions {
       step.contacts.set(card.address, { ...contact, standing: "accepted" })
     await this.#outbox.sendSealed(thread, envelopes, step)
     this.#outbox.kick(thread)
+    return true
   }
 
   /** A group of the two of us. The first commit needs no order: nobody else is in the group to make another. */
@@ -168,7 +218,7 @@ export class Introductions {
       return undefined
     }
     const own = { identity: addressBytes(me), signatureSeed: identity.leaf }
-    const group = await createGroup({ groupId: primitives.randomBytes(GROUP_ID_BYTES), ...own })
+    const group = await createGroup({ groupId: newGroupId(clock.nowMs()), ...own })
     const { next, welcome } = await addMembers(group, [card.lastResort], nowSeconds)
     const about = { peer: card.address, theirName: "", trusted: true }
     const hello = encodeHello({ from: me, name: identity.name, welcome })
@@ -193,18 +243,34 @@ export class Introductions {
     const step = new Step()
     const key = peerLeafKey(channel)
     const before = this.#book.contacts.get(channel.peer)
-    if (key === undefined || !equal(key, card.leaf) || before?.standing === "blocked") {
+    const sound = key !== undefined && equal(key, card.leaf)
+    if (!sound || before?.standing === "blocked" || (before === undefined && this.#isFull())) {
       // Somebody said they were someone else, or is not wanted here: nothing of it is kept.
       step.channels.set(group, null)
       await this.#book.commit(step)
       return undefined
     }
     step.channels.set(group, { ...channel, trusted: true })
+    for (const oldest of this.#surplusWith(channel.peer)) step.channels.set(oldest, null)
     const contact = introducedContact(before, channel.peer, channel.theirName)
     step.contacts.set(channel.peer, this.#petnamed(before, contact))
     const thread = this.#book.threadWith(channel.peer)
     step.threads.set(toHex(thread.id), thread)
     return this.#book.commit(step, { sync: true })
+  }
+
+  /** No room for another stranger. */
+  #isFull(): boolean {
+    const { contacts } = this.#book
+    const requests = Array.from(contacts.values()).filter(({ standing }) => standing === "request")
+    return requests.length >= REQUESTS_MAX || contacts.size >= CONTACTS_MAX
+  }
+
+  /** Channels that have to go for one more with this person to be kept. */
+  #surplusWith(peer: Address): string[] {
+    const trusted = this.#book.channelsWith(peer).filter((channel) => channel.trusted)
+    const newestFirst = trusted.map(({ groupId }) => toHex(groupId)).sort()
+    return newestFirst.slice(CHANNELS_PER_PEER_MAX - 1)
   }
 
   #petnamed(before: ChatContact | undefined, contact: ChatContact): ChatContact {

@@ -216,12 +216,14 @@ export class Line {
     }
   }
 
-  /** That step was written: these, the first in line, are gone. Within the same turn. */
+  /** That step was written: these are gone. Within the same turn. */
   left(thread: string, leaving: readonly Waiting[]): void {
-    const rest = this.of(thread).slice(leaving.length)
+    const gone = new Set(leaving)
+    const line = this.of(thread)
+    const rest = line.filter((each) => !gone.has(each))
     if (rest.length === 0) this.#lines.delete(thread)
     else this.#lines.set(thread, rest)
-    this.#length -= leaving.length
+    this.#length -= line.length - rest.length
     for (const waiting of leaving) {
       const unsure = this.#unsure.get(nameOf(waiting))
       if (unsure !== undefined) this.#beSure(unsure)
@@ -229,6 +231,13 @@ export class Line {
     if (this.#unsure.size > 0) return
     this.#cancelSecuring?.()
     this.#cancelSecuring = undefined
+  }
+
+  /** The thread goes, and with `step` what waits in it. Within a turn. */
+  forget(step: Step, thread: string): void {
+    const line = this.of(thread)
+    step.ops.push(...line.map(this.#book.records.delWaiting))
+    this.left(thread, line)
   }
 }
 

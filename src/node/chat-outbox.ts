@@ -15,7 +15,7 @@ import { type ChatThread, paid } from "../chat/thread.ts"
 import type { Address } from "../crypto/address.ts"
 import { type Bytes, toHex } from "../crypto/bytes.ts"
 import { envelopeId } from "../crypto/envelope.ts"
-import { updateSelf } from "../crypto/session.ts"
+import { epochOf, updateSelf } from "../crypto/session.ts"
 import { ApiError } from "./api/errors.ts"
 import { type ChatBook, Step } from "./chat-book.ts"
 import { Line, type Said } from "./chat-line.ts"
@@ -39,14 +39,13 @@ interface Batch {
   readonly envelopes: readonly Bytes[]
   readonly waiting: readonly Waiting[]
   readonly receipts: readonly Bytes[]
-  /** It says what we call ourselves. */
-  readonly greets: boolean
 }
 
-/** A batch whose admission is being made. */
+/** A batch on its way to the disk. */
 interface Ahead {
   readonly batch: Batch
-  readonly admitted: Promise<readonly Bytes[]>
+  /** Its envelopes with their admission, once that was asked for. */
+  admitted: Promise<readonly Bytes[]> | undefined
   isAdmitted: boolean
 }
 
@@ -58,10 +57,18 @@ export class Outbox {
   readonly #outgoing = new Map<string, Outgoing>()
   readonly #pumping = new Map<string, Promise<void>>()
   readonly #again = new Set<string>()
-  /** What ends the wait for further receipts, by thread. */
-  readonly #timers = new Map<string, () => void>()
+  /**
+   * Sealed and not written yet, by thread, in order. What fails stays here: the same envelopes go out later, or a counter would stay
+   * unused.
+   */
+  readonly #ahead = new Map<string, Ahead[]>()
+  readonly #timers = new Set<() => void>()
+  /** Threads whose receipts leave in a moment. */
+  readonly #soon = new Set<string>()
   /** Threads in which we have not said yet what we call ourselves. */
   readonly #greetings = new Set<string>()
+  /** Groups in which a key update is being made. */
+  readonly #updating = new Set<string>()
   #cancelOffer: () => void = () => undefined
 
   constructor(parts: ChatParts, book: ChatBook) {
@@ -89,7 +96,7 @@ export class Outbox {
   async stop(): Promise<void> {
     this.#stopping.abort(new ApiError("STOPPING", "the node is stopping"))
     this.#cancelOffer()
-    for (const cancel of this.#timers.values()) cancel()
+    for (const cancel of this.#timers) cancel()
     await Promise.allSettled(this.#pumping.values())
     await this.#line.stop()
   }
@@ -125,43 +132,66 @@ export class Outbox {
   /** Receipts are owed: they leave together, a moment from now, or with the next text. */
   kickSoon(thread: Pick<ChatThread, "id">): void {
     const id = toHex(thread.id)
-    if (this.#timers.has(id)) return
-    const cancel = this.#parts.clock.after(RECEIPT_DELAY_MS, () => {
-      this.#timers.delete(id)
-      this.kick(thread)
+    if (this.#soon.has(id)) return
+    this.#soon.add(id)
+    this.#kickAfter(RECEIPT_DELAY_MS, id)
+  }
+
+  #kickAfter(ms: number, thread: string): void {
+    const cancel = this.#parts.clock.after(ms, () => {
+      this.#timers.delete(cancel)
+      this.#soon.delete(thread)
+      this.kick({ id: bytesOf(thread) })
     })
-    this.#timers.set(id, cancel)
+    this.#timers.add(cancel)
   }
 
   async #pump(thread: string): Promise<void> {
-    const ahead: Ahead[] = []
     try {
+      for (const each of this.#aheadOf(thread)) if (!each.isAdmitted) this.#admit(each)
       while (!this.#stopping.signal.aborted) {
-        await this.#sealAhead(thread, ahead)
+        await this.#sealAhead(thread)
+        const ahead = this.#aheadOf(thread)
         const [first] = ahead
         if (first === undefined) return
         await first.admitted
         const unready = ahead.findIndex(({ isAdmitted }) => !isAdmitted)
-        await this.#dispatch(thread, ahead.splice(0, unready === -1 ? ahead.length : unready))
+        await this.#dispatch(thread, unready === -1 ? [...ahead] : ahead.slice(0, unready))
       }
     } catch (error) {
-      if (ahead.some(({ batch }) => batch.greets)) this.#greetings.add(thread)
-      if (!this.#stopping.signal.aborted) this.#parts.log(`sending stopped: ${String(error)}`)
+      if (this.#stopping.signal.aborted) return
+      this.#parts.log(`sending stopped: ${String(error)}`)
+      this.#kickAfter(OFFER_AGAIN_MS, thread)
+    } finally {
+      if (this.#aheadOf(thread).length === 0) this.#ahead.delete(thread)
     }
   }
 
-  async #sealAhead(thread: string, ahead: Ahead[]): Promise<void> {
+  #aheadOf(thread: string): Ahead[] {
+    const ahead = this.#ahead.get(thread) ?? []
+    this.#ahead.set(thread, ahead)
+    return ahead
+  }
+
+  async #sealAhead(thread: string): Promise<void> {
+    const ahead = this.#aheadOf(thread)
     while (ahead.length < AHEAD_MAX) {
       const batch = await this.#book.turns.run(() => this.#seal(thread, ahead))
       if (batch === undefined) return
-      const each: Ahead = { batch, admitted: this.#admitAll(batch.envelopes), isAdmitted: false }
-      each.admitted.then(
-        () => (each.isAdmitted = true),
-        // looked at in its turn
-        () => undefined,
-      )
+      const each = { batch, admitted: undefined, isAdmitted: false }
       ahead.push(each)
+      this.#admit(each)
     }
+  }
+
+  #admit(each: Ahead): void {
+    const admitted = this.#admitAll(each.batch.envelopes)
+    each.admitted = admitted
+    admitted.then(
+      () => (each.isAdmitted = true),
+      // looked at in its turn
+      () => undefined,
+    )
   }
 
   /** Seals what is next in line. The channel moves on in memory; it is written before anything leaves. */
@@ -174,8 +204,7 @@ export class Outbox {
     const receipts = this.#receiptsFor(thread, ahead)
     const first: Content[] = receipts.length === 0 ? [] : [{ kind: "receipt", ids: receipts }]
     const { name } = this.#parts.identity
-    const greets = this.#greetings.has(threadId)
-    if (greets) first.push({ kind: "profile", name })
+    if (this.#greetings.has(threadId)) first.push({ kind: "profile", name })
     const used = first.reduce((sum, each) => sum + contentBytes(each), 0)
     const next = line.map(({ content }) => content)
     const texts = takeFitting(next, ONE_ENVELOPE_CONTENT_BYTES - used)
@@ -185,7 +214,7 @@ export class Outbox {
     const group = toHex(channel.groupId)
     this.#book.channels.set(group, after)
     this.#greetings.delete(threadId)
-    return { group, envelopes, waiting: line.slice(0, texts.length), receipts, greets }
+    return { group, envelopes, waiting: line.slice(0, texts.length), receipts }
   }
 
   /** Those owed that are not on their way. To strangers nothing is confirmed: they would learn that somebody is there. */
@@ -202,7 +231,7 @@ export class Outbox {
     const batches = ready.map(({ batch }) => batch)
     const outgoing: Outgoing[] = []
     for (const { batch, admitted } of ready)
-      outgoing.push(...this.#outgoingOf(bytesOf(thread), await admitted, textsOf(batch)))
+      outgoing.push(...this.#outgoingOf(bytesOf(thread), (await admitted) ?? [], textsOf(batch)))
     const waiting = batches.flatMap((batch) => batch.waiting)
     await this.#book.turns.run(async () => {
       const step = new Step()
@@ -218,8 +247,23 @@ export class Outbox {
       step.ops.push(...outgoing.map(this.#book.records.putOutgoing))
       await this.#book.commit(step, { sync: true })
       this.#line.left(thread, waiting)
+      const ahead = this.#ahead.get(thread)?.filter((each) => !ready.includes(each)) ?? []
+      this.#ahead.set(thread, ahead)
     })
     await this.#postAll(outgoing)
+  }
+
+  /** The thread goes: so does, with `step`, what waits in it and what no peer has taken. Within a turn. */
+  forget(step: Step, thread: Pick<ChatThread, "id">): void {
+    const id = toHex(thread.id)
+    this.#line.forget(step, id)
+    this.#ahead.delete(id)
+    this.#greetings.delete(id)
+    for (const [name, out] of this.#outgoing) {
+      if (toHex(out.thread) !== id) continue
+      this.#outgoing.delete(name)
+      step.ops.push(this.#book.records.delOutgoing(out.id))
+    }
   }
 
   #admitAll(envelopes: readonly Bytes[]): Promise<Bytes[]> {
@@ -252,26 +296,41 @@ export class Outbox {
 
   /** Commits a key update of our own in a channel; it counts when its last envelope is ordered. */
   async update(group: string, thread: Pick<ChatThread, "id">): Promise<void> {
+    // From sealing to holding takes a while (admission), in which the same update may be asked for again.
+    if (this.#updating.has(group)) return
+    this.#updating.add(group)
+    try {
+      await this.#update(group, thread)
+    } finally {
+      this.#updating.delete(group)
+    }
+  }
+
+  async #update(group: string, thread: Pick<ChatThread, "id">): Promise<void> {
     const sealed = await this.#book.turns.run(async () => {
       const channel = this.#book.channels.get(group)
       if (channel === undefined || channel.held.length > 0) return undefined
+      const epoch = epochOf(channel.state)
       const { commit, next } = await updateSelf(channel.state)
       const made = sealMessage(channel, this.#parts.meshId, commit)
       this.#book.channels.set(group, made.channel)
-      return { envelopes: made.envelopes, next }
+      return { envelopes: made.envelopes, next, epoch }
     })
     if (sealed === undefined) return
     const outgoing = this.#outgoingOf(thread.id, await this.#admitAll(sealed.envelopes), [])
     const last = outgoing.at(-1)
-    await this.#book.turns.run(async () => {
+    const held = await this.#book.turns.run(async () => {
       const channel = this.#book.channels.get(group)
-      if (channel === undefined || last === undefined) return
+      if (channel === undefined || last === undefined) return false
+      // Another commit was ordered meanwhile: this one belongs to an epoch that is over, and never leaves.
+      if (epochOf(channel.state) !== sealed.epoch) return false
       const step = new Step()
       step.channels.set(group, heldBy(channel, last.id, sealed.next))
       step.ops.push(...outgoing.map(this.#book.records.putOutgoing))
       await this.#book.commit(step, { sync: true })
+      return true
     })
-    await this.#postAll(outgoing)
+    if (held) await this.#postAll(outgoing)
   }
 
   async #postAll(outgoing: readonly Outgoing[]): Promise<void> {

@@ -6,9 +6,14 @@ import { type Channel, decodeChannel, encodeChannel } from "../chat/channel.ts"
 import { type ChatContact, decodeContact, encodeContact } from "../chat/contact.ts"
 import { type Content, decodeContents, encodeContents } from "../chat/content.ts"
 import { type ChatMessage, decodeMessage, encodeMessage, positionOf } from "../chat/message.ts"
-import { type ChatThread, decodeThread, encodeThread } from "../chat/thread.ts"
+import { type ChatThread, decodeThread, encodeThread, THREAD_ID_BYTES } from "../chat/thread.ts"
 import { type Bytes, concat, Reader, toHex, Writer } from "../crypto/bytes.ts"
-import { decodePartial, encodePartial, type Partial } from "../crypto/fragment.ts"
+import {
+  decodePartial,
+  encodePartial,
+  type Partial,
+  TRANSFER_ID_BYTES,
+} from "../crypto/fragment.ts"
 import { decodeIdentity, encodeIdentity, type Identity } from "../crypto/identity.ts"
 import type { RangeOptions, Sealed, SealedOp } from "./sealed.ts"
 
@@ -29,6 +34,25 @@ export interface Waiting {
   readonly position: Bytes
   readonly content: Content
 }
+
+/** A payload of several envelopes in the making. */
+export interface PartialPlace {
+  /** Who can make such: a channel's hexadecimal group id, or anybody ("intro"). */
+  readonly from: string
+  /** Under which of their keys it came. */
+  readonly under: string
+  /** 8 bytes. */
+  readonly transfer: Bytes
+}
+
+const partialName = ({ from, under, transfer }: PartialPlace) =>
+  `${from} ${under} ${toHex(transfer)}`
+
+const placeOfPartial = (read: Reader): PartialPlace => ({
+  from: read.text(1, 255),
+  under: read.text(1, 255),
+  transfer: read.raw(TRANSFER_ID_BYTES),
+})
 
 export const messagesOf = (thread: Bytes) => `messages ${toHex(thread)}`
 
@@ -101,28 +125,33 @@ export class ChatRecords {
   }
 
   waiting = () =>
-    this.#all("waiting", (plaintext, item): Waiting => {
-      const [content] = decodeContents(plaintext)
+    this.#all("waiting", (plaintext, position): Waiting => {
+      const [content] = decodeContents(plaintext.subarray(THREAD_ID_BYTES))
       if (content === undefined) throw new Error("a waiting text holds a text")
-      return { thread: item.subarray(0, 16), position: item.subarray(16), content }
+      return { thread: plaintext.subarray(0, THREAD_ID_BYTES), position, content }
     })
+  // The thread's id is a hash of two addresses: it stands inside, where nobody can try addresses on it.
   putWaiting = ({ thread, position, content }: Waiting) =>
-    this.#put("waiting", concat(thread, position), encodeContents([content]))
-  delWaiting = ({ thread, position }: Waiting) => this.#del("waiting", concat(thread, position))
+    this.#put("waiting", position, concat(thread, encodeContents([content])))
+  delWaiting = ({ position }: Waiting) => this.#del("waiting", position)
 
   outgoing = () => this.#all("outgoing", decodeOutgoing)
   putOutgoing = (out: Outgoing) => this.#put("outgoing", toHex(out.id), encodeOutgoing(out))
   delOutgoing = (id: Bytes) => this.#del("outgoing", toHex(id))
 
-  /** A payload of several envelopes in the making; `source` says under whose keys it came. */
-  async partial(source: string, transfer: Bytes): Promise<Partial | undefined> {
-    const bytes = await this.#get("partials", `${source} ${toHex(transfer)}`)
-    return bytes === undefined ? undefined : decodePartial(bytes)
+  partials = () => this.#all("partials", (plaintext) => placeOfPartial(new Reader(plaintext)))
+  async partial(place: PartialPlace): Promise<Partial | undefined> {
+    const bytes = await this.#get("partials", partialName(place))
+    if (bytes === undefined) return undefined
+    const read = new Reader(bytes)
+    placeOfPartial(read)
+    return decodePartial(read.raw(read.left))
   }
-  putPartial = (source: string, transfer: Bytes, partial: Partial) =>
-    this.#put("partials", `${source} ${toHex(transfer)}`, encodePartial(partial))
-  delPartial = (source: string, transfer: Bytes) =>
-    this.#del("partials", `${source} ${toHex(transfer)}`)
+  putPartial(place: PartialPlace, partial: Partial): SealedOp {
+    const head = new Writer().text(place.from, 1).text(place.under, 1).raw(place.transfer)
+    return this.#put("partials", partialName(place), head.raw(encodePartial(partial)).finish())
+  }
+  delPartial = (place: PartialPlace) => this.#del("partials", partialName(place))
 
   /** Arrival number of the last envelope that was looked at. */
   async cursor(): Promise<number> {

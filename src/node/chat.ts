@@ -177,8 +177,9 @@ export class Chat {
       const step = new Step()
       step.contacts.set(address, null)
       step.threads.set(toHex(thread.id), null)
+      this.#outbox.forget(step, thread)
       for (const channel of this.#book.channelsWith(address))
-        step.channels.set(toHex(channel.groupId), null)
+        this.#inbox.forget(step, toHex(channel.groupId))
       await this.#book.commit(step, { sync: true })
     })
   }

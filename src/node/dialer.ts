@@ -18,9 +18,12 @@ const DIAL_DEADLINE_MS = 10_000
 const PAUSE_MIN_MS = 500
 const PAUSE_MAX_MS = 60_000
 /** How long the higher id leaves the call to the lower one. */
-const COURTESY_MS = 3_000
+const COURTESY_MS = 1_000
 /** A find that was tried so often without an answer is dropped. */
 const FOUND_FAILURES_MAX = 5
+/** Never names that lead to further names, nor relays. */
+const HEARSAY =
+  /^\/(ip4|ip6|dns|dns4|dns6)\/[^/]+\/tcp\/\d+(\/(tls|ws|wss|http|sni\/[^/]+))*\/p2p\/[^/]+$/
 const SHUN_MS = 10 * 60_000
 const SHUNNED_MAX = 256
 
@@ -33,12 +36,15 @@ export interface DialerParts {
   readonly onChange: () => void
 }
 
+/** `named` by whoever runs this peer: never given up. `met` before: given up when it lied. `found`: also when it never answers. */
+type Origin = (typeof ORIGINS)[number]
+const ORIGINS = ["named", "met", "found"] as const
+
 interface Target {
   readonly addresses: Set<string>
   /** Undefined for an address without a peer id that never answered. */
   readonly peer: string | undefined
-  /** A lasting target stays, whatever happens; a found one is dropped when it never answers. */
-  lasting: boolean
+  origin: Origin
   failures: number
   dueMs: number
   dialing: boolean
@@ -68,10 +74,8 @@ export class Dialer {
   /** Throws TransportError BAD_PEER_ADDRESS for a bootstrap address that is none. */
   static start(parts: DialerParts): Dialer {
     const dialer = new Dialer(parts)
-    for (const address of parts.bootstrap)
-      dialer.#add([address], { lasting: true, courtesy: false })
-    for (const [, addresses] of parts.book.entries())
-      dialer.#add(addresses, { lasting: true, courtesy: true })
+    for (const address of parts.bootstrap) dialer.#add([address], "named")
+    for (const [, addresses] of parts.book.entries()) dialer.#add(addresses, "met")
     dialer.#schedule()
     return dialer
   }
@@ -82,17 +86,26 @@ export class Dialer {
     if (this.#targets.size === 0) return { reason: "no peer is known", retryInMs: 0 }
     const targets = [...this.#targets.values()]
     if (targets.some(({ dialing }) => dialing)) return { reason: "calling", retryInMs: 0 }
-    const retryInMs = Math.max(0, Math.min(...targets.map(({ dueMs }) => dueMs)) - now())
+    const retryInMs = Math.max(0, Math.min(...targets.map((target) => this.#due(target))) - now())
+    const refused = targets.every(({ peer }) => peer !== undefined && this.#isShunned(peer))
     const tried = targets.some(({ failures }) => failures > 0)
-    const reason = tried ? "nobody answers at the known addresses" : "about to call"
+    const reason = refused
+      ? "the known peers are not of this mesh"
+      : tried
+        ? "nobody answers at the known addresses"
+        : "about to call"
     return { reason, retryInMs: Math.round(retryInMs) }
   }
 
-  /** Somebody said that a peer can be reached here. Nonsense is ignored: it came from outside. */
+  /** Somebody said that a peer can be reached here. Came from outside: what is not a plain address of a named peer is ignored. */
   found(addresses: readonly string[]): void {
     if (this.#targets.size >= TARGETS_MAX) return
     try {
-      this.#add(addresses, { lasting: false, courtesy: true })
+      const usable = addresses.filter((address) => HEARSAY.test(address))
+      this.#add(
+        usable.filter((address) => peerIn(address) !== undefined),
+        "found",
+      )
     } catch (error) {
       if (!(error instanceof TransportError)) throw error
     }
@@ -101,7 +114,7 @@ export class Dialer {
 
   /** A connection came about, whoever called. False: it should not be kept. */
   connected(peer: string): boolean {
-    if ((this.#shunned.get(peer) ?? 0) > now()) return false
+    if (this.#isShunned(peer)) return false
     const target = this.#targets.get(peer)
     if (target !== undefined) target.failures = 0
     return true
@@ -118,8 +131,7 @@ export class Dialer {
   async remember(peer: string, addresses: readonly string[]): Promise<void> {
     const own = addresses.map((address) => withPeer(address, peer))
     await this.#parts.book.remember(peer, own)
-    if (own.length > 0 && this.#targets.size < TARGETS_MAX)
-      this.#add(own, { lasting: true, courtesy: true })
+    if (own.length > 0 && this.#targets.size < TARGETS_MAX) this.#add(own, "met")
   }
 
   /** Not a peer of this mesh, or not an honest one: left alone for ten minutes. Throws StoreError. */
@@ -130,7 +142,7 @@ export class Dialer {
       if (this.#shunned.size <= SHUNNED_MAX) break
       this.#shunned.delete(oldest)
     }
-    this.#targets.delete(peer)
+    if (this.#targets.get(peer)?.origin !== "named") this.#targets.delete(peer)
     await this.#parts.book.forget(peer)
   }
 
@@ -141,27 +153,32 @@ export class Dialer {
     await Promise.all(this.#calls)
   }
 
-  #add(addresses: readonly string[], how: { lasting: boolean; courtesy: boolean }): void {
+  #add(addresses: readonly string[], origin: Origin): void {
     const [first] = addresses
     if (first === undefined) return
     const peer = peerIn(first)
     if (peer === this.#parts.transport.peer) return
+    if (peer !== undefined && this.#isShunned(peer)) return
     const key = peer ?? first
-    if (peer !== undefined && (this.#shunned.get(peer) ?? 0) > now()) return
+    const delayMs = peer === undefined || origin === "named" ? 0 : irregular(this.#courtesy(peer))
     const target = this.#targets.get(key) ?? {
       addresses: new Set<string>(),
       peer,
-      lasting: how.lasting,
+      origin,
       failures: 0,
-      dueMs: now() + (how.courtesy && peer !== undefined ? irregular(this.#courtesy(peer)) : 0),
+      dueMs: now() + delayMs,
       dialing: false,
     }
-    target.lasting ||= how.lasting
+    if (ORIGINS.indexOf(origin) < ORIGINS.indexOf(target.origin)) target.origin = origin
     for (const address of addresses.filter((text) => peerIn(text) === peer)) {
       if (target.addresses.size >= ADDRESSES_PER_PEER_MAX) break
       target.addresses.add(address)
     }
     this.#targets.set(key, target)
+  }
+
+  #isShunned(peer: string): boolean {
+    return (this.#shunned.get(peer) ?? 0) > now()
   }
 
   /** How long this side waits before it calls a peer that knows it as well. */
@@ -174,7 +191,11 @@ export class Dialer {
     const connected = new Set(this.#parts.transport.peers())
     return [...this.#targets]
       .filter(([key, { peer, dialing }]) => !dialing && !connected.has(peer ?? key))
-      .sort(([, a], [, b]) => a.dueMs - b.dueMs)
+      .sort(([, a], [, b]) => this.#due(a) - this.#due(b))
+  }
+
+  #due({ peer, dueMs }: Target): number {
+    return Math.max(dueMs, peer === undefined ? 0 : (this.#shunned.get(peer) ?? 0))
   }
 
   #schedule(): void {
@@ -182,7 +203,7 @@ export class Dialer {
     if (this.#stop.signal.aborted) return
     const [next] = this.#queue()
     if (next === undefined || this.#enough()) return
-    this.#timer = setTimeout(() => this.#callDue(), Math.max(0, next[1].dueMs - now()))
+    this.#timer = setTimeout(() => this.#callDue(), Math.max(0, this.#due(next[1]) - now()))
   }
 
   #enough(): boolean {
@@ -192,7 +213,7 @@ export class Dialer {
 
   #callDue(): void {
     for (const [key, target] of this.#queue()) {
-      if (target.dueMs > now() || this.#enough()) break
+      if (this.#due(target) > now() || this.#enough()) break
       const call = this.#call(key, target).finally(() => {
         this.#calls.delete(call)
         this.#schedule()
@@ -214,7 +235,8 @@ export class Dialer {
       if (target.peer === undefined) this.#rename(key, target, peer)
     } catch {
       target.failures += 1
-      if (!target.lasting && target.failures >= FOUND_FAILURES_MAX) this.#targets.delete(key)
+      if (target.origin === "found" && target.failures >= FOUND_FAILURES_MAX)
+        this.#targets.delete(key)
     }
     target.dialing = false
     const pause = Math.min(PAUSE_MIN_MS * 2 ** target.failures, PAUSE_MAX_MS)
@@ -225,7 +247,7 @@ export class Dialer {
   #rename(key: string, target: Target, peer: string): void {
     this.#targets.delete(key)
     const addresses = [...target.addresses].map((address) => withPeer(address, peer))
-    this.#add(addresses, { lasting: target.lasting, courtesy: true })
+    this.#add(addresses, target.origin)
   }
 }
 

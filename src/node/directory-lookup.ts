@@ -1,6 +1,6 @@
 /**
- * Asks the mesh for a person's card. The reader derives the blinded keys of today, yesterday and tomorrow, asks for all three at
- * once, and of what opens and verifies takes the highest sequence number. Nothing here believes a peer: a record must open
+ * Asks the mesh for a person's card. The reader derives the blinded keys of today, yesterday and tomorrow, asks for today's
+ * first and then for the others, and of what opens and verifies takes the highest sequence number. Nothing here believes a peer: a record must open
  * under the address, and the card inside must be the address's own, with the sequence number that the record claims. Junk,
  * foreign and stale answers cost time, within a deadline; they never give a wrong card.
  */
@@ -10,6 +10,7 @@ import { type Address, addressBytes } from "../crypto/address.ts"
 import { blindedKey } from "../crypto/blinding.ts"
 import { type Bytes, equal } from "../crypto/bytes.ts"
 import { directoryKey, epochAt, openRecord } from "../crypto/directory-record.ts"
+import { assert } from "../crypto/errors.ts"
 import type { Clock } from "./clock.ts"
 import { deadline } from "./deadline.ts"
 import type { Shelf } from "./directory-shelf.ts"
@@ -45,7 +46,11 @@ export interface LookupOptions {
 
 /** All three days together. */
 const LOOKUP_DEADLINE_MS = 20_000
-/** How long yesterday and tomorrow may take once today has answered. */
+/**
+ * Once today has answered, yesterday and tomorrow can know better only for as long as clocks differ around midnight: then so
+ * many of the closest peers without a record are enough, and so long a time.
+ */
+const EMPTY_ENOUGH = 8
 const NEIGHBOUR_GRACE_MS = 1_500
 /** Peers that gave the best record; with so many, the others need not be heard. */
 const ANSWERS_ENOUGH = 6
@@ -71,21 +76,33 @@ export async function lookUp(
     await setImmediate()
   }
   const whole = deadline(parts.clock, LOOKUP_DEADLINE_MS, signal)
-  const enough = new AbortController()
-  const neighbours = AbortSignal.any([whole.signal, enough.signal])
-  let grace: () => void = () => undefined
   try {
-    const days = questions.map((question) =>
-      askDay(parts, question, question.epoch === today ? whole.signal : neighbours),
-    )
-    if ((await days[0]) !== undefined)
-      grace = parts.clock.after(NEIGHBOUR_GRACE_MS, () => enough.abort())
-    const found = (await Promise.all(days)).filter((card) => card !== undefined)
+    const found = await askDays(parts, questions, whole.signal)
     signal?.throwIfAborted()
-    return found.reduce<FoundCard | undefined>(newer, undefined)
+    return found
+      .filter((card) => card !== undefined)
+      .reduce<FoundCard | undefined>(newer, undefined)
   } finally {
-    grace()
     whole.clear()
+  }
+}
+
+/** Today, and then its neighbours: thoroughly when today knows nothing, briefly when it does. */
+async function askDays(
+  parts: LookupParts,
+  [today, ...neighbours]: readonly Question[],
+  signal: AbortSignal,
+): Promise<(FoundCard | undefined)[]> {
+  assert(today !== undefined, "a lookup begins with today")
+  const first = await askDay(parts, today, signal, Infinity)
+  if (first === undefined)
+    return Promise.all(neighbours.map((day) => askDay(parts, day, signal, Infinity)))
+  const grace = deadline(parts.clock, NEIGHBOUR_GRACE_MS, signal)
+  try {
+    const brief = neighbours.map((day) => askDay(parts, day, grace.signal, EMPTY_ENOUGH))
+    return [first, ...(await Promise.all(brief))]
+  } finally {
+    grace.clear()
   }
 }
 
@@ -99,21 +116,24 @@ interface Question {
 const newer = (a: FoundCard | undefined, b: FoundCard): FoundCard =>
   a === undefined || b.sequence > a.sequence ? b : a
 
-/** What one day's key gives. Ends with the query, with enough answers, or with the signal; never rejects. */
+/** What one day's key gives. Ends with the query, with enough answers or empty hands, or with the signal; never rejects. */
 async function askDay(
   parts: LookupParts,
   question: Question,
   signal: AbortSignal,
+  emptyEnough: number,
 ): Promise<FoundCard | undefined> {
   const { blinded } = question
   const answers = new Answers(parts.verifyCard, question)
+  let empty = 0
   try {
     const own = await parts.shelf.find(blinded)
     if (own !== undefined) await answers.hear(own)
     for await (const event of parts.dht.get(directoryKey(blinded), { signal })) {
-      if (event.name !== "PEER_RESPONSE" || event.record === undefined) continue
-      await answers.hear(event.record.value)
-      if (answers.enough) break
+      if (event.name !== "PEER_RESPONSE") continue
+      if (event.record === undefined) empty++
+      else await answers.hear(event.record.value)
+      if (answers.enough || empty >= emptyEnough) break
     }
   } catch {
     // The signal, or a peer that would not take kad-dht's correction of its stale record: what was heard until then stands.

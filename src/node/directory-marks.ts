@@ -8,10 +8,11 @@ import { type Bytes, Reader, toHex, Writer, fromHex } from "../crypto/bytes.ts"
 import { BLINDED_KEY_BYTES } from "../crypto/blinding.ts"
 import { CryptoError } from "../crypto/errors.ts"
 
-/** Where marks live: a sublevel of LevelDB, or a Map in an ephemeral profile. */
+/** Where the directory keeps what it keeps: a table of LevelDB, or a Map in an ephemeral profile. */
 export interface DirectoryStore {
   get(key: string): Promise<Bytes | undefined>
-  put(key: string, value: Bytes): Promise<void>
+  /** `undefined` deletes the key. */
+  put(key: string, value: Bytes | undefined): Promise<void>
 }
 
 const SLOTS = 256
@@ -59,13 +60,20 @@ export class Marks {
     return "RAISED"
   }
 
-  /** Forgets all marks of days before `oldestEpoch`. */
-  async prune(oldestEpoch: number): Promise<void> {
+  /**
+   * Forgets all marks of days before `oldestEpoch`. `drop` removes what is kept under a key and comes before its mark goes: cut
+   * off in between, the next prune finds the mark again and nothing stays behind.
+   */
+  async prune(oldestEpoch: number, drop: (blinded: Bytes) => Promise<void>): Promise<void> {
     for (let index = 0; index < SLOTS; index++) {
       const slot = await this.#slot(index)
-      const before = slot.size
-      for (const [name, mark] of slot) if (mark.epoch < oldestEpoch) slot.delete(name)
-      if (slot.size < before) await this.#store.put(storeKey(index), encodeSlot(slot))
+      const old = [...slot].filter(([, { epoch }]) => epoch < oldestEpoch).map(([name]) => name)
+      if (old.length === 0) continue
+      for (const name of old) {
+        await drop(fromHex(name))
+        slot.delete(name)
+      }
+      await this.#store.put(storeKey(index), encodeSlot(slot))
     }
   }
 

@@ -8,7 +8,6 @@
  * for anybody, without limit.
  */
 import { type KadDHT, type KadDHTComponents, kadDHT, passthroughMapper } from "@libp2p/kad-dht"
-import type { Datastore } from "interface-datastore"
 import { type Bytes, toHex } from "../crypto/bytes.ts"
 import { DIRECTORY_NAMESPACE, selectRecord } from "../crypto/directory-record.ts"
 import type { Clock } from "./clock.ts"
@@ -18,33 +17,35 @@ import { Shelf } from "./directory-shelf.ts"
 export interface DirectoryServiceOptions {
   /** 32 bytes. */
   readonly meshId: Bytes
-  /** Where the high-water marks live; in an ephemeral profile, a Map. */
-  readonly marks: DirectoryStore
-  /** Where the records live, up to 160 MiB; without it libp2p's own datastore, which is in memory unless it was given one. */
-  readonly datastore?: Datastore
+  /** Where others' records (up to 160 MiB) and their marks lie; in an ephemeral profile, a Map. */
+  readonly store: DirectoryStore
   readonly clock: Clock
 }
 
 /** What the two services are called and made of. */
 export interface DirectoryServices {
-  readonly directoryShelf: (components: KadDHTComponents) => Shelf
+  readonly directoryShelf: () => Shelf
   readonly dht: (components: KadDHTComponents) => KadDHT
 }
 
 /** Kademlia requests a peer may have open with us at a time. */
 const INBOUND_STREAMS_MAX = 32
 
+/**
+ * A query goes by disjoint ways, so that a liar on one of them spoils one only, with so many requests at a time on each. kad-dht's
+ * own ten times ten would ask everybody at once, and stopping early would save nothing.
+ */
+const PATHS = 4
+const PATH_REQUESTS = 3
+
 export const directoryProtocol = (meshId: Bytes): string => `/sotto/${toHex(meshId)}/kad/1`
 
 /** For one `createLibp2p`: both services share one shelf. */
 export function directoryServices(options: DirectoryServiceOptions): DirectoryServices {
-  const { marks, clock } = options
-  let made: Shelf | undefined
-  const shelf = (components: KadDHTComponents) =>
-    (made ??= new Shelf({ datastore: options.datastore ?? components.datastore, marks, clock }))
+  const shelf = new Shelf(options)
   return {
-    directoryShelf: shelf,
-    dht: (components) => kademlia(options, components, shelf(components)),
+    directoryShelf: () => shelf,
+    dht: (components) => kademlia(options, components, shelf),
   }
 }
 
@@ -56,6 +57,8 @@ function kademlia(options: DirectoryServiceOptions, components: KadDHTComponents
     // A query with nobody to ask ends at once; without this it would wait for somebody, for up to three minutes.
     allowQueryWithZeroPeers: true,
     maxInboundStreams: INBOUND_STREAMS_MAX,
+    alpha: PATH_REQUESTS,
+    disjointPaths: PATHS,
     validators: { [DIRECTORY_NAMESPACE]: (key, record) => shelf.validate(key, record) },
     selectors: { [DIRECTORY_NAMESPACE]: (_key, records) => selectRecord(records) },
   })(behindShelf(components, shelf))

@@ -6,10 +6,11 @@
  * Limits: MARKS_MAX records (then new keys are refused), RECORD_BYTES each, three days, PUT_ALLOWANCE a peer.
  */
 import { AsyncLocalStorage } from "node:async_hooks"
+import { NotFoundError } from "@libp2p/interface"
 import { Libp2pRecord } from "@libp2p/record"
 import { base32nopad } from "@scure/base"
-import { type Datastore, Key } from "interface-datastore"
-import type { Bytes } from "../crypto/bytes.ts"
+import type { Datastore, Key } from "interface-datastore"
+import { type Bytes, toHex } from "../crypto/bytes.ts"
 import {
   blindedKeyIn,
   checkRecord,
@@ -46,10 +47,8 @@ const refuse = (code: ShelfCode): never => {
 }
 
 export interface ShelfParts {
-  /** Where the records themselves lie. */
-  readonly datastore: Datastore
-  /** Where the high-water marks lie. */
-  readonly marks: DirectoryStore
+  /** Where records and marks lie. */
+  readonly store: DirectoryStore
   readonly clock: Clock
 }
 
@@ -59,7 +58,7 @@ type Judged = RecordAccepted & { readonly blinded: Bytes }
 const RECORD_PREFIX = "/dht/record/"
 
 export class Shelf {
-  readonly #records: Datastore
+  readonly #store: DirectoryStore
   readonly #marks: Marks
   readonly #clock: Clock
   readonly #allowance: Allowance
@@ -68,12 +67,12 @@ export class Shelf {
   #pruning: Promise<void> | undefined
   #writing: Promise<unknown> = Promise.resolve()
 
-  /** What kad-dht gets instead of libp2p's datastore. */
+  /** What kad-dht gets instead of libp2p's datastore: reads of records, judged writes of records, and nothing else. */
   readonly guarded: Datastore
 
-  constructor({ datastore, marks, clock }: ShelfParts) {
-    this.#records = datastore
-    this.#marks = new Marks(marks)
+  constructor({ store, clock }: ShelfParts) {
+    this.#store = store
+    this.#marks = new Marks(store)
     this.#clock = clock
     this.#allowance = new Allowance(PUT_ALLOWANCE, clock)
     this.guarded = this.#guard()
@@ -94,10 +93,8 @@ export class Shelf {
   }
 
   /** The record kept under a key, if any: this peer's own questions begin at its own shelf. */
-  async find(blinded: Bytes): Promise<Bytes | undefined> {
-    const at = new Key(recordPath(directoryKey(blinded)), false)
-    if (!(await this.#records.has(at))) return undefined
-    return new Uint8Array(decodeEntry(await this.#records.get(at)).value)
+  find(blinded: Bytes): Promise<Bytes | undefined> {
+    return this.#store.get(recordKey(blinded))
   }
 
   /**
@@ -105,14 +102,8 @@ export class Shelf {
    * when `asKeeper`. A record that is refused (a newer one is here, or no room) is refused silently: others may take it.
    */
   async keepOwn(key: Bytes, record: Bytes, asKeeper: boolean): Promise<void> {
-    // The moment is for kad-dht, which measures age by the real clock.
-    const entry = new Libp2pRecord(key, record, new Date()).serialize()
     try {
-      const judged = this.#judge(key, record)
-      await this.#inTurn(async () => {
-        await this.#raise(judged)
-        if (asKeeper) await this.#records.put(new Key(recordPath(key), false), entry)
-      })
+      await this.#keep(this.#judge(key, record), asKeeper ? record : undefined)
     } catch (error) {
       if (!(error instanceof ShelfError)) throw error
     }
@@ -127,15 +118,10 @@ export class Shelf {
   }
 
   async #prune(epoch: number): Promise<void> {
-    await this.#marks.prune(epoch - EPOCH_SLACK)
-    for await (const key of this.#records.queryKeys({ prefix: RECORD_PREFIX }))
-      if (!(await this.#hasMark(key))) await this.#records.delete(key)
+    await this.#marks.prune(epoch - EPOCH_SLACK, (blinded) =>
+      this.#store.put(recordKey(blinded), undefined),
+    )
     this.#prunedEpoch = epoch
-  }
-
-  async #hasMark(key: Key): Promise<boolean> {
-    const blinded = blindedKeyAt(key)
-    return blinded !== undefined && (await this.#marks.find(blinded)) !== undefined
   }
 
   #judge(key: Bytes, record: Bytes): Judged {
@@ -149,19 +135,19 @@ export class Shelf {
     if (this.#visitors.getStore() === undefined) return at
     const { key, value } = decodeEntry(entry)
     if (at.toString() !== recordPath(key)) refuse("RECORD_ROOM")
-    const judged = this.#judge(key, value)
-    await this.#inTurn(async () => {
-      await this.#raise(judged)
-      await this.#records.put(at, entry)
-    })
+    await this.#keep(this.#judge(key, value), value)
     return at
   }
 
-  async #raise({ blinded, epoch, order }: Judged): Promise<void> {
-    await this.prune()
-    const raised = await this.#marks.raise(blinded, { epoch, order })
-    if (raised === "STALE") refuse("RECORD_STALE")
-    if (raised === "FULL") refuse("SHELF_FULL")
+  /** Raises the mark, and then keeps the record if there is one to keep. */
+  #keep({ blinded, epoch, order }: Judged, record: Bytes | undefined): Promise<void> {
+    return this.#inTurn(async () => {
+      await this.prune()
+      const raised = await this.#marks.raise(blinded, { epoch, order })
+      if (raised === "STALE") refuse("RECORD_STALE")
+      if (raised === "FULL") refuse("SHELF_FULL")
+      if (record !== undefined) await this.#store.put(recordKey(blinded), record)
+    })
   }
 
   /** One write after the other: a slow write of an old record must not end after a quick one of a new record. */
@@ -172,30 +158,45 @@ export class Shelf {
   }
 
   #guard(): Datastore {
-    const records = this.#records
     const never = (): never => refuse("RECORD_ROOM")
     return {
-      has: (key, options) => records.has(key, options),
-      get: (key, options) => records.get(key, options),
-      getMany: (keys, options) => records.getMany(keys, options),
-      delete: (key, options) => records.delete(key, options),
-      deleteMany: (keys, options) => records.deleteMany(keys, options),
-      query: (query, options) => records.query(query, options),
-      queryKeys: (query, options) => records.queryKeys(query, options),
-      put: (key, entry) => this.#put(key, entry),
+      has: async (at) => (await this.#at(at)) !== undefined,
+      get: async (at) => (await this.#at(at)) ?? notFound(at),
+      put: (at, entry) => this.#put(at, entry),
+      // Days end by `prune`, never by kad-dht's own idea of age.
+      delete: () => undefined,
+      query: async function* () {},
+      queryKeys: async function* () {},
+      getMany: never,
       putMany: never,
+      deleteMany: never,
       batch: never,
     }
   }
+
+  /** kad-dht's entry for a path: the moment of arrival, which it wants to see, is not kept but made up. */
+  async #at(at: Key): Promise<Bytes | undefined> {
+    const blinded = blindedKeyAt(at)
+    const record = blinded === undefined ? undefined : await this.find(blinded)
+    if (blinded === undefined || record === undefined) return undefined
+    return new Libp2pRecord(directoryKey(blinded), record, new Date()).serialize()
+  }
 }
+
+const notFound = (at: Key): never => {
+  throw new NotFoundError(`nothing at ${at.toString()}`)
+}
+
+const recordKey = (blinded: Bytes): string => `record/${toHex(blinded)}`
 
 const recordPath = (key: Bytes): string => RECORD_PREFIX + base32nopad.encode(key).toLowerCase()
 
-/** The blinded key whose record lies at a datastore key; `undefined` for anything that is not such a path. */
-function blindedKeyAt(key: Key): Bytes | undefined {
-  const name = key.toString().slice(RECORD_PREFIX.length)
+/** The blinded key whose record lies at a datastore path; `undefined` for anything that is not such a path. */
+function blindedKeyAt(at: Key): Bytes | undefined {
+  const path = at.toString()
+  if (!path.startsWith(RECORD_PREFIX)) return undefined
   try {
-    return blindedKeyIn(base32nopad.decode(name.toUpperCase()))
+    return blindedKeyIn(base32nopad.decode(path.slice(RECORD_PREFIX.length).toUpperCase()))
   } catch {
     return undefined
   }

@@ -8,6 +8,7 @@ import {
   type GossipSubComponents,
   gossipsub,
   StrictNoSign,
+  type SubscriptionChangeData,
   TopicValidatorResult,
 } from "@chainsafe/libp2p-gossipsub"
 import type { PeerId } from "@libp2p/interface"
@@ -15,6 +16,7 @@ import { primitives } from "#primitives"
 import { type Bytes, utf8 } from "../crypto/bytes.ts"
 import { assert } from "../crypto/errors.ts"
 import type { Verdict } from "../crypto/verdict.ts"
+import { plain } from "./plain-bytes.ts"
 
 export interface TopicRule {
   readonly topic: string
@@ -83,7 +85,7 @@ export class Gossip {
     for (const { topic, judge } of rules)
       this.#service.topicValidators.set(
         topic,
-        async (peer, { data }) => RESULTS[(await judge(data, peer.toString())).verdict],
+        async (peer, { data }) => RESULTS[(await judge(plain(data), peer.toString())).verdict],
       )
   }
 
@@ -121,6 +123,16 @@ export class Gossip {
     for (const { rawStream } of this.#insides.streamsOutbound.values())
       most = Math.max(most, rawStream.writeBufferLength)
     return most
+  }
+
+  /** Tells of every peer that subscribes to the topic: from then on it is told, and tells us, what is new. Returns how to end it. */
+  onSubscribed(topic: string, listener: (peer: string) => void): () => void {
+    const handler = ({ detail }: CustomEvent<SubscriptionChangeData>) => {
+      if (detail.subscriptions.some((change) => change.topic === topic && change.subscribe))
+        listener(detail.peerId.toString())
+    }
+    this.#service.addEventListener("subscription-change", handler)
+    return () => this.#service.removeEventListener("subscription-change", handler)
   }
 
   /** Peers that subscribe to the topic. */

@@ -71,6 +71,15 @@ export type Origin =
 export type StoredListener = (kept: Kept) => void
 
 const LOCAL: Origin = { from: "local" }
+/** No peer has this id. */
+const OURSELVES = ""
+
+interface Taken {
+  readonly verdict: Verdict
+  readonly id?: Bytes
+  /** Once it is stored; only with `accept`. */
+  readonly kept?: Promise<Kept>
+}
 
 export class Mailbox {
   readonly topic: string
@@ -104,7 +113,8 @@ export class Mailbox {
     return {
       topic: this.topic,
       messageBytesMax: ENVELOPE_BYTES,
-      judge: (data, peer) => this.#judgeGossip(data, peer),
+      // a copy: the frame it came in may hold many more
+      judge: (data, peer) => this.#judgeGossip(data.slice(), peer),
     }
   }
 
@@ -168,10 +178,9 @@ export class Mailbox {
 
   /** Judges, and stores what is accepted before it resolves. Throws StoreError. */
   async admit(envelope: Bytes, origin: Origin): Promise<Verdict> {
-    const { verdict, id } = await this.#judge(envelope, origin)
-    if (verdict.verdict !== "accept" || id === undefined) return verdict
-    await this.#shelf.keep(id, envelope)
-    if (origin.from === "sync") this.#rememberSynced(id)
+    const { verdict, id, kept } = await this.#take(envelope, origin)
+    await kept
+    if (kept !== undefined && id !== undefined && origin.from === "sync") this.#rememberSynced(id)
     return verdict
   }
 
@@ -201,15 +210,14 @@ export class Mailbox {
 
   /** Gossip passes an envelope on as soon as it is accepted; storing goes on beside. */
   async #judgeGossip(envelope: Bytes, peer: string): Promise<Verdict> {
-    const { verdict, id } = await this.#judge(envelope, { from: "gossip", peer })
-    if (verdict.verdict !== "accept") {
-      return id !== undefined && this.#cameBySync(id, envelope) ? ACCEPT : verdict
-    }
-    if (id !== undefined) this.#shelf.keep(id, envelope).catch(this.#parts.onFault)
-    return verdict
+    const { verdict, id, kept } = await this.#take(envelope, { from: "gossip", peer })
+    kept?.catch(this.#parts.onFault)
+    const known = verdict.verdict === "ignore" && id !== undefined
+    return known && this.#cameBySync(id, envelope) ? ACCEPT : verdict
   }
 
-  async #judge(envelope: Bytes, origin: Origin): Promise<{ verdict: Verdict; id?: Bytes }> {
+  /** Judges and, if it is accepted, begins to store: in one turn, so that of two copies at once one is kept. */
+  async #take(envelope: Bytes, origin: Origin): Promise<Taken> {
     // [REJECT] an envelope has 4096 bytes
     if (envelope.length !== ENVELOPE_BYTES) return { verdict: reject("BAD_LENGTH") }
     const admission = this.#parts.admissions.get(envelope[0] ?? 0)
@@ -218,7 +226,7 @@ export class Mailbox {
     const id = envelopeId(envelope)
     // [IGNORE] it is new
     if (this.knows(id)) return { verdict: ignore("DUPLICATE"), id }
-    const peer = origin.from === "local" ? "" : origin.peer
+    const peer = origin.from === "local" ? OURSELVES : origin.peer
     // [IGNORE] there is room to judge it
     if (!this.#enter(peer)) {
       for (const listener of this.#shed) listener(peer)
@@ -227,10 +235,13 @@ export class Mailbox {
     try {
       // [REJECT or IGNORE] it was paid for
       const verdict = await admission(envelope)
+      if (verdict.verdict !== "accept") return { verdict, id }
       // another copy may have come in meanwhile
-      if (verdict.verdict === "accept" && this.knows(id))
-        return { verdict: ignore("DUPLICATE"), id }
-      return { verdict, id }
+      if (this.knows(id)) return { verdict: ignore("DUPLICATE"), id }
+      const kept = this.#shelf.keep(id, envelope)
+      // whoever called looks at it in a moment; until then a failure is not unhandled
+      kept.catch(() => undefined)
+      return { verdict, id, kept }
     } finally {
       this.#leave(peer)
     }
@@ -239,8 +250,8 @@ export class Mailbox {
   #enter(peer: string): boolean {
     const own = this.#judging.get(peer) ?? 0
     const all = this.#judgingAll + this.#shelf.arriving
-    // own envelopes ("") are few and always get in
-    if (peer !== "" && (all >= JUDGING_MAX || own >= JUDGING_PER_PEER_MAX)) return false
+    // own envelopes are few and always get in
+    if (peer !== OURSELVES && (all >= JUDGING_MAX || own >= JUDGING_PER_PEER_MAX)) return false
     this.#judging.set(peer, own + 1)
     this.#judgingAll += 1
     return true

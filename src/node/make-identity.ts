@@ -28,6 +28,14 @@ export interface IdentityRequest {
 
 export const IDENTITY_STEPS = 3
 
+/** As it will be shown. Throws ApiError BAD_PARAMS for a name of no or too many bytes. */
+export function checkedName(name: string): string {
+  const shown = name.trim()
+  if (shown === "" || utf8(shown).length > NAME_BYTES_MAX)
+    throw new ApiError("BAD_PARAMS", `a name has 1 to ${NAME_BYTES_MAX} bytes`)
+  return shown
+}
+
 /** Throws ApiError BAD_PARAMS for a name of no or too many bytes. */
 export async function makeIdentity({
   name,
@@ -35,9 +43,7 @@ export async function makeIdentity({
   signal,
   progress,
 }: IdentityRequest): Promise<Identity> {
-  const shown = name.trim()
-  if (shown === "" || utf8(shown).length > NAME_BYTES_MAX)
-    throw new ApiError("BAD_PARAMS", `a name has 1 to ${NAME_BYTES_MAX} bytes`)
+  const shown = checkedName(name)
   progress(0)
   const roots = await heavy({ job: "roots" }, signal)
   progress(1)

@@ -16,7 +16,7 @@ import { keepGenesis } from "./mesh-genesis.ts"
 import { type MineOptions, Miner } from "./mine.ts"
 import type { Store } from "./store.ts"
 import { StreamError, Streams } from "./streams.ts"
-import { Sync } from "./sync.ts"
+import { type Refused, Sync } from "./sync.ts"
 import { ADDRESSES_PER_PEER_MAX, PEERS_MAX } from "./sync-messages.ts"
 import { SyncError } from "./sync-round.ts"
 import { startTransport, type Transport, type TransportOptions } from "./transport.ts"
@@ -153,7 +153,7 @@ class MeshNetwork implements Network {
         connected: () => rooms.transport.peers(),
         introductions: (asking) => network.#introductions(asking),
         onMember: (peer) => network.#background(network.#welcome(peer)),
-        onRefused: (peer) => network.#background(network.#refuse(peer)),
+        onRefused: (peer, why) => network.#background(network.#refuse(peer, why)),
         onProgress: (progress) => parts.onProgress?.(progress),
         onServed: (ids, peer) => parts.onServed?.(ids, peer),
       })
@@ -230,6 +230,9 @@ class MeshNetwork implements Network {
       libp2p.addEventListener(name, listener)
       this.#undo.push(() => libp2p.removeEventListener(name, listener))
     }
+    // what was posted there between our first reading and this moment was gossiped to others only
+    const { gossip } = this.transport
+    this.#undo.push(gossip.onSubscribed(this.mailbox.topic, (peer) => this.#sync?.read(peer)))
     on("peer:connect", ({ detail }) => this.#connected(detail.toString()))
     on("peer:disconnect", ({ detail }) => this.#disconnected(detail.toString()))
     on("peer:identify", ({ detail }) => {
@@ -264,31 +267,37 @@ class MeshNetwork implements Network {
     await this.#remember(peer)
     if (this.transport.peers().length >= WANTED_PEERS) return
     const introduced = (await this.#sync?.introductions(peer)) ?? []
-    for (const addresses of introduced) this.#dialer.found(addresses)
+    const local = isLoopback(this.#connectionTo(peer)?.remoteAddr.toString() ?? "")
+    for (const addresses of introduced)
+      this.#dialer.found(addresses.filter((address) => local || !isLoopback(address)))
   }
 
   async #remember(peer: string): Promise<void> {
     await this.#dialer.remember(peer, await this.#reachable(peer))
   }
 
-  async #refuse(peer: string): Promise<void> {
+  async #refuse(peer: string, why: Refused): Promise<void> {
     await this.#dialer.shun(peer)
-    await this.transport.hangUp(peer)
+    // somebody who came for the genesis gets the time to ask for it; the watchdog hangs up who stays without gossip
+    if (why !== "NO_SYNC") await this.transport.hangUp(peer)
   }
 
   /** Where a connected peer says it can be reached. Loopback counts only for who is reached over loopback. */
   async #reachable(peer: string): Promise<readonly string[]> {
-    const { libp2p } = this.transport
-    const [connection] = libp2p.getConnections().filter((c) => c.remotePeer.toString() === peer)
+    const connection = this.#connectionTo(peer)
     if (connection === undefined) return []
     const local = isLoopback(connection.remoteAddr.toString())
-    const known = await libp2p.peerStore.get(connection.remotePeer)
+    const known = await this.transport.libp2p.peerStore.get(connection.remotePeer)
     const said = known.addresses.map(({ multiaddr }) => named(multiaddr.toString(), peer))
     const dialed = connection.direction === "outbound" ? [connection.remoteAddr.toString()] : []
     const all = new Set([...dialed, ...said])
     return [...all]
       .filter((address) => local || !isLoopback(address))
       .slice(0, ADDRESSES_PER_PEER_MAX)
+  }
+
+  #connectionTo(peer: string) {
+    return this.transport.libp2p.getConnections().find((c) => c.remotePeer.toString() === peer)
   }
 
   #introductions(asking: string): readonly (readonly string[])[] {

@@ -306,7 +306,7 @@ export class SottoNode implements Api {
       // libp2p's types cannot know that what kad-dht needs (ping) is among the transport's own services.
       services: directoryServices({
         meshId: mesh.meshId,
-        marks: marksIn(store),
+        store: directoryStoreIn(store),
         clock: systemClock,
       }) as unknown as NonNullable<NetworkParts["services"]>,
       onPeers: () => {
@@ -441,11 +441,12 @@ async function findCard(
   return found === "NOT_FOUND" ? undefined : soundCard(address, found.card)
 }
 
-/** The directory's high-water marks lie in the mesh table: public, like everything there. */
-function marksIn(store: Store) {
+/** The directory's records and marks lie in the mesh table: public, like everything there. */
+function directoryStoreIn(store: Store) {
   const keyOf = (key: string) => utf8(`directory ${key}`)
   return {
     get: (key: string) => store.get("mesh", keyOf(key)),
-    put: (key: string, value: Bytes) => store.batch([{ table: "mesh", key: keyOf(key), value }]),
+    put: (key: string, value: Bytes | undefined) =>
+      store.batch([{ table: "mesh", key: keyOf(key), value }]),
   }
 }

@@ -10,6 +10,7 @@ import { Level } from "level"
 import { MemoryLevel } from "memory-level"
 import { primitives } from "#primitives"
 import { type Bytes, Reader, utf8, Writer } from "../crypto/bytes.ts"
+import { plain } from "./plain-bytes.ts"
 import { storeError, StoreError } from "./store-errors.ts"
 import { MIGRATIONS, type Migration } from "./store-migrations.ts"
 
@@ -122,7 +123,7 @@ type Sublevel = ReturnType<typeof sublevelOf>
 /** The store's id; a new store gets one, and a directory that holds other things is left alone. */
 async function identify(root: Root, meta: Sublevel): Promise<Bytes> {
   const known = await meta.get(STORE_ID)
-  if (known?.length === STORE_ID_BYTES) return known
+  if (known?.length === STORE_ID_BYTES) return plain(known)
   if ((await root.keys({ limit: 1 }).all()).length > 0)
     throw new StoreError("STORE_DAMAGED", "the store has contents but no id")
   const id = primitives.randomBytes(STORE_ID_BYTES)
@@ -177,24 +178,25 @@ class LevelStore implements Store {
   }
 
   async get(table: Table, key: Bytes): Promise<Bytes | undefined> {
-    return await told(this.#tables[table].get(key))
+    return plainly(await told(this.#tables[table].get(key)))
   }
 
   peek(table: Table, key: Bytes): Bytes | undefined {
     try {
-      return this.#tables[table].getSync(key)
+      return plainly(this.#tables[table].getSync(key))
     } catch (error) {
       throw storeError(error)
     }
   }
 
   async getMany(table: Table, keys: readonly Bytes[]): Promise<(Bytes | undefined)[]> {
-    return await told(this.#tables[table].getMany([...keys]))
+    return (await told(this.#tables[table].getMany([...keys]))).map(plainly)
   }
 
   async *range(table: Table, range: Range = {}): AsyncIterable<Entry> {
     try {
-      yield* this.#tables[table].iterator(range)
+      for await (const [key, value] of this.#tables[table].iterator(range))
+        yield [plain(key), plain(value)]
     } catch (error) {
       throw storeError(error)
     }
@@ -221,6 +223,8 @@ class LevelStore implements Store {
     return this.kind === "memory" ? value.slice() : value
   }
 }
+
+const plainly = (bytes: Bytes | undefined) => (bytes === undefined ? undefined : plain(bytes))
 
 async function told<T>(work: Promise<T>): Promise<T> {
   try {

@@ -9,6 +9,7 @@ import { type LengthPrefixedStream, lpStream } from "@libp2p/utils"
 import type { Libp2p } from "libp2p"
 import type { Bytes } from "../crypto/bytes.ts"
 import { CodedError, CryptoError } from "../crypto/errors.ts"
+import { plain } from "./plain-bytes.ts"
 
 export type StreamErrorCode =
   /** There is no connection to this peer. */
@@ -61,7 +62,7 @@ export class Frames {
 
   /** The next frame. Throws StreamError; GONE as well when the peer has nothing more to say. */
   async receive(signal: AbortSignal): Promise<Bytes> {
-    return (await coded(this.#frames.read({ signal }), signal)).subarray()
+    return plain((await coded(this.#frames.read({ signal }), signal)).subarray())
   }
 
   /** Says that this end is done and lets what was sent arrive. Never throws. */
@@ -185,6 +186,8 @@ export class Streams {
   }
 
   async #run(frames: Frames, handler: FramesHandler): Promise<void> {
+    const onStop = () => frames.abort()
+    this.#stop.signal.addEventListener("abort", onStop, { once: true })
     try {
       await handler(frames, this.#stop.signal)
       await frames.close()
@@ -192,6 +195,8 @@ export class Streams {
       // the peer left, sent nonsense, too much or too slowly: that ends the stream and nothing else
       frames.abort()
       if (!(error instanceof StreamError || error instanceof CryptoError)) this.#onFault(error)
+    } finally {
+      this.#stop.signal.removeEventListener("abort", onStop)
     }
   }
 

@@ -1,7 +1,7 @@
 /**
  * Sync: what gossip did not bring (DESIGN §9, `/sotto/sync/1`). A peer is read when it connects, when it says that it has news, after
  * envelopes had to be ignored under load, and one at random every now and then: soon after something arrived, once a minute in a
- * quiet mesh. Peers are read one at a time, because most of them hold the same. The other half answers such reading, hands out the
+ * quiet mesh; the same one is told if there is news here. All peers do so alike, so it says nothing about who wrote. Peers are read one at a time, because most of them hold the same. The other half answers such reading, hands out the
  * genesis, and says which envelopes were taken.
  */
 import { type Bytes, equal } from "../crypto/bytes.ts"
@@ -37,6 +37,9 @@ export interface SyncProgress {
   readonly total: number
 }
 
+/** `NO_SYNC`: it does not sync at all, such as one that only came for the genesis. */
+export type Refused = SyncError["code"] | "NO_SYNC"
+
 export interface SyncParts {
   readonly store: Store
   readonly mailbox: Mailbox
@@ -51,7 +54,7 @@ export interface SyncParts {
   /** A peer answered for this mesh. */
   readonly onMember: (peer: string) => void
   /** Not a peer to go on with. */
-  readonly onRefused: (peer: string, code: SyncError["code"]) => void
+  readonly onRefused: (peer: string, why: Refused) => void
   readonly onProgress: (progress: SyncProgress) => void
   /** These envelopes were fetched by a peer: it has them now. */
   readonly onServed: (ids: readonly Bytes[], peer: string) => void
@@ -69,12 +72,15 @@ export class Sync {
   #reading: Promise<void> | undefined
   #progress = IDLE
   #lookMs = LOOK_MAX_MS
+  /** Our newest envelope when somebody was last told by the clock. */
+  #toldSeq: number
   #timer: NodeJS.Timeout | undefined
   readonly #unsubscribe: (() => void)[] = []
 
   private constructor(parts: SyncParts, cursors: Cursors) {
     this.#parts = parts
     this.#cursors = cursors
+    this.#toldSeq = parts.mailbox.lastSeq
   }
 
   static async start(parts: SyncParts): Promise<Sync> {
@@ -155,21 +161,23 @@ export class Sync {
     if (this.#stop.signal.aborted) return
     if (error instanceof SyncError) this.#parts.onRefused(peer, error.code)
     else if (error instanceof StreamError) {
-      // it left, or is too slow: it will be read when it comes back, or when its turn comes again; and who does not speak this
-      // protocol may be somebody with a ticket, who came to ask for the genesis and goes again
+      // it left, or is too slow: it will be read when it comes back, or when its turn comes again
+      if (error.code === "UNSUPPORTED") this.#parts.onRefused(peer, "NO_SYNC")
     } else this.#parts.onFault(error)
   }
 
   /** What came by sync was not gossiped to us, so others may lack it too: they are told to look. */
   #spread(source: string): void {
-    const { connected, mailbox, store } = this.#parts
-    const others = connected().filter((peer) => peer !== source)
-    for (const peer of others.slice(0, NEWS_PEERS_MAX)) {
-      const news = { kind: "news", storeId: store.id, last: mailbox.lastSeq } as const
-      ask(this.#asking(peer), news, decodeNothing).catch((error: unknown) =>
-        this.#failed(peer, error),
-      )
-    }
+    const others = this.#parts.connected().filter((peer) => peer !== source)
+    for (const peer of others.slice(0, NEWS_PEERS_MAX)) this.#tellNews(peer)
+  }
+
+  #tellNews(peer: string): void {
+    const { mailbox, store } = this.#parts
+    const news = { kind: "news", storeId: store.id, last: mailbox.lastSeq } as const
+    ask(this.#asking(peer), news, decodeNothing).catch((error: unknown) =>
+      this.#failed(peer, error),
+    )
   }
 
   #tell(progress: SyncProgress): void {
@@ -190,7 +198,12 @@ export class Sync {
     this.#schedule()
     const peers = this.#parts.connected()
     const peer = peers[Math.floor(Math.random() * peers.length)]
-    if (peer !== undefined) this.read(peer)
+    if (peer === undefined) return
+    this.read(peer)
+    const { lastSeq } = this.#parts.mailbox
+    if (lastSeq === this.#toldSeq) return
+    this.#toldSeq = lastSeq
+    this.#tellNews(peer)
   }
 
   #lookSoon(): void {

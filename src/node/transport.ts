@@ -30,6 +30,7 @@ const PING_INTERVAL_MS = 60_000
 /** A peer may be busy for this long (a proof, a big sync) before it counts as gone. */
 const PING_TIMEOUT_MS = 30_000
 const STOP_TIMEOUT_MS = 5_000
+const MDNS_TAG = "_sotto._udp.local"
 const PROTOCOL_PREFIX = "sotto"
 /** The same for all: a version number would tell installations apart. */
 const AGENT = "sotto/1"
@@ -124,7 +125,7 @@ export async function startTransport(options: TransportOptions): Promise<Transpo
           maxTimeout: 2 * PING_TIMEOUT_MS,
         },
       },
-      peerDiscovery: options.mdns === true ? [mdns()] : [],
+      peerDiscovery: options.mdns === true ? [mdns({ serviceTag: MDNS_TAG })] : [],
       services: {
         ...options.services,
         identify: identify({ protocolPrefix: PROTOCOL_PREFIX }),

@@ -87,17 +87,22 @@ export async function newVault(passphrase: string | null, signal?: AbortSignal):
   return { vault: openVault(vaultKey), keyfile: decodeKeyfile(bytes), bytes }
 }
 
+/** Throws ApiError WEAK_PASSPHRASE. */
+export function checkPassphrase(passphrase: string): void {
+  if (Array.from(passphrase).length < PASSPHRASE_CHARACTERS_MIN)
+    throw new ApiError(
+      "WEAK_PASSPHRASE",
+      `a passphrase has at least ${PASSPHRASE_CHARACTERS_MIN} characters`,
+    )
+}
+
 async function wrap(
   vaultKey: Bytes,
   passphrase: string | null,
   signal?: AbortSignal,
 ): Promise<Bytes> {
   if (passphrase === null) return encodeUnprotected(vaultKey)
-  if (Array.from(passphrase).length < PASSPHRASE_CHARACTERS_MIN)
-    throw new ApiError(
-      "WEAK_PASSPHRASE",
-      `a passphrase has at least ${PASSPHRASE_CHARACTERS_MIN} characters`,
-    )
+  checkPassphrase(passphrase)
   const stretching = newStretching()
   return wrapVaultKey(vaultKey, stretching, await stretch(passphrase, stretching, signal))
 }

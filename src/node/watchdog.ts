@@ -1,12 +1,13 @@
 /**
  * Watches that gossip lives wherever a connection does. gossipsub never reopens a stream that died, so a peer can stay connected for
- * days and hear nothing. A link that is found dead twice in a row is hung up; the dialer calls again, and everything starts fresh.
+ * days and hear nothing. A link that was up and is found dead twice in a row is hung up; the dialer calls again, and everything
+ * starts fresh. A link that never came up gets more time: a busy machine needs some seconds to set it up.
  */
 import type { Transport } from "./transport.ts"
 
 const LOOK_MS = 2_000
-/** A link that is being set up looks dead for a moment. */
 const MISSES_MAX = 2
+const MISSES_AT_FIRST_MAX = 6
 
 export interface WatchdogParts {
   readonly transport: Pick<Transport, "gossip" | "peers" | "hangUp">
@@ -15,16 +16,17 @@ export interface WatchdogParts {
 
 /** Watches until the returned function is called. */
 export function startWatchdog({ transport, onFault }: WatchdogParts): () => void {
-  let misses = new Map<string, number>()
+  /** Misses left of every connected peer. */
+  let left = new Map<string, number>()
   const look = () => {
-    const counted = new Map<string, number>()
+    const now = new Map<string, number>()
     for (const peer of transport.peers()) {
-      if (transport.gossip.linkUp(peer)) continue
-      const missed = (misses.get(peer) ?? 0) + 1
-      if (missed < MISSES_MAX) counted.set(peer, missed)
+      const up = transport.gossip.linkUp(peer)
+      const misses = up ? MISSES_MAX : (left.get(peer) ?? MISSES_AT_FIRST_MAX) - 1
+      if (misses > 0) now.set(peer, misses)
       else transport.hangUp(peer).catch(onFault)
     }
-    misses = counted
+    left = now
   }
   const timer = setInterval(look, LOOK_MS)
   return () => clearInterval(timer)

@@ -8,31 +8,17 @@ import { Box, render, useApp, useCursor, useStdin } from "ink"
 import { useEffect, useSyncExternalStore } from "react"
 import type { ReactNode } from "react"
 import type { Api } from "../node/api/types.ts"
-import { createDecoder, ESCAPE_WAIT_MS } from "./input.ts"
-import type { InputEvent } from "./input.ts"
 import { defaultSettings, initialModel } from "./model.ts"
-import type { Model, Settings } from "./model.ts"
+import type { Settings } from "./model.ts"
 import { createPerformer } from "./perform.ts"
-import {
-  addPage,
-  contactsPage,
-  gonePage,
-  pastePage,
-  startingPage,
-  tooSmall,
-  tooSmallPage,
-  unlockPage,
-} from "./screens/pages.ts"
-import { ChatScreen, chatCursor } from "./screens/chat.tsx"
-import { codePage } from "./screens/code.ts"
-import { helpPage } from "./screens/help.ts"
-import { Rows } from "./screens/page.tsx"
-import type { Page } from "./screens/page.tsx"
-import { setupPage } from "./screens/setup.ts"
 import { sanitizeLine } from "./sanitize.ts"
-import { SENTENCES, startSentence, codeOf } from "./sentences.ts"
+import { ChatScreen, chatCursor } from "./screens/chat.tsx"
+import { Rows } from "./screens/page.tsx"
+import { pageOf } from "./screens/page-of.ts"
+import { SENTENCES, codeOf, startSentence } from "./sentences.ts"
 import { createStore } from "./store.ts"
 import type { Store } from "./store.ts"
+import { MODES_OFF, MODES_ON, readKeys, sleepUntilContinued } from "./terminal.ts"
 import { THEMES, chooseTheme } from "./theme.ts"
 import type { ThemeName } from "./theme.ts"
 
@@ -40,8 +26,6 @@ export interface TuiOptions {
   readonly stdin?: ReadStream
   readonly stdout?: WriteStream
   readonly env?: Readonly<Record<string, string | undefined>>
-  /** Shown in the title when it is not the default one. */
-  readonly profile?: string
   readonly theme?: ThemeName
   /** What first run proposes as a name; the user's login name, usually. */
   readonly userName?: string
@@ -50,9 +34,6 @@ export interface TuiOptions {
   readonly now?: () => number
 }
 
-/** Bracketed paste and focus reports. */
-const MODES_ON = "\x1b[?2004h\x1b[?1004h"
-const MODES_OFF = "\x1b[?1004l\x1b[?2004l"
 const CLEAR = "\x1b[2J\x1b[H"
 /** Frames a second at most. Keys are drawn within 4 ms; traffic is held to ten by the store. */
 const FRAMES_MAX = 250
@@ -64,45 +45,16 @@ const EXIT_CODES: Readonly<Record<string, number>> = {
 
 const exitCodeOf = (error: unknown): number => EXIT_CODES[codeOf(error)] ?? 1
 
-/** The page that covers the screen, or null when the chat itself is shown. */
-export function pageOf(model: Model): Page | null {
-  if (tooSmall(model)) return tooSmallPage()
-  switch (model.overlay?.name) {
-    case "help":
-      return helpPage(model, model.overlay.scroll)
-    case "contacts":
-      return contactsPage(model, model.overlay.scroll)
-    case "code":
-      return codePage(model, model.overlay)
-    case "add":
-      return addPage(model, model.overlay)
-    case "paste":
-      return pastePage(model, model.overlay)
-    case undefined:
-      break
-  }
-  switch (model.screen.name) {
-    case "starting":
-      return startingPage(model)
-    case "setup":
-      return setupPage(model, model.screen.setup)
-    case "unlock":
-      return unlockPage(model, model.screen)
-    case "gone":
-      return gonePage(model, model.screen)
-    case "chat":
-      return null
-  }
-}
-
 interface AppProps {
   readonly store: Store
+  /** The terminal is gone. */
+  readonly onEnd: () => void
   readonly write: (sequence: string) => void
   /** Hands the terminal's suspension to the effects, which live outside of React. */
   readonly onSuspender: (suspend: (during: () => Promise<void>) => Promise<void>) => void
 }
 
-function App({ store, write, onSuspender }: AppProps): ReactNode {
+function App({ store, write, onEnd, onSuspender }: AppProps): ReactNode {
   const model = useSyncExternalStore(store.subscribe, store.get)
   const { setCursorPosition } = useCursor()
   const input = useStdin()
@@ -112,7 +64,7 @@ function App({ store, write, onSuspender }: AppProps): ReactNode {
   useEffect(() => {
     input.setRawMode(true)
     write(MODES_ON)
-    const stop = readKeys(stdin, (event) => store.dispatch({ type: "input", event }))
+    const stop = readKeys(stdin, (event) => store.dispatch({ type: "input", event }), onEnd)
     onSuspender((during) => terminal.suspendTerminal(during))
     return () => {
       stop()
@@ -123,7 +75,8 @@ function App({ store, write, onSuspender }: AppProps): ReactNode {
   }, [])
 
   const page = pageOf(model)
-  setCursorPosition(page === null ? chatCursor(model) : (page.cursor ?? undefined))
+  const cursor = page === null ? chatCursor(model) : page.cursor
+  setCursorPosition(cursor === null || cursor.y >= model.rows ? undefined : cursor)
   if (page === null) return <ChatScreen model={model} />
   return (
     <Box width={model.columns} height={model.rows}>
@@ -137,26 +90,11 @@ function App({ store, write, onSuspender }: AppProps): ReactNode {
   )
 }
 
-/** Our own decoder on the raw stream: Ink's loses function keys, and Enter when it shares a chunk with text. */
-function readKeys(stdin: NodeJS.ReadableStream, onEvent: (event: InputEvent) => void): () => void {
-  const decoder = createDecoder()
-  let timer: NodeJS.Timeout | null = null
-  const settle = () => {
-    timer = null
-    for (const event of decoder.flush()) onEvent(event)
-  }
-  const onData = (chunk: Uint8Array | string) => {
-    if (timer !== null) clearTimeout(timer)
-    timer = null
-    for (const event of decoder.push(chunk)) onEvent(event)
-    if (decoder.pending) timer = setTimeout(settle, ESCAPE_WAIT_MS)
-  }
-  stdin.on("data", onData)
-  return () => {
-    stdin.off("data", onData)
-    if (timer !== null) clearTimeout(timer)
-  }
-}
+/** Some terminals do not say, or say zero. */
+const sizeOf = (stdout: WriteStream): [columns: number, rows: number] => [
+  stdout.columns || 80,
+  stdout.rows || 24,
+]
 
 function settingsOf(options: TuiOptions): Settings {
   const env = options.env ?? process.env
@@ -196,7 +134,7 @@ export async function runTui(api: Api | Promise<Api>, options: TuiOptions = {}):
     },
   })
   const store = createStore({
-    initial: initialModel(settingsOf(options), stdout.columns, stdout.rows),
+    initial: initialModel(settingsOf(options), ...sizeOf(stdout)),
     now,
     perform,
   })
@@ -204,6 +142,7 @@ export async function runTui(api: Api | Promise<Api>, options: TuiOptions = {}):
     <App
       store={store}
       write={write}
+      onEnd={() => instance.unmount()}
       onSuspender={(suspend) => {
         suspender = suspend
       }}
@@ -229,7 +168,8 @@ export async function runTui(api: Api | Promise<Api>, options: TuiOptions = {}):
     instance.rerender(tree)
   }
   const onResize = () => {
-    store.dispatch({ type: "resize", columns: stdout.columns, rows: stdout.rows })
+    const [columns, rows] = sizeOf(stdout)
+    store.dispatch({ type: "resize", columns, rows })
     repaint()
   }
   stdout.on("resize", onResize)
@@ -274,15 +214,4 @@ function attach(
   return () => {
     for (const end of endings) end()
   }
-}
-
-/** Ctrl-Z: the shell gets the terminal, and `fg` brings us back. */
-async function sleepUntilContinued(write: (sequence: string) => void): Promise<void> {
-  if (process.platform === "win32") return
-  write(MODES_OFF)
-  await new Promise<void>((resolve) => {
-    process.once("SIGCONT", () => resolve())
-    process.kill(process.pid, "SIGTSTP")
-  })
-  write(MODES_ON)
 }

@@ -3,7 +3,7 @@
  */
 import { completions, contactName, interpret } from "./commands.ts"
 import type { Intent } from "./commands.ts"
-import { hasControls, sanitize } from "./sanitize.ts"
+import { hasControls, typedText } from "./sanitize.ts"
 import type { Action } from "./keys.ts"
 import { isMotion } from "./keys.ts"
 import { isRequest, layout, transcriptOf } from "./layout.ts"
@@ -278,12 +278,12 @@ export function onChatText(model: Model, text: string): Step {
   }
   if (text === "?" && model.draft.text === "")
     return only({ ...model, overlay: { name: "help", scroll: 0 } })
-  return only(withDraft({ ...model, blockArmed: false }, { type: "insert", text }))
+  return only(withDraft({ ...model, blockArmed: false }, { type: "insert", text: typedText(text) }))
 }
 
 /** Long pastes and pastes with control bytes ask once; what is taken is made harmless first. */
 export function onChatPaste(model: Model, text: string): Step {
-  const clean = sanitize(text)
+  const clean = typedText(text)
   const lines = clean.replace(/\n$/, "").split("\n").length
   const controls = hasControls(text)
   if (lines > PASTE_LINES_MAX || controls)

@@ -61,10 +61,12 @@ export const contactName = (contact: Contact): string =>
 function takeName(text: string, known: readonly string[]): [name: string, rest: string] {
   const quoted = /^"([^"]*)"\s*(.*)$/su.exec(text)
   if (quoted !== null) return [quoted[1] ?? "", quoted[2] ?? ""]
+  const typed = text.toLowerCase()
   const best = known
-    .filter((name) => name !== "" && (text === name || text.startsWith(`${name} `)))
-    .reduce((longest, name) => (name.length > longest.length ? name : longest), "")
-  const name = best === "" ? (/^\S*/.exec(text)?.[0] ?? "") : best
+    .map((name) => name.toLowerCase())
+    .filter((name) => name !== "" && (typed === name || typed.startsWith(`${name} `)))
+    .reduce((longest, name) => Math.max(longest, name.length), 0)
+  const name = best === 0 ? (/^\S*/.exec(text)?.[0] ?? "") : text.slice(0, best)
   return [name, text.slice(name.length).trim()]
 }
 

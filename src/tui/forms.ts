@@ -9,10 +9,18 @@ import type { Action } from "./keys.ts"
 import type { Model, Screen, Step } from "./model.ts"
 import { and, only } from "./model.ts"
 import { tidyCode } from "./overlays.ts"
-import { sanitizeLine } from "./sanitize.ts"
+import { sanitizeLine, secretText, typedText } from "./sanitize.ts"
 import { emptyDraft } from "./widgets/draft.ts"
 import type { DraftEdit } from "./widgets/draft.ts"
-import { advance, goBack, skipPassphrase, typeInto, typed } from "./widgets/setup.ts"
+import {
+  advance,
+  fieldOf,
+  goBack,
+  isSecret,
+  skipPassphrase,
+  typeInto,
+  typed,
+} from "./widgets/setup.ts"
 import type { Setup, SetupOutcome } from "./widgets/setup.ts"
 
 /** Keys that mean the same on every form. */
@@ -30,10 +38,12 @@ function onFormKey(model: Model, empty: boolean, chord: string): Step | null {
   return action === undefined ? null : (FORM_KEYS[action]?.(model, empty) ?? null)
 }
 
-/** What a key or a paste does to the one line of a form; null: nothing. */
-function formEdit(event: InputEvent): DraftEdit | null {
-  if (event.type === "text") return { type: "insert", text: event.text }
-  if (event.type === "paste") return { type: "insert", text: sanitizeLine(event.text) }
+/** What a key or a paste does to the one line of a form; null: nothing. Secrets are taken exactly as they come. */
+function formEdit(event: InputEvent, secret: boolean): DraftEdit | null {
+  if (event.type === "text" || event.type === "paste") {
+    const clean = secret ? secretText : event.type === "text" ? typedText : sanitizeLine
+    return { type: "insert", text: clean(event.text) }
+  }
   if (event.type !== "key") return null
   const action = actionOf(event.chord)
   if (action === "interrupt") return { type: "clear" }
@@ -55,7 +65,7 @@ export function onSetup(model: Model, setup: Setup, event: InputEvent): Step {
   }
   if (event.type === "text" && event.text === "s" && setup.step === "unprotected")
     return outcome(skipPassphrase(setup))
-  const change = formEdit(event)
+  const change = formEdit(event, isSecret(fieldOf(setup)))
   return change === null ? only(model) : only(withSetup(model, typeInto(setup, change)))
 }
 
@@ -100,7 +110,7 @@ export function onUnlock(model: Model, screen: Unlock, event: InputEvent): Step 
       return and({ ...model, screen: busy, notice: null }, { type: "unlock", passphrase })
     }
   }
-  const change = screen.busy ? null : formEdit(event)
+  const change = screen.busy ? null : formEdit(event, true)
   if (change === null) return only(model)
   const passphrase = typed(screen.passphrase, change, true)
   return only({ ...model, notice: null, screen: { ...screen, passphrase } })

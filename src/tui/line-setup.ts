@@ -2,6 +2,7 @@
  * First run and unlocking in line mode: the same questions and sentences as on the screen.
  */
 import type { Api } from "../node/api/types.ts"
+import { contactName } from "./commands.ts"
 import { sanitizeLine } from "./sanitize.ts"
 import { spoken } from "./sentences.ts"
 import type { Talk } from "./talk.ts"
@@ -26,11 +27,24 @@ export async function createProfile(
       const made = await api.call("profile.create", params)
       talk.say(`Your code: ${sanitizeLine(made.address)}`)
       talk.say(`Invite ticket: ${sanitizeLine(made.ticket)}`)
+      if (ticket !== "") await addInviter(api, talk, ticket)
       return
     } catch (error) {
       talk.say(spoken(error))
       if (ticket === "") throw error
     }
+  }
+}
+
+/** A ticket usually names who gave it. */
+async function addInviter(api: Api, talk: Talk, ticket: string): Promise<void> {
+  const answer = await talk.ask("Add whoever invited you as a contact? yes or no [yes]:")
+  if (answer.trim().startsWith("n")) return
+  try {
+    const { contact } = await api.call("contacts.add", { code: ticket })
+    talk.say(`${contactName(contact)} is added.`)
+  } catch (error) {
+    talk.say(spoken(error))
   }
 }
 

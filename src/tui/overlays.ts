@@ -6,7 +6,7 @@ import { actionOf, isMotion } from "./keys.ts"
 import type { InputEvent } from "./input.ts"
 import { and, only } from "./model.ts"
 import type { Model, Overlay, Step } from "./model.ts"
-import { sanitizeLine } from "./sanitize.ts"
+import { sanitizeLine, typedText } from "./sanitize.ts"
 import { withDraft } from "./chat.ts"
 import type { DraftEdit } from "./widgets/draft.ts"
 import { edit } from "./widgets/draft.ts"
@@ -36,6 +36,7 @@ export function onOverlayInput(model: Model, overlay: Overlay, event: InputEvent
     case "add":
       return onAdd(model, overlay, event)
     case "paste":
+      // What is sent is what was pasted; what is shown is drawn harmless.
       return event.type === "text" && event.text === "y"
         ? only(withDraft({ ...model, overlay: null }, { type: "insert", text: overlay.text }))
         : action === "send"
@@ -92,7 +93,7 @@ function onAdd(model: Model, overlay: Of<"add">, event: InputEvent): Step {
     const key = overlay.field === "code" ? "code" : "called"
     return only({ ...model, notice: null, overlay: { ...overlay, [key]: edit(draft, by) } })
   }
-  if (event.type === "text") return change({ type: "insert", text: event.text })
+  if (event.type === "text") return change({ type: "insert", text: typedText(event.text) })
   if (event.type === "paste") return change({ type: "insert", text: sanitizeLine(event.text) })
   const action = event.type === "key" ? actionOf(event.chord) : undefined
   if (

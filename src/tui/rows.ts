@@ -16,7 +16,16 @@ export const span = (text: string, role: Role = "text"): Span => ({ text, role }
 export const line = (text: string, role: Role = "text"): Row => [span(text, role)]
 export const blank: Row = []
 
-export const rowCells = (row: Row): number => row.reduce((sum, { text }) => sum + cells(text), 0)
+const measured = new WeakMap<Row, number>()
+
+/** Cells of a row; remembered with it, since rows of messages are drawn again with every frame. */
+export function rowCells(row: Row): number {
+  const found = measured.get(row)
+  if (found !== undefined) return found
+  const sum = row.reduce((total, { text }) => total + cells(text), 0)
+  measured.set(row, sum)
+  return sum
+}
 export const rowText = (row: Row): string => row.map(({ text }) => text).join("")
 
 /** Cut to `width` cells; what does not fit ends in an ellipsis. */

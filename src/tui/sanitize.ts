@@ -41,7 +41,24 @@ export function sanitize(text: string): string {
     .join("\n")
 }
 
-/** The same on one line: for reasons, hints and anything else that stands in our own rows. */
+// What joins emoji and letters of some scripts has a place in what one writes oneself, though no width of its own.
+const NOT_TYPED = /(?![\n\u200c\u200d])[\p{Cc}\p{Cf}]/gu
+
+/**
+ * Own text on its way into a draft, typed or pasted: it is sent as it is, so only what no keyboard makes is taken out. Joiners
+ * and variation selectors stay; `drawn` leaves them out where the draft is shown.
+ */
+export const typedText = (text: string): string =>
+  text.toWellFormed().replace(BREAKS, "\n").replaceAll("\t", TAB).replace(NOT_TYPED, "")
+
+/** A draft as it is shown: without what has no width. Cutting first or drawing first comes to the same. */
+export const drawn = (text: string): string =>
+  PLAIN.test(text) ? text : text.replace(/(?!\n)[\p{Cc}\p{Cf}\p{DI}\p{Me}]/gu, "")
+
+/** A secret as it was meant: every character of one line, spaces included. */
+export const secretText = (text: string): string => text.toWellFormed().replace(/\p{Cc}/gu, "")
+
+/** Message text on one line: for reasons, hints and anything else that stands in our own rows. */
 export const sanitizeLine = (text: string): string =>
   sanitize(text).replaceAll("\n", " ").replace(/ +/g, " ").trim()
 

@@ -73,7 +73,12 @@ export const THEMES: Readonly<Record<ThemeName, Theme>> = {
     rule: { dimColor: true },
     selected: { inverse: true },
     qr: {},
-    ...{ name0: {}, name1: {}, name2: {}, name3: {}, name4: {}, name5: {} },
+    name0: {},
+    name1: {},
+    name2: {},
+    name3: {},
+    name4: {},
+    name5: {},
   },
 }
 

@@ -18,6 +18,8 @@ import { padEnd, padStart, wrap } from "./wrap.ts"
 /** Cells of a name in the gutter, narrow and wide. */
 const NAME_NARROW = 8
 const NAME_WIDE = 12
+/** Hours and minutes; a space, two cells of state, a space. */
+const TIME_AND_STATE = 5 + 4
 /** Below this width the text gets too little beside names this long. */
 const WIDE_FROM = 90
 
@@ -108,8 +110,8 @@ function messageRows(model: Model, message: Message, name: string, width: number
     span(padStart(name, nameWidth), message.mine ? "mine" : nameRole(message.author)),
     bar,
   ]
-  const indent = span(" ".repeat(5 + 4 + nameWidth))
-  const textWidth = Math.max(8, width - 5 - 4 - nameWidth - 3)
+  const indent = span(" ".repeat(TIME_AND_STATE + nameWidth))
+  const textWidth = Math.max(8, width - TIME_AND_STATE - nameWidth - 3)
   const rows = wrap(sanitize(message.text), textWidth).map((text, i): Row =>
     i === 0 ? [...head, span(text)] : [indent, bar, span(text)],
   )

@@ -5,26 +5,34 @@
  */
 import stringWidth from "string-width"
 
-const PRINTABLE_ASCII = /^[\x20-\x7e]*$/
+// One cell and one character each, whatever stands beside them: Latin, Greek, Cyrillic, rules and boxes. Most text is only that.
+const SINGLE =
+  /^[\x20-\x7e\u00a1-\u00ac\u00ae-\u02ff\u0391-\u03ff\u0400-\u0482\u048a-\u04ff\u2010-\u2027\u2500-\u257f]*$/
 const segmenter = new Intl.Segmenter(undefined, { granularity: "grapheme" })
 
 /** User-perceived characters of sanitised text. */
 export const graphemes = (text: string): string[] =>
-  PRINTABLE_ASCII.test(text)
-    ? text.split("")
-    : Array.from(segmenter.segment(text), ({ segment }) => segment)
+  SINGLE.test(text) ? text.split("") : Array.from(segmenter.segment(text), ({ segment }) => segment)
 
-const cellsOfCluster = (cluster: string): number => {
+/** Widths of clusters seen; measuring one costs microseconds, and a language uses few. Emptied when it has grown to this. */
+const KNOWN_MAX = 8192
+const known = new Map<string, number>()
+
+function cellsOfCluster(cluster: string): number {
+  const found = known.get(cluster)
+  if (found !== undefined) return found
   const whole = stringWidth(cluster)
-  if (cluster.length <= 1) return whole
   let sum = 0
   for (const point of cluster) sum += stringWidth(point)
-  return Math.max(whole, sum)
+  const width = Math.max(whole, sum)
+  if (known.size >= KNOWN_MAX) known.clear()
+  known.set(cluster, width)
+  return width
 }
 
 /** Terminal cells that sanitised text takes at most. */
 export function cells(text: string): number {
-  if (PRINTABLE_ASCII.test(text)) return text.length
+  if (SINGLE.test(text)) return text.length
   let sum = 0
   for (const cluster of graphemes(text)) sum += cellsOfCluster(cluster)
   return sum
@@ -75,7 +83,7 @@ export function wrapRows(text: string, width: number): WrappedRow[] {
 }
 
 function wrapLine(line: string, offset: number, width: number, out: WrappedRow[]): void {
-  if (line.length <= width && PRINTABLE_ASCII.test(line)) {
+  if (line.length <= width && SINGLE.test(line)) {
     out.push({ text: line, start: offset })
     return
   }

@@ -59,7 +59,12 @@ describe("genesis: what all peers of a mesh agree on", () => {
 describe("invite ticket: the mesh, where its peers are, who invites", () => {
   const meshId = filled(32, 8)
   const inviter = { address: addressFromBytes(filled(64, 9)), name: "Ada" }
-  const peers = ["/ip4/192.0.2.7/tcp/4001/p2p/12D3KooWExample", "/dns4/example.net/tcp/443/tls/ws"]
+  const id = "12D3KooWKQSA2aGQoLxHqcdTDjXoVGB1nVeq6b9jNAE7HAtjnMvU"
+  const peers = [
+    `/ip4/192.0.2.7/tcp/4001/p2p/${id}`,
+    `/ip4/192.0.2.7/tcp/4002/ws/p2p/${id}`,
+    "/dns4/example.net/tcp/443/tls/ws",
+  ]
 
   it("reads back what it carries, with and without inviter and voucher", () => {
     for (const ticket of [

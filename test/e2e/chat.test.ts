@@ -10,7 +10,8 @@ import { mesh, received, until } from "./mesh.ts"
 
 describe("e2e: the chat in a real terminal", () => {
   it("goes from nothing to one message sent and one received, against a mesh of real peers", async (t) => {
-    const cluster = await mesh(t, ["bob", null, null])
+    const { cluster, gone } = await mesh(["bob", null, null])
+    t.after(gone)
     const bob = await nodeOf(cluster, 0).api()
     const { address } = await bob.call("id", {})
     const data = join(temporaryDirectory(t), "alice")

@@ -1,17 +1,27 @@
 import assert from "node:assert/strict"
-import { describe, it } from "node:test"
-import { nodeOf } from "../../scripts/testnet/cluster.ts"
+import { after, before, describe, it } from "node:test"
+import { nodeOf, type ClusterNode } from "../../scripts/testnet/cluster.ts"
 import { REAL, sotto } from "../helpers/sotto.ts"
 import { befriend, history, mesh, received, theirTexts, until } from "./mesh.ts"
 
 const texts = (what: string, count: number) =>
   Array.from({ length: count }, (_, at) => `${what} ${String(at + 1).padStart(3, "0")}`)
 
-describe("e2e: real processes on loopback", () => {
-  it("carries messages both ways between two people on different peers of five", async (t) => {
-    const cluster = await mesh(t, ["alice", null, null, null, "bob"])
-    const [alice, bob] = [nodeOf(cluster, 0), nodeOf(cluster, 4)]
+describe("e2e: five real processes on loopback, alice on the first, bob on the last", () => {
+  let alice: ClusterNode
+  let bob: ClusterNode
+  let gone: () => Promise<void> = () => Promise.resolve()
+
+  before(async () => {
+    const made = await mesh(["alice", null, null, null, "bob"])
+    gone = made.gone
+    alice = nodeOf(made.cluster, 0)
+    bob = nodeOf(made.cluster, 4)
     await befriend(alice, bob)
+  })
+  after(() => gone())
+
+  it("carries messages both ways", async () => {
     const [aliceApi, bobApi] = [await alice.api(), await bob.api()]
     await Promise.all([
       received(bobApi, "alice", texts("to bob", 10), async () => {
@@ -33,10 +43,7 @@ describe("e2e: real processes on loopback", () => {
     assert.match((await run("read", "bob")).out, /me {2}proven {2}✓✓/)
   })
 
-  it("brings a peer that was killed all 100 messages it missed, once each, in order", async (t) => {
-    const cluster = await mesh(t, ["alice", null, null, null, "bob"])
-    const [alice, bob] = [nodeOf(cluster, 0), nodeOf(cluster, 4)]
-    await befriend(alice, bob)
+  it("brings a peer that was killed all 100 messages it missed, once each, in order", async () => {
     const aliceApi = await alice.api()
     await bob.kill9()
     const missed = texts("while you were away", 100)
@@ -60,10 +67,7 @@ describe("e2e: real processes on loopback", () => {
     )
   })
 
-  it("loses nothing of what was queued when the sender's own peer is killed in mid-send", async (t) => {
-    const cluster = await mesh(t, ["alice", null, null, null, "bob"])
-    const [alice, bob] = [nodeOf(cluster, 0), nodeOf(cluster, 4)]
-    await befriend(alice, bob)
+  it("loses nothing of what was queued when the sender's own peer is killed in mid-send", async () => {
     const aliceApi = await alice.api()
     const wanted = texts("through the storm", 40)
     const acknowledged: string[] = []
@@ -78,8 +82,9 @@ describe("e2e: real processes on loopback", () => {
       () => Promise.resolve(acknowledged.length),
       (count) => count >= 20,
     )
+    const cutOff = assert.rejects(sending)
     await alice.kill9()
-    await assert.rejects(sending)
+    await cutOff
     assert(acknowledged.length < wanted.length, "she was killed in the middle")
     await alice.start()
     const seen = await received(await bob.api(), "alice", acknowledged)

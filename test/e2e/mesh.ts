@@ -1,24 +1,38 @@
 /** What the end-to-end tests share: a meshed cluster of the real program, people on its nodes, and waiting for what they read. */
 import assert from "node:assert/strict"
-import type { TestContext } from "node:test"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import type { Api, Message } from "../../src/node/api/types.ts"
 import { startCluster, type Cluster, type ClusterNode } from "../../scripts/testnet/cluster.ts"
-import { temporaryDirectory } from "../helpers/temporary.ts"
 
-/** A mesh of five with people on some of its nodes, `null` where there is nobody. */
-export async function mesh(t: TestContext, people: readonly (string | null)[]): Promise<Cluster> {
+/** A real mesh with people on some of its nodes, `null` where there is nobody. Call `gone` when it is no longer needed. */
+export async function mesh(
+  people: readonly (string | null)[],
+): Promise<{ cluster: Cluster; gone: () => Promise<void> }> {
+  const directory = mkdtempSync(join(tmpdir(), "sotto-e2e-"))
   const cluster = await startCluster({
     nodes: people.length,
-    directory: temporaryDirectory(t),
+    directory,
     identities: people,
     onEvent: (event) => {
       if (event.type === "ended" && !event.wanted)
-        t.diagnostic(`node ${event.node + 1} ended by itself (${event.exit})\n${event.lastWords}`)
+        process.stderr.write(
+          `node ${event.node + 1} ended by itself (${event.exit})\n${event.lastWords}\n`,
+        )
     },
   })
-  t.after(() => cluster.stop())
-  await cluster.meshed()
-  return cluster
+  const gone = async () => {
+    await cluster.stop()
+    rmSync(directory, { recursive: true, force: true })
+  }
+  try {
+    await cluster.meshed()
+  } catch (error) {
+    await gone()
+    throw error
+  }
+  return { cluster, gone }
 }
 
 /** The first adds the second by address and writes; the second accepts the request and answers. Both know each other by name. */

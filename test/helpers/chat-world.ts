@@ -27,7 +27,7 @@ import { systemClock } from "../../src/node/clock.ts"
 import type { Kept } from "../../src/node/shelf.ts"
 import { Sealed, type SealedOp, type SealedShelf } from "../../src/node/sealed.ts"
 
-const meshId = new Uint8Array(32).fill(42)
+export const meshId = new Uint8Array(32).fill(42)
 const DEADLINE_MS = 20_000
 
 /** A disk of sorted keys. After `crash`, nothing is written any more. */
@@ -145,9 +145,10 @@ class Mailbox implements ChatMailbox {
     return Promise.resolve({ peers: this.#world.spread(this.#owner, envelope) })
   }
 
-  take(envelope: Bytes): void {
+  /** A real mailbox takes an id once; `again` is one that would not. */
+  take(envelope: Bytes, { again = false } = {}): void {
     const id = envelopeId(envelope)
-    if (this.arrivals.some((arrival) => compare(arrival.id, id) === 0)) return
+    if (!again && this.arrivals.some((arrival) => compare(arrival.id, id) === 0)) return
     this.arrivals.push({ seq: this.arrivals.length + 1, id, bytes: envelope })
     this.#owner.arrived()
   }
@@ -162,7 +163,9 @@ export class Person {
   readonly #identity: Identity
   readonly #vaultKey = primitives.randomBytes(32)
   events: ApiEvent[] = []
+  readonly logs: string[] = []
   isAway = false
+  admit = (envelope: Bytes): Promise<Bytes> => Promise.resolve(envelope)
   #chat: Chat | undefined
   readonly #watchers = new Set<() => void>()
 
@@ -182,6 +185,10 @@ export class Person {
     return this.shelf.isDead
   }
 
+  get isRunning(): boolean {
+    return this.#chat !== undefined
+  }
+
   async start(): Promise<void> {
     this.shelf = new MemoryShelf(this.shelf.rows)
     this.#chat = await Chat.open({
@@ -190,14 +197,17 @@ export class Person {
       identity: this.#identity,
       records: new ChatRecords(new Sealed(openVault(this.#vaultKey), this.shelf)),
       mailbox: this.mailbox.life(this.shelf),
-      findCard: (address) => Promise.resolve(this.#world.cards.get(address)),
-      admit: (envelope) => Promise.resolve(envelope),
+      findCard: (address) => this.#world.findCard(address),
+      admit: async (envelope) => {
+        await this.#world.admission()
+        return this.admit(envelope)
+      },
       clock: systemClock,
       emit: (event) => {
         this.events.push(event)
         for (const watcher of [...this.#watchers]) watcher()
       },
-      log: () => undefined,
+      log: (line) => this.logs.push(line),
       order: "arrival",
     })
   }
@@ -243,6 +253,12 @@ export class Person {
 export class World {
   readonly people: Person[] = []
   readonly cards = new Map<Address, Card>()
+  /** What every envelope waits for before it may leave: real admission takes a while. */
+  admission: () => Promise<unknown> = () => Promise.resolve()
+  findCard = (address: Address): Promise<Card | undefined> =>
+    Promise.resolve(this.cards.get(address))
+  /** Peers who take every envelope and are nobody here. */
+  carriers = 0
   /** Set to keep envelopes back; they arrive, in the order that `release` is given them, later. */
   held: { from: Person; envelope: Bytes }[] | undefined
 
@@ -262,7 +278,7 @@ export class World {
     }
     const others = this.people.filter((person) => person !== from && !person.isAway)
     for (const person of others) person.mailbox.take(envelope)
-    return others.length
+    return others.length + this.carriers
   }
 
   /** Lets what was held arrive at everybody, in an order of the test's choosing. */
@@ -282,6 +298,6 @@ export class World {
   }
 
   async stop(): Promise<void> {
-    for (const person of this.people) await person.chat.stop()
+    for (const person of this.people) if (person.isRunning) await person.chat.stop()
   }
 }

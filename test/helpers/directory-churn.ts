@@ -5,8 +5,7 @@ import { cardOf, connect, type Peer, person, startPeer } from "./directory-mesh.
 const PEERS = 30
 /** Twenty in a hundred. */
 const LEAVING = 6
-const PEOPLE = 10
-const LOOKUPS_EACH = 5
+const PEOPLE = 5
 /** Connections a peer begins with; the rest it learns from Kademlia. */
 const FIRST_CONTACTS = 4
 
@@ -30,37 +29,37 @@ async function grow(peers: Peer[], count: number): Promise<void> {
   }
 }
 
-/** All publish; a fifth of the peers go without a word, publishers among them; as many come new; then everybody asks. */
-export async function churn(): Promise<Churn> {
+/** `lookups`: at most PEOPLE for each peer. All publish; a fifth of the peers go without a word, publishers among them; as many come new; then everybody asks. */
+export async function churn(lookups: number): Promise<Churn> {
   const peers: Peer[] = []
   try {
     await grow(peers, PEERS)
     const people = Array.from({ length: PEOPLE }, (_, i) => person(100 + i))
     for (const [i, who] of people.entries())
-      await peers[3 * i]!.directory.publish({ ...who, card: cardOf(who, 1), sequence: 1 })
-    const leaving = new Set(Array.from({ length: LEAVING }, (_, i) => peers[5 * i]!))
+      await peers[5 * i]!.directory.publish({ ...who, card: cardOf(who, 1), sequence: 1 })
+    const leaving = new Set(Array.from({ length: LEAVING }, (_, i) => peers[4 * i]!))
     await Promise.all([...leaving].map((peer) => peer.stop()))
     peers.splice(0, peers.length, ...peers.filter((peer) => !leaving.has(peer)))
     await grow(peers, LEAVING)
-    return await askAll(peers)
+    return await askAll(peers, lookups)
   } finally {
     await Promise.all(peers.map((peer) => peer.stop()))
   }
 }
 
-async function askAll(peers: readonly Peer[]): Promise<Churn> {
+async function askAll(peers: readonly Peer[], lookups: number): Promise<Churn> {
   const timesMs: number[] = []
-  let [asked, found, wrong] = [0, 0, 0]
-  for (const [i, { directory }] of peers.entries())
-    for (let j = 0; j < LOOKUPS_EACH; j++) {
-      const who = person(100 + ((i + 2 * j) % PEOPLE))
-      const startMs = performance.now()
-      const answer = await directory.lookup(who.address)
-      asked++
-      if (answer === "NOT_FOUND") continue
-      timesMs.push(performance.now() - startMs)
-      if (Buffer.from(answer.card).equals(cardOf(who, 1))) found++
-      else wrong++
-    }
-  return { asked, found, wrong, timesMs }
+  let [found, wrong] = [0, 0]
+  for (let i = 0; i < lookups; i++) {
+    const { directory } = peers[i % peers.length]!
+    // With every round another card, so that nobody answers from memory.
+    const who = person(100 + ((i + Math.floor(i / peers.length)) % PEOPLE))
+    const startMs = performance.now()
+    const answer = await directory.lookup(who.address)
+    if (answer === "NOT_FOUND") continue
+    timesMs.push(performance.now() - startMs)
+    if (Buffer.from(answer.card).equals(cardOf(who, 1))) found++
+    else wrong++
+  }
+  return { asked: lookups, found, wrong, timesMs }
 }

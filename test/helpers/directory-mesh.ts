@@ -60,7 +60,11 @@ export const verifyCard: VerifyCard = (address, card) => {
 
 export const memoryStore = (kept = new Map<string, Bytes>()): DirectoryStore => ({
   get: (key) => Promise.resolve(kept.get(key)),
-  put: (key, value) => Promise.resolve(void kept.set(key, value)),
+  put(key, value) {
+    if (value === undefined) kept.delete(key)
+    else kept.set(key, value)
+    return Promise.resolve()
+  },
 })
 
 type Datastore = KadDHTComponents["datastore"]
@@ -68,7 +72,14 @@ type Datastore = KadDHTComponents["datastore"]
 const common = {
   addresses: { listen: ["/ip4/127.0.0.1/tcp/0"] },
   connectionEncrypters: [noise()],
-  connectionManager: { inboundConnectionThreshold: 1000, maxIncomingPendingConnections: 128 },
+  connectionManager: {
+    inboundConnectionThreshold: 1000,
+    maxIncomingPendingConnections: 128,
+    // A machine that is busy with other tests is no reason to fail.
+    dialTimeout: 60_000,
+    inboundUpgradeTimeout: 60_000,
+    addressDialTimeout: 60_000,
+  },
   connectionMonitor: { enabled: false },
   nodeInfo: { name: "test", version: "1", userAgent: "test/1" },
 }
@@ -76,7 +87,9 @@ const common = {
 export interface Peer {
   readonly libp2p: Libp2p<{ dht: KadDHT; directoryShelf: Shelf; ping: Ping }>
   readonly directory: Directory
-  /** All that this peer's libp2p stores. */
+  /** All that this peer stores for the directory. */
+  readonly kept: ReadonlyMap<string, Bytes>
+  /** All that its libp2p stores. */
   readonly datastore: Datastore
   /** Rounds of putting, as they end. */
   readonly published: Published[]
@@ -86,6 +99,7 @@ export interface Peer {
 
 export async function startPeer(clock: Clock): Promise<Peer> {
   const datastores: Datastore[] = []
+  const kept = new Map<string, Bytes>()
   const libp2p = await createLibp2p({
     ...common,
     transports: [tcp()],
@@ -94,7 +108,7 @@ export async function startPeer(clock: Clock): Promise<Peer> {
       identify: identify(),
       ping: ping(),
       probe: ({ datastore }: KadDHTComponents) => datastores.push(datastore),
-      ...directoryServices({ meshId, marks: memoryStore(), clock }),
+      ...directoryServices({ meshId, store: memoryStore(kept), clock }),
     },
   })
   const published: Published[] = []
@@ -115,7 +129,7 @@ export async function startPeer(clock: Clock): Promise<Peer> {
     await libp2p.stop()
   }
   const nextPublished = () => new Promise<Published>((resolve) => void waiting.push(resolve))
-  return { libp2p, directory, datastore: datastores[0]!, published, nextPublished, stop }
+  return { libp2p, directory, kept, datastore: datastores[0]!, published, nextPublished, stop }
 }
 
 export type HostilePeer = Libp2p<{ dht: KadDHT }>
@@ -181,7 +195,7 @@ async function knows(a: AnyPeer, b: AnyPeer): Promise<void> {
   const table = (a.services.dht as SingleKadDHT).routingTable as unknown as EventTarget & {
     find(peer: AnyPeer["peerId"]): Promise<unknown>
   }
-  const signal = AbortSignal.timeout(20_000)
+  const signal = AbortSignal.timeout(60_000)
   while ((await table.find(b.peerId)) === undefined) {
     signal.throwIfAborted()
     await new Promise<void>((resolve) => {
@@ -195,11 +209,8 @@ async function knows(a: AnyPeer, b: AnyPeer): Promise<void> {
 /** `count` peers, each connected to every other. */
 export async function startMesh(count: number, clock: Clock): Promise<Peer[]> {
   const peers = await Promise.all(Array.from({ length: count }, () => startPeer(clock)))
-  await Promise.all(
-    peers.flatMap(({ libp2p }, i) =>
-      peers.slice(0, i).map((other) => connect(libp2p, other.libp2p)),
-    ),
-  )
+  for (const [i, { libp2p }] of peers.entries())
+    for (const other of peers.slice(0, i)) await connect(libp2p, other.libp2p)
   return peers
 }
 
@@ -212,9 +223,16 @@ export async function put(from: AnyPeer, key: Bytes, value: Bytes): Promise<numb
   return confirmed
 }
 
-/** Everything a peer stores for the directory, as it lies there. */
-export async function stored({ datastore }: Pick<Peer, "datastore">): Promise<Buffer[]> {
-  const found: Buffer[] = []
-  for await (const { value } of datastore.query({ prefix: "/dht" })) found.push(Buffer.from(value))
-  return found
+/** Everything a peer stores for others, as it lies there. */
+export function stored({ kept }: Pick<Peer, "kept">): Buffer[] {
+  return [...kept]
+    .filter(([key]) => key.startsWith("record/"))
+    .map(([, value]) => Buffer.from(value))
+}
+
+/** Whether kad-dht got anything past the shelf, into libp2p's own datastore. */
+export async function leaked({ datastore }: Pick<Peer, "datastore">): Promise<boolean> {
+  for await (const key of datastore.queryKeys({}))
+    if (key.toString().startsWith("/dht")) return true
+  return false
 }

@@ -6,7 +6,8 @@ import { fileURLToPath } from "node:url"
 
 const dist = join(dirname(fileURLToPath(import.meta.url)), "../..")
 export const DOUBLE = join(dist, "test/cli/sotto-double.js")
-export const REAL = join(dist, "src/cli/main.js")
+/** What `bin/sotto` runs. */
+export const REAL = join(dist, "bundle/cli/main.js")
 
 export interface RunOptions {
   readonly script?: string

@@ -23,6 +23,15 @@ async function friends(): Promise<[Person, Person]> {
 const states = async (one: Person, other: Person) =>
   (await one.messages(other)).filter((m) => m.mine).map((m) => m.state)
 
+/** Resolves when nothing has been written for a while: all that could happen by itself has happened. */
+async function quiet(person: Person): Promise<void> {
+  for (let calm = 0, writes = -1; calm < 50; calm++) {
+    if (person.shelf.writes !== writes) calm = 0
+    writes = person.shelf.writes
+    await new Promise((resolve) => setTimeout(resolve, 1))
+  }
+}
+
 afterEach(async () => {
   await world.stop()
 })
@@ -63,6 +72,38 @@ describe("first contact", () => {
     assert.deepEqual(bob.chat.contacts(), [])
     assert.deepEqual(bob.chat.threads(), [])
     await bob.start()
+  })
+
+  it("that is accepted twice at once changes keys once, and both go on reading", async () => {
+    world = new World()
+    const ada = await world.add("Ada")
+    const bob = await world.add("Bob")
+    await ada.chat.addContact(bob.address, "bob")
+    await ada.chat.send("bob", "hello, it is me", undefined)
+    await bob.until("a request", async () => (await bob.texts(ada)).length === 1)
+    // Whatever is sealed waits for its admission; the last is admitted when the others have long arrived.
+    const gates: PromiseWithResolvers<undefined>[] = []
+    world.admission = () => {
+      const gate = Promise.withResolvers<undefined>()
+      gates.push(gate)
+      return gate.promise
+    }
+    await Promise.all([bob.chat.accept("Ada"), bob.chat.accept("Ada")])
+    await quiet(bob)
+    world.admission = () => Promise.resolve()
+    const last = gates.pop()
+    for (const gate of gates) gate.resolve(undefined)
+    await quiet(bob)
+    last?.resolve(undefined)
+    const wanted = ["hello, it is me"]
+    for (let i = 0; i < 3; i++) {
+      const [from, to] = i % 2 === 0 ? [bob, ada] : [ada, bob]
+      await from.chat.send(to.address, `text ${i}`, undefined)
+      wanted.push(`text ${i}`)
+      await to.until(`text ${i}`, async () => (await to.texts(from)).length === wanted.length)
+    }
+    assert.deepEqual(await ada.texts(bob), wanted)
+    assert.deepEqual(await bob.texts(ada), wanted)
   })
 
   it("by both sides at once ends in one thread that both read and write", async () => {

@@ -23,13 +23,14 @@ test("a message is written, sent, and seen through every state it can prove", as
   const sent = [...api.messages.values()][0]?.at(-1)
   assert.ok(sent)
   assert.match(sent.id, /^[0-9a-f]{32}$/)
-  for (const [state, glyph] of [
-    ["gossiped", "◌"],
-    ["ordered", "✓"],
-    ["delivered", "✓✓"],
+  for (const [state, glyph, word] of [
+    ["gossiped", "◌", "taken by peers"],
+    ["ordered", "✓", "in order"],
+    ["delivered", "✓✓", "delivered"],
+    ["read", "✓✓", "read"],
   ] as const) {
     api.itIs(sent, state)
-    await app.tty.until(new RegExp(`\\d ${glyph}\\s+me │ ship it today\\?`))
+    await app.tty.until(new RegExp(`\\d ${glyph}\\s+me │ ship it today\\?\\n.* · last: ${word} `))
   }
 })
 
@@ -40,6 +41,18 @@ test("text and Enter in one chunk are a message, as a slow line delivers them", 
   await app.tty.until("hi")
   app.tty.type("one\rtwo\rthree\r")
   await app.tty.until(/me │ one\n.*me │ two\n.*me │ three/)
+})
+
+test("what is typed is sent to the letter, and shown harmless", async () => {
+  const api = new FakeApi()
+  api.past("bob", "hi")
+  await using app = start(api)
+  await app.tty.until("hi")
+  const sending = api.called("messages.send")
+  app.tty.type("👨‍👩‍👧 ab\u202ecd")
+  await app.tty.until("> 👨👩👧 abcd")
+  app.tty.type("\r")
+  assert.equal(((await sending).params as { text: string }).text, "👨‍👩‍👧 abcd")
 })
 
 test("what cannot be queued goes back into the composer, with the reason", async () => {
@@ -158,7 +171,7 @@ test("reading is what is on screen in a window that is looked at", async () => {
   api.theySay("bob", "you are away")
   await app.tty.until(/ new ─+\n.*you are away/)
   assert.equal(api.count("threads.read"), 1, "not read: nobody looked")
-  assert.ok(app.tty.written().includes("\x07"), "but heard")
+  await app.tty.until(() => app.tty.written().includes("\x07"))
   const again = api.called("threads.read")
   app.tty.type("\x1b[I")
   await again
@@ -351,4 +364,11 @@ test("a node that goes away is told, and nothing is lost from the screen's side"
   await app.tty.until("The node has gone away. stopped by systemd")
   app.tty.type("\r")
   assert.equal(await app.exited, 6)
+})
+
+test("a terminal that is gone ends the screen", async () => {
+  const app = start(new FakeApi())
+  await app.tty.until("Your code is ready")
+  app.tty.hangUp()
+  assert.equal(await app.exited, 0)
 })

@@ -92,6 +92,19 @@ test("first run asks three questions and shows code and ticket", async () => {
   assert.ok(!line.said().includes("correct horse"))
 })
 
+test("who joins is asked whether to add the one who invited them", async () => {
+  const api = new FakeApi("none")
+  const line = begin(api)
+  for (const answer of ["", "correct horse", "correct horse", TICKET, ""]) line.type(answer)
+  await line.until("is added.")
+  await line.until("/open name opens a chat.")
+  line.type("/quit")
+  assert.equal(await line.exited, 0)
+  assert.deepEqual(api.calls.find((call) => call.method === "contacts.add")?.params, {
+    code: TICKET,
+  })
+})
+
 test("unlocking is tried until it opens", async () => {
   const api = new FakeApi("locked")
   const line = begin(api)

@@ -1,11 +1,14 @@
 import assert from "node:assert/strict"
 import { test } from "node:test"
 import {
+  drawn,
   hasControls,
   sanitize,
   sanitizeLine,
   sanitizeName,
+  secretText,
   shortAddress,
+  typedText,
 } from "../../src/tui/sanitize.ts"
 import { cells } from "../../src/tui/wrap.ts"
 import { hostileText, seeded } from "./random.ts"
@@ -93,4 +96,26 @@ test("a short address keeps both its ends", () => {
   const short = shortAddress(`sotto1${"q".repeat(100)}abcd`)
   assert.equal(short, "sotto1qqqq…abcd")
   assert.equal(cells(short), 15)
+})
+
+test("one's own emoji are sent whole, and drawn without what has no width", () => {
+  const family = "👨‍👩‍👧 ❤️"
+  assert.equal(typedText(family), family)
+  assert.equal(drawn(family), "👨👩👧 ❤")
+  assert.equal(typedText("left\u202eright\u{e0041}\x1b[31m\u2066"), "leftright[31m")
+  assert.equal(typedText("a\r\nb\tc"), "a\nb    c")
+})
+
+test("drawing a part of a draft gives a part of the drawing", () => {
+  const random = seeded(3)
+  for (let i = 0; i < 500; i++) {
+    const text = typedText(hostileText(random, 20))
+    const cut = Math.floor(random() * (text.length + 1))
+    const start = text.slice(0, cut).toWellFormed() === text.slice(0, cut) ? text.slice(0, cut) : ""
+    assert.ok(drawn(text).startsWith(drawn(start)))
+  }
+})
+
+test("a secret keeps every space that was typed", () => {
+  assert.equal(secretText("  two  spaces \u200d\r\n"), "  two  spaces \u200d")
 })

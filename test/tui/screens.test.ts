@@ -3,9 +3,10 @@
  */
 import { test } from "node:test"
 import { FakeApi } from "./fake-api.ts"
-import { golden } from "./golden.ts"
+import { golden, goldenFile } from "./golden.ts"
 import { start } from "./run.ts"
 import { gardenApi } from "./scenes.ts"
+import { toSvg } from "./svg.ts"
 
 const SIZES = [
   [80, 24],
@@ -21,46 +22,48 @@ for (const [columns, rows] of SIZES) {
     app.tty.type("/open bob\r")
     await app.tty.until("see you there")
     app.tty.type("ship it today?")
-    golden(`chat-${size}`, await app.tty.until("ship it today?"))
+    await golden(`chat-${size}`, app.tty, "ship it today?")
   })
 
   test(`an empty profile at ${size}`, async () => {
     await using app = start(new FakeApi(), { columns, rows })
-    golden(`empty-${size}`, await app.tty.until("F1"))
+    await golden(`empty-${size}`, app.tty, "F1")
   })
 
   test(`a request at ${size}`, async () => {
     await using app = start(gardenApi(), { columns, rows })
     await app.tty.until("Write to")
     app.tty.type("/open carol\r")
-    golden(`request-${size}`, await app.tty.until("is this the right place"))
+    await golden(`request-${size}`, app.tty, "is this the right place")
   })
 
   test(`the own code at ${size}`, async () => {
     await using app = start(gardenApi(), { columns, rows })
     await app.tty.until("Write to")
     app.tty.type("/id\r")
-    golden(`code-${size}`, await app.tty.until("sotto-invite1"))
+    await golden(`code-${size}`, app.tty, "sotto-invite1")
+    app.tty.type("t")
+    await golden(`ticket-${size}`, app.tty, "QR of the code")
   })
 
   test(`help at ${size}`, async () => {
     await using app = start(gardenApi(), { columns, rows })
     await app.tty.until("Write to")
     app.tty.type("\x1bOP")
-    golden(`help-${size}`, await app.tty.until("keys and commands"))
+    await golden(`help-${size}`, app.tty, "keys and commands")
   })
 
   test(`first run at ${size}`, async () => {
     await using app = start(new FakeApi("none"), { columns, rows })
-    golden(`setup-name-${size}`, await app.tty.until("Welcome"))
+    await golden(`setup-name-${size}`, app.tty, "Welcome")
     app.tty.type("\r")
     await app.tty.until("Seals your keys")
     app.tty.type("correct horse")
-    golden(`setup-passphrase-${size}`, await app.tty.until("●●●●●●●●●●●●●"))
+    await golden(`setup-passphrase-${size}`, app.tty, "●●●●●●●●●●●●●")
     app.tty.type("\rcorrect horse\r")
-    golden(`setup-ticket-${size}`, await app.tty.until("Paste an invite"))
+    await golden(`setup-ticket-${size}`, app.tty, "Paste an invite")
     app.tty.type("\r")
-    golden(`setup-code-${size}`, await app.tty.until("Invite ticket"))
+    await golden(`setup-code-${size}`, app.tty, "Invite ticket")
   })
 }
 
@@ -68,15 +71,15 @@ test("unlock, contacts, adding, and no peers at 80x24", async () => {
   const api = gardenApi()
   api.status = { ...api.status, identity: "locked" }
   await using app = start(api)
-  golden("unlock-80x24", await app.tty.until("Passphrase"))
+  await golden("unlock-80x24", app.tty, "Passphrase")
   app.tty.type("correct horse\r")
   await app.tty.until("Write to")
   app.tty.type("/contacts\r")
-  golden("contacts-80x24", await app.tty.until("Contacts (6)"))
+  await golden("contacts-80x24", app.tty, "Contacts (6)")
   app.tty.type("\x1b")
   await app.tty.until("Write to")
   app.tty.type("/add\r")
-  golden("add-80x24", await app.tty.until("Add a contact"))
+  await golden("add-80x24", app.tty, "Add a contact")
   app.tty.type("\x1b")
   await app.tty.until("Write to")
   api.withStatus({
@@ -85,5 +88,16 @@ test("unlock, contacts, adding, and no peers at 80x24", async () => {
     waiting: 2,
     unprotected: true,
   })
-  golden("alone-80x24", await app.tty.until("no peers"))
+  await golden("alone-80x24", app.tty, "no peers")
+})
+
+test("the picture in the documentation is what the program draws", async () => {
+  await using app = start(gardenApi(), { columns: 104, rows: 26 })
+  await app.tty.until("Write to")
+  app.tty.type("/open bob\r")
+  await app.tty.until("see you there")
+  app.tty.type("ship it today?")
+  await goldenFile("docs/chat.svg", app.tty, "ship it today?", () =>
+    toSvg(app.tty, "The chat in a terminal"),
+  )
 })

@@ -42,6 +42,25 @@ test("with a ticket one joins; a broken one is asked for again, and nothing else
     passphrase: "correct horse",
     ticket: TICKET,
   })
+  await app.tty.until("Enter adds whoever invited you.")
+  app.tty.type("\r")
+  await app.tty.until("Write to")
+  assert.deepEqual(api.calls.findLast((call) => call.method === "contacts.add")?.params, {
+    code: TICKET,
+  })
+})
+
+test("a ticket that names nobody offers nobody twice", async () => {
+  const api = new FakeApi("none")
+  await using app = start(api)
+  await app.tty.until("Name")
+  app.tty.type("\rcorrect horse\rcorrect horse\r")
+  await app.tty.until("Ticket")
+  api.failures.set("contacts.add", "BAD_ADDRESS")
+  app.tty.type(`${TICKET}\r`)
+  await app.tty.until("Enter adds whoever invited you.")
+  app.tty.type("\r")
+  await app.tty.until("That is not a complete code.")
   app.tty.type("\r")
   await app.tty.until("Your code is ready")
 })
@@ -109,6 +128,16 @@ test("unlocking: a wrong passphrase says so and can be tried again", async () =>
   app.tty.type("correct horse")
   await app.tty.until("●●●●●●●●●●●●●")
   app.tty.type("\r")
+  await app.tty.until("hi")
+})
+
+test("a pasted passphrase is taken to the letter", async () => {
+  const api = new FakeApi("locked")
+  api.passphrase = "  correct  horse "
+  api.past("bob", "hi")
+  await using app = start(api)
+  await app.tty.until("Passphrase")
+  app.tty.type("\x1b[200~  correct  horse \n\x1b[201~\r")
   await app.tty.until("hi")
 })
 

@@ -101,6 +101,7 @@ test("arguments: codes, names with spaces, quotes", () => {
   })
   assert.deepEqual(interpret("/add", known), { type: "add", code: "", name: null })
   assert.deepEqual(interpret("/block mia moon", known), { type: "block", contact: "mia moon" })
+  assert.deepEqual(interpret("/block Mia Moon", known), { type: "block", contact: "Mia Moon" })
   assert.deepEqual(interpret("/block", known), { type: "block", contact: null })
   assert.deepEqual(interpret("/rename mia moon Mia M.", known), {
     type: "rename",

@@ -58,6 +58,8 @@ export interface FakeTerminal {
   /** Whether the program reads single keys. */
   readonly raw: () => boolean
   type(keys: string): void
+  /** No more keys will ever come. */
+  hangUp(): void
   resize(columns: number, rows: number): void
   rows(): string[]
   text(): string
@@ -116,6 +118,7 @@ export function fakeTerminal(columns: number, rows: number): FakeTerminal {
     written: () => Buffer.concat(log).toString(),
     raw: () => input.isRaw,
     type: (keys) => void input.write(keys),
+    hangUp: () => void input.end(),
     resize(columns, rows) {
       term.resize(columns, rows)
       output.columns = columns

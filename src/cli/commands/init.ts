@@ -12,7 +12,8 @@ export async function run(context: Context): Promise<void> {
   const ticket = context.text("ticket")
   const create = async ({ api }: Attached) => {
     const end = api.events((event) => {
-      if (event.type === "progress" && event.done < event.total) out.say(`${event.what} …`)
+      if (event.type === "progress" && event.done < event.total && !out.json)
+        out.say(`Making the ${event.what}, ${event.done + 1} of ${event.total} …`)
     })
     const result = await api.call(
       "profile.create",

@@ -37,15 +37,13 @@ export async function run(context: Context): Promise<void> {
 }
 
 function optionsOf(context: Context, log: (line: string) => void): NodeOptions {
-  const { dataDir, socketPath } = context.places
   const passphrase = givenPassphrase(context)
   const ticket = context.text("ticket")
   const listen = context.texts("listen")
   const bootstrap = context.texts("bootstrap")
   const postQuantum = context.text("post-quantum")
   return {
-    dataDir,
-    socketPath,
+    ...context.home,
     log,
     testnet: context.flag("testnet"),
     ...(context.flag("mdns") || context.flag("no-mdns") ? { mdns: context.flag("mdns") } : {}),
@@ -89,13 +87,13 @@ async function sayReady(
   asJson: boolean,
 ): Promise<void> {
   const { out, places } = context
-  const { listen, pid, identity } = await api.call("status", {})
+  const { listen, pid, identity, profile } = await api.call("status", {})
   const extra = metrics === null ? {} : { metrics: metrics.port }
   if (asJson)
     out.object({ ready: true, pid, listen, identity, socket: places.socketPath, ...extra })
   else
     out.line(
-      `Ready: process ${pid}, profile ${places.profile}, listening on ${listen.join(", ") || "nothing"}`,
+      `Ready: process ${pid}, profile ${profile}, listening on ${listen.join(", ") || "nothing"}`,
       metrics === null ? "" : `, metrics on http://127.0.0.1:${metrics.port}/metrics`,
     )
 }

@@ -13,7 +13,7 @@ import { CliError, usage } from "../failure.ts"
 import { STATES } from "../registry.ts"
 import { ask } from "../secret.ts"
 
-const OWN_TIMEOUT_MS = 30_000
+const OWN_TIMEOUT_MS = 10_000
 const WAIT_TIMEOUT_MS = 60_000
 
 export async function run(context: Context): Promise<void> {
@@ -25,11 +25,14 @@ export async function run(context: Context): Promise<void> {
   const timeoutMs =
     context.timeMs("timeout") ?? (asked === undefined ? OWN_TIMEOUT_MS : WAIT_TIMEOUT_MS)
   const text = await textOf(context, to)
-  const message = await withIdentity(context, (attached) =>
-    send(context, attached, { to, text, id }, asked, timeoutMs),
-  )
+  const { message, own } = await withIdentity(context, async (attached) => ({
+    message: await send(context, attached, { to, text, id }, asked, timeoutMs),
+    own: attached.own,
+  }))
   if (out.json) out.object(message)
   else out.line(`${message.id}  ${message.state}`)
+  if (message.state === "queued" && asked === undefined && own)
+    out.say("No peer has it yet: it leaves when a node of this profile runs and meets one.")
   if (message.state === "failed")
     throw new CliError(
       "REFUSED",

@@ -20,7 +20,7 @@ import { statusLine } from "../widgets/status-line.ts"
 import { visible } from "../widgets/viewport.ts"
 import { reachesNewest } from "../widgets/history.ts"
 import { cells } from "../wrap.ts"
-import { Rows } from "./page.tsx"
+import { Divider, Rows } from "./page.tsx"
 import type { Cursor } from "./page.tsx"
 
 /** The messages in sight, held to the lower edge; the pill stands in the last row while there is more below. */
@@ -48,10 +48,13 @@ function titleOf(model: Model, { wide }: Layout): Row {
   if (!wide) return stripRow(model, model.columns)
   const me = sanitizeName(model.status?.name ?? "")
   const mesh = sanitizeName(model.status?.mesh?.name ?? "")
-  const own = [" sotto", me, mesh].filter((part) => part !== "").join(" · ")
+  const profile = sanitizeName(model.status?.profile ?? "")
+  const shown = profile === "default" ? "" : profile
+  const own = [" sotto", me, mesh, shown].filter((part) => part !== "").join(" · ")
   const left: Row = [span(own, "dim")]
   const gap = Math.max(2, LIST_WIDTH + 1 - rowCells(left))
-  return [...left, span(" ".repeat(gap)), ...titleRow(model, openEntry(model))]
+  const entry = openEntry(model)
+  return entry === null ? left : [...left, span(" ".repeat(gap)), ...titleRow(model, entry)]
 }
 
 function composerRows(model: Model, { composerRows: height, requestRows }: Layout): Row[] {
@@ -75,7 +78,7 @@ function composerRows(model: Model, { composerRows: height, requestRows }: Layou
 /** The composer shows the rows around its cursor. */
 function firstRow(model: Model, height: number): number {
   const rows = draftRows(model)
-  const { row } = cursorIn(rows, model.draft.cursor)
+  const { row } = cursorIn(model)
   return Math.max(0, Math.min(row - height + 1, rows.length - height))
 }
 
@@ -97,7 +100,7 @@ function requestRows(model: Model): Row[] {
 
 export function chatCursor(model: Model): Cursor {
   const { composerRows: height } = layout(model)
-  const { row, before } = cursorIn(draftRows(model), model.draft.cursor)
+  const { row, before } = cursorIn(model)
   return {
     x: Math.min(model.columns - 1, 2 + cells(before)),
     y: model.rows - height + row - firstRow(model, height),
@@ -114,9 +117,9 @@ export function ChatScreen({ model }: { readonly model: Model }): ReactNode {
   const rule = model.settings.glyphs.bar
   const below: Row[] = [
     ...(parts.requestRows > 0 ? requestRows(model) : []),
-    ...(hint === null
-      ? []
-      : [line(` ${hint}`, model.notice === null ? "dim" : hintRole[model.notice.kind])]),
+    ...hint.map((text) =>
+      line(` ${text}`, model.notice === null ? "dim" : hintRole[model.notice.kind]),
+    ),
     statusLine(model, columns),
     ...composerRows(model, parts),
   ]
@@ -132,12 +135,7 @@ export function ChatScreen({ model }: { readonly model: Model }): ReactNode {
               height={height}
               theme={theme}
             />
-            <Rows
-              rows={Array.from({ length: height }, () => line(`${rule} `, "rule"))}
-              width={2}
-              height={height}
-              theme={theme}
-            />
+            <Divider glyph={rule} height={height} theme={theme} />
           </>
         )}
         <Rows rows={messageRows(model, parts)} width={paneWidth} height={height} theme={theme} />

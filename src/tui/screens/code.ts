@@ -6,7 +6,7 @@ import type { Model } from "../model.ts"
 import { blank, column, line, span } from "../rows.ts"
 import type { Row } from "../rows.ts"
 import { sanitizeLine } from "../sanitize.ts"
-import { qrRows } from "../widgets/qr.ts"
+import { qrRows, qrSize } from "../widgets/qr.ts"
 import { wrap } from "../wrap.ts"
 import type { Page } from "./page.tsx"
 
@@ -21,6 +21,14 @@ const TEXT_MIN = 26
 
 const paragraph = (text: string, width: number, role: "text" | "dim" | "accent"): Row[] =>
   wrap(text, width - 2).map((part) => line(` ${part}`, role))
+
+/** Why there is no QR, and what would bring it. */
+function tooSmallFor(model: Model, wanted: string, show: Codes["show"], height: number): string {
+  const size = qrSize(wanted)
+  if (size === null) return `The ${show} is too long for a QR.`
+  const rows = size.rows + model.rows - height
+  return `The QR of the ${show} needs a window of ${size.columns + TEXT_MIN} by ${rows}.`
+}
 
 /** Text and QR side by side, exactly `height` rows. */
 export function codeRows(model: Model, codes: Codes, height: number): Row[] {
@@ -39,14 +47,7 @@ export function codeRows(model: Model, codes: Codes, height: number): Row[] {
       show === "ticket" ? "accent" : "text",
     ),
     ...(qr === null && wanted !== ""
-      ? [
-          blank,
-          ...paragraph(
-            `This window is too small for the QR of the ${show}; a larger one shows it.`,
-            width,
-            "dim",
-          ),
-        ]
+      ? [blank, ...paragraph(tooSmallFor(model, wanted, show, height), width, "dim")]
       : []),
   ]
   const out: Row[] = []

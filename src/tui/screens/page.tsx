@@ -27,13 +27,11 @@ const sameRow = (a: Row, b: Row): boolean =>
 const RowView = memo(
   ({ row, theme }: { readonly row: Row; readonly theme: Theme }): ReactNode => (
     <Text wrap="truncate-end">
-      {row.length === 0
-        ? " "
-        : row.map((part, i) => (
-            <Text key={i} {...theme[part.role]}>
-              {part.text}
-            </Text>
-          ))}
+      {row.map((part, i) => (
+        <Text key={i} {...theme[part.role]}>
+          {part.text}
+        </Text>
+      ))}
     </Text>
   ),
   (a, b) => a.theme === b.theme && sameRow(a.row, b.row),
@@ -51,9 +49,22 @@ export function Rows(props: {
     <Box flexDirection="column" width={width} height={height} flexShrink={0}>
       {Array.from({ length: height }, (_, i) => (
         <Box key={i} height={1} width={width} flexShrink={0}>
-          <RowView row={fit(rows[i] ?? [], width)} theme={theme} />
+          {(rows[i]?.length ?? 0) > 0 && <RowView row={fit(rows[i] ?? [], width)} theme={theme} />}
         </Box>
       ))}
     </Box>
   )
 }
+
+/** A line from top to bottom between two columns: one text for all of its rows. */
+export const Divider = memo(
+  (props: {
+    readonly glyph: string
+    readonly height: number
+    readonly theme: Theme
+  }): ReactNode => (
+    <Box width={2} height={props.height} flexShrink={0}>
+      <Text {...props.theme.rule}>{`${props.glyph}\n`.repeat(props.height - 1) + props.glyph}</Text>
+    </Box>
+  ),
+)

@@ -8,7 +8,7 @@ import { COLUMNS_MIN, ROWS_MIN } from "../layout.ts"
 import type { Model, Overlay, Screen } from "../model.ts"
 import { blank, line, span } from "../rows.ts"
 import type { Row } from "../rows.ts"
-import { sanitizeName, shortAddress } from "../sanitize.ts"
+import { sanitize, sanitizeName, shortAddress } from "../sanitize.ts"
 import { fieldRow } from "../widgets/field.ts"
 import { progressText } from "../widgets/status-line.ts"
 import { padEnd, wrap } from "../wrap.ts"
@@ -88,7 +88,7 @@ export function addPage(model: Model, overlay: Extract<Overlay, { name: "add" }>
 export function pastePage(model: Model, overlay: Extract<Overlay, { name: "paste" }>): Page {
   const controls = overlay.controls ? ", with control characters (they are taken out)" : ""
   const room = Math.max(1, model.rows - 5)
-  const preview = overlay.text.split("\n").slice(0, room)
+  const preview = sanitize(overlay.text).split("\n").slice(0, room)
   const rows = [
     line(` Paste ${overlay.lines} ${overlay.lines === 1 ? "line" : "lines"}${controls}?`, "warn"),
     blank,

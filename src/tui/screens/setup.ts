@@ -8,7 +8,7 @@ import type { Row } from "../rows.ts"
 import { progressText } from "../widgets/status-line.ts"
 import { fieldRow, settledRow } from "../widgets/field.ts"
 import type { FieldView } from "../widgets/field.ts"
-import { strengthOf } from "../widgets/setup.ts"
+import { offersInviter, strengthOf } from "../widgets/setup.ts"
 import type { Setup, SetupStep } from "../widgets/setup.ts"
 import { codeRows } from "./code.ts"
 import type { Page } from "./page.tsx"
@@ -118,24 +118,24 @@ export function setupPage(model: Model, setup: Setup): Page {
 function finishedPage(model: Model, setup: Setup): Page {
   const field = fieldRow("Friend's code", setup.friend, model.columns, null)
   const trouble = setup.error ?? model.notice?.text ?? null
-  const below: Row =
-    trouble !== null
-      ? line(` ${trouble}`, "bad")
-      : setup.adding
-        ? line(" Adding …", "dim")
-        : line(" Paste a friend's code and press Enter, or just Enter to go on.", "dim")
-  const body = codeRows(
-    model,
-    { address: setup.address, ticket: setup.made, show: "code" },
-    model.rows - 3,
+  const said =
+    trouble ??
+    (setup.adding
+      ? "Adding …"
+      : offersInviter(setup)
+        ? "Enter adds whoever invited you. Ctrl-U, and then Enter, goes on without."
+        : "Paste a friend's code and press Enter, or just Enter to go on.")
+  const below = wrap(said, model.columns - 2).map((text) =>
+    line(` ${text}`, trouble === null ? "dim" : "bad"),
   )
+  const codes = { address: setup.address, ticket: setup.made, show: "code" } as const
   const rows = [
     [
       span(" Your identity is ready.", "strong"),
       span(" Friends add the code; the ticket lets new ones in.", "dim"),
     ],
-    ...body,
-    below,
+    ...codeRows(model, codes, model.rows - 2 - below.length),
+    ...below,
     field.row,
   ]
   return { rows, cursor: { x: field.x, y: model.rows - 1 } }

@@ -5,9 +5,9 @@
 import type { Entry, Model } from "../model.ts"
 import { entries } from "../model.ts"
 import type { Row } from "../rows.ts"
-import { column, fit, line, rowCells, span } from "../rows.ts"
+import { fit, line, rowCells, span } from "../rows.ts"
 import type { Span } from "../rows.ts"
-import { padEnd, truncate } from "../wrap.ts"
+import { truncate } from "../wrap.ts"
 
 /** Only so many have a key. */
 const NUMBERED = 9
@@ -75,29 +75,21 @@ export function listRow(model: Model, entry: Entry, index: number, width: number
   const count = countText(entry)
   const mark = trustMark(model, entry)
   const number = index < NUMBERED ? `${index + 1}` : " "
-  const room = width - 5 - (mark === "" ? 0 : 2) - (count === "" ? 0 : count.length + 1)
-  return column(
-    [
-      span(` ${number} `, "dim"),
-      span(open ? glyphs.selected : " ", "accent"),
-      span(truncate(entry.title, room), open || count !== "" ? "strong" : "text"),
-      span(mark === "" ? "" : ` ${mark}`, entry.request ? "warn" : "good"),
-      span(
-        " ".repeat(
-          Math.max(
-            0,
-            room - rowCells([span(truncate(entry.title, room))]) + (count === "" ? 0 : 1),
-          ),
-        ),
-      ),
-      span(count, "accent"),
-      span(" "),
-    ],
-    width,
-  )
+  const marked = mark === "" ? [] : [span(` ${mark}`, entry.request ? "warn" : "good")]
+  const room = width - 5 - rowCells(marked) - (count === "" ? 0 : count.length + 1)
+  const title = truncate(entry.title, room)
+  const head: Row = [
+    span(` ${number} `, "dim"),
+    span(open ? glyphs.selected : " ", "accent"),
+    span(title, open || count !== "" ? "strong" : "text"),
+    ...marked,
+  ]
+  if (count === "") return head
+  const gap = width - 1 - rowCells(head) - count.length
+  return [...head, span(" ".repeat(Math.max(1, gap))), span(count, "accent")]
 }
 
-/** The left column of a wide screen, exactly `height` rows; scrolled so that the open chat is in sight. */
+/** The left column of a wide screen, at most `height` rows; scrolled so that the open chat is in sight. */
 export function listColumn(model: Model, width: number, height: number): Row[] {
   const all = entries(model)
   const room = height - 1
@@ -107,9 +99,6 @@ export function listColumn(model: Model, width: number, height: number): Row[] {
     .slice(first, first + room)
     .map((entry, i) => listRow(model, entry, first + i, width))
   const unseen = all.length - first - rows.length
-  const head = unseen > 0 ? ` CHATS  +${unseen}` : " CHATS"
-  const empty = all.length === 0 ? [column(line(" nobody yet: /add", "dim"), width)] : []
-  const out = [column(line(padEnd(head, width), "dim"), width), ...rows, ...empty]
-  while (out.length < height) out.push(column([], width))
-  return out.slice(0, height)
+  const head = line(unseen > 0 ? ` CHATS  +${unseen}` : " CHATS", "dim")
+  return all.length === 0 ? [head, line(" nobody yet: /add", "dim")] : [head, ...rows]
 }

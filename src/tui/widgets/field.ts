@@ -5,7 +5,7 @@
 import type { Row } from "../rows.ts"
 import { labelled, span } from "../rows.ts"
 import { cells, graphemes } from "../wrap.ts"
-import { sanitizeLine } from "../sanitize.ts"
+import { drawn, sanitizeLine } from "../sanitize.ts"
 import type { Draft } from "./draft.ts"
 
 export const LABEL_WIDTH = 14
@@ -25,7 +25,7 @@ export function fieldRow(
   const head = LABEL_WIDTH + 1
   const room = Math.max(4, width - head - 1)
   const shown = (text: string) =>
-    mask === null ? text.replaceAll("\n", " ") : mask.repeat(graphemes(text).length)
+    mask === null ? drawn(text).replaceAll("\n", " ") : mask.repeat(graphemes(text).length)
   const before = shown(draft.text.slice(0, draft.cursor))
   const after = shown(draft.text.slice(draft.cursor))
   let left = before

@@ -47,6 +47,9 @@ export const beginSetup = (userName: string, inMesh: boolean): Setup => ({
 
 export type Field = "name" | "passphrase" | "again" | "ticket" | "friend"
 
+export const isSecret = (field: Field | null): boolean =>
+  field === "passphrase" || field === "again"
+
 /** The field that takes text now, or null. */
 export const fieldOf = (setup: Setup): Field | null => {
   switch (setup.step) {
@@ -73,8 +76,7 @@ export const typed = (draft: Draft, change: DraftEdit, secret: boolean): Draft =
 export function typeInto(setup: Setup, change: DraftEdit): Setup {
   const field = fieldOf(setup)
   if (field === null) return setup
-  const secret = field === "passphrase" || field === "again"
-  return { ...setup, error: null, [field]: typed(setup[field], change, secret) }
+  return { ...setup, error: null, [field]: typed(setup[field], change, isSecret(field)) }
 }
 
 export type SetupOutcome =
@@ -182,7 +184,11 @@ export function goBack(setup: Setup): Setup {
   }
 }
 
-/** The identity exists: what was secret leaves memory. */
+/** Whether the last page still offers to add whoever gave the ticket. */
+export const offersInviter = (setup: Setup): boolean =>
+  setup.ticket.text !== "" && setup.friend.text === setup.ticket.text
+
+/** The identity exists: what was secret leaves memory. A ticket usually names who gave it: they are offered as the friend. */
 export const created = (setup: Setup, address: string, ticket: string): Setup => ({
   ...setup,
   step: "code",
@@ -191,13 +197,17 @@ export const created = (setup: Setup, address: string, ticket: string): Setup =>
   error: null,
   address,
   made: ticket,
+  friend: setup.ticket,
 })
 
 /** Making it failed: back to the step that can mend it. */
 export function failed(setup: Setup, code: ApiErrorCode): Setup {
   const { what, next } = SENTENCES[code]
   const error = `${what} ${next}`
-  if (setup.step === "code") return { ...setup, adding: false, error }
+  if (setup.step === "code") {
+    const friend = offersInviter(setup) ? emptyDraft : setup.friend
+    return { ...setup, adding: false, error, friend }
+  }
   if (code === "BAD_TICKET" || code === "OTHER_MESH") return { ...setup, step: "ticket", error }
   if (code === "WEAK_PASSPHRASE")
     return { ...setup, step: "passphrase", passphrase: emptyDraft, again: emptyDraft, error }

@@ -7,6 +7,7 @@ import { entries } from "../model.ts"
 import type { Row } from "../rows.ts"
 import { joinFitting, rowCells, span } from "../rows.ts"
 import { sanitizeLine } from "../sanitize.ts"
+import { STATE_ROLES, STATE_WORDS } from "../theme.ts"
 import type { Role } from "../theme.ts"
 import { truncate } from "../wrap.ts"
 
@@ -49,6 +50,15 @@ function sync(model: Model): Row[] {
   return [[span(`${settings.glyphs.syncing} syncing${share}${left}`, "accent")]]
 }
 
+/** The state of what was written last, in words: the gutter has only shapes. */
+function lastState(model: Model): Row[] {
+  const last = model.history?.messages.at(-1)
+  if (last?.mine !== true) return []
+  const { state } = last
+  const word = state === "failed" ? "not sent" : STATE_WORDS[state]
+  return [[span("last: ", "dim"), span(word, STATE_ROLES[state])]]
+}
+
 const said = (wanted: boolean, text: string, role: Role): Row[] =>
   wanted ? [[span(text, role)]] : []
 
@@ -61,9 +71,11 @@ export function statusLine(model: Model, width: number): Row {
   const rest: Row[] = [
     ...sync(model),
     ...said(status?.unprotected === true, "! no passphrase", "warn"),
+    ...lastState(model),
     ...said(requests > 0, `? ${counted(requests, "request", "requests")}`, "accent"),
     ...said(progress !== null, progress === null ? "" : progressText(progress), "accent"),
     ...said(true, "F1 help", "dim"),
+    ...said(status?.sync.state === "syncing", "history may have gaps", "dim"),
   ]
   const taken = [peers(model, 0), ...urgent].reduce((sum, part) => sum + rowCells(part) + 3, 0)
   return joinFitting([peers(model, width - taken), ...urgent, ...rest], width)

@@ -6,13 +6,13 @@ import type { Draft, DraftEdit, DraftMotion } from "../../../src/tui/widgets/dra
 import { MOTIONS } from "../../../src/tui/keys.ts"
 import { graphemes } from "../../../src/tui/wrap.ts"
 
-/** `|` is the cursor. */
+/** `|` is the cursor. An edit is a motion by its name, or text that is typed. */
 const at = (marked: string): Draft => {
   const cursor = marked.indexOf("|")
   return { ...emptyDraft, text: marked.replace("|", ""), cursor }
 }
 const shown = ({ text, cursor }: Draft): string => `${text.slice(0, cursor)}|${text.slice(cursor)}`
-const after = (marked: string, ...edits: (DraftMotion | string)[]): string =>
+const after = (marked: string, ...edits: string[]): string =>
   shown(
     edits.reduce(
       (draft, change) =>

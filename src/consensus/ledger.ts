@@ -1,0 +1,371 @@
+/**
+ * The ledger's state and its one transition: a batch at the next height. Everything is a function of the blocks before, so
+ * whoever has the same chain has the same state root. `plan` tries a batch without changing anything, because COMMIT names
+ * the block hash before the block is decided; `apply` makes a plan real.
+ *
+ * An item that the state forbids (already ordered, spend used, a second root under one nullifier, a change that does not
+ * apply) is skipped by everyone alike, never an error: pipelined proposals and view changes can bring an item twice.
+ */
+import { concat, equal, Writer } from "../crypto/bytes.ts"
+import type { Bytes } from "../crypto/bytes.ts"
+import { assert } from "../crypto/errors.ts"
+import { primitives } from "#primitives"
+import { blockHash, startHash, termOf } from "./block.ts"
+import { difficultyAfter } from "./difficulty.ts"
+import { keysOf } from "./item.ts"
+import { APPROVAL_TERMS, SPEND_PERIODS, VALIDATORS_MAX } from "./limits.ts"
+import { MemberList, restoreMemberList } from "./membership.ts"
+import type { Membership, RestoreMembership } from "./membership.ts"
+import { keysAreDistinct, seatOf, validatorSet } from "./quorum.ts"
+import type { ValidatorSet } from "./quorum.ts"
+import type { Batch, EnvelopeItem, Item, ValidatorKeys, ValidatorsItem } from "./types.ts"
+
+/** What a mesh's genesis says about its ledger. */
+export interface LedgerRules {
+  readonly meshId: Bytes
+  readonly validators: readonly ValidatorKeys[]
+  /** K: heights in a term. TERM_HEIGHTS but in simulations. */
+  readonly termHeights: number
+  /** The most items a proposal may hold, at most BLOCK_ITEMS_MAX. */
+  readonly blockItemsMax: number
+  /** Proof-of-work difficulty that is never undercut, bits. */
+  readonly powBits: number
+  /** Terms for which ordered ids are remembered. */
+  readonly retentionTerms: number
+  readonly members?: Membership
+}
+
+const STATE_DOMAIN = new Writer().text("sotto/state/1", 1).finish()
+const HISTORY_DOMAIN = new Writer().text("sotto/history/1", 1).finish()
+
+/** The small part of the state: what the root covers, and what a plan replaces. */
+export interface LedgerFields {
+  readonly members: Membership
+  readonly set: ValidatorSet
+  /** In force from the next term on. */
+  readonly nextSet: ValidatorSet
+  /** The term in which `set` came into force. */
+  readonly setSince: number
+  readonly period: number
+  readonly powBits: number
+  /** Proof-of-work envelopes ordered in this period. */
+  readonly powOrdered: number
+  /** Runs over every batch and which of its items were applied: stands for ids, spends and nullifiers. */
+  readonly history: Bytes
+}
+
+/** Everything a ledger knows, for keeping and coming back. Lists are oldest first; keys are as in `keysOf`. */
+export interface LedgerSnapshot {
+  readonly height: number
+  readonly tip: Bytes
+  readonly fields: Omit<LedgerFields, "members" | "set" | "nextSet">
+  /** In canonical order, as `Membership.list` gives them. */
+  readonly members: readonly Bytes[]
+  readonly set: readonly ValidatorKeys[]
+  /** Absent when the set does not change. */
+  readonly nextSet?: readonly ValidatorKeys[]
+  readonly lastSet: readonly ValidatorKeys[]
+  readonly ids: readonly (readonly [string, number])[]
+  readonly spends: readonly (readonly [string, number])[]
+  readonly roots: readonly (readonly [string, { readonly root: string; readonly period: number }])[]
+  readonly vouchers: readonly string[]
+}
+
+/** A block that could come next, and what it would change. */
+export interface Plan {
+  readonly height: number
+  readonly parent: Bytes
+  readonly batch: Batch
+  readonly stateRoot: Bytes
+  /** B. */
+  readonly hash: Bytes
+  readonly applied: readonly Item[]
+  readonly fields: LedgerFields
+}
+
+export const stateRootOf = (fields: LedgerFields): Bytes =>
+  primitives.sha3_256(
+    new Writer()
+      .raw(STATE_DOMAIN)
+      .raw(fields.members.root)
+      .raw(fields.set.digest)
+      .raw(fields.nextSet.digest)
+      .u32(fields.setSince)
+      .u32(fields.period)
+      .u16(fields.powBits)
+      .u32(fields.powOrdered)
+      .raw(fields.history)
+      .finish(),
+  )
+
+/** What a batch under trial has used up so far, on top of the ledger. */
+interface Trial {
+  fields: LedgerFields
+  readonly ids: Set<string>
+  readonly spends: Set<string>
+  readonly roots: Map<string, string>
+}
+
+export class Ledger {
+  readonly rules: LedgerRules
+  #height = 0
+  #tip: Bytes
+  #fields: LedgerFields
+  #lastSet: ValidatorSet
+  readonly #empty: Trial
+  /** Ordered ids → term in which. Oldest first, as Maps keep insertion order. */
+  readonly #ids = new Map<string, number>()
+  /** Spends of envelopes → period in which ordered. */
+  readonly #spends = new Map<string, number>()
+  readonly #roots = new Map<string, { root: string; period: number }>()
+  /** Vouchers are one-time for ever. */
+  readonly #vouchers = new Set<string>()
+
+  /** Begins at the genesis, or where a snapshot of the same mesh left off. */
+  constructor(rules: LedgerRules, snapshot?: LedgerSnapshot, restore = restoreMemberList) {
+    const set = validatorSet(rules.validators)
+    this.rules = rules
+    this.#lastSet = set
+    this.#fields = {
+      members: rules.members ?? new MemberList(),
+      set,
+      nextSet: set,
+      setSince: 0,
+      period: 0,
+      powBits: rules.powBits,
+      powOrdered: 0,
+      history: primitives.sha3_256(HISTORY_DOMAIN, rules.meshId),
+    }
+    this.#empty = this.#trial()
+    this.#tip = startHash(rules.meshId, stateRootOf(this.#fields))
+    if (snapshot !== undefined) this.#resume(snapshot, restore)
+  }
+
+  #resume(snapshot: LedgerSnapshot, restore: RestoreMembership): void {
+    const set = validatorSet(snapshot.set)
+    const nextSet = snapshot.nextSet === undefined ? set : validatorSet(snapshot.nextSet)
+    this.#height = snapshot.height
+    this.#tip = snapshot.tip
+    this.#fields = { ...snapshot.fields, members: restore(snapshot.members), set, nextSet }
+    this.#lastSet = validatorSet(snapshot.lastSet)
+    for (const [id, term] of snapshot.ids) this.#ids.set(id, term)
+    for (const [spend, period] of snapshot.spends) this.#spends.set(spend, period)
+    for (const [nullifier, bound] of snapshot.roots) this.#roots.set(nullifier, bound)
+    for (const voucher of snapshot.vouchers) this.#vouchers.add(voucher)
+  }
+
+  /** A copy of everything; what is not copied is never changed in place. */
+  snapshot(): LedgerSnapshot {
+    const { members, set, nextSet, ...fields } = this.#fields
+    return {
+      height: this.#height,
+      tip: this.#tip,
+      fields,
+      members: members.list(),
+      set: set.members,
+      ...(nextSet === set ? {} : { nextSet: nextSet.members }),
+      lastSet: this.#lastSet.members,
+      ids: [...this.#ids],
+      spends: [...this.#spends],
+      roots: [...this.#roots],
+      vouchers: [...this.#vouchers],
+    }
+  }
+
+  get height(): number {
+    return this.#height
+  }
+  /** Hash of the last block. */
+  get tip(): Bytes {
+    return this.#tip
+  }
+  get fields(): LedgerFields {
+    return this.#fields
+  }
+  /** The term of the next block. */
+  get term(): number {
+    return termOf(this.#height + 1, this.rules.termHeights)
+  }
+  /** Validators of the next block's term. */
+  get set(): ValidatorSet {
+    return this.#fields.set
+  }
+
+  /** Validators of the last block's term. */
+  get lastSet(): ValidatorSet {
+    return this.#lastSet
+  }
+
+  has(item: Item): boolean {
+    return this.#ids.has(keysOf(item).id)
+  }
+
+  /** Whether the state alone lets this item come next. */
+  allows(item: Item): boolean {
+    return this.#try(item, this.#asIs()) !== undefined
+  }
+
+  /** The block this batch would make at the next height. Changes nothing. */
+  plan(batch: Batch): Plan {
+    const trial = this.#trial()
+    const applied: Item[] = []
+    const flags = new Uint8Array(Math.ceil(batch.items.length / 8))
+    batch.items.forEach((item, i) => {
+      const fields = this.#try(item, trial)
+      if (fields === undefined) return
+      this.#use(item, trial, fields)
+      applied.push(item)
+      flags[i >> 3] = (flags[i >> 3] ?? 0) | (1 << (i & 7))
+    })
+    const height = this.#height + 1
+    const history = primitives.sha3_256(
+      concat(HISTORY_DOMAIN, trial.fields.history, batch.digest, flags),
+    )
+    const fields = this.#atBoundary({ ...trial.fields, history }, height)
+    const stateRoot = stateRootOf(fields)
+    const hash = blockHash(this.rules.meshId, {
+      height,
+      parent: this.#tip,
+      digest: batch.digest,
+      stateRoot,
+    })
+    return { height, parent: this.#tip, batch, stateRoot, hash, applied, fields }
+  }
+
+  /** Makes a plan the next block. The plan must have been made on this very state. */
+  apply(plan: Plan): void {
+    assert(
+      plan.height === this.#height + 1 && plan.parent === this.#tip,
+      "a plan is for this state",
+    )
+    const term = this.term
+    for (const item of plan.applied) {
+      const { id, spend, nullifier, root } = keysOf(item)
+      this.#ids.set(id, term)
+      if (spend === undefined) continue
+      if (item.type === "member-add") this.#vouchers.add(spend)
+      else this.#spends.set(spend, plan.fields.period)
+      if (nullifier !== undefined && root !== undefined && !this.#roots.has(nullifier))
+        this.#roots.set(nullifier, { root, period: plan.fields.period })
+    }
+    const ticked = plan.fields.period !== this.#fields.period
+    this.#lastSet = this.#fields.set
+    this.#fields = plan.fields
+    this.#height = plan.height
+    this.#tip = plan.hash
+    if (ticked) this.#forgetSpends()
+    if (plan.height % this.rules.termHeights === 0) this.#forgetIds()
+  }
+
+  /** A trial that is only looked at. */
+  #asIs(): Trial {
+    this.#empty.fields = this.#fields
+    return this.#empty
+  }
+
+  #trial(): Trial {
+    return { fields: this.#fields, ids: new Set(), spends: new Set(), roots: new Map() }
+  }
+
+  /** The fields after this item, or undefined when the state forbids it. */
+  #try(item: Item, trial: Trial): LedgerFields | undefined {
+    const { id, spend } = keysOf(item)
+    if (this.#ids.has(id) || trial.ids.has(id)) return undefined
+    if (spend !== undefined && (this.#used(item, spend) || trial.spends.has(spend)))
+      return undefined
+    const { fields } = trial
+    switch (item.type) {
+      case "envelope":
+        return this.#tryEnvelope(item, trial)
+      case "member-add":
+        if (fields.members.has(item.commitment)) return undefined
+        return { ...fields, members: fields.members.add(item.commitment) }
+      case "member-remove":
+        if (!this.#approvalCounts(item.term) || !fields.members.has(item.commitment))
+          return undefined
+        return { ...fields, members: fields.members.remove(item.commitment) }
+      case "validators": {
+        const nextSet = this.setAfter(item, fields)
+        return nextSet === undefined ? undefined : { ...fields, nextSet }
+      }
+      case "tick":
+        if (item.period !== fields.period + 1) return undefined
+        return {
+          ...fields,
+          period: item.period,
+          powBits: difficultyAfter(fields.powBits, fields.powOrdered, this.rules.powBits),
+          powOrdered: 0,
+        }
+    }
+  }
+
+  /** Vouchers are remembered for ever, the spends of envelopes while their proofs could be shown again. */
+  #used(item: Item, spend: string): boolean {
+    return item.type === "member-add" ? this.#vouchers.has(spend) : this.#spends.has(spend)
+  }
+
+  #tryEnvelope(item: EnvelopeItem, trial: Trial): LedgerFields | undefined {
+    const { fields } = trial
+    const { nullifier, root } = keysOf(item)
+    if (nullifier === undefined) return { ...fields, powOrdered: fields.powOrdered + 1 }
+    const bound = this.#roots.get(nullifier)?.root ?? trial.roots.get(nullifier)
+    return bound !== undefined && bound !== root ? undefined : fields
+  }
+
+  #use(item: Item, trial: Trial, fields: LedgerFields): void {
+    const { id, spend, nullifier, root } = keysOf(item)
+    trial.fields = fields
+    trial.ids.add(id)
+    if (spend !== undefined) trial.spends.add(spend)
+    if (nullifier !== undefined && root !== undefined) trial.roots.set(nullifier, root)
+  }
+
+  /** Approvals name seats, so they count only while the set they were given in is in force, and only for a while. */
+  #approvalCounts(approvedIn: number): boolean {
+    const now = this.term
+    return (
+      approvedIn >= this.#fields.setSince && approvedIn <= now && now - approvedIn <= APPROVAL_TERMS
+    )
+  }
+
+  /** The set after a change, or undefined when it does not apply: one change a term, distinct keys, at least one member. */
+  setAfter(item: ValidatorsItem, fields: LedgerFields = this.#fields): ValidatorSet | undefined {
+    if (fields.nextSet !== fields.set || !this.#approvalCounts(item.term)) return undefined
+    if (item.add.length + item.remove.length === 0) return undefined
+    if (item.remove.some((key) => seatOf(fields.set, key) < 0)) return undefined
+    const kept = fields.set.members.filter(
+      (member) => !item.remove.some((key) => equal(key, member.ed25519)),
+    )
+    if (kept.length !== fields.set.size - item.remove.length) return undefined
+    const members = [...kept, ...item.add.map(({ keys }) => keys)]
+    if (members.length < 1 || members.length > VALIDATORS_MAX) return undefined
+    return keysAreDistinct(members) ? validatorSet(members) : undefined
+  }
+
+  /** The set of the next term comes into force in the state of the boundary block itself, so its root covers it. */
+  #atBoundary(fields: LedgerFields, height: number): LedgerFields {
+    if (height % this.rules.termHeights !== 0 || fields.nextSet === fields.set) return fields
+    const setSince = termOf(height + 1, this.rules.termHeights)
+    return { ...fields, set: fields.nextSet, setSince }
+  }
+
+  #forgetSpends(): void {
+    const oldest = this.#fields.period - SPEND_PERIODS
+    for (const [key, period] of this.#spends) {
+      if (period >= oldest) break
+      this.#spends.delete(key)
+    }
+    for (const [key, { period }] of this.#roots) {
+      if (period >= oldest) break
+      this.#roots.delete(key)
+    }
+  }
+
+  #forgetIds(): void {
+    const oldest = this.term - this.rules.retentionTerms
+    for (const [key, term] of this.#ids) {
+      if (term >= oldest) break
+      this.#ids.delete(key)
+    }
+  }
+}

@@ -1,0 +1,380 @@
+/**
+ * The normal case, section 4.2 of the paper: PRE-PREPARE, PREPARE, COMMIT, execution. Proposals, PREPAREs and P speak of the
+ * batch digest D, so slots are independent and run side by side; COMMIT speaks of the block hash B and goes out in the order
+ * of heights.
+ */
+import { equal } from "../crypto/bytes.ts"
+import type { Bytes } from "../crypto/bytes.ts"
+import { assert } from "../crypto/errors.ts"
+import { certificateOf } from "./certificate.ts"
+import { endTerm } from "./checkpoint.ts"
+import type { Core } from "./core.ts"
+import { batchOf, encodeItem, isNull, keysOf } from "./item.ts"
+import { BATCH_MAX_BYTES } from "./limits.ts"
+import type { Plan } from "./ledger.ts"
+import type { Slot } from "./slot.ts"
+import type { Batch, Certificate, Commit, Item, Prepare, PrePrepare } from "./types.ts"
+import { conflict } from "./verify.ts"
+
+/** Non-null blocks in a row after which a view counts as working and timeouts return to their base. */
+const PROGRESS_BLOCKS = 3
+/** Room left in a batch for its count and a tick. */
+const BATCH_SLACK_BYTES = 64
+
+// ---- proposing
+
+/** Section 4.2: the primary "assigns a sequence number n to the request" and multicasts the pre-prepare. */
+export function propose(core: Core): void {
+  if (!core.leads || core.executed < core.carriedLow) return
+  // What the view carries on must be known, or an item of it could be proposed twice.
+  for (const slot of core.slotsAbove(core.executed))
+    if (slot.height <= core.carriedHigh && slot.batch === undefined) return
+  for (;;) {
+    const height = Math.max(core.proposedUpTo, core.carriedHigh, core.executed) + 1
+    const inFlight = height - 1 - core.executed
+    if (height > core.high || inFlight >= core.parts.pipelineSlots) return
+    const { blockItemsMax } = core.ledger.rules
+    const waiting = core.pool.freshSize
+    // With something in flight, small batches wait: they fill up until it is decided, so there is no fixed delay.
+    if (waiting === 0 || (inFlight > 0 && waiting < Math.ceil(blockItemsMax / 8))) return
+    const tick = nextTick(core)
+    const room = blockItemsMax - tick.length
+    const ids = new Set<string>()
+    const spends = new Set<string>()
+    const bytesMax = BATCH_MAX_BYTES - BATCH_SLACK_BYTES
+    const items = core.pool
+      .take(Math.max(room, 1), bytesMax, (item) =>
+        item.type === "envelope" ? 81 : encodeItem(item).length,
+      )
+      .filter((item) => core.ledger.allows(item) && firstUse(item, ids, spends))
+    if (items.length === 0) continue
+    const batch = batchOf(room > 0 ? [...tick, ...items] : items)
+    const message = { ...core.vote("pre-prepare", core.view, height, batch.digest), batch }
+    core.proposedUpTo = height
+    const slot = core.slot(height)
+    slot.proposal = { view: core.view, digest: batch.digest, signature: message.signature }
+    slot.batch = batch
+    slot.preparedIn = core.view
+    // [PERSIST] Section 4.2 asks the log to hold the pre-prepare; ours must outlive a crash before anyone sees it.
+    core.persist({ kind: "proposal", message })
+    core.broadcast(message)
+    checkPrepared(core, slot)
+  }
+}
+
+/** "A primary may propose a tick at least 60 s after the last one", and only beside traffic. */
+function nextTick(core: Core): Item[] {
+  if (core.tick !== "due") return []
+  const underway = core
+    .slotsAbove(core.executed)
+    .some((slot) => slot.batch?.items.some((item) => item.type === "tick") === true)
+  return underway ? [] : [{ type: "tick", period: core.ledger.fields.period + 1 }]
+}
+
+// ---- PRE-PREPARE
+
+export function onPrePrepare(core: Core, message: PrePrepare): void {
+  if (message.view < core.view) return
+  if (isForgotten(core, message)) {
+    core.observe(core.term + 1, "a proposal of ours that our log does not hold")
+    return
+  }
+  const slot = core.slot(message.height)
+  // Section 4.4: until the NEW-VIEW, a replica "does not accept messages (other than checkpoint, view-change, and new-view)".
+  if (message.view > core.view || core.changing) slot.keepEarlyProposal(message)
+  else acceptProposal(core, slot, message)
+}
+
+/** Section 4.2: accept "if it has not accepted a pre-prepare message for view v and sequence number n containing a different digest". */
+export function acceptProposal(core: Core, slot: Slot, message: PrePrepare): void {
+  const { proposal } = slot
+  if (proposal?.view === core.view) {
+    if (equal(proposal.digest, message.digest)) attachBatch(core, slot, message.batch)
+    else
+      core.accuse({ ...message, digest: proposal.digest, signature: proposal.signature }, message)
+    return
+  }
+  // Slots up to max-s belong to the NEW-VIEW; a null request comes from nowhere else.
+  if (message.height <= core.carriedHigh) return
+  if (isNull(message.digest)) {
+    core.blame(message.signer, "NULL_PROPOSAL")
+    return
+  }
+  slot.proposal = { view: message.view, digest: message.digest, signature: message.signature }
+  slot.batch = slot.batchFor(message.digest)
+  attachBatch(core, slot, message.batch)
+  if (slot.batch === undefined) fetchBatch(core, slot)
+  tryPrepare(core, slot)
+  checkPrepared(core, slot)
+  advance(core)
+}
+
+/** The batch travels unsigned: what does not hash to D is not it. */
+export function attachBatch(core: Core, slot: Slot, batch: Batch | undefined): void {
+  const { proposal } = slot
+  if (batch === undefined || slot.batch !== undefined || proposal === undefined) return
+  if (!equal(batch.digest, proposal.digest)) return
+  if (batch.items.length > core.ledger.rules.blockItemsMax) return
+  slot.batch = batch
+  for (const item of batch.items) core.pool.proposed(item)
+  tryPrepare(core, slot)
+  checkPrepared(core, slot)
+  advance(core)
+}
+
+function fetchBatch(core: Core, slot: Slot): void {
+  const { proposal } = slot
+  if (proposal === undefined) return
+  const { term } = core
+  core.broadcast({ type: "fetch", term, height: slot.height, digest: proposal.digest })
+}
+
+// ---- PREPARE
+
+/** Notes what an item uses; false when the batch has used it before. */
+function firstUse(item: Item, ids: Set<string>, spends: Set<string>): boolean {
+  const { id, spend } = keysOf(item)
+  if (ids.has(id) || (spend !== undefined && spends.has(spend))) return false
+  ids.add(id)
+  if (spend !== undefined) spends.add(spend)
+  return true
+}
+
+type Judgement = "good" | "wait" | "bad"
+
+/** May this batch be prepared? By ledger state alone, but for what must be fetched first and a tick that is early. */
+function judgeBatch(core: Core, slot: Slot, batch: Batch): Judgement {
+  const carried = slot.height <= core.carriedHigh
+  const missing: Item[] = []
+  let early = false
+  const ids = new Set<string>()
+  const spends = new Set<string>()
+  for (const item of batch.items) {
+    if (carried) {
+      // A quorum has judged this batch in an earlier view; only its content must be here.
+      if (item.type === "envelope" && !core.pool.holds(item) && !core.ledger.has(item))
+        missing.push(item)
+      continue
+    }
+    if (!core.ledger.allows(item) || !firstUse(item, ids, spends)) return "bad"
+    if (item.type === "tick") early ||= core.tick === "early"
+    else if (!core.pool.admits(item)) missing.push(item)
+  }
+  if (missing.length > 0 && slot.wantedIn !== core.view) {
+    slot.wantedIn = core.view
+    core.emit({ type: "want", items: missing })
+  }
+  return missing.length > 0 || early ? "wait" : "good"
+}
+
+/** Section 4.2: "If backup i accepts the pre-prepare message, it enters the prepare phase by multicasting a prepare message". */
+export function tryPrepare(core: Core, slot: Slot): void {
+  const { proposal, batch } = slot
+  if (!core.votes || core.changing || core.primary === core.me) return
+  if (proposal?.view !== core.view || slot.preparedIn === core.view || batch === undefined) return
+  if (slot.decided !== undefined) {
+    // Executed before this view: answer again, without executing again.
+    if (!equal(slot.decided.digest, proposal.digest)) return
+  } else if (judgeBatch(core, slot, batch) !== "good") return
+  const vote = core.vote("prepare", core.view, slot.height, proposal.digest)
+  slot.preparedIn = core.view
+  // [PERSIST] "... and adding both messages to its log": before the network sees the vote.
+  core.persist({
+    kind: "proposal",
+    message: {
+      type: "pre-prepare",
+      term: core.term,
+      view: core.view,
+      height: slot.height,
+      digest: proposal.digest,
+      signer: core.primary,
+      signature: proposal.signature,
+      batch,
+    },
+  })
+  core.persist({ kind: "vote", message: vote })
+  core.broadcast(vote)
+  slot.prepares.add(core.me, vote)
+  checkPrepared(core, slot)
+}
+
+/** A vote of ours that comes back from others and that we do not know: our log has lost something. */
+function isForgotten(core: Core, vote: Prepare | Commit | PrePrepare): boolean {
+  if (vote.signer !== core.me || !core.votes) return false
+  const own = core.signed.get(`${vote.type} ${vote.view} ${vote.height}`)
+  return own === undefined || !equal(own.digest, vote.digest)
+}
+
+export function onVote(core: Core, vote: Prepare | Commit): void {
+  if (vote.view < core.view) return
+  const slot = core.slot(vote.height)
+  if (isForgotten(core, vote)) {
+    core.observe(core.term + 1, "a vote of ours that our log does not hold")
+    return
+  }
+  if (vote.view > core.view) {
+    slot.keepEarly(vote)
+    return
+  }
+  const tally = vote.type === "prepare" ? slot.prepares : slot.commits
+  const before =
+    vote.type === "prepare"
+      ? slot.prepares.add(vote.signer, vote)
+      : slot.commits.add(vote.signer, vote)
+  if (before !== undefined) {
+    // First wins: a different vote is evidence, never a replacement.
+    if (conflict(before, vote)) core.accuse(before, vote)
+    return
+  }
+  if (core.changing || tally.count < core.set.quorum - 1) return
+  if (vote.type === "prepare") checkPrepared(core, slot)
+  advance(core)
+}
+
+/** Section 4.2: prepared(m, v, n, i) needs the pre-prepare and "2f prepares from different backups that match the pre-prepare". */
+export function checkPrepared(core: Core, slot: Slot): void {
+  const { proposal, batch } = slot
+  if (core.changing || proposal?.view !== core.view || batch === undefined) return
+  if (slot.prepared?.view === core.view) return
+  const { primary } = core
+  const matching = slot.prepares.matching(
+    (vote) => vote.signer !== primary && equal(vote.digest, proposal.digest),
+  )
+  if (matching.length < core.set.quorum - 1) return
+  slot.prepared = {
+    height: slot.height,
+    view: core.view,
+    digest: proposal.digest,
+    proposal: proposal.signature,
+    prepares: matching.map(({ signer, signature }) => ({ signer, signature })),
+  }
+  slot.preparedBatch = batch
+  tryCommit(core, slot)
+}
+
+// ---- COMMIT
+
+/** The block this slot makes on the chain as it is, or undefined while its parent is open. */
+function planOf(core: Core, slot: Slot): Plan | undefined {
+  if (slot.batch === undefined || slot.height !== core.executed + 1) return undefined
+  if (slot.plan?.parent !== core.ledger.tip || slot.plan.batch !== slot.batch)
+    slot.plan = core.ledger.plan(slot.batch)
+  return slot.plan
+}
+
+/** Section 4.2: "Replica i multicasts a commit message to the other replicas when prepared(m, v, n, i) becomes true." */
+export function tryCommit(core: Core, slot: Slot): void {
+  const { proposal, prepared } = slot
+  if (!core.votes || core.changing || slot.committedIn === core.view) return
+  if (proposal?.view !== core.view || prepared?.view !== core.view) return
+  let hash: Bytes | undefined
+  if (slot.decided === undefined) hash = planOf(core, slot)?.hash
+  else if (equal(slot.decided.digest, proposal.digest)) hash = slot.decided.hash
+  if (hash === undefined) return
+  const vote = core.vote("commit", core.view, slot.height, hash)
+  slot.committedIn = core.view
+  // [PERSIST] The certificate that P will need, and the vote.
+  core.persist({ kind: "prepared", proof: prepared })
+  core.persist({ kind: "vote", message: vote })
+  core.broadcast(vote)
+  slot.commits.add(core.me, vote)
+}
+
+/** Section 4.2: committed-local: "i has accepted 2f+1 commits (possibly including its own) from different replicas". */
+function tryDecide(core: Core, slot: Slot): boolean {
+  if (slot.height !== core.executed + 1 || slot.commits.count < core.set.quorum) return false
+  const plan = planOf(core, slot)
+  const matching = plan && slot.commits.matching((vote) => equal(vote.digest, plan.hash))
+  if (plan !== undefined && matching !== undefined && matching.length >= core.set.quorum) {
+    execute(core, plan, certificateOf(matching))
+    return true
+  }
+  // A quorum agrees on something we cannot build from what we hold: the block itself must be fetched.
+  core.behind = true
+  return false
+}
+
+/** Commits and executes in the order of heights as far as it goes, and proposes what there is room for. */
+export function advance(core: Core): void {
+  while (!core.changing && core.mode !== "halted") {
+    while (core.executed < core.high) {
+      const slot = core.slots[core.executed - core.low]
+      if (slot === undefined) break
+      tryCommit(core, slot)
+      if (!tryDecide(core, slot)) break
+    }
+    const before = core.proposedUpTo
+    propose(core)
+    // A validator alone is its own quorum: what it proposes is decided at once.
+    if (core.set.quorum > 1 || core.proposedUpTo === before) break
+  }
+  watchRequests(core)
+}
+
+/** Makes a decided block the next of the chain, by whichever path it was learnt. Exactly once: the ledger takes no height twice. */
+export function execute(core: Core, plan: Plan, certificate: Certificate): void {
+  assert(certificate.height === plan.height, "a certificate for this height")
+  assert(equal(certificate.digest, plan.hash), "a certificate for this block")
+  const { batch, applied } = plan
+  const slot = core.slot(plan.height)
+  core.ledger.apply(plan)
+  core.tip = certificate
+  slot.decided = { digest: batch.digest, hash: plan.hash }
+  slot.plan = undefined
+  const { height, parent, stateRoot } = plan
+  const record = { height, parent, stateRoot, batch, certificate }
+  core.emit({ type: "store", record })
+  core.emit({ type: "deliver", record, applied })
+  for (const item of batch.items) core.pool.ordered(item)
+  if (applied.some((item) => item.type === "tick")) restartTick(core)
+  if (applied.length > 0 && ++core.progress >= PROGRESS_BLOCKS) core.failures = 0
+  if (core.executed === core.high) endTerm(core)
+}
+
+// ---- time
+
+/** The share of the interval after which a backup takes a tick: clocks differ, and a held proposal costs its primary. */
+export const TICK_TOLERANCE = 7 / 8
+
+export function restartTick(core: Core): void {
+  core.tick = "early"
+  core.arm("tick", core.parts.timing.tickMs * TICK_TOLERANCE)
+}
+
+/** Held proposals may go on now; an eighth later we would propose a tick ourselves. */
+export function onTickTimeout(core: Core): void {
+  if (core.tick === "early") {
+    core.tick = "acceptable"
+    core.arm("tick", core.parts.timing.tickMs * (1 - TICK_TOLERANCE))
+  } else core.tick = "due"
+  for (const slot of core.slotsAbove(core.executed)) tryPrepare(core, slot)
+  advance(core)
+}
+
+/**
+ * Section 4.4: "A backup is waiting for a request if it received a valid request and has not executed it." The timer runs for
+ * the oldest of them: ordering another is no progress for it.
+ */
+export function watchRequests(core: Core): void {
+  const head = core.changing || !core.votes ? undefined : core.pool.oldest()
+  if (head === core.requestHead) return
+  core.requestHead = head
+  if (head !== undefined) core.arm("request", core.patient(core.parts.timing.requestMs))
+  else core.tokens.request++
+}
+
+/** New items: they are proposed by the primary, waited for by the others, and may be what a proposal lacked. */
+export function onItems(core: Core, items: readonly Item[], admitted: boolean): void {
+  for (const item of items) {
+    if (!core.ledger.allows(item)) continue
+    if (admitted) core.pool.admit(item)
+    else core.pool.hold(item)
+  }
+  for (const slot of core.slotsAbove(core.executed)) {
+    // What the view carries on is under way already, whenever its content comes.
+    if (slot.height <= core.carriedHigh)
+      for (const item of slot.batch?.items ?? []) core.pool.proposed(item)
+    if (slot.wantedIn === core.view) tryPrepare(core, slot)
+  }
+  advance(core)
+}

@@ -1,0 +1,92 @@
+/**
+ * One height of a term, and everything said about it. Tallies hold the current view's votes; votes of later views wait, one a
+ * signer and type, because a replica that enters a view late must not ask for them all again.
+ */
+import { equal } from "../crypto/bytes.ts"
+import type { Bytes } from "../crypto/bytes.ts"
+import type { Plan } from "./ledger.ts"
+import { Tally } from "./quorum.ts"
+import type { Batch, Commit, Prepare, PreparedProof, PrePrepare } from "./types.ts"
+
+export interface Proposal {
+  readonly view: number
+  readonly digest: Bytes
+  /** The primary's signature under its PRE-PREPARE. */
+  readonly signature: Bytes
+}
+
+export class Slot {
+  readonly height: number
+  proposal: Proposal | undefined
+  /** Of the proposal's digest. */
+  batch: Batch | undefined
+  readonly prepares: Tally<Prepare>
+  readonly commits: Tally<Commit>
+  /** The newest view in which this slot prepared: the P entry. */
+  prepared: PreparedProof | undefined
+  preparedBatch: Batch | undefined
+  /** View of our last PREPARE (or, as primary, PRE-PREPARE) and COMMIT, or -1. */
+  preparedIn = -1
+  committedIn = -1
+  decided: { readonly digest: Bytes; readonly hash: Bytes } | undefined
+  /** View in which missing content was asked for, or -1. */
+  wantedIn = -1
+  plan: Plan | undefined
+
+  earlyProposal: PrePrepare | undefined
+  readonly #earlyPrepares: (Prepare | undefined)[]
+  readonly #earlyCommits: (Commit | undefined)[]
+
+  constructor(height: number, size: number) {
+    this.height = height
+    this.prepares = new Tally(size)
+    this.commits = new Tally(size)
+    this.#earlyPrepares = Array.from({ length: size })
+    this.#earlyCommits = Array.from({ length: size })
+  }
+
+  /** Keeps a vote of a later view; of two, the one of the higher view. */
+  keepEarly(vote: Prepare | Commit): void {
+    if (vote.type === "prepare") {
+      const before = this.#earlyPrepares[vote.signer]
+      if (before === undefined || before.view < vote.view) this.#earlyPrepares[vote.signer] = vote
+    } else {
+      const before = this.#earlyCommits[vote.signer]
+      if (before === undefined || before.view < vote.view) this.#earlyCommits[vote.signer] = vote
+    }
+  }
+
+  keepEarlyProposal(proposal: PrePrepare): void {
+    if (this.earlyProposal === undefined || this.earlyProposal.view < proposal.view)
+      this.earlyProposal = proposal
+  }
+
+  /** Moves to a later view: its votes that came early count, those of earlier views are gone. */
+  moveTo(view: number): void {
+    this.prepares.clear()
+    this.commits.clear()
+    this.proposal = undefined
+    this.batch = undefined
+    this.plan = undefined
+    this.#earlyPrepares.forEach((vote, signer) => {
+      if (vote === undefined || vote.view > view) return
+      if (vote.view === view) this.prepares.add(signer, vote)
+      this.#earlyPrepares[signer] = undefined
+    })
+    this.#earlyCommits.forEach((vote, signer) => {
+      if (vote === undefined || vote.view > view) return
+      if (vote.view === view) this.commits.add(signer, vote)
+      this.#earlyCommits[signer] = undefined
+    })
+    if (this.earlyProposal !== undefined && this.earlyProposal.view < view)
+      this.earlyProposal = undefined
+  }
+
+  /** A batch that this slot still needs, by digest. */
+  batchFor(digest: Bytes): Batch | undefined {
+    if (this.batch !== undefined && equal(this.batch.digest, digest)) return this.batch
+    if (this.preparedBatch !== undefined && equal(this.preparedBatch.digest, digest))
+      return this.preparedBatch
+    return undefined
+  }
+}

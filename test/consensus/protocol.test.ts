@@ -1,0 +1,446 @@
+/**
+ * The replica against the paper (Castro and Liskov, OSDI '99), sentence by sentence, in small clusters whose schedule the test
+ * writes itself. Section numbers are the paper's.
+ */
+import assert from "node:assert/strict"
+import { describe, it } from "node:test"
+import { equal, toHex } from "../../src/crypto/bytes.ts"
+import { encodeMessage, viewChangePreimage, votePreimage } from "../../src/consensus/codec.ts"
+import { Inbox } from "../../src/consensus/inbox.ts"
+import { EARLY_MESSAGES_PER_PEER } from "../../src/consensus/limits.ts"
+import { batchOf, NULL_BATCH } from "../../src/consensus/item.ts"
+import type { Message, MessageType, ViewChange, Vote } from "../../src/consensus/types.ts"
+import { cluster } from "../sim/cluster.ts"
+import type { Cluster } from "../sim/cluster.ts"
+import { bench, hash, sign, work } from "./parts.ts"
+import { Ledger } from "../../src/consensus/ledger.ts"
+
+/** What a node sent of one type: each message once, however often and to however many it went. */
+function sentBy(c: Cluster, from: string, type: MessageType): Message[] {
+  const found = new Map<string, Message>()
+  for (const { from: sender, message } of c.sent)
+    if (sender === from && !(message instanceof Uint8Array) && message.type === type)
+      found.set(toHex(encodeMessage(message)), message)
+  return [...found.values()]
+}
+const clean = (c: Cluster): void => assert.deepEqual(c.violations, [])
+const executed = (c: Cluster): (number | undefined)[] =>
+  c.nodes.map((node) => node.replica?.executed)
+
+/** Signs as a Byzantine validator would, with its own key only. */
+function forge<V extends Vote>(c: Cluster, id: string, vote: Omit<V, "signature" | "signer">): V {
+  const fields = { ...vote, signer: Number(id) }
+  const preimage = votePreimage(c.rules.meshId, fields)
+  return { ...fields, signature: c.node(id).holder.sign(preimage) } as unknown as V
+}
+
+describe("4.2 the normal case", () => {
+  it("orders with pre-prepare, prepare, commit; the primary does not prepare; a batch waits for nobody at low load", () => {
+    const c = cluster(4, { record: true })
+    c.submit(1)
+    c.run(100)
+    clean(c)
+    assert.deepEqual(executed(c), [1, 1, 1, 1])
+    assert.equal(sentBy(c, "0", "pre-prepare").length, 1)
+    assert.equal(sentBy(c, "0", "prepare").length, 0)
+    for (const backup of ["1", "2", "3"]) assert.equal(sentBy(c, backup, "prepare").length, 1)
+    for (const node of ["0", "1", "2", "3"]) assert.equal(sentBy(c, node, "commit").length, 1)
+  })
+
+  it('does not accept "a pre-prepare message for view v and sequence number n containing a different digest"', () => {
+    const c = cluster(4, { record: true })
+    const primary = c.byz("0")
+    const items = c.submit(2)
+    c.run(50)
+    const proposals = items.map((item) => {
+      const batch = batchOf([item])
+      const vote = {
+        type: "pre-prepare" as const,
+        term: 0,
+        view: 0,
+        height: 1,
+        digest: batch.digest,
+      }
+      return { ...forge<Vote<"pre-prepare">>(c, "0", vote), batch }
+    })
+    for (const proposal of proposals) {
+      primary.send("1", proposal)
+      c.run(50)
+    }
+    const prepares = sentBy(c, "1", "prepare") as Vote[]
+    assert.equal(prepares.length, 1)
+    assert.ok(equal(prepares[0]!.digest, proposals[0]!.digest))
+    // Both are signed: kept as evidence, told to everyone, expelling nobody.
+    c.run(100)
+    assert.deepEqual([...new Set(c.evidence.map(({ node }) => node))].sort(), ["1", "2", "3"])
+    clean(c)
+  })
+
+  it("prepares only what it has admitted itself: a stranger's envelope, or another spend, gets no vote", () => {
+    const c = cluster(4, { record: true })
+    const primary = c.byz("0")
+    const [item] = c.submit(1)
+    c.run(50)
+    assert.ok(item?.type === "envelope")
+    const lies = [batchOf([work("never admitted")]), batchOf([{ ...item, spend: hash("stolen") }])]
+    lies.forEach((batch, i) => {
+      const vote = {
+        type: "pre-prepare" as const,
+        term: 0,
+        view: 0,
+        height: i + 1,
+        digest: batch.digest,
+      }
+      primary.send("*", { ...forge<Vote<"pre-prepare">>(c, "0", vote), batch })
+    })
+    c.run(500)
+    for (const backup of ["1", "2", "3"]) assert.equal(sentBy(c, backup, "prepare").length, 0)
+    assert.ok(c.runUntil(() => c.settled(), 30_000))
+    clean(c)
+  })
+
+  it("takes no null request from a primary: there are no blocks without need", () => {
+    const c = cluster(4, { record: true })
+    const primary = c.byz("0")
+    const vote = {
+      type: "pre-prepare" as const,
+      term: 0,
+      view: 0,
+      height: 1,
+      digest: NULL_BATCH.digest,
+    }
+    primary.send("*", { ...forge<Vote<"pre-prepare">>(c, "0", vote), batch: NULL_BATCH })
+    c.run(1000)
+    for (const backup of ["1", "2", "3"]) assert.equal(sentBy(c, backup, "prepare").length, 0)
+  })
+
+  it("commits only when prepared: with 2f-1 backups nothing leaves", () => {
+    const c = cluster(4, { record: true })
+    c.drop({ type: "prepare", from: "2" })
+    c.drop({ type: "prepare", from: "3" })
+    c.submit(1)
+    c.run(400)
+    assert.equal(c.nodes.flatMap(({ id }) => sentBy(c, id, "commit")).length, 2)
+    // 2 and 3 hear the prepare of 1 and have their own: they alone are prepared.
+    assert.equal(sentBy(c, "0", "commit").length, 0)
+    assert.equal(sentBy(c, "1", "commit").length, 0)
+    clean(c)
+  })
+
+  it("sends commits in the order of heights, though slots prepare side by side", () => {
+    const c = cluster(4, { record: true, batch: 1, pipelineSlots: 4 })
+    const open = c.hold({ type: "prepare", height: 1 })
+    c.submit(4)
+    c.run(200)
+    assert.ok(sentBy(c, "1", "prepare").length >= 4)
+    assert.equal(sentBy(c, "1", "commit").length, 0)
+    open()
+    c.release()
+    c.run(200)
+    assert.deepEqual(
+      sentBy(c, "1", "commit").map((message) => (message as Vote).height),
+      [1, 2, 3, 4],
+    )
+    assert.deepEqual(executed(c), [4, 4, 4, 4])
+    clean(c)
+  })
+
+  it("holds a tick that comes too early, and takes it when its own timer agrees", () => {
+    const c = cluster(4, { record: true, timing: { tickMs: 3000, requestMs: 4000, paceMs: 4000 } })
+    c.node(0).clockRate = 0.2
+    c.restart(0)
+    c.crash(0)
+    c.restart(0)
+    c.run(700)
+    c.submit(1)
+    c.run(1000)
+    assert.deepEqual(executed(c), [0, 0, 0, 0])
+    assert.ok(c.runUntil(() => c.settled(), 3500))
+    assert.equal(c.node(1).replica?.ledger.fields.period, 1)
+    assert.equal(c.node(1).replica?.view, 0)
+    clean(c)
+  })
+})
+
+describe("4.3 checkpoints", () => {
+  it("opens the next term only on a quorum's equal checkpoints, and rotates the primary", () => {
+    const c = cluster(4, { record: true, termHeights: 2, batch: 1 })
+    const held = c.hold({ type: "checkpoint" })
+    c.submit(3)
+    c.run(300)
+    assert.deepEqual(executed(c), [2, 2, 2, 2])
+    assert.deepEqual(
+      c.nodes.map((node) => node.replica?.term),
+      [0, 0, 0, 0],
+    )
+    held()
+    c.release()
+    c.run(300)
+    assert.deepEqual(executed(c), [3, 3, 3, 3])
+    assert.ok(sentBy(c, "1", "pre-prepare").length > 0)
+    clean(c)
+  })
+
+  it("stops, loudly, when a quorum's state is not its own", () => {
+    const c = cluster(4, { termHeights: 2, batch: 1 })
+    c.drop({ type: "checkpoint" })
+    c.drop({ type: "status" })
+    c.submit(2)
+    c.run(300)
+    for (const id of ["1", "2", "3"]) {
+      const vote = {
+        type: "checkpoint" as const,
+        term: 0,
+        view: 0,
+        height: 2,
+        digest: hash("other"),
+      }
+      c.node(0).receive(1, forge<Vote<"checkpoint">>(c, id, vote))
+    }
+    assert.equal(c.node(0).replica?.mode, "halted")
+    assert.match(c.violations[0]!.what, /STATE_DIVERGED/)
+  })
+})
+
+describe("4.4 view changes", () => {
+  it("votes out a primary that does not order what waits, and carries on what had prepared", () => {
+    const c = cluster(4, { record: true })
+    c.drop({ type: "commit" })
+    const [item] = c.submit(1)
+    c.run(900)
+    assert.deepEqual(executed(c), [0, 0, 0, 0])
+    c.network.clear()
+    c.drop({ from: "0" })
+    assert.ok(c.runUntil(() => c.correct.every((n) => n.replica?.executed === 1), 20_000))
+    const block = c.delivered("2")[0]!
+    assert.deepEqual(block.batch.items, [item])
+    assert.ok(block.certificate.view >= 1)
+    clean(c)
+  })
+
+  it("fills a hole below a prepared slot with a null block that is chained like any other", () => {
+    const c = cluster(4, { record: true, batch: 1, pipelineSlots: 4 })
+    // Slot 1 never gets through, slot 2 prepares everywhere.
+    c.drop({ type: "pre-prepare", height: 1 })
+    c.drop({ type: "batch" })
+    c.submit(2)
+    c.run(700)
+    c.network.clear()
+    c.drop({ from: "0" })
+    assert.ok(c.runUntil(() => c.checkers.height >= 3, 20_000))
+    const [first, second] = c.delivered("2")
+    assert.equal(first!.batch.items.length, 0)
+    assert.equal(second!.batch.items.length, 1)
+    assert.ok(c.runUntil(() => c.orderedEverywhere() === 2, 20_000))
+    clean(c)
+  })
+
+  it('"stops accepting messages (other than checkpoint, view-change, and new-view)" once it asked for a view', () => {
+    const c = cluster(4, { record: true })
+    c.crash("0")
+    c.drop({ type: "new-view" })
+    const items = c.submit(1)
+    assert.ok(c.runUntil(() => c.node(1).replica?.phase === "view-change", 5000))
+    const batch = batchOf(items)
+    const vote = { type: "pre-prepare" as const, term: 0, view: 0, height: 1, digest: batch.digest }
+    c.node(1).receive(0, { ...forge<Vote<"pre-prepare">>(c, "0", vote), batch })
+    c.run(100)
+    assert.equal(sentBy(c, "1", "prepare").length, 0)
+  })
+
+  it("joins the smallest of f+1 views that others ask for, without a timeout of its own (4.5.2)", () => {
+    const c = cluster(4, { record: true })
+    const ask = (id: string, view: number): ViewChange => {
+      const fields = {
+        type: "view-change" as const,
+        term: 0,
+        view,
+        prepared: [],
+        signer: Number(id),
+      }
+      const signature = c.node(id).holder.sign(viewChangePreimage(c.rules.meshId, fields))
+      return { ...fields, signature }
+    }
+    c.node(0).receive(2, ask("2", 5))
+    assert.equal(c.node(0).replica?.view, 0, "one may be a liar")
+    c.node(0).receive(3, ask("3", 3))
+    assert.equal(c.node(0).replica?.view, 3)
+    assert.equal(c.node(0).replica?.phase, "view-change")
+  })
+
+  it("starts the new-view timer only with 2f+1 view changes in hand (4.5.2)", () => {
+    const c = cluster(4, { record: true })
+    c.submit(1)
+    c.partition([["0"], ["1"], ["2"], ["3"]])
+    c.run(30_000)
+    // Each asked once and waits; without a quorum nobody runs ahead through views.
+    assert.deepEqual(
+      c.nodes.map((node) => node.replica?.view),
+      [1, 1, 1, 1],
+    )
+    c.heal()
+    assert.ok(
+      c.runUntil(() => c.settled(), 10_000),
+      "and the view change is sent again",
+    )
+    clean(c)
+  })
+
+  it("waits twice as long for each view that does not come (4.5.2)", () => {
+    const c = cluster(4, { record: true })
+    c.drop({ type: "new-view" })
+    c.submit(1)
+    const asked: number[] = []
+    let view = 0
+    for (let i = 0; i < 2000 && asked.length < 6; i++) {
+      c.run(10)
+      const now = c.node(3).replica?.view ?? 0
+      if (now > view) asked.push(c.scheduler.now)
+      view = now
+    }
+    const waits = asked.slice(1).map((at, i) => at - asked[i]!)
+    for (let i = 1; i < waits.length; i++)
+      assert.ok(waits[i]! > 1.6 * waits[i - 1]!, `waits ${waits.join()}`)
+  })
+
+  it("is not held up by a null or unrelated block: the timer runs for the oldest item (4.4)", () => {
+    const c = cluster(4, { record: true })
+    const primary = c.byz("0")
+    const [oldest] = c.submit(1)
+    const others = c.submit(6)
+    c.run(50)
+    // The primary orders everything but the oldest.
+    others.forEach((item, i) => {
+      c.scheduler.after(250 * i, () => {
+        const batch = batchOf([item])
+        const vote = {
+          type: "pre-prepare" as const,
+          term: 0,
+          view: 0,
+          height: i + 1,
+          digest: batch.digest,
+        }
+        primary.send("*", { ...forge<Vote<"pre-prepare">>(c, "0", vote), batch })
+      })
+    })
+    assert.ok(c.runUntil(() => c.node(1).replica?.view === 1, 2000))
+    assert.ok(c.runUntil(() => c.settled(), 10_000))
+    assert.equal(c.node(1).replica?.ledger.has(oldest!), true)
+    clean(c)
+  })
+})
+
+describe("durability", () => {
+  it("lets no vote out before it is on disk", () => {
+    const c = cluster(4, { record: true })
+    c.node(1).syncMs = 500
+    c.submit(1)
+    c.run(300)
+    assert.equal(sentBy(c, "1", "prepare").length, 0)
+    assert.ok(c.unsynced("1").some((write) => write.kind === "log" && write.record.kind === "vote"))
+    c.crash("1", "lose-unsynced")
+    c.restart("1")
+    c.run(2000)
+    assert.equal(c.node(1).replica?.mode, "voter")
+    clean(c)
+  })
+
+  it("sends the identical bytes again after a restart, signed once (with real, hedged signatures)", () => {
+    const c = cluster(4, { record: true, crypto: "real" })
+    c.drop({ type: "commit" })
+    c.submit(1)
+    c.run(100)
+    const [before] = sentBy(c, "2", "prepare")
+    const [commit] = sentBy(c, "2", "commit")
+    c.crash("2", "lose-unsynced")
+    c.sent.length = 0
+    c.restart("2")
+    c.run(50)
+    assert.deepEqual(encodeMessage(sentBy(c, "2", "prepare")[0]!), encodeMessage(before!))
+    assert.deepEqual(encodeMessage(sentBy(c, "2", "commit")[0]!), encodeMessage(commit!))
+    clean(c)
+  })
+
+  it("comes back into the view change it had asked for", () => {
+    const c = cluster(4, { record: true })
+    c.crash("0")
+    c.drop({ type: "new-view" })
+    c.submit(1)
+    assert.ok(c.runUntil(() => c.node(2).replica?.phase === "view-change", 5000))
+    const { view } = c.node(2).replica!
+    c.crash("2", "lose-unsynced")
+    c.restart("2")
+    assert.equal(c.node(2).replica?.view, view)
+    assert.equal(c.node(2).replica?.phase, "view-change")
+    c.network.clear()
+    assert.ok(c.runUntil(() => c.settled(), 20_000))
+    clean(c)
+  })
+
+  it("makes an observer of a wiped disk until a term in which it cannot have voted", () => {
+    const c = cluster(4, { termHeights: 4, batch: 1 })
+    c.submit(6)
+    c.run(1000)
+    c.crash("2", "wiped")
+    c.restart("2")
+    assert.equal(c.node(2).replica?.mode, "observer")
+    c.run(3000)
+    const { term, mode, executed: height } = c.node(2).replica!
+    assert.deepEqual(
+      [term, mode, height],
+      [1, "observer", 6],
+      "caught up, and silent for this term",
+    )
+    c.crash("2", "lose-unsynced")
+    c.restart("2")
+    assert.equal(c.node(2).replica?.mode, "observer", "also after another restart")
+    c.submit(4)
+    c.run(3000)
+    assert.equal(c.node(2).replica?.term, 2)
+    assert.equal(c.node(2).replica?.mode, "voter")
+    clean(c)
+  })
+
+  it("stops voting when others show it a vote of its own that it has forgotten", () => {
+    const c = cluster(4)
+    const vote = {
+      type: "prepare" as const,
+      term: 0,
+      view: 0,
+      height: 1,
+      digest: hash("forgotten"),
+    }
+    c.node(2).receive(1, forge<Vote<"prepare">>(c, "2", vote))
+    assert.equal(c.node(2).replica?.mode, "observer")
+    assert.equal(c.node(2).replica?.voteFromTerm, 1)
+  })
+})
+
+describe("the inbox", () => {
+  it("holds the next term's messages, so many for each peer, and no others", () => {
+    const parts = bench(4)
+    const { set } = new Ledger(parts.rules)
+    const court = { ...parts.rules, scheme: parts.ring.scheme, term: 0, set }
+    const inbox = new Inbox(() => court)
+    const vote = (term: number): Message =>
+      sign<Vote<"prepare">>(parts, set, {
+        type: "prepare",
+        term,
+        view: 0,
+        height: 8 * term + 1,
+        digest: hash("d"),
+        signer: 1,
+      })
+    for (let i = 0; i < EARLY_MESSAGES_PER_PEER; i++)
+      assert.equal(inbox.take(7, vote(1)), undefined)
+    assert.deepEqual(inbox.take(7, vote(1)), { verdict: "ignore", code: "TOO_EARLY" })
+    assert.equal(inbox.take(8, vote(1)), undefined)
+    assert.deepEqual(inbox.take(7, vote(2)), { verdict: "ignore", code: "OTHER_TERM" })
+    assert.equal(inbox.release().length, EARLY_MESSAGES_PER_PEER + 1)
+    assert.equal(inbox.heldMessages, 0)
+    assert.deepEqual(inbox.takeBytes(7, Uint8Array.of(1, 99)), {
+      verdict: "reject",
+      code: "BAD_ENCODING",
+    })
+  })
+})
