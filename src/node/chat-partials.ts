@@ -4,7 +4,7 @@
  * Which exist is remembered here, what they hold lies sealed in the store; after a restart "oldest" is whichever the store names first.
  */
 import { toHex } from "../crypto/bytes.ts"
-import { type Fragment, join } from "../crypto/fragment.ts"
+import { type Fragment, join, type Partial } from "../crypto/fragment.ts"
 import type { Bytes } from "../crypto/bytes.ts"
 import type { ChatRecords, PartialPlace } from "./chat-records.ts"
 import type { SealedOp } from "./sealed.ts"
@@ -15,6 +15,13 @@ export const PARTIALS_MAX = 64
 export const STRANGERS = "intro"
 
 const nameOf = ({ under, transfer }: PartialPlace) => `${under} ${toHex(transfer)}`
+
+/** What is going to be written at once. */
+export interface PartialStep {
+  readonly ops: SealedOp[]
+  /** Those that `ops` change, as they will be; `undefined` for one that is whole by then. */
+  readonly partials: Map<string, Partial | undefined>
+}
 
 export class Partials {
   readonly #records: ChatRecords
@@ -38,16 +45,19 @@ export class Partials {
     return this.#open.get(from)?.size ?? 0
   }
 
-  /** The payload when this fragment completes it. What there is of it so far goes into `ops`. */
+  /** The payload when this fragment completes it. What there is of it so far goes into the step. */
   async add(
-    ops: SealedOp[],
+    { ops, partials }: PartialStep,
     from: string,
     under: string,
     fragment: Fragment,
   ): Promise<Bytes | undefined> {
     if (fragment.count === 1) return fragment.data
     const place = { from, under, transfer: fragment.transfer }
-    const joined = join(await this.#records.partial(place), fragment)
+    const name = `${from} ${nameOf(place)}`
+    const before = partials.has(name) ? partials.get(name) : await this.#records.partial(place)
+    const joined = join(before, fragment)
+    partials.set(name, joined instanceof Uint8Array ? undefined : joined)
     if (joined instanceof Uint8Array) {
       this.#open.get(from)?.delete(nameOf(place))
       ops.push(this.#records.delPartial(place))
