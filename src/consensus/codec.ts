@@ -263,6 +263,7 @@ function writeStatus(writer: Writer, status: Status): void {
     .u32(status.view)
     .u8(status.changing ? 1 : 0)
     .u64(status.executed)
+  writer.u64(status.ask).u64(status.answer)
   writer.bytes(status.changes, 1).bytes(status.checkpoints, 1).u16(status.slots.length)
   for (const slot of status.slots)
     writer
@@ -278,6 +279,8 @@ function readStatus(reader: Reader): Status {
     view: reader.u32(),
     changing: present(reader),
     executed: reader.u64(),
+    ask: reader.u64(),
+    answer: reader.u64(),
     changes: map(),
     checkpoints: map(),
   }

@@ -66,6 +66,8 @@ export interface ReplicaParts {
   readonly timing: Timing
   /** Slots the primary keeps in flight. */
   readonly pipelineSlots: number
+  /** Drawn anew at each start, from 1 to 2^53 - 1: tells answers of this life from those of an earlier one. */
+  readonly nonce: number
 }
 
 /** How the primary of this term and those of the last ones kept up; see `pace`. */
@@ -298,7 +300,8 @@ export class Core {
     this.emit({ type: "observe", voteFromTerm: this.voteFromTerm, reason })
   }
 
-  status(): Status {
+  /** Where we are. `answer` is a number that someone asked to have back. */
+  status(answer = 0): Status {
     const bits = (has: (seat: number) => boolean): Bytes => bitmap(this.set.size, has)
     const slots: Status["slots"][number][] = []
     const last = Math.min(this.high, this.executed + this.parts.pipelineSlots)
@@ -316,6 +319,8 @@ export class Core {
       view: this.view,
       changing: this.changing,
       executed: this.executed,
+      ask: this.voteFromTerm === Infinity ? this.parts.nonce : 0,
+      answer,
       changes: bits((seat) => this.changes[seat]?.view === this.view),
       checkpoints: bits((seat) => this.checkpoints[seat] !== undefined),
       slots,

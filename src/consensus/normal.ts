@@ -16,7 +16,10 @@ import type { Slot } from "./slot.ts"
 import type { Batch, Certificate, Commit, Item, Prepare, PrePrepare } from "./types.ts"
 import { conflict } from "./verify.ts"
 
-/** Non-null blocks in a row after which a view counts as working and timeouts return to their base. */
+/**
+ * Non-null blocks without a view change for which timeouts are halved again, until they are at their base. Back to the base at
+ * once would, in a network slower than that, throw away each view that works.
+ */
 const PROGRESS_BLOCKS = 3
 /** Room left in a batch for its count and a tick. */
 const BATCH_SLACK_BYTES = 64
@@ -327,7 +330,8 @@ export function execute(core: Core, plan: Plan, certificate: Certificate): void 
   core.emit({ type: "deliver", record, applied })
   for (const item of batch.items) core.pool.ordered(item)
   if (applied.some((item) => item.type === "tick")) restartTick(core)
-  if (applied.length > 0 && ++core.progress >= PROGRESS_BLOCKS) core.failures = 0
+  if (applied.length > 0 && ++core.progress % PROGRESS_BLOCKS === 0 && core.failures > 0)
+    core.failures--
   if (core.executed === core.high) endTerm(core)
 }
 

@@ -157,12 +157,14 @@ export class Checkers {
       return
     }
     if (message.type === "new-view") return
-    if (left?.term === message.term && message.view < left.view && message.type !== "checkpoint")
-      this.violated(node.id, `votes in view ${message.view} after asking for ${left.view}`)
     const place = `${node.id} ${message.type} ${message.term} ${message.view} ${message.height}`
     const before = this.#signed.get(place)
-    if (before === undefined) this.#signed.set(place, message.digest)
-    else if (!equal(before, message.digest))
+    if (before === undefined) {
+      // What was said before may be said again, also by one who had to be told of it.
+      if (left?.term === message.term && message.view < left.view && message.type !== "checkpoint")
+        this.violated(node.id, `votes in view ${message.view} after asking for ${left.view}`)
+      this.#signed.set(place, message.digest)
+    } else if (!equal(before, message.digest))
       this.violated(node.id, `equivocation: two different ${place}`)
   }
 
