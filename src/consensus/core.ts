@@ -187,7 +187,12 @@ export class Core {
 
   /** Slots that exist, above a height. */
   slotsAbove(height: number): Slot[] {
-    return this.slots.slice(Math.max(0, height - this.low)).filter((slot) => slot !== undefined)
+    const above: Slot[] = []
+    for (let i = Math.max(0, height - this.low); i < this.slots.length; i++) {
+      const slot = this.slots[i]
+      if (slot !== undefined) above.push(slot)
+    }
+    return above
   }
 
   hashOf(header: BlockHeader): Bytes {

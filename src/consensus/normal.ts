@@ -30,8 +30,9 @@ const BATCH_SLACK_BYTES = 64
 export function propose(core: Core): void {
   if (!core.leads || core.executed < core.carriedLow) return
   // What the view carries on must be known, or an item of it could be proposed twice.
-  for (const slot of core.slotsAbove(core.executed))
-    if (slot.height <= core.carriedHigh && slot.batch === undefined) return
+  if (core.carriedHigh > core.executed)
+    for (const slot of core.slotsAbove(core.executed))
+      if (slot.height <= core.carriedHigh && slot.batch === undefined) return
   for (;;) {
     const height = Math.max(core.proposedUpTo, core.carriedHigh, core.executed) + 1
     const inFlight = height - 1 - core.executed
