@@ -445,7 +445,8 @@ describe("the core", () => {
       c.run(400)
     }
     assert.ok(trace.length > 200)
-    const again = new Replica(c.partsFor(node), new Ledger(c.rules))
+    const nothing = { blocks: [], records: [], past: "intact" } as const
+    const again = new Replica(c.partsFor(node), new Ledger(c.rules), nothing)
     again.start()
     for (const { input, outputs } of trace) assert.deepEqual(again.step(input), outputs)
     assert.equal(again.executed, node.replica?.executed)

@@ -43,7 +43,7 @@ export class Checkers {
   /** Follows the longest chain that any correct node delivered, checking everything again. */
   readonly #follower: Follower
   readonly #hashAt = new Map<number, Bytes>()
-  readonly #digestAt = new Map<number, Bytes>()
+  readonly #decided = new Map<number, { digest: Bytes; view: number }>()
   readonly #deliveredBy = new Map<string, Delivered>()
   /** What correct keys signed: signer and place → digest. */
   readonly #signed = new Map<string, Bytes>()
@@ -106,7 +106,8 @@ export class Checkers {
     const known = this.#hashAt.get(record.height)
     if (known === undefined) {
       this.#hashAt.set(record.height, hash)
-      this.#digestAt.set(record.height, record.batch.digest)
+      const { view } = record.certificate
+      this.#decided.set(record.height, { digest: record.batch.digest, view })
     } else if (!equal(known, hash))
       this.violated(node.id, `agreement: another block at height ${record.height}`)
     if (record.height === this.#follower.ledger.height + 1) {
@@ -225,15 +226,16 @@ export class Checkers {
     }
   }
 
-  /** What any correct node has delivered, every later new view of the term names, or begins above. */
-  #carried(node: SimNode, { term, changes, proposals }: NewView): void {
+  /** What was decided in a view, every later view of the term names, or begins above. */
+  #carried(node: SimNode, { term, view, changes, proposals }: NewView): void {
     const { termHeights } = this.#rules
     const low = Math.max(term * termHeights, ...changes.map(({ tip }) => tip?.height ?? 0))
     for (let height = low + 1; height <= (term + 1) * termHeights; height++) {
-      const decided = this.#digestAt.get(height)
+      const decided = this.#decided.get(height)
       if (decided === undefined) return
+      if (decided.view >= view) continue
       const named = proposals.find((proposal) => proposal.height === height)
-      if (named === undefined || !equal(named.digest, decided))
+      if (named === undefined || !equal(named.digest, decided.digest))
         this.violated(node.id, `enters a view that loses the block at height ${height}`)
     }
   }
