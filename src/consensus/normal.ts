@@ -149,7 +149,7 @@ type Judgement = "good" | "wait" | "bad"
 /** May this batch be prepared? By ledger state alone, but for what must be fetched first and a tick that is early. */
 function judgeBatch(core: Core, slot: Slot, batch: Batch): Judgement {
   const carried = slot.height <= core.carriedHigh
-  const missing: Item[] = []
+  if (slot.missing.size > 0) return "wait"
   let early = false
   const ids = new Set<string>()
   const spends = new Set<string>()
@@ -157,18 +157,15 @@ function judgeBatch(core: Core, slot: Slot, batch: Batch): Judgement {
     if (carried) {
       // A quorum has judged this batch in an earlier view; only its content must be here.
       if (item.type === "envelope" && !core.pool.holds(item) && !core.ledger.has(item))
-        missing.push(item)
+        slot.missing.set(keysOf(item).id, item)
       continue
     }
     if (!core.ledger.allows(item) || !firstUse(item, ids, spends)) return "bad"
     if (item.type === "tick") early ||= core.tick === "early"
-    else if (!core.pool.admits(item)) missing.push(item)
+    else if (!core.pool.admits(item)) slot.missing.set(keysOf(item).id, item)
   }
-  if (missing.length > 0 && slot.wantedIn !== core.view) {
-    slot.wantedIn = core.view
-    core.emit({ type: "want", items: missing })
-  }
-  return missing.length > 0 || early ? "wait" : "good"
+  if (slot.missing.size > 0) core.emit({ type: "want", items: [...slot.missing.values()] })
+  return slot.missing.size > 0 || early ? "wait" : "good"
 }
 
 /** Section 4.2: "If backup i accepts the pre-prepare message, it enters the prepare phase by multicasting a prepare message". */
@@ -370,16 +367,20 @@ export function watchRequests(core: Core): void {
 
 /** New items: they are proposed by the primary, waited for by the others, and may be what a proposal lacked. */
 export function onItems(core: Core, items: readonly Item[], admitted: boolean): void {
+  const open = core.slotsAbove(core.executed)
   for (const item of items) {
     if (!core.ledger.allows(item)) continue
-    if (admitted) core.pool.admit(item)
+    const wanted = open.some(({ missing }) => missing.has(keysOf(item).id))
+    if (admitted) core.pool.admit(item, wanted)
     else core.pool.hold(item)
   }
-  for (const slot of core.slotsAbove(core.executed)) {
+  for (const slot of open) {
     // What the view carries on is under way already, whenever its content comes.
     if (slot.height <= core.carriedHigh)
       for (const item of slot.batch?.items ?? []) core.pool.proposed(item)
-    if (slot.wantedIn === core.view) tryPrepare(core, slot)
+    if (slot.missing.size === 0) continue
+    for (const item of items) slot.missing.delete(keysOf(item).id)
+    if (slot.missing.size === 0) tryPrepare(core, slot)
   }
   advance(core)
 }

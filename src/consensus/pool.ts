@@ -40,10 +40,10 @@ export class Pool {
     return this.#freshCount
   }
 
-  /** False when the pool is full or the item is there already. */
-  admit(item: Item): boolean {
+  /** False when the item is there already, or the pool is full; a `wanted` one, which a proposal names, always finds room. */
+  admit(item: Item, wanted = false): boolean {
     const { id } = keysOf(item)
-    if (this.#admitted.has(id) || this.#admitted.size >= POOL_ITEMS_MAX) return false
+    if (this.#admitted.has(id) || (this.#admitted.size >= POOL_ITEMS_MAX && !wanted)) return false
     const waiting = { item, arrival: ++this.#arrivals, fresh: true }
     this.#admitted.set(id, waiting)
     this.#queue.push(waiting)

@@ -49,6 +49,8 @@ export function onStatusTimeout(core: Core): void {
   if (core.votes && core.pool.size > 0 && core.pool.oldest() === core.requestSeen)
     core.broadcast({ type: "request", items: core.pool.firstItems(REQUEST_ITEMS) })
   core.requestSeen = core.pool.oldest()
+  for (const { missing } of core.slotsAbove(core.executed))
+    if (missing.size > 0) core.emit({ type: "want", items: [...missing.values()] })
   armStatus(core)
 }
 
