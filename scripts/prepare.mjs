@@ -67,6 +67,7 @@ function fingerprint() {
     }
   }
   for (const path of [...sources, "package-lock.json"]) visit(path)
+  hash.update(readFileSync(join(home, "scripts/bundle.mjs")))
   return hash.digest("hex")
 }
 
@@ -82,6 +83,7 @@ function build() {
     "-p",
     "tsconfig.json",
   ])
+  run("The bundle", existsSync(node) ? node : process.execPath, [join(home, "scripts/bundle.mjs")])
   mkdirSync(dirname(stampOf("build")), { recursive: true })
   writeFileSync(stampOf("build"), fingerprint())
 }

@@ -1,6 +1,6 @@
 /**
  * The primitives in JavaScript alone, over noble: for browsers, and as the second opinion that `native.ts` is held against.
- * Ten to thirty times slower. A handle is an object that holds copies of the key's bytes. SLH-DSA signing takes seconds.
+ * Ten to thirty times slower; SLH-DSA signing takes seconds. A handle holds copies of the key's bytes and shows them to nobody.
  * Ed25519 is the cofactorless equation over noble's points, because noble's own `verify` is cofactored and would accept
  * signatures that OpenSSL refuses.
  */
@@ -26,11 +26,20 @@ import type { Handle, Kem, Primitives, Signer } from "./types.ts"
 /** What the platform's generator gives at once (Web Crypto, getRandomValues). */
 const DRAW_MAX_BYTES = 65536
 
-// A handle is a plain value of ours; the type alone keeps kinds and implementations apart.
-const toHandle = <Kind extends string>(value: unknown) => value as Handle<Kind>
-const bytesOf = (handle: Handle<string>) => handle as unknown as Bytes
-const pairOf = (handle: Handle<string>) => handle as unknown as KeyPair
-const preparedOf = (handle: Handle<string>) => handle as unknown as KEMPrepared
+/** Key material that no log, error or JSON shows; a handle of another implementation has none and throws. */
+class Held {
+  readonly #value: unknown
+  constructor(value: unknown) {
+    this.#value = value
+  }
+  static open(handle: unknown): unknown {
+    return (handle as Held).#value
+  }
+}
+const toHandle = <Kind extends string>(value: unknown) => new Held(value) as unknown as Handle<Kind>
+const bytesOf = (handle: Handle<string>) => Held.open(handle) as Bytes
+const pairOf = (handle: Handle<string>) => Held.open(handle) as KeyPair
+const preparedOf = (handle: Handle<string>) => Held.open(handle) as KEMPrepared
 
 interface KeyPair {
   readonly secretKey: Bytes
@@ -101,13 +110,16 @@ const mlKem1024: Kem<"ml-kem-1024"> = {
   },
   encapsulate(key) {
     const { cipherText, sharedSecret } = preparedOf(key).encapsulate()
-    return { ciphertext: cipherText, secret: sharedSecret }
+    return { ciphertext: cipherText, secret: sharedSecret.slice() }
   },
+  // noble returns the secret as a view whose other half is the encryption randomness; `slice` leaves that behind.
   decapsulate: (key, ciphertext) =>
-    ml_kem1024.decapsulate(
-      exactly(ciphertext, sizes.ML_KEM_1024.ciphertextBytes, "ml-kem-1024 ciphertext"),
-      pairOf(key).secretKey,
-    ),
+    ml_kem1024
+      .decapsulate(
+        exactly(ciphertext, sizes.ML_KEM_1024.ciphertextBytes, "ml-kem-1024 ciphertext"),
+        pairOf(key).secretKey,
+      )
+      .slice(),
 }
 
 interface Scheme {

@@ -59,6 +59,9 @@ export const HKDF_MAX_BYTES = 255 * HASH_BYTES
 export const ARGON2_SALT_MIN_BYTES = 8
 export const ARGON2_OUTPUT_MIN_BYTES = 4
 export const ARGON2_FIELD_MAX_BYTES = 1024
+export const ARGON2_LANES_MAX = 16
+export const ARGON2_PASSES_MAX = 64
+export const ARGON2_MEMORY_MAX_KIB = 1 << 20
 /** One call's randomness: nothing here needs more, and a wild length should fail before it allocates. */
 export const RANDOM_MAX_BYTES = 1 << 24
 
@@ -81,19 +84,19 @@ export function checkAes(key: Bytes, nonce: Bytes): void {
   exactly(nonce, GCM_NONCE_BYTES, "AES-256-GCM nonce")
 }
 
-/** RFC 9106 section 3.1: at least one pass, one lane, and 8 KiB a lane. A cost that is none is BAD_LENGTH too. */
+/**
+ * RFC 9106 section 3.1: at least one pass, one lane, and 8 KiB a lane. The upper bounds are ours, because a cost is read from
+ * a file: a wild one would take hours or all memory. A cost outside is BAD_LENGTH too.
+ */
 export function checkArgon2(salt: Bytes, cost: Argon2Cost, length: number): void {
   within(salt.length, ARGON2_SALT_MIN_BYTES, ARGON2_FIELD_MAX_BYTES, "Argon2 salt")
   within(length, ARGON2_OUTPUT_MIN_BYTES, ARGON2_FIELD_MAX_BYTES, "Argon2 output")
-  const { memoryKiB, passes, lanes } = cost
-  const whole = [memoryKiB, passes, lanes].every((number) => Number.isInteger(number))
+  const isFrom = (value: number, least: number, most: number) =>
+    Number.isInteger(value) && value >= least && value <= most
   if (
-    !whole ||
-    passes < 1 ||
-    lanes < 1 ||
-    lanes > 255 ||
-    memoryKiB < 8 * lanes ||
-    memoryKiB > 1 << 20
+    !isFrom(cost.lanes, 1, ARGON2_LANES_MAX) ||
+    !isFrom(cost.passes, 1, ARGON2_PASSES_MAX) ||
+    !isFrom(cost.memoryKiB, 8 * cost.lanes, ARGON2_MEMORY_MAX_KIB)
   )
-    throw new CryptoError("BAD_LENGTH", "Argon2 cost outside RFC 9106 or over 1 GiB")
+    throw new CryptoError("BAD_LENGTH", "Argon2 cost out of bounds")
 }

@@ -200,6 +200,8 @@ export type ApiErrorCode =
   | "WEAK_PASSPHRASE"
   | "BAD_TICKET"
   | "OTHER_MESH"
+  /** Nobody at the ticket's addresses answered. */
+  | "UNREACHABLE"
   | "BAD_ADDRESS"
   | "UNKNOWN_CONTACT"
   | "AMBIGUOUS_CONTACT"

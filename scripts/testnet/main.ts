@@ -1,0 +1,4 @@
+/** Where `npm run testnet` begins. */
+import { testnet } from "./testnet.ts"
+
+process.exit(await testnet(process.argv.slice(2)))

@@ -1,0 +1,11 @@
+/** `sotto contact block`. */
+import { withIdentity } from "../attach.ts"
+import type { Context } from "../context.ts"
+import { printContact } from "./contact-list.ts"
+
+export async function run(context: Context): Promise<void> {
+  const { contact } = await withIdentity(context, ({ api }) =>
+    api.call("contacts.block", { contact: context.arg(0) }, context),
+  )
+  printContact(context.out, contact)
+}

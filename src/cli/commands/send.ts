@@ -1,0 +1,104 @@
+/**
+ * `sotto send`. With a node running, the message is durable when this returns and the node takes it from there. An own node
+ * stays until a peer has taken it, or for `OWN_TIMEOUT_MS`; then it is queued, which is said and is no failure unless
+ * `--wait` asked for more.
+ */
+import { randomBytes } from "node:crypto"
+import { readFileSync } from "node:fs"
+import type { Api, DeliveryState, Message } from "../../node/api/types.ts"
+import { withIdentity, type Attached } from "../attach.ts"
+import type { Context } from "../context.ts"
+import { DeliveryWatch, gotAsFar } from "../delivery.ts"
+import { CliError, usage } from "../failure.ts"
+import { STATES } from "../registry.ts"
+import { ask } from "../secret.ts"
+
+const OWN_TIMEOUT_MS = 10_000
+const WAIT_TIMEOUT_MS = 60_000
+
+export async function run(context: Context): Promise<void> {
+  const { out } = context
+  const to = context.arg(0)
+  // Chosen here, so that trying again after a node has gone cannot send twice.
+  const id = context.text("id") ?? randomBytes(16).toString("hex")
+  const asked = STATES.find((state) => state === context.text("wait"))
+  const timeoutMs =
+    context.timeMs("timeout") ?? (asked === undefined ? OWN_TIMEOUT_MS : WAIT_TIMEOUT_MS)
+  const text = await textOf(context, to)
+  const { message, own } = await withIdentity(context, async (attached) => ({
+    message: await send(context, attached, { to, text, id }, asked, timeoutMs),
+    own: attached.own,
+  }))
+  if (out.json) out.object(message)
+  else out.line(`${message.id}  ${message.state}`)
+  if (message.state === "queued" && asked === undefined && own)
+    out.say("No peer has it yet: it leaves when a node of this profile runs and meets one.")
+  if (message.state === "failed")
+    throw new CliError(
+      "REFUSED",
+      `the message did not go out (${message.failure ?? "no reason given"})`,
+      "`sotto read` shows it; send it again later",
+    )
+  if (asked !== undefined && !gotAsFar(message.state, asked)) {
+    context.signal.throwIfAborted()
+    throw new CliError(
+      "TIMEOUT",
+      `the message is ${message.state}, not ${asked} yet`,
+      "it is kept and goes on its way; do not send it again",
+    )
+  }
+}
+
+async function send(
+  context: Context,
+  { api, own }: Attached,
+  params: { to: string; text: string; id: string },
+  asked: DeliveryState | undefined,
+  timeoutMs: number,
+): Promise<Message> {
+  const wanted = asked ?? (own ? "gossiped" : "queued")
+  if (wanted === "queued") return (await api.call("messages.send", params, context)).message
+  const watch = new DeliveryWatch(api)
+  try {
+    const { message } = await api.call("messages.send", params, context)
+    return await watch.reaches(message, wanted, giveUp(api, context.signal, timeoutMs))
+  } finally {
+    watch.end()
+  }
+}
+
+/** Aborts after the time given, at a signal, or when the node goes away: the message is as far as it is then. */
+function giveUp(api: Api, signal: AbortSignal, timeoutMs: number): AbortSignal {
+  const left = new AbortController()
+  api.closed(() => left.abort())
+  return AbortSignal.any([signal, left.signal, AbortSignal.timeout(timeoutMs)])
+}
+
+async function textOf(context: Context, to: string): Promise<string> {
+  const words = context.args.slice(1)
+  const message = context.text("message")
+  const file = context.text("file")
+  const sources = [words.length > 0, message !== undefined, file !== undefined]
+  if (sources.filter((source) => source).length > 1)
+    throw usage("say it once: as arguments, with -m, or with --file")
+  if (words.length > 0) return words.join(" ")
+  if (message !== undefined) return message
+  if (file !== undefined && file !== "-") return withoutNewline(contentOf(file))
+  if (!process.stdin.isTTY) return withoutNewline(contentOf(0))
+  if (!context.interactive) throw new CliError("NO_INPUT", "there is nothing to send", "give -m")
+  return ask(`To ${to}: `, context.signal)
+}
+
+function contentOf(file: string | 0): string {
+  try {
+    return readFileSync(file, "utf8")
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    throw new CliError(
+      "NO_FILE",
+      `${file === 0 ? "standard input" : file} cannot be read (${code ?? "error"})`,
+    )
+  }
+}
+
+const withoutNewline = (text: string) => text.replace(/\r?\n$/, "")

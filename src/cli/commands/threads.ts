@@ -1,0 +1,25 @@
+/** `sotto threads`: conversations, the newest first, with what is unread. */
+import { withIdentity } from "../attach.ts"
+import type { Context } from "../context.ts"
+
+export async function run(context: Context): Promise<void> {
+  const { out, signal } = context
+  const { threads } = await withIdentity(context, ({ api }) =>
+    api.call("threads.list", {}, { signal }),
+  )
+  const sorted = threads.toSorted((a, b) => (b.last?.sentAtMs ?? 0) - (a.last?.sentAtMs ?? 0))
+  if (out.json) {
+    out.object({ threads: sorted, unread: threads.reduce((sum, { unread }) => sum + unread, 0) })
+    return
+  }
+  const { printTable } = await import("../table.ts")
+  printTable(
+    sorted.map(({ id, title, unread, request, last }) => [
+      id,
+      title,
+      request ? "request" : unread > 0 ? `${unread} unread` : "",
+      last?.text.slice(0, 60) ?? "",
+    ]),
+  )
+  if (threads.length === 0) out.say("No conversations yet: `sotto contact add CODE` begins one.")
+}

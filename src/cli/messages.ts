@@ -1,0 +1,49 @@
+/** How messages are printed for people: when, from whom, what; for one's own also how far they provably got. */
+import type { Api, DeliveryState, Message } from "../node/api/types.ts"
+import { sanitizeName } from "../tui/sanitize.ts"
+import { neutralLine } from "./neutral.ts"
+import type { Output } from "./output.ts"
+
+const MARKS: Readonly<Record<DeliveryState, string>> = {
+  queued: "·",
+  gossiped: "◌",
+  ordered: "✓",
+  delivered: "✓✓",
+  read: "✓✓ read",
+  failed: "!",
+}
+
+/** Petnames by address, as one prints messages of several authors. */
+export async function namesOf(api: Api, signal: AbortSignal): Promise<ReadonlyMap<string, string>> {
+  const { contacts } = await api.call("contacts.list", {}, { signal })
+  return new Map(contacts.map(({ address, name }) => [address, name]))
+}
+
+export function printMessage(
+  out: Output,
+  message: Message,
+  names: ReadonlyMap<string, string>,
+): void {
+  const { author, mine, text, sentAtMs, state, late } = message
+  const who = mine ? "me" : (names.get(author) ?? `${author.slice(0, 14)}…`)
+  const notes = [mine ? MARKS[state] : "", late ? "(late)" : ""].filter((note) => note !== "")
+  const [first = "", ...rest] = text.split("\n")
+  out.line(
+    { text: localTime(sentAtMs), style: "dim" },
+    "  ",
+    { text: sanitizeName(who), style: "bold" },
+    "  ",
+    first,
+    notes.length === 0 ? "" : { text: `  ${notes.join(" ")}`, style: "dim" },
+  )
+  // Indented, so that nothing inside a message can pass for the next one.
+  for (const line of rest) process.stdout.write(`                  ${neutralLine(line)}\n`)
+}
+
+/** `2026-11-20 09:41` on this machine's clock. */
+export function localTime(ms: number): string {
+  const date = new Date(ms)
+  const two = (value: number) => value.toString().padStart(2, "0")
+  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`
+  return `${day} ${two(date.getHours())}:${two(date.getMinutes())}`
+}

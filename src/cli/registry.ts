@@ -1,0 +1,363 @@
+/**
+ * Every command: its words, arguments, options, help and what `--json` prints. The parser, the help, the completion scripts and
+ * the documentation read this table and nothing else; a command's file is loaded when it runs.
+ */
+import type { Context } from "./context.ts"
+
+export interface Option {
+  readonly type: "string" | "boolean"
+  readonly short?: string
+  /** What stands for the value in help. */
+  readonly value?: string
+  readonly choices?: readonly string[]
+  readonly multiple?: boolean
+  readonly hidden?: boolean
+  readonly help: string
+}
+
+export interface Argument {
+  readonly name: string
+  readonly optional?: boolean
+  /** Takes all that is left. */
+  readonly rest?: boolean
+  readonly help: string
+}
+
+export interface Command {
+  /** The words one types, `contact add`. */
+  readonly id: string
+  readonly help: string
+  readonly detail?: string
+  readonly args: readonly Argument[]
+  readonly options: Readonly<Record<string, Option>>
+  /** What `--json` prints: one object, a stream of them, or nothing of the kind. */
+  readonly json: "object" | "lines" | null
+  readonly load: () => Promise<{ run: (context: Context) => Promise<void> }>
+}
+
+const passphrase = {
+  "passphrase-file": {
+    type: "string",
+    value: "FILE",
+    help: "read the passphrase from a file (its last newline is not part of it)",
+  },
+  "passphrase-fd": {
+    type: "string",
+    value: "N",
+    help: "read the passphrase from an open file descriptor",
+  },
+} as const satisfies Record<string, Option>
+
+const timeout = {
+  type: "string",
+  value: "TIME",
+  help: "give up after this long: 500ms, 30s, 5m",
+} as const satisfies Option
+
+const qr = { type: "boolean", help: "show it as a QR code too" } as const satisfies Option
+
+const contact: Argument = {
+  name: "CONTACT",
+  help: "an address, a name, or the beginning of either",
+}
+
+export const GLOBAL_OPTIONS = {
+  data: { type: "string", value: "DIR", help: "keep everything in this directory" },
+  profile: { type: "string", value: "NAME", help: "use this profile (also: SOTTO_PROFILE)" },
+  json: { type: "boolean", help: "print JSON, for programs" },
+  "no-input": { type: "boolean", help: "never ask; what would be asked is an error" },
+  "no-color": { type: "boolean", help: "no colours (also: NO_COLOR)" },
+  quiet: { type: "boolean", short: "q", help: "say nothing but errors" },
+  help: { type: "boolean", short: "h", help: "explain a command" },
+  version: { type: "boolean", short: "V", help: "print the version" },
+} as const satisfies Record<string, Option>
+
+export const STATES = ["queued", "gossiped", "ordered", "delivered", "read"] as const
+
+export const COMMANDS: readonly Command[] = [
+  {
+    id: "chat",
+    help: "open the chat (what `sotto` alone does)",
+    detail: "Attaches to the profile's running node, or runs one for as long as the chat is open.",
+    args: [],
+    options: {},
+    json: null,
+    load: () => import("./commands/chat.ts"),
+  },
+  {
+    id: "init",
+    help: "make an identity, and found a mesh or join one",
+    detail:
+      "Without --ticket this founds a new mesh and prints a ticket to hand on. The passphrase seals everything private on " +
+      "disk; with --no-passphrase the key lies beside it.",
+    args: [],
+    options: {
+      name: { type: "string", value: "NAME", help: "what you call yourself" },
+      ticket: { type: "string", value: "TICKET", help: "the invitation to join" },
+      ...passphrase,
+      "no-passphrase": { type: "boolean", help: "leave what is on disk unprotected" },
+    },
+    json: "object",
+    load: () => import("./commands/init.ts"),
+  },
+  {
+    id: "id",
+    help: "print your address",
+    args: [],
+    options: { qr, ...passphrase },
+    json: "object",
+    load: () => import("./commands/id.ts"),
+  },
+  {
+    id: "ticket",
+    help: "print an invitation to this mesh",
+    args: [],
+    options: { qr },
+    json: "object",
+    load: () => import("./commands/ticket.ts"),
+  },
+  {
+    id: "join",
+    help: "join or found a mesh without making an identity",
+    args: [
+      { name: "TICKET", optional: true, help: "the invitation; without it a mesh is founded" },
+    ],
+    options: { name: { type: "string", value: "NAME", help: "the name of a mesh being founded" } },
+    json: "object",
+    load: () => import("./commands/join.ts"),
+  },
+  {
+    id: "send",
+    help: "send a message",
+    detail:
+      "The text is what follows CONTACT, or -m, or --file, or standard input. With a node running this returns once the " +
+      "message is safely queued; otherwise it runs a node until a peer has taken it, or leaves it queued.",
+    args: [
+      { ...contact, help: "to whom: a contact or a thread id" },
+      { name: "TEXT", optional: true, rest: true, help: "what to say" },
+    ],
+    options: {
+      message: { type: "string", short: "m", value: "TEXT", help: "what to say" },
+      file: {
+        type: "string",
+        value: "FILE",
+        help: "say what this file holds; - is standard input",
+      },
+      wait: {
+        type: "string",
+        value: "STATE",
+        choices: STATES,
+        help: "return once it provably got this far",
+      },
+      timeout,
+      id: { type: "string", value: "ID", help: "32 hex digits; the same id is sent only once" },
+      ...passphrase,
+    },
+    json: "object",
+    load: () => import("./commands/send.ts"),
+  },
+  {
+    id: "read",
+    help: "print messages",
+    args: [{ name: "THREAD", optional: true, help: "a contact or a thread id; all without it" }],
+    options: {
+      limit: { type: "string", short: "n", value: "N", help: "the newest N (50; at most 500)" },
+      before: { type: "string", value: "CURSOR", help: "the page before this one" },
+      "mark-read": { type: "boolean", help: "count what was printed as read" },
+      ...passphrase,
+    },
+    json: "object",
+    load: () => import("./commands/read.ts"),
+  },
+  {
+    id: "tail",
+    help: "follow messages as they come",
+    args: [{ name: "THREAD", optional: true, help: "a contact or a thread id; all without it" }],
+    options: {
+      limit: { type: "string", short: "n", value: "N", help: "begin with the newest N (0)" },
+      count: { type: "string", value: "N", help: "end after N messages" },
+      timeout,
+      all: { type: "boolean", help: "with --json: every event, deliveries and status too" },
+      ...passphrase,
+    },
+    json: "lines",
+    load: () => import("./commands/tail.ts"),
+  },
+  {
+    id: "threads",
+    help: "list conversations, with what is unread",
+    args: [],
+    options: { ...passphrase },
+    json: "object",
+    load: () => import("./commands/threads.ts"),
+  },
+  {
+    id: "contact add",
+    help: "add a contact",
+    args: [{ name: "CODE", help: "an address, or an invitation that names its inviter" }],
+    options: {
+      name: { type: "string", value: "NAME", help: "what you call them" },
+      ...passphrase,
+    },
+    json: "object",
+    load: () => import("./commands/contact-add.ts"),
+  },
+  {
+    id: "contact list",
+    help: "list contacts and requests",
+    args: [],
+    options: { ...passphrase },
+    json: "object",
+    load: () => import("./commands/contact-list.ts"),
+  },
+  {
+    id: "contact accept",
+    help: "accept a request, or take a block back",
+    args: [contact],
+    options: { ...passphrase },
+    json: "object",
+    load: () => import("./commands/contact-accept.ts"),
+  },
+  {
+    id: "contact block",
+    help: "take nothing more from somebody",
+    args: [contact],
+    options: { ...passphrase },
+    json: "object",
+    load: () => import("./commands/contact-block.ts"),
+  },
+  {
+    id: "contact rename",
+    help: "call a contact something else",
+    args: [contact, { name: "NAME", help: "the new name" }],
+    options: { ...passphrase },
+    json: "object",
+    load: () => import("./commands/contact-rename.ts"),
+  },
+  {
+    id: "contact remove",
+    help: "forget a contact",
+    args: [contact],
+    options: { ...passphrase },
+    json: "object",
+    load: () => import("./commands/contact-remove.ts"),
+  },
+  {
+    id: "node",
+    help: "run a peer until it is told to stop",
+    detail:
+      "Prints one line when it is ready. SIGTERM and SIGINT let what is under way finish. A peer without an identity carries " +
+      "for others.",
+    args: [],
+    options: {
+      listen: { type: "string", value: "ADDR", multiple: true, help: "a multiaddr to listen on" },
+      bootstrap: {
+        type: "string",
+        value: "ADDR",
+        multiple: true,
+        help: "a peer to begin with",
+      },
+      ticket: { type: "string", value: "TICKET", help: "join this mesh first" },
+      mdns: { type: "boolean", help: "look for peers on the local network" },
+      "no-mdns": { type: "boolean", help: "do not" },
+      testnet: { type: "boolean", help: "settings for many peers on one machine", hidden: true },
+      ephemeral: { type: "boolean", help: "keep everything in memory, nothing on disk" },
+      "post-quantum": {
+        type: "string",
+        value: "HOW",
+        choices: ["preferred", "required"],
+        help: "whether connections must be post-quantum",
+      },
+      log: {
+        type: "string",
+        value: "FORM",
+        choices: ["text", "json"],
+        help: "how to print what goes on",
+      },
+      metrics: { type: "string", value: "PORT", help: "Prometheus and health on 127.0.0.1:PORT" },
+      ...passphrase,
+      "with-parent": {
+        type: "boolean",
+        hidden: true,
+        help: "end when standard input ends: set by the chat for the node it runs",
+      },
+    },
+    json: null,
+    load: () => import("./commands/node.ts"),
+  },
+  {
+    id: "node stop",
+    help: "stop the running node",
+    args: [],
+    options: { timeout },
+    json: "object",
+    load: () => import("./commands/node-stop.ts"),
+  },
+  {
+    id: "node status",
+    help: "exit 0 if a node runs and has peers, 6 if not",
+    args: [],
+    options: {},
+    json: "object",
+    load: () => import("./commands/node-status.ts"),
+  },
+  {
+    id: "status",
+    help: "show the running node, its mesh and its peers in short",
+    args: [],
+    options: {},
+    json: "object",
+    load: () => import("./commands/status.ts"),
+  },
+  {
+    id: "peers",
+    help: "list the peers the running node is connected to",
+    args: [],
+    options: {},
+    json: "object",
+    load: () => import("./commands/peers.ts"),
+  },
+  {
+    id: "unlock",
+    help: "open the running node's vault",
+    args: [],
+    options: { ...passphrase },
+    json: "object",
+    load: () => import("./commands/unlock.ts"),
+  },
+  {
+    id: "doctor",
+    help: "look for what is wrong, and say what to do about it",
+    args: [],
+    options: {},
+    json: "object",
+    load: () => import("./commands/doctor.ts"),
+  },
+  {
+    id: "completion",
+    help: "print a completion script for your shell",
+    args: [{ name: "SHELL", help: "bash, zsh or fish" }],
+    options: {},
+    json: null,
+    load: () => import("./commands/completion.ts"),
+  },
+  {
+    id: "help",
+    help: "explain a command",
+    args: [{ name: "COMMAND", optional: true, rest: true, help: "the command" }],
+    options: {},
+    json: null,
+    load: () => import("./commands/help.ts"),
+  },
+  {
+    id: "version",
+    help: "print the version",
+    args: [],
+    options: {},
+    json: "object",
+    load: () => import("./commands/version.ts"),
+  },
+]
+
+export const commandOf = (id: string): Command | undefined =>
+  COMMANDS.find((command) => command.id === id)

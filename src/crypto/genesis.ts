@@ -1,0 +1,71 @@
+/**
+ * The genesis of a mesh: what all its peers agree on before anything happened. Its hash, the mesh id, stands in every protocol name,
+ * topic, signature and key derivation, so two meshes never mix. Canonical: one genesis has one encoding.
+ */
+import { type Bytes, Reader, Writer } from "./bytes.ts"
+import { CryptoError } from "./errors.ts"
+import { labelledHash } from "./kdf.ts"
+
+const VERSION = 1
+export const MESH_NAME_BYTES_MAX = 64
+export const VALIDATORS_MAX = 100
+/** More would ask a laptop for minutes; a member's proof is the answer to spam, not ever more work. */
+export const POW_BITS_MAX = 32
+/** Largest encoding accepted before it is decoded. */
+export const GENESIS_BYTES_MAX = 256 * 1024
+
+export interface GenesisValidator {
+  /** Ed25519 public key, 32 bytes. */
+  readonly ed25519: Bytes
+  /** ML-DSA-65 public key, 1952 bytes. */
+  readonly mlDsa65: Bytes
+  /** SLH-DSA-SHA2-128s public key, 32 bytes: signs the checkpoint at a term's end. */
+  readonly slhDsaSha2: Bytes
+}
+
+export interface Genesis {
+  readonly name: string
+  /** 32 random bytes: two meshes of one name are two meshes. */
+  readonly salt: Bytes
+  /** Leading zero bits of the proof of work while the ledger does not set them. */
+  readonly powBits: number
+  /** None: the mesh works unordered. One: no fault is tolerated. 3f+1: f of them may be Byzantine. */
+  readonly validators: readonly GenesisValidator[]
+}
+
+export function encodeGenesis(genesis: Genesis): Bytes {
+  const out = new Writer().u8(VERSION).text(genesis.name, 1).raw(genesis.salt).u8(genesis.powBits)
+  out.u8(genesis.validators.length)
+  for (const { ed25519, mlDsa65, slhDsaSha2 } of genesis.validators)
+    out.raw(ed25519).raw(mlDsa65).raw(slhDsaSha2)
+  const bytes = out.finish()
+  decodeGenesis(bytes)
+  return bytes
+}
+
+/** Throws CryptoError BAD_VERSION, BAD_LENGTH, BAD_ENCODING or TOO_LARGE. */
+export function decodeGenesis(bytes: Bytes): Genesis {
+  if (bytes.length > GENESIS_BYTES_MAX) throw new CryptoError("TOO_LARGE", "genesis too large")
+  const read = new Reader(bytes)
+  const version = read.u8()
+  if (version !== VERSION) throw new CryptoError("BAD_VERSION", `genesis version ${version}`)
+  const name = read.text(1, MESH_NAME_BYTES_MAX)
+  if (name.length === 0) throw new CryptoError("BAD_ENCODING", "a mesh has a name")
+  const salt = read.raw(32)
+  const powBits = read.u8()
+  if (powBits > POW_BITS_MAX) throw new CryptoError("TOO_LARGE", `proof of work of ${powBits} bits`)
+  const count = read.u8()
+  if (count > VALIDATORS_MAX) throw new CryptoError("TOO_LARGE", `${count} validators`)
+  const validators = Array.from({ length: count }, () => ({
+    ed25519: read.raw(32),
+    mlDsa65: read.raw(1952),
+    slhDsaSha2: read.raw(32),
+  }))
+  read.done()
+  return { name, salt, powBits, validators }
+}
+
+/** 32 bytes. */
+export function meshIdOf(genesis: Bytes): Bytes {
+  return labelledHash("mesh", genesis)
+}

@@ -1,0 +1,76 @@
+/**
+ * Who a leaf speaks for: an MLS basic credential (RFC 9420 §5.3) whose identity bytes are ours to choose, beside the leaf's Ed25519
+ * key. MLS proves that the holder of the key wrote a message; that the key belongs to the identity is what the caller checks
+ * against the identity's card, and nothing here claims it.
+ */
+import type { AuthenticationService, Capabilities, Credential, LeafNode } from "ts-mls"
+import { type Bytes, toHex } from "../bytes.ts"
+import { IDENTITY_MAX_BYTES } from "./limits.ts"
+import { SUITE_NAME } from "./suite.ts"
+
+export interface Member {
+  /** Position in the ratchet tree. A removed member's leaf may be given to someone else. */
+  readonly leaf: number
+  readonly identity: Bytes
+  /** Ed25519, 32 bytes. */
+  readonly signatureKey: Bytes
+}
+
+/** draft-ietf-mls-extensions: marks a key package that may be used more than once. */
+export const LAST_RESORT_EXTENSION = 0x000a
+
+export const capabilities: Capabilities = {
+  versions: ["mls10"],
+  ciphersuites: [SUITE_NAME],
+  extensions: [LAST_RESORT_EXTENSION],
+  proposals: [],
+  credentials: ["basic"],
+}
+
+export const basicCredential = (identity: Bytes): Credential => ({
+  credentialType: "basic",
+  identity: identity.slice(),
+})
+
+/** The identity, or `undefined` when the credential is not one of ours. */
+export function identityOf(credential: Credential): Bytes | undefined {
+  if (credential.credentialType !== "basic") return undefined
+  const { identity } = credential
+  return identity.length > 0 && identity.length <= IDENTITY_MAX_BYTES ? identity : undefined
+}
+
+export function memberAt(leaf: number, node: LeafNode): Member | undefined {
+  const identity = identityOf(node.credential)
+  return identity && { leaf, identity, signatureKey: node.signaturePublicKey }
+}
+
+/** A leaf that takes part in what this program speaks: suite, version, credential, and no extension of its own. */
+export const speaksOurSuite = (node: LeafNode): boolean =>
+  node.capabilities.ciphersuites.includes(SUITE_NAME) &&
+  node.capabilities.versions.includes("mls10") &&
+  node.capabilities.credentials.includes("basic") &&
+  node.extensions.length === 0
+
+/** Nobody of the newcomers shares an identity or a signature key with a member or with another newcomer. */
+export function areStrangers(
+  members: readonly Member[],
+  newcomers: readonly { readonly leafNode: LeafNode }[],
+): boolean {
+  const known = new Set(members.flatMap(namesOf))
+  return newcomers.every(({ leafNode }) => {
+    const newcomer = memberAt(0, leafNode)
+    const names = newcomer === undefined ? [] : namesOf(newcomer)
+    const isNew = newcomer !== undefined && !names.some((name) => known.has(name))
+    for (const name of names) known.add(name)
+    return isNew
+  })
+}
+
+const namesOf = ({ identity, signatureKey }: Member): string[] => [
+  `identity ${toHex(identity)}`,
+  `key ${toHex(signatureKey)}`,
+]
+
+export const authentication: AuthenticationService = {
+  validateCredential: (credential) => Promise.resolve(identityOf(credential) !== undefined),
+}

@@ -1,0 +1,218 @@
+/**
+ * Starting a group and changing it. Every change is a commit (RFC 9420 §12.4): it is made beside the current state, posted, and
+ * becomes real only when the ledger has ordered it before every other commit of its epoch. Then `mergeCommit` takes its `next`;
+ * a losing commit is dropped, the winner processed from the state before, and the change made again. Removals and updates carry
+ * fresh path secrets; additions alone do not, and heal nothing.
+ */
+import {
+  createCommit,
+  createGroup as createMlsGroup,
+  emptyPskIndex,
+  type KeyPackage,
+  type Proposal,
+} from "ts-mls"
+import { ValidationError } from "ts-mls/mlsError.js"
+import { type Bytes, equal, exactly } from "../bytes.ts"
+import { assert } from "../errors.ts"
+import { encodeMessage, frame } from "./codec.ts"
+import { areStrangers, identityOf, type Member } from "./credential.ts"
+import { SessionError } from "./errors.ts"
+import { lighten, withReadSince } from "./history.ts"
+import {
+  FOREVER_SECONDS,
+  generateKeyPackage,
+  readKeyPackage,
+  SIGNATURE_SEED_BYTES,
+} from "./keypackage.ts"
+import * as limits from "./limits.ts"
+import { rotate } from "./rotation.ts"
+import {
+  assertMember,
+  config,
+  leafAt,
+  membersOf,
+  type SessionState,
+  unwrap,
+  wrap,
+} from "./state.ts"
+import { suite } from "./suite.ts"
+
+export interface PendingCommit {
+  /** A PrivateMessage for the members of the current epoch. */
+  readonly commit: Bytes
+  /** The state after it. Worth nothing until the commit counts. */
+  readonly next: SessionState
+}
+
+export interface PendingAddition extends PendingCommit {
+  /** For all who are added; send it only once the commit counts. */
+  readonly welcome: Bytes
+}
+
+/** A group of one, at epoch 0. Throws SessionError TOO_LARGE for a group id or an identity of no or too many bytes. */
+export async function createGroup(request: {
+  readonly groupId: Bytes
+  readonly identity: Bytes
+  readonly signatureSeed: Bytes
+}): Promise<SessionState> {
+  const { groupId } = request
+  if (groupId.length === 0 || groupId.length > limits.GROUP_ID_MAX_BYTES)
+    throw new SessionError("TOO_LARGE", `group id of ${groupId.length} bytes`)
+  const own = await generateKeyPackage(request, 0n, FOREVER_SECONDS, false)
+  return wrap(
+    await createMlsGroup(groupId.slice(), own.publicPackage, own.privatePackage, [], suite, config),
+  )
+}
+
+/**
+ * Adds whom the key packages belong to. The caller has compared their signature keys with the cards. Throws SessionError
+ * BAD_KEY_PACKAGE (expired ones too), ALREADY_A_MEMBER, TOO_LARGE or NOT_A_MEMBER.
+ */
+export const addMembers = (
+  state: SessionState,
+  keyPackages: readonly Bytes[],
+  nowSeconds: number,
+): Promise<PendingAddition> => admit(state, keyPackages, nowSeconds, () => false)
+
+/**
+ * Adds members again who have lost their state, or were away too long to catch up: whoever of them is in the group leaves it and
+ * enters it in one commit, with new keys. What was said in between stays closed to them. Throws like `addMembers`.
+ */
+export const readmitMembers = (
+  state: SessionState,
+  keyPackages: readonly Bytes[],
+  nowSeconds: number,
+): Promise<PendingAddition> =>
+  admit(state, keyPackages, nowSeconds, (member, newcomer) =>
+    equal(member.identity, identityOf(newcomer.leafNode.credential) ?? new Uint8Array(0)),
+  )
+
+async function admit(
+  state: SessionState,
+  keyPackages: readonly Bytes[],
+  nowSeconds: number,
+  replaces: (member: Member, newcomer: KeyPackage) => boolean,
+): Promise<PendingAddition> {
+  assert(keyPackages.length > 0, "someone is added")
+  const newcomers: KeyPackage[] = []
+  for (const bytes of keyPackages) newcomers.push(await soundKeyPackage(bytes, nowSeconds))
+  const { ratchetTree, privatePath } = unwrap(state)
+  const [leaving, staying] = parted(membersOf(ratchetTree), (member) =>
+    newcomers.some((newcomer) => replaces(member, newcomer)),
+  )
+  if (staying.length + newcomers.length > limits.MEMBERS_MAX)
+    throw new SessionError("TOO_LARGE", `more than ${limits.MEMBERS_MAX} members`)
+  const isOurs = leaving.some(({ leaf }) => leaf === privatePath.leafIndex)
+  if (isOurs || !areStrangers(staying, newcomers))
+    throw new SessionError("ALREADY_A_MEMBER", "in the group, or twice in the list")
+  const made = await commit(state, [
+    ...leaving.map(({ leaf }) => removal(leaf)),
+    ...newcomers.map((keyPackage) => addition(keyPackage)),
+  ])
+  assert(made.welcome !== undefined, "an addition has a Welcome")
+  return { ...made, welcome: made.welcome }
+}
+
+const addition = (keyPackage: KeyPackage): Proposal => ({
+  proposalType: "add",
+  add: { keyPackage },
+})
+
+const removal = (leaf: number): Proposal => ({ proposalType: "remove", remove: { removed: leaf } })
+
+function parted<T>(items: readonly T[], belongs: (item: T) => boolean): [T[], T[]] {
+  return [items.filter(belongs), items.filter((item) => !belongs(item))]
+}
+
+async function soundKeyPackage(bytes: Bytes, nowSeconds: number): Promise<KeyPackage> {
+  const keyPackage = await readKeyPackage(bytes, nowSeconds)
+  if (typeof keyPackage === "string")
+    throw new SessionError("BAD_KEY_PACKAGE", `key package: ${keyPackage}`)
+  return keyPackage
+}
+
+/** Throws SessionError NO_SUCH_MEMBER for a blank leaf, our own, or none at all; NOT_A_MEMBER. */
+export async function removeMembers(
+  state: SessionState,
+  leaves: readonly number[],
+): Promise<PendingCommit> {
+  const { ratchetTree, privatePath } = unwrap(state)
+  assert(leaves.length > 0, "someone is removed")
+  const removed = [...new Set(leaves)]
+  for (const leaf of removed) {
+    if (leafAt(ratchetTree, leaf) === undefined || leaf === privatePath.leafIndex)
+      throw new SessionError("NO_SUCH_MEMBER", `leaf ${leaf}`)
+  }
+  return commit(
+    state,
+    removed.map((leaf) => removal(leaf)),
+  )
+}
+
+/**
+ * New path secrets: whoever had stolen our state reads nothing from the next epoch on. With `signatureSeed` (Ed25519, 32 bytes)
+ * also a new signature key, for the others to compare with our card. Throws SessionError NOT_A_MEMBER, CryptoError BAD_LENGTH.
+ */
+export async function updateSelf(
+  state: SessionState,
+  signatureSeed?: Bytes,
+): Promise<PendingCommit> {
+  if (signatureSeed === undefined) return commit(state, [])
+  assertMember(state)
+  const seed = exactly(signatureSeed, SIGNATURE_SEED_BYTES, "signature seed").slice()
+  const { message, newState } = await rotate(unwrap(state), seed)
+  return { commit: checkedCommit(frame(message)), next: wrap(lighten(newState)) }
+}
+
+async function commit(
+  state: SessionState,
+  extraProposals: Proposal[],
+): Promise<PendingCommit & { welcome: Bytes | undefined }> {
+  assertMember(state)
+  const made = await createCommit(
+    { state: unwrap(state), cipherSuite: suite, pskIndex: emptyPskIndex },
+    {
+      extraProposals,
+      ratchetTreeExtension: extraProposals.some(({ proposalType }) => proposalType === "add"),
+    },
+  ).catch(refuseByClock)
+  const welcome =
+    made.welcome &&
+    encodeMessage({ version: "mls10", wireformat: "mls_welcome", welcome: made.welcome })
+  if (welcome !== undefined && welcome.length > limits.WELCOME_MAX_BYTES)
+    throw new SessionError("TOO_LARGE", `Welcome of ${welcome.length} bytes`)
+  const message = checkedCommit(encodeMessage(made.commit))
+  return { commit: message, welcome, next: wrap(lighten(made.newState)) }
+}
+
+function checkedCommit(message: Bytes): Bytes {
+  if (message.length > limits.MESSAGE_MAX_BYTES)
+    throw new SessionError("TOO_LARGE", `commit of ${message.length} bytes`)
+  return message
+}
+
+/**
+ * ts-mls looks at the machine's clock when it adds someone, and cannot be told not to. All else that it validates was validated
+ * before, so its refusal means that the clock and the caller's `nowSeconds` disagree about a key package.
+ */
+function refuseByClock(cause: unknown): never {
+  if (!(cause instanceof ValidationError)) throw cause
+  throw new SessionError("BAD_KEY_PACKAGE", "outside its lifetime by this machine's clock", {
+    cause,
+  })
+}
+
+/**
+ * Our commit counts: from `current`, the state as it is now, to the `next` it was made with. Messages of the epoch that were read
+ * in between stay read, so none of them can be replayed afterwards.
+ */
+export function mergeCommit(current: SessionState, next: SessionState): SessionState {
+  const before = unwrap(current)
+  const after = unwrap(next)
+  assert(equal(before.groupContext.groupId, after.groupContext.groupId), "one group")
+  assert(
+    after.groupContext.epoch === before.groupContext.epoch + 1n,
+    "a commit is merged into the epoch it was made in",
+  )
+  return wrap(withReadSince(after, before))
+}

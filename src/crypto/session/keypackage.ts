@@ -1,0 +1,198 @@
+/**
+ * Key packages (RFC 9420 §10): what someone leaves behind so that others can add them to a group while they are away. The public
+ * half goes into the card, the private half is sealed and kept until a Welcome uses it (a last-resort one may serve again).
+ * Time is an argument, in seconds since 1970. `notBefore` is 0 unless asked for: a key package need not tell when it was made.
+ */
+import {
+  encodeMlsMessage,
+  generateKeyPackageWithKey,
+  type KeyPackage,
+  type PrivateKeyPackage,
+} from "ts-mls"
+import { makeKeyPackageRef, verifyKeyPackage } from "ts-mls/keyPackage.js"
+import { verifyLeafNodeSignatureKeyPackage } from "ts-mls/leafNode.js"
+import { type Bytes, equal, exactly, Reader, Writer } from "../bytes.ts"
+import { CryptoError } from "../errors.ts"
+import { decodeMessage } from "./codec.ts"
+import {
+  basicCredential,
+  capabilities,
+  identityOf,
+  LAST_RESORT_EXTENSION,
+  speaksOurSuite,
+} from "./credential.ts"
+import { type KeyPackageCode, SessionError } from "./errors.ts"
+import { HYBRID_SEED_BYTES, importHybridPublic } from "./kem.ts"
+import { IDENTITY_MAX_BYTES, KEY_PACKAGE_MAX_BYTES } from "./limits.ts"
+import { signaturePublicOf, suite, SUITE_NAME } from "./suite.ts"
+
+export const SIGNATURE_SEED_BYTES = 32
+const SIGNATURE_PUBLIC_BYTES = 32
+const PRIVATE_VERSION = 1
+
+/** Seconds since 1970 that no clock reaches: the lifetime of a leaf that its owner makes for a group of their own. */
+export const FOREVER_SECONDS = 2n ** 64n - 1n
+
+export interface KeyPackagePair {
+  /** An MLSMessage of about 3.5 KB. */
+  readonly public: Bytes
+  /** 97 bytes of secrets. */
+  readonly private: Bytes
+}
+
+export interface KeyPackageRequest {
+  /** 1 to 256 bytes. */
+  readonly identity: Bytes
+  /** Ed25519, 32 bytes. */
+  readonly signatureSeed: Bytes
+  /** May be used for several groups, when the one-time ones have run out. */
+  readonly lastResort: boolean
+  readonly notBeforeSeconds?: number
+  readonly notAfterSeconds: number
+}
+
+/** Throws SessionError TOO_LARGE for an identity of no or too many bytes, CryptoError BAD_LENGTH for the seed. */
+export async function createKeyPackage(request: KeyPackageRequest): Promise<KeyPackagePair> {
+  const { publicPackage, privatePackage } = await generateKeyPackage(
+    request,
+    BigInt(Math.floor(request.notBeforeSeconds ?? 0)),
+    BigInt(Math.floor(request.notAfterSeconds)),
+    request.lastResort,
+  )
+  return {
+    public: encodeMlsMessage({
+      version: "mls10",
+      wireformat: "mls_key_package",
+      keyPackage: publicPackage,
+    }),
+    private: new Writer()
+      .u8(PRIVATE_VERSION)
+      .raw(privatePackage.initPrivateKey)
+      .raw(privatePackage.hpkePrivateKey)
+      .raw(privatePackage.signaturePrivateKey)
+      .finish(),
+  }
+}
+
+export function generateKeyPackage(
+  { identity, signatureSeed }: Pick<KeyPackageRequest, "identity" | "signatureSeed">,
+  notBefore: bigint,
+  notAfter: bigint,
+  lastResort: boolean,
+): Promise<{ publicPackage: KeyPackage; privatePackage: PrivateKeyPackage }> {
+  if (identity.length === 0 || identity.length > IDENTITY_MAX_BYTES)
+    throw new SessionError("TOO_LARGE", `identity of ${identity.length} bytes`)
+  const signKey = exactly(signatureSeed, SIGNATURE_SEED_BYTES, "signature seed").slice()
+  return generateKeyPackageWithKey(
+    basicCredential(identity),
+    capabilities,
+    { notBefore, notAfter },
+    lastResort ? [{ extensionType: LAST_RESORT_EXTENSION, extensionData: new Uint8Array(0) }] : [],
+    { signKey, publicKey: signaturePublicOf(signKey) },
+    suite,
+  )
+}
+
+export type KeyPackageVerdict =
+  | {
+      readonly verdict: "accept"
+      readonly identity: Bytes
+      /** Compare with the card before adding: MLS does not know who should hold it. */
+      readonly signatureKey: Bytes
+      readonly lastResort: boolean
+      readonly notAfterSeconds: bigint
+      /** 32 bytes; a Welcome names the key packages it is for by this (`welcomeRecipients`). */
+      readonly reference: Bytes
+    }
+  | { readonly verdict: "reject"; readonly code: KeyPackageCode }
+
+/** Everything that can be checked about someone's key package but whose it is. Never throws. */
+export async function inspectKeyPackage(
+  bytes: Bytes,
+  nowSeconds: number,
+): Promise<KeyPackageVerdict> {
+  const keyPackage = await readKeyPackage(bytes, nowSeconds)
+  if (typeof keyPackage === "string") return { verdict: "reject", code: keyPackage }
+  const { leafNode } = keyPackage
+  return {
+    verdict: "accept",
+    identity: (identityOf(leafNode.credential) ?? new Uint8Array(0)).slice(),
+    signatureKey: leafNode.signaturePublicKey.slice(),
+    lastResort: keyPackage.extensions.length > 0,
+    notAfterSeconds: leafNode.lifetime.notAfter,
+    reference: await makeKeyPackageRef(keyPackage, suite.hash),
+  }
+}
+
+/** A key package to add someone with, or why not. */
+export async function readKeyPackage(
+  bytes: Bytes,
+  nowSeconds: number,
+): Promise<KeyPackage | KeyPackageCode> {
+  const keyPackage = decodeKeyPackage(bytes)
+  if (typeof keyPackage === "string") return keyPackage
+  const code =
+    (await objectionTo(keyPackage)) ?? outsideLifetime(keyPackage, BigInt(Math.floor(nowSeconds)))
+  return code ?? keyPackage
+}
+
+export function decodeKeyPackage(bytes: Bytes): KeyPackage | KeyPackageCode {
+  if (bytes.length > KEY_PACKAGE_MAX_BYTES) return "TOO_LARGE"
+  const message = decodeMessage(bytes)
+  if (message?.wireformat !== "mls_key_package") return "MALFORMED"
+  return message.keyPackage
+}
+
+/** What every member can judge alike, whenever they look (RFC 9420 §10.1 without the lifetime). */
+export async function objectionTo(keyPackage: KeyPackage): Promise<KeyPackageCode | undefined> {
+  const { leafNode } = keyPackage
+  if (keyPackage.cipherSuite !== SUITE_NAME || !speaksOurSuite(leafNode)) return "OTHER_SUITE"
+  if (!keyPackage.extensions.every(isLastResort) || keyPackage.extensions.length > 1)
+    return "UNKNOWN_EXTENSION"
+  if (identityOf(leafNode.credential) === undefined) return "BAD_CREDENTIAL"
+  if (leafNode.signaturePublicKey.length !== SIGNATURE_PUBLIC_BYTES) return "BAD_KEY"
+  if (equal(keyPackage.initKey, leafNode.hpkePublicKey)) return "BAD_KEY"
+  if (!isHybridKey(keyPackage.initKey) || !isHybridKey(leafNode.hpkePublicKey)) return "BAD_KEY"
+  const signed =
+    (await verifyLeafNodeSignatureKeyPackage(leafNode, suite.signature)) &&
+    (await verifyKeyPackage(keyPackage, suite.signature))
+  return signed ? undefined : "BAD_SIGNATURE"
+}
+
+const isLastResort = ({ extensionType, extensionData }: KeyPackage["extensions"][number]) =>
+  extensionType === LAST_RESORT_EXTENSION && extensionData.length === 0
+
+export function isHybridKey(raw: Bytes): boolean {
+  try {
+    importHybridPublic(raw)
+    return true
+  } catch (error) {
+    if (error instanceof CryptoError) return false
+    throw error
+  }
+}
+
+function outsideLifetime(
+  { leafNode: { lifetime } }: KeyPackage,
+  now: bigint,
+): KeyPackageCode | undefined {
+  if (now < lifetime.notBefore) return "NOT_YET_VALID"
+  return now > lifetime.notAfter ? "EXPIRED" : undefined
+}
+
+/** Throws SessionError BAD_PRIVATE_KEY_PACKAGE. */
+export function decodePrivateKeyPackage(bytes: Bytes): PrivateKeyPackage {
+  try {
+    const reader = new Reader(bytes)
+    if (reader.u8() !== PRIVATE_VERSION) throw new CryptoError("BAD_VERSION", "unknown version")
+    const decoded = {
+      initPrivateKey: reader.raw(HYBRID_SEED_BYTES),
+      hpkePrivateKey: reader.raw(HYBRID_SEED_BYTES),
+      signaturePrivateKey: reader.raw(SIGNATURE_SEED_BYTES),
+    }
+    reader.done()
+    return decoded
+  } catch (cause) {
+    throw new SessionError("BAD_PRIVATE_KEY_PACKAGE", "not a private key package", { cause })
+  }
+}

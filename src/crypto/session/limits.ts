@@ -1,0 +1,25 @@
+/**
+ * What an MLS session may cost: every size that a peer can influence, and how far back and ahead keys are kept. A message over a
+ * limit is ignored before it is decoded; an operation of our own that would pass one throws SessionError TOO_LARGE.
+ */
+
+/** A commit among a hundred members who have not committed yet is about 180 KB; this leaves room for the largest group. */
+export const MESSAGE_MAX_BYTES = 1 << 20
+export const WELCOME_MAX_BYTES = 1 << 20
+export const KEY_PACKAGE_MAX_BYTES = 8192
+export const STATE_MAX_BYTES = 1 << 24
+export const PLAINTEXT_MAX_BYTES = 1 << 16
+export const AUTHENTICATED_MAX_BYTES = 1024
+export const IDENTITY_MAX_BYTES = 256
+export const GROUP_ID_MAX_BYTES = 64
+export const EXPORT_MAX_BYTES = 255 * 32
+
+/** Members of a group; a power of two, so the leaves of its ratchet tree, blank ones included, are never more. */
+export const MEMBERS_MAX = 256
+
+/** Past epochs whose application messages can still be read. */
+export const PAST_EPOCHS = 3
+/** Keys kept for messages of a sender that were overtaken by later ones: how much reordering an epoch survives. */
+export const OVERTAKEN_MESSAGES = 512
+/** How far ahead of the last message read from a sender the next one may be. Each step costs a key derivation. */
+export const MESSAGES_AHEAD = 512

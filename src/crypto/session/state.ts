@@ -1,0 +1,134 @@
+/**
+ * The state of one member in one group, as an opaque value: operations take it and return the next one, and never change it. It
+ * holds the secrets of the epoch, so whoever stores it seals it first. Two states of one epoch must never both be used to send:
+ * they would encrypt two messages under one key. Store `next` before anything made with it leaves.
+ */
+import {
+  type ClientState,
+  type ClientConfig,
+  decodeGroupState,
+  defaultKeyPackageEqualityConfig,
+  encodeGroupState,
+  type LeafNode,
+  mlsExporter,
+  type RatchetTree,
+} from "ts-mls"
+import { type Bytes, concat } from "../bytes.ts"
+import { assert } from "../errors.ts"
+import { decodeStrictly } from "./codec.ts"
+import { authentication, memberAt, type Member } from "./credential.ts"
+import { SessionError } from "./errors.ts"
+import * as limits from "./limits.ts"
+import { suite } from "./suite.ts"
+
+/** A private field, so that a state that is logged or shown by mistake shows nothing. */
+class Sealed {
+  readonly #mls: ClientState
+
+  constructor(mls: ClientState) {
+    this.#mls = mls
+  }
+
+  static open(state: Sealed): ClientState {
+    return state.#mls
+  }
+}
+
+/** Opaque. Made by `createGroup`, `joinFromWelcome` and `decodeState`, and by every operation as `next`. */
+export type SessionState = Sealed
+
+export const wrap = (mls: ClientState): SessionState => new Sealed(mls)
+export const unwrap = (state: SessionState): ClientState => Sealed.open(state)
+
+export const config: ClientConfig = {
+  keyRetentionConfig: {
+    retainKeysForEpochs: limits.PAST_EPOCHS,
+    retainKeysForGenerations: limits.OVERTAKEN_MESSAGES,
+    maximumForwardRatchetSteps: limits.MESSAGES_AHEAD,
+  },
+  // Members must agree on which commit is valid, so none of them looks at a clock; whoever adds someone does (keypackage.ts).
+  lifetimeConfig: { maximumTotalLifetime: 2n ** 64n - 1n, validateLifetimeOnReceive: false },
+  keyPackageEqualityConfig: defaultKeyPackageEqualityConfig,
+  // Envelopes have one size whatever they hold, so a message is not padded a second time.
+  paddingConfig: { kind: "alwaysPad", paddingLength: 0 },
+  authService: authentication,
+}
+
+const STATE_VERSION = 1
+
+/** Holds secrets: seal before storing. Throws SessionError TOO_LARGE. */
+export function encodeState(state: SessionState): Bytes {
+  const bytes = concat(Uint8Array.of(STATE_VERSION), encodeGroupState(unwrap(state)))
+  if (bytes.length > limits.STATE_MAX_BYTES)
+    throw new SessionError("TOO_LARGE", `state of ${bytes.length} bytes`)
+  return bytes
+}
+
+/** Throws SessionError BAD_STATE unless the bytes are exactly what `encodeState` wrote. */
+export function decodeState(bytes: Bytes): SessionState {
+  const group =
+    bytes.length <= limits.STATE_MAX_BYTES && bytes[0] === STATE_VERSION
+      ? decodeStrictly(decodeGroupState, encodeGroupState, bytes.subarray(1))
+      : undefined
+  if (group === undefined) throw new SessionError("BAD_STATE", "not a session state")
+  return wrap({ ...group, clientConfig: config })
+}
+
+/** Counts commits from 0. */
+export const epochOf = (state: SessionState): bigint => unwrap(state).groupContext.epoch
+export const groupIdOf = (state: SessionState): Bytes => unwrap(state).groupContext.groupId.slice()
+export const ownLeaf = (state: SessionState): number => unwrap(state).privatePath.leafIndex
+/** False once a commit has removed us; what was sent before it can still be read. */
+export const isMember = (state: SessionState): boolean =>
+  unwrap(state).groupActiveState.kind === "active"
+
+/** Throws SessionError NOT_A_MEMBER. */
+export function assertMember(state: SessionState): void {
+  if (!isMember(state)) throw new SessionError("NOT_A_MEMBER", "we were removed from this group")
+}
+
+/** By leaf index, ascending. */
+export const members = (state: SessionState): Member[] =>
+  membersOf(unwrap(state).ratchetTree).map(copyMember)
+
+export const copyMember = ({ leaf, identity, signatureKey }: Member): Member => ({
+  leaf,
+  identity: identity.slice(),
+  signatureKey: signatureKey.slice(),
+})
+
+export function membersOf(tree: RatchetTree): Member[] {
+  const found: Member[] = []
+  for (let leaf = 0; 2 * leaf < tree.length; leaf++) {
+    const member = memberOf(tree, leaf)
+    if (member !== undefined) found.push(member)
+  }
+  return found
+}
+
+export function leafAt(tree: RatchetTree, leaf: number): LeafNode | undefined {
+  const node = tree[2 * leaf]
+  return node?.nodeType === "leaf" ? node.leaf : undefined
+}
+
+/**
+ * A secret that all members of this epoch share and nobody else can compute (RFC 9420 §8.5). Of the current epoch only: whoever
+ * needs one later keeps it. Throws SessionError TOO_LARGE above 8,160 bytes.
+ */
+export async function exportSecret(
+  state: SessionState,
+  label: string,
+  context: Bytes,
+  length: number,
+): Promise<Bytes> {
+  if (length > limits.EXPORT_MAX_BYTES)
+    throw new SessionError("TOO_LARGE", `${length} bytes of exported secret`)
+  assert(Number.isInteger(length) && length > 0, "an exported secret has a length")
+  const { exporterSecret } = unwrap(state).keySchedule
+  return mlsExporter(exporterSecret, label, context, length, suite)
+}
+
+export function memberOf(tree: RatchetTree, leaf: number): Member | undefined {
+  const node = leafAt(tree, leaf)
+  return node && memberAt(leaf, node)
+}

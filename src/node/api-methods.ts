@@ -1,0 +1,102 @@
+/** What each call of the API does: a table, total over the contract, from a method's name to a few lines over the node. */
+import type { Address } from "../crypto/address.ts"
+import { parseAddress } from "../crypto/address.ts"
+import { toHex } from "../crypto/bytes.ts"
+import { CryptoError } from "../crypto/errors.ts"
+import { looksLikeTicket } from "../crypto/ticket.ts"
+import { ApiError } from "./api/errors.ts"
+import type { Method, Methods, Params, Result } from "./api/types.ts"
+import { checkedName } from "./make-identity.ts"
+import { mustBeOf, readTicket, ticketFor } from "./mesh-membership.ts"
+import type { SottoNode } from "./node.ts"
+import { checkPassphrase } from "./vault.ts"
+
+type Table = {
+  [M in Method]: (node: SottoNode, params: Params<M>) => Promise<Result<M>> | Result<M>
+}
+
+const METHODS: Table = {
+  status: (node) => node.status(),
+  subscribe: (node) => ({ status: node.status() }),
+  "profile.create": createProfile,
+  "mesh.join": async (node, params) => ({ meshId: toHex((await node.joinMesh(params)).meshId) }),
+  "mesh.ticket": (node) => ({ ticket: ticket(node) }),
+  unlock: async (node, { passphrase }) => {
+    await node.unlock(passphrase)
+    return { address: node.self.address }
+  },
+  id: (node) => node.self,
+  "contacts.list": (node) => ({ contacts: node.chat.contacts() }),
+  "contacts.add": async (node, { code, name }) => {
+    const who = personIn(node, code)
+    return { contact: await node.chat.addContact(who.address, name ?? (who.name || undefined)) }
+  },
+  "contacts.remove": async (node, { contact }) => {
+    await node.chat.remove(contact)
+    return {}
+  },
+  "contacts.accept": async (node, { contact }) => ({ contact: await node.chat.accept(contact) }),
+  "contacts.block": async (node, { contact }) => ({ contact: await node.chat.block(contact) }),
+  "contacts.rename": async (node, { contact, name }) => ({
+    contact: await node.chat.rename(contact, name),
+  }),
+  "threads.list": (node) => ({ threads: node.chat.threads() }),
+  "messages.page": (node, { thread, before, limit }) => node.chat.page(thread, before, limit),
+  "messages.send": async (node, { to, text, id }) => ({
+    message: await node.chat.send(to, text, id),
+  }),
+  "messages.retry": async (node, { id }) => ({ message: await node.chat.retry(id) }),
+  "threads.read": async (node, { thread, through }) => {
+    await node.chat.read(thread, through)
+    return {}
+  },
+  stop: (node) => {
+    // After the answer has gone out: whoever asked should hear that it worked.
+    setImmediate(() => void node.stop())
+    return {}
+  },
+}
+
+export async function callMethod<M extends Method>(
+  node: SottoNode,
+  method: M,
+  params: Methods[M]["params"],
+): Promise<Result<M>> {
+  return METHODS[method](node, params)
+}
+
+async function createProfile(node: SottoNode, params: Params<"profile.create">) {
+  const { name, passphrase } = params
+  const invitation = params.ticket === undefined ? undefined : readTicket(params.ticket)
+  // What can be refused is refused before a mesh is founded: a profile belongs to one for good.
+  checkedName(name)
+  if (passphrase !== null) checkPassphrase(passphrase)
+  // The mesh first: a ticket that leads nowhere should not leave half a profile. A mesh founded here is not called after its
+  // founder: the genesis is public.
+  await node.joinMesh(params.ticket === undefined ? {} : { ticket: params.ticket })
+  await node.createIdentity(name, passphrase)
+  const inviter = invitation?.inviter
+  if (inviter !== undefined) await node.chat.addContact(inviter.address, inviter.name || undefined)
+  return { address: node.self.address, ticket: ticket(node) }
+}
+
+const ticket = (node: SottoNode) => ticketFor(node.mesh, node.addresses(), node.selfOrNull)
+
+/** An address, or a ticket of this mesh that names its inviter. Throws ApiError BAD_ADDRESS, BAD_TICKET, OTHER_MESH. */
+function personIn(node: SottoNode, code: string): { address: Address; name: string } {
+  const text = code.trim()
+  if (looksLikeTicket(text)) {
+    const invitation = readTicket(text)
+    mustBeOf(node.mesh, invitation)
+    if (invitation.inviter === undefined)
+      throw new ApiError("BAD_TICKET", "the ticket names a mesh but no person")
+    return invitation.inviter
+  }
+  try {
+    return { address: parseAddress(text).address, name: "" }
+  } catch (cause) {
+    if (cause instanceof CryptoError)
+      throw new ApiError("BAD_ADDRESS", "that is not a whole address", { cause })
+    throw cause
+  }
+}

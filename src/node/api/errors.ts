@@ -1,0 +1,55 @@
+/**
+ * The one error that crosses the API, the same on both sides of the socket. `code` is stable and decides what a screen says
+ * and how a command exits; `message` is a sentence for people; `hint`, when there is one, is the next step to take.
+ */
+import { CodedError } from "../../crypto/errors.ts"
+import type { ApiErrorCode } from "./types.ts"
+
+export interface ApiErrorOptions extends ErrorOptions {
+  readonly hint?: string | undefined
+}
+
+export class ApiError extends CodedError<ApiErrorCode> {
+  readonly hint: string | undefined
+
+  constructor(code: ApiErrorCode, message: string, options: ApiErrorOptions = {}) {
+    super(code, message, options)
+    this.hint = options.hint
+  }
+}
+
+/** Every code there is: total by type, so that a code added to the contract cannot be forgotten here. */
+const CODES: Readonly<Record<ApiErrorCode, true>> = {
+  NO_MESH: true,
+  NO_IDENTITY: true,
+  LOCKED: true,
+  ALREADY_EXISTS: true,
+  WRONG_PASSPHRASE: true,
+  WEAK_PASSPHRASE: true,
+  BAD_TICKET: true,
+  OTHER_MESH: true,
+  UNREACHABLE: true,
+  BAD_ADDRESS: true,
+  UNKNOWN_CONTACT: true,
+  AMBIGUOUS_CONTACT: true,
+  UNKNOWN_THREAD: true,
+  UNKNOWN_MESSAGE: true,
+  BLOCKED_CONTACT: true,
+  MESSAGE_TOO_LONG: true,
+  MESSAGE_EMPTY: true,
+  QUEUE_FULL: true,
+  BAD_PARAMS: true,
+  UNKNOWN_METHOD: true,
+  BUSY: true,
+  STORE_DAMAGED: true,
+  STORE_NEWER: true,
+  DISK_FULL: true,
+  STOPPING: true,
+  GONE: true,
+  INTERNAL: true,
+}
+
+export const API_ERROR_CODES = Object.keys(CODES) as readonly ApiErrorCode[]
+
+export const isApiErrorCode = (value: unknown): value is ApiErrorCode =>
+  typeof value === "string" && Object.hasOwn(CODES, value)

@@ -1,0 +1,133 @@
+/**
+ * What each method takes, checked before the node sees it. Strict: a field that is missing, unknown, of another type or out
+ * of its bounds is BAD_PARAMS and the message names the field, never its value (it may be a passphrase). Whether a ticket or
+ * an address *means* something is the node's business, not decided here.
+ */
+import { ApiError } from "./errors.ts"
+import type { Method, Params } from "./types.ts"
+
+/** Longest text a message may have on the wire, in UTF-16 units; the node's own limit is lower and has its own code. */
+export const TEXT_MAX = 262_144
+export const NAME_MAX = 128
+export const PASSPHRASE_MAX = 1024
+/** Addresses, petnames, thread ids, positions. */
+export const REFERENCE_MAX = 256
+/** A ticket carries addresses of peers and may be long. */
+export const TICKET_MAX = 8192
+export const PAGE_MAX = 500
+
+interface Rule<T> {
+  readonly expected: string
+  accepts(value: unknown): value is T
+}
+
+type Field<T> = undefined extends T
+  ? { readonly optional: true; readonly rule: Rule<Exclude<T, undefined>> }
+  : { readonly optional: false; readonly rule: Rule<T> }
+
+type Shape<P> = { readonly [K in keyof P]-?: Field<P[K]> }
+
+const required = <T>(rule: Rule<T>) => ({ optional: false, rule }) as const
+const optional = <T>(rule: Rule<T>) => ({ optional: true, rule }) as const
+
+function text(min: number, max: number): Rule<string> {
+  return {
+    expected: `a well-formed string of ${min} to ${max} characters`,
+    accepts: (value): value is string =>
+      typeof value === "string" &&
+      value.length >= min &&
+      value.length <= max &&
+      value.isWellFormed(),
+  }
+}
+
+function orNull<T>(rule: Rule<T>): Rule<T | null> {
+  return {
+    expected: `${rule.expected}, or null`,
+    accepts: (value): value is T | null => value === null || rule.accepts(value),
+  }
+}
+
+const messageId: Rule<string> = {
+  expected: "32 lower-case hexadecimal digits",
+  accepts: (value): value is string => typeof value === "string" && /^[0-9a-f]{32}$/.test(value),
+}
+
+const pageLimit: Rule<number> = {
+  expected: `a whole number from 1 to ${PAGE_MAX}`,
+  accepts: (value): value is number =>
+    Number.isInteger(value) && Number(value) >= 1 && Number(value) <= PAGE_MAX,
+}
+
+const name = text(1, NAME_MAX)
+const reference = text(1, REFERENCE_MAX)
+const ticket = text(1, TICKET_MAX)
+const passphrase = text(0, PASSPHRASE_MAX)
+
+const SHAPES: { readonly [M in Method]: Shape<Params<M>> } = {
+  status: {},
+  "profile.create": {
+    name: required(name),
+    passphrase: required(orNull(passphrase)),
+    ticket: optional(ticket),
+  },
+  "mesh.join": { ticket: optional(ticket), name: optional(name) },
+  "mesh.ticket": {},
+  unlock: { passphrase: required(passphrase) },
+  id: {},
+  "contacts.list": {},
+  "contacts.add": { code: required(ticket), name: optional(name) },
+  "contacts.remove": { contact: required(reference) },
+  "contacts.accept": { contact: required(reference) },
+  "contacts.block": { contact: required(reference) },
+  "contacts.rename": { contact: required(reference), name: required(name) },
+  "threads.list": {},
+  "messages.page": {
+    thread: required(reference),
+    before: optional(reference),
+    limit: required(pageLimit),
+  },
+  "messages.send": {
+    to: required(reference),
+    text: required(text(0, TEXT_MAX)),
+    id: optional(messageId),
+  },
+  "messages.retry": { id: required(messageId) },
+  "threads.read": { thread: required(reference), through: required(reference) },
+  subscribe: {},
+  stop: {},
+}
+
+export const METHODS = Object.keys(SHAPES) as readonly Method[]
+
+export const isMethod = (value: unknown): value is Method =>
+  typeof value === "string" && Object.hasOwn(SHAPES, value)
+
+/**
+ * `params` as the method's own type, or ApiError BAD_PARAMS naming the field. Absent params count as none. The result is a
+ * new object that holds exactly the known fields.
+ */
+export function checkParams<M extends Method>(method: M, params: unknown): Params<M> {
+  const shape: Readonly<Record<string, { optional: boolean; rule: Rule<unknown> }>> = SHAPES[method]
+  const given = params === undefined ? {} : params
+  if (typeof given !== "object" || given === null || Array.isArray(given))
+    throw new ApiError("BAD_PARAMS", `${method}: params must be an object`)
+  for (const field of Object.keys(given))
+    if (!Object.hasOwn(shape, field))
+      throw new ApiError("BAD_PARAMS", `${method}: there is no field ${shown(field)}`)
+  const fields = given as Readonly<Record<string, unknown>>
+  const checked: Record<string, unknown> = {}
+  for (const [field, { optional: mayMiss, rule }] of Object.entries(shape)) {
+    if (!Object.hasOwn(fields, field)) {
+      if (mayMiss) continue
+      throw new ApiError("BAD_PARAMS", `${method}: ${field} is missing; it is ${rule.expected}`)
+    }
+    if (!rule.accepts(fields[field]))
+      throw new ApiError("BAD_PARAMS", `${method}: ${field} must be ${rule.expected}`)
+    checked[field] = fields[field]
+  }
+  return checked
+}
+
+/** A field name from outside, cut and quoted so that it can stand in a message. */
+const shown = (field: string) => JSON.stringify(field.slice(0, 40).toWellFormed())

@@ -1,0 +1,187 @@
+/**
+ * What one person's chat knows, in memory, with its one way to change: a `Step` gathers changes, `commit` writes them in one batch and
+ * only then makes them visible and tells the screens. Steps run in turns, so none sees another half done.
+ */
+import type { Channel } from "../chat/channel.ts"
+import type { ChatContact } from "../chat/contact.ts"
+import type { ChatMessage } from "../chat/message.ts"
+import { positionOf } from "../chat/message.ts"
+import { type ChatThread, newThread, threadIdOf } from "../chat/thread.ts"
+import type { Address } from "../crypto/address.ts"
+import { type Bytes, compare, toHex } from "../crypto/bytes.ts"
+import type { ApiEvent } from "./api/types.ts"
+import type { ChatRecords } from "./chat-records.ts"
+import { contactView, messageView, threadView } from "./chat-view.ts"
+import type { SealedOp } from "./sealed.ts"
+import { TagMap } from "./tag-map.ts"
+import { Turns } from "./turns.ts"
+
+export class Step {
+  readonly ops: SealedOp[] = []
+  readonly contacts = new Map<Address, ChatContact | null>()
+  readonly threads = new Map<string, ChatThread | null>()
+  readonly channels = new Map<string, Channel | null>()
+  readonly messages: {
+    thread: ChatThread
+    message: ChatMessage
+    fresh: boolean
+    /** What writes a fresh one, when it was sealed before. */
+    rows?: readonly SealedOp[]
+  }[] = []
+
+  get isEmpty(): boolean {
+    const { contacts, threads, channels, messages } = this
+    return this.ops.length + contacts.size + threads.size + channels.size + messages.length === 0
+  }
+}
+
+export class ChatBook {
+  readonly me: Address
+  readonly records: ChatRecords
+  readonly turns = new Turns()
+  readonly tags = new TagMap()
+  readonly contacts = new Map<Address, ChatContact>()
+  readonly threads = new Map<string, ChatThread>()
+  readonly channels = new Map<string, Channel>()
+  /** Newest message of each thread. */
+  readonly last = new Map<string, ChatMessage>()
+  readonly #emit: (event: ApiEvent) => void
+
+  constructor(me: Address, records: ChatRecords, emit: (event: ApiEvent) => void) {
+    this.me = me
+    this.records = records
+    this.#emit = emit
+  }
+
+  /** Throws CryptoError when a record was altered. */
+  async load(): Promise<void> {
+    for (const contact of await this.records.contacts()) this.contacts.set(contact.address, contact)
+    for (const thread of await this.records.threads()) {
+      this.threads.set(toHex(thread.id), thread)
+      const [newest] = await this.records.messages(thread.id, { reverse: true, limit: 1 })
+      if (newest !== undefined) this.last.set(toHex(thread.id), newest)
+    }
+    for (const channel of await this.records.channels()) {
+      this.channels.set(toHex(channel.groupId), channel)
+      if (channel.trusted) this.tags.follow(channel)
+    }
+  }
+
+  threadWith(peer: Address): ChatThread {
+    return this.threads.get(toHex(threadIdOf(this.me, peer))) ?? newThread(this.me, peer)
+  }
+
+  /** Petnames in use, but for this contact's own. */
+  namesBut(address: Address): ReadonlySet<string> {
+    const others = Array.from(this.contacts.values()).filter((each) => each.address !== address)
+    return new Set(others.map(({ name }) => name))
+  }
+
+  channelsWith(peer: Address): Channel[] {
+    return Array.from(this.channels.values()).filter((channel) => channel.peer === peer)
+  }
+
+  /** The channel to write into: both sides pick the same one of several, once both know them. */
+  sendingChannel(peer: Address): Channel | undefined {
+    return this.channelsWith(peer)
+      .filter(({ trusted }) => trusted)
+      .sort((a, b) => compare(a.groupId, b.groupId))[0]
+  }
+
+  /** Writes a step; then, and only then, it is so. Returns the tags that are expected from now on. */
+  async commit(step: Step, options: { sync: boolean } = { sync: false }): Promise<Bytes[]> {
+    if (step.isEmpty) return []
+    await this.records.write(this.#opsOf(step), options)
+    for (const [address, contact] of step.contacts) {
+      if (contact === null) this.contacts.delete(address)
+      else this.contacts.set(address, contact)
+    }
+    const fresh = Array.from(step.channels).flatMap(([group, channel]) =>
+      this.#follow(group, channel),
+    )
+    this.#showThreads(step)
+    return fresh
+  }
+
+  #opsOf(step: Step): SealedOp[] {
+    const { records } = this
+    const ops = [...step.ops]
+    for (const [address, contact] of step.contacts)
+      ops.push(contact === null ? records.delContact(address) : records.putContact(contact))
+    for (const [id, thread] of step.threads)
+      ops.push(
+        thread === null ? records.delThread(Buffer.from(id, "hex")) : records.putThread(thread),
+      )
+    for (const [group, channel] of step.channels)
+      ops.push(
+        channel === null
+          ? records.delChannel(Buffer.from(group, "hex"))
+          : records.putChannel(channel),
+      )
+    for (const { thread, message, fresh, rows } of step.messages)
+      if (fresh) ops.push(...(rows ?? records.putMessage(thread.id, message)))
+      else ops.push(records.putMessageAgain(thread.id, message))
+    return ops
+  }
+
+  #follow(group: string, channel: Channel | null): Bytes[] {
+    if (channel === null) {
+      this.channels.delete(group)
+      this.tags.forget(group)
+      return []
+    }
+    this.channels.set(group, channel)
+    return channel.trusted ? this.tags.follow(channel) : []
+  }
+
+  #showThreads(step: Step): void {
+    for (const [id, thread] of step.threads) {
+      if (thread === null) {
+        this.threads.delete(id)
+        this.last.delete(id)
+      } else this.threads.set(id, thread)
+    }
+    for (const { thread, message } of step.messages) this.#keepNewest(toHex(thread.id), message)
+    for (const [address, contact] of step.contacts)
+      this.#emit(
+        contact === null
+          ? { type: "contact-removed", address }
+          : { type: "contact", contact: contactView(contact) },
+      )
+    for (const { thread, message, fresh } of step.messages) {
+      const shown = messageView(thread, message)
+      this.#emit(
+        fresh
+          ? { type: "message", message: shown }
+          : {
+              type: "delivery",
+              thread: shown.thread,
+              id: shown.id,
+              state: shown.state,
+              failure: null,
+            },
+      )
+    }
+    const touched = new Set([
+      ...step.threads.keys(),
+      ...step.messages.map((m) => toHex(m.thread.id)),
+    ])
+    for (const id of touched) this.#emitThread(id)
+  }
+
+  #emitThread(id: string): void {
+    const thread = this.threads.get(id)
+    if (thread !== undefined) this.#emit({ type: "thread", thread: this.view(thread) })
+  }
+
+  #keepNewest(thread: string, message: ChatMessage): void {
+    const newest = this.last.get(thread)
+    if (newest === undefined || compare(positionOf(message), positionOf(newest)) >= 0)
+      this.last.set(thread, message)
+  }
+
+  view(thread: ChatThread) {
+    const last = this.last.get(toHex(thread.id))
+    return threadView(thread, this.contacts.get(thread.peer), last)
+  }
+}

@@ -1,0 +1,295 @@
+/**
+ * How two people come to share a channel. We write first: find their card, make a group of two with their key package, send the Welcome
+ * in intro envelopes. They write first: find the card of whom they claim to be, and believe the group only if its leaf key is the card's.
+ * A card that nobody has yet is asked for again, more and more seldom, until it is found or the contact is gone.
+ */
+import { type Channel, openChannel, peerLeafKey } from "../chat/channel.ts"
+import {
+  type ChatContact,
+  CONTACTS_MAX,
+  freeName,
+  introduced as introducedContact,
+  named,
+} from "../chat/contact.ts"
+import { encodeHello } from "../chat/hello.ts"
+import { type Address, addressBytes } from "../crypto/address.ts"
+import { type Bytes, equal, toHex, Writer } from "../crypto/bytes.ts"
+import type { Card } from "../crypto/card.ts"
+import { INTRO_PLAINTEXT_BYTES, sealIntro } from "../crypto/envelope.ts"
+import { cut } from "../crypto/fragment.ts"
+import { primitives } from "#primitives"
+import { addMembers, createGroup, inspectKeyPackage, ownLeaf } from "../crypto/session.ts"
+import { type ChatBook, Step } from "./chat-book.ts"
+import type { Outbox } from "./chat-outbox.ts"
+import type { ChatParts } from "./chat-parts.ts"
+
+const FIRST_RETRY_MS = 2_000
+const LAST_RETRY_MS = 10 * 60_000
+const GROUP_ID_BYTES = 16
+/** A group id begins with what is left of this many milliseconds: the newest group sorts first. */
+const LAST_MS = 2 ** 48 - 1
+/** Channels kept with one person; one more, and the oldest is dropped. More than two there are only when somebody starts over. */
+export const CHANNELS_PER_PEER_MAX = 8
+/** People who wrote first and were neither accepted nor removed; whoever comes after them is not let in. */
+export const REQUESTS_MAX = 1_000
+/** Strangers whose cards are looked for at a time: a flood of them must not keep us from finding whom we look for. */
+const VERIFYING_MAX = 8
+
+interface Search {
+  readonly wanted: () => boolean
+  /** Whether this card settled it; otherwise there may be a better one later. */
+  readonly found: (card: Card) => Promise<boolean>
+  /** Waits its turn among others of the kind. */
+  readonly inTurn?: boolean
+}
+
+/**
+ * Both sides write into the group whose id sorts first. Its begin makes that the newest: whoever removed the other and starts over has
+ * no other. It is a time, and travels only inside the Welcome and the messages of the two.
+ */
+function newGroupId(nowMs: number): Bytes {
+  const left = LAST_MS - nowMs
+  const head = new Writer().u16(Math.floor(left / 2 ** 32)).u32(left % 2 ** 32)
+  return head.raw(primitives.randomBytes(GROUP_ID_BYTES - 6)).finish()
+}
+
+export class Introductions {
+  readonly #parts: ChatParts
+  readonly #book: ChatBook
+  readonly #outbox: Outbox
+  readonly #expectNow: (tags: readonly Bytes[]) => Promise<void>
+  readonly #stopping = new AbortController()
+  readonly #searches = new Map<string, Promise<void>>()
+  #verifying = 0
+  readonly #verifiers: (() => void)[] = []
+  /** Ends the pauses between two searches: somebody new may have the card. */
+  readonly #wake = new Set<() => void>()
+
+  constructor(
+    parts: ChatParts,
+    book: ChatBook,
+    outbox: Outbox,
+    expectNow: (tags: readonly Bytes[]) => Promise<void>,
+  ) {
+    this.#parts = parts
+    this.#book = book
+    this.#outbox = outbox
+    this.#expectNow = expectNow
+  }
+
+  start(): void {
+    for (const contact of this.#book.contacts.values())
+      if (contact.standing === "pending") this.reachOut(contact.address)
+    for (const channel of this.#book.channels.values()) {
+      if (channel.trusted) this.join(channel)
+      else this.verify(channel)
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    this.#awaken()
+    for (const verifier of this.#verifiers.splice(0)) verifier()
+    await Promise.allSettled(this.#searches.values())
+  }
+
+  #isOver(): boolean {
+    return this.#stopping.signal.aborted
+  }
+
+  /** Peers changed: searches that pause go on at once. */
+  retryNow(): void {
+    this.#awaken()
+  }
+
+  #awaken(): void {
+    for (const wake of [...this.#wake]) wake()
+  }
+
+  /** We added them: makes the channel once their card is found. */
+  reachOut(peer: Address): void {
+    this.#search(`out ${peer}`, peer, {
+      wanted: () => {
+        const standing = this.#book.contacts.get(peer)?.standing
+        const open = standing === "pending" || standing === "accepted"
+        return open && this.#book.sendingChannel(peer) === undefined
+      },
+      found: (card) => this.#invite(card),
+    })
+  }
+
+  /** They wrote: believes them once their card vouches for the leaf key. */
+  verify(channel: Channel): void {
+    const group = toHex(channel.groupId)
+    this.#search(`in ${group}`, channel.peer, {
+      wanted: () => this.#book.channels.get(group)?.trusted === false,
+      found: async (card) => {
+        await this.#judge(group, card)
+        return true
+      },
+      inTurn: true,
+    })
+  }
+
+  #search(name: string, peer: Address, what: Search): void {
+    if (this.#searches.has(name) || this.#isOver()) return
+    const search = this.#searchOn(peer, what).finally(() => this.#searches.delete(name))
+    this.#searches.set(name, search)
+  }
+
+  async #searchOn(peer: Address, { wanted, found, inTurn = false }: Search): Promise<void> {
+    let pauseMs = FIRST_RETRY_MS
+    while (wanted() && !this.#isOver()) {
+      try {
+        const card = inTurn
+          ? await this.#verifyInTurn(() => this.#findCard(peer, wanted))
+          : await this.#findCard(peer, wanted)
+        // Whoever looks cards up answers for them; that it is the card asked for costs nothing to see for oneself.
+        if (card?.address === peer && wanted()) {
+          if (await found(card)) return
+        }
+      } catch (error) {
+        if (this.#isOver()) return
+        this.#parts.log(`looking for a card failed: ${String(error)}`)
+      }
+      await this.#pause(pauseMs)
+      pauseMs = Math.min(2 * pauseMs, LAST_RETRY_MS)
+    }
+  }
+
+  async #findCard(peer: Address, wanted: () => boolean): Promise<Card | undefined> {
+    // It may have waited for its turn.
+    return wanted() ? this.#parts.findCard(peer, this.#stopping.signal) : undefined
+  }
+
+  async #verifyInTurn<T>(look: () => Promise<T>): Promise<T> {
+    while (this.#verifying >= VERIFYING_MAX && !this.#isOver()) {
+      const { promise, resolve } = Promise.withResolvers<undefined>()
+      this.#verifiers.push(() => resolve(undefined))
+      await promise
+    }
+    this.#verifying++
+    try {
+      return await look()
+    } finally {
+      this.#verifying--
+      this.#verifiers.shift()?.()
+    }
+  }
+
+  async #pause(ms: number): Promise<void> {
+    if (this.#isOver()) return
+    const { promise, resolve } = Promise.withResolvers<undefined>()
+    const wake = () => resolve(undefined)
+    const cancel = this.#parts.clock.after(ms, wake)
+    this.#wake.add(wake)
+    await promise
+    this.#wake.delete(wake)
+    cancel()
+  }
+
+  async #invite(card: Card): Promise<boolean> {
+    const made = await this.#groupWith(card)
+    if (made === undefined) return false
+    const { channel, envelopes } = made
+    const thread = this.#book.threadWith(card.address)
+    const step = new Step()
+    step.channels.set(toHex(channel.groupId), channel)
+    step.threads.set(toHex(thread.id), thread)
+    const contact = this.#book.contacts.get(card.address)
+    if (contact?.standing === "pending")
+      step.contacts.set(card.address, { ...contact, standing: "accepted" })
+    await this.#outbox.sendSealed(thread, envelopes, step)
+    this.#outbox.kick(thread)
+    return true
+  }
+
+  /** A group of the two of us. The first commit needs no order: nobody else is in the group to make another. */
+  async #groupWith(card: Card): Promise<{ channel: Channel; envelopes: Bytes[] } | undefined> {
+    const { me, identity, meshId, clock } = this.#parts
+    const nowSeconds = Math.floor(clock.nowMs() / 1000)
+    const verdict = await inspectKeyPackage(card.lastResort, nowSeconds)
+    const theirs =
+      verdict.verdict === "accept" &&
+      equal(verdict.signatureKey, card.leaf) &&
+      equal(verdict.identity, addressBytes(card.address))
+    if (!theirs) {
+      this.#parts.log("a card names a key package that is not its owner's or has expired")
+      return undefined
+    }
+    const own = { identity: addressBytes(me), signatureSeed: identity.leaf }
+    const group = await createGroup({ groupId: newGroupId(clock.nowMs()), ...own })
+    const { next, welcome } = await addMembers(group, [card.lastResort], nowSeconds)
+    const about = { peer: card.address, theirName: "", trusted: true }
+    const hello = encodeHello({ from: me, name: identity.name, welcome })
+    const plaintexts = cut(hello, INTRO_PLAINTEXT_BYTES)
+    return {
+      channel: await openChannel(next, about),
+      envelopes: plaintexts.map((plaintext) => sealIntro(meshId, card.intro, plaintext)),
+    }
+  }
+
+  async #judge(group: string, card: Card): Promise<void> {
+    const fresh = await this.#book.turns.run(() => this.#settle(group, card))
+    if (fresh === undefined) return
+    await this.#expectNow(fresh)
+    const channel = this.#book.channels.get(group)
+    if (channel !== undefined) this.join(channel)
+  }
+
+  async #settle(group: string, card: Card): Promise<Bytes[] | undefined> {
+    const channel = this.#book.channels.get(group)
+    if (channel === undefined || channel.trusted) return undefined
+    const step = new Step()
+    const key = peerLeafKey(channel)
+    const before = this.#book.contacts.get(channel.peer)
+    const sound = key !== undefined && equal(key, card.leaf)
+    if (!sound || before?.standing === "blocked" || (before === undefined && this.#isFull())) {
+      // Somebody said they were someone else, or is not wanted here: nothing of it is kept.
+      step.channels.set(group, null)
+      await this.#book.commit(step)
+      return undefined
+    }
+    step.channels.set(group, { ...channel, trusted: true })
+    for (const oldest of this.#surplusWith(channel.peer)) step.channels.set(oldest, null)
+    const contact = introducedContact(before, channel.peer, channel.theirName)
+    step.contacts.set(channel.peer, this.#petnamed(before, contact))
+    const thread = this.#book.threadWith(channel.peer)
+    step.threads.set(toHex(thread.id), thread)
+    return this.#book.commit(step, { sync: true })
+  }
+
+  /** No room for another stranger. */
+  #isFull(): boolean {
+    const { contacts } = this.#book
+    const requests = Array.from(contacts.values()).filter(({ standing }) => standing === "request")
+    return requests.length >= REQUESTS_MAX || contacts.size >= CONTACTS_MAX
+  }
+
+  /** Channels that have to go for one more with this person to be kept. */
+  #surplusWith(peer: Address): string[] {
+    const trusted = this.#book.channelsWith(peer).filter((channel) => channel.trusted)
+    const newestFirst = trusted.map(({ groupId }) => toHex(groupId)).sort()
+    return newestFirst.slice(CHANNELS_PER_PEER_MAX - 1)
+  }
+
+  #petnamed(before: ChatContact | undefined, contact: ChatContact): ChatContact {
+    const taken = this.#book.namesBut(contact.address)
+    if (before === undefined) return { ...contact, name: freeName(contact.name, taken) }
+    return named(contact, contact.theirName ?? "", taken)
+  }
+
+  /** Once someone we were invited by is accepted: leaves the key package behind (post-compromise), and writes. */
+  join(channel: Channel): void {
+    const contact = this.#book.contacts.get(channel.peer)
+    if (contact?.standing !== "accepted" || !channel.trusted) return
+    const thread = this.#book.threadWith(channel.peer)
+    const untouched = channel.epochs.length === 1 && ownLeaf(channel.state) !== 0
+    if (untouched) this.#outbox.greet(thread)
+    this.#outbox.kick(thread)
+    if (untouched)
+      this.#outbox
+        .update(toHex(channel.groupId), thread)
+        .catch((error: unknown) => this.#parts.log(`key update failed: ${String(error)}`))
+  }
+}

@@ -1,0 +1,415 @@
+/**
+ * Everything we send: texts and receipts wait in line per thread (chat-line.ts), are sealed together into as few envelopes as hold them,
+ * get their admission, and go out. What leaves is on the disk before, so a process killed at any instruction, or a power cut, loses
+ * nothing that was queued and never uses a key twice:
+ *
+ *   in line → sealed in memory → admission → channel, envelopes, texts and receipts written through → posted → taken by a peer (gossiped)
+ *
+ * A crash before the write leaves the text in line; a crash after it leaves the envelope, which is posted again. Several envelopes
+ * are sealed ahead while the first waits for its admission, and those that have it by then share a write.
+ */
+import { type Channel, hold, sealContents, sealMessage } from "../chat/channel.ts"
+import { type Content, contentBytes, RECEIPT_IDS_MAX, takeFitting } from "../chat/content.ts"
+import { further } from "../chat/delivery.ts"
+import { type ChatThread, paid } from "../chat/thread.ts"
+import type { Address } from "../crypto/address.ts"
+import { type Bytes, toHex } from "../crypto/bytes.ts"
+import { envelopeId } from "../crypto/envelope.ts"
+import { epochOf, updateSelf } from "../crypto/session.ts"
+import { ApiError } from "./api/errors.ts"
+import { type ChatBook, Step } from "./chat-book.ts"
+import { Line, type Said } from "./chat-line.ts"
+import type { ChatParts } from "./chat-parts.ts"
+import type { Outgoing, Waiting } from "./chat-records.ts"
+
+/** Contents that surely fit one envelope beside the MLS message around them. */
+export const ONE_ENVELOPE_CONTENT_BYTES = 1_900
+/** Texts looked at for one envelope; no more would fit. */
+const TOGETHER_MAX = 64
+/** Payloads of one thread that are sealed and on their way to the disk. */
+const AHEAD_MAX = 8
+/** Receipts of one moment travel together. */
+const RECEIPT_DELAY_MS = 60
+/** Envelopes that no peer took are offered again this often, besides whenever a peer appears. */
+const OFFER_AGAIN_MS = 15_000
+const OFFERED_TOGETHER = 64
+
+interface Batch {
+  readonly group: string
+  readonly envelopes: readonly Bytes[]
+  readonly waiting: readonly Waiting[]
+  readonly receipts: readonly Bytes[]
+}
+
+/** A batch on its way to the disk. */
+interface Ahead {
+  readonly batch: Batch
+  /** Its envelopes with their admission, once that was asked for. */
+  admitted: Promise<readonly Bytes[]> | undefined
+  isAdmitted: boolean
+}
+
+export class Outbox {
+  readonly #parts: ChatParts
+  readonly #book: ChatBook
+  readonly #stopping = new AbortController()
+  readonly #line: Line
+  readonly #outgoing = new Map<string, Outgoing>()
+  readonly #pumping = new Map<string, Promise<void>>()
+  readonly #again = new Set<string>()
+  /**
+   * Sealed and not written yet, by thread, in order. What fails stays here: the same envelopes go out later, or a counter would stay
+   * unused.
+   */
+  readonly #ahead = new Map<string, Ahead[]>()
+  readonly #timers = new Set<() => void>()
+  /** Threads whose receipts leave in a moment. */
+  readonly #soon = new Set<string>()
+  /** Threads in which we have not said yet what we call ourselves. */
+  readonly #greetings = new Set<string>()
+  /** Groups in which a key update is being made. */
+  readonly #updating = new Set<string>()
+  #cancelOffer: () => void = () => undefined
+
+  constructor(parts: ChatParts, book: ChatBook) {
+    this.#parts = parts
+    this.#book = book
+    this.#line = new Line(parts, book)
+  }
+
+  /** Texts and envelopes that no peer has taken. */
+  get unsent(): number {
+    return this.#line.length + this.#outgoing.size
+  }
+
+  async load(): Promise<void> {
+    await this.#line.load()
+    for (const out of await this.#book.records.outgoing()) this.#outgoing.set(toHex(out.id), out)
+  }
+
+  /** Takes up where the last process stopped. */
+  start(): void {
+    this.offerAgain()
+    for (const thread of this.#book.threads.values()) this.kick(thread)
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort(new ApiError("STOPPING", "the node is stopping"))
+    this.#cancelOffer()
+    for (const cancel of this.#timers) cancel()
+    await Promise.allSettled(this.#pumping.values())
+    await this.#line.stop()
+  }
+
+  /** Durable when it resolves. `id`: 16 bytes; a text of that id that is there already is returned as it stands. */
+  async send(peer: Address, id: Bytes, text: string): Promise<Said> {
+    const said = await this.#line.say(peer, id, text)
+    this.kick(said.thread)
+    await this.#line.durable(id)
+    return said
+  }
+
+  /** Something may have to go out in this thread. */
+  kick(thread: Pick<ChatThread, "id">): void {
+    const id = toHex(thread.id)
+    if (this.#stopping.signal.aborted) return
+    if (this.#pumping.has(id)) {
+      this.#again.add(id)
+      return
+    }
+    const pump = this.#pump(id).finally(() => {
+      this.#pumping.delete(id)
+      if (this.#again.delete(id)) this.kick(thread)
+    })
+    this.#pumping.set(id, pump)
+  }
+
+  /** Says with the next envelope of this thread what we call ourselves. */
+  greet(thread: Pick<ChatThread, "id">): void {
+    this.#greetings.add(toHex(thread.id))
+  }
+
+  /** Receipts are owed: they leave together, a moment from now, or with the next text. */
+  kickSoon(thread: Pick<ChatThread, "id">): void {
+    const id = toHex(thread.id)
+    if (this.#soon.has(id)) return
+    this.#soon.add(id)
+    this.#kickAfter(RECEIPT_DELAY_MS, id)
+  }
+
+  #kickAfter(ms: number, thread: string): void {
+    const cancel = this.#parts.clock.after(ms, () => {
+      this.#timers.delete(cancel)
+      this.#soon.delete(thread)
+      this.kick({ id: bytesOf(thread) })
+    })
+    this.#timers.add(cancel)
+  }
+
+  async #pump(thread: string): Promise<void> {
+    try {
+      for (const each of this.#aheadOf(thread)) if (!each.isAdmitted) this.#admit(each)
+      while (!this.#stopping.signal.aborted) {
+        await this.#sealAhead(thread)
+        const ahead = this.#aheadOf(thread)
+        const [first] = ahead
+        if (first === undefined) return
+        await first.admitted
+        const unready = ahead.findIndex(({ isAdmitted }) => !isAdmitted)
+        await this.#dispatch(thread, unready === -1 ? [...ahead] : ahead.slice(0, unready))
+      }
+    } catch (error) {
+      if (this.#stopping.signal.aborted) return
+      this.#parts.log(`sending stopped: ${String(error)}`)
+      this.#kickAfter(OFFER_AGAIN_MS, thread)
+    } finally {
+      if (this.#aheadOf(thread).length === 0) this.#ahead.delete(thread)
+    }
+  }
+
+  #aheadOf(thread: string): Ahead[] {
+    const ahead = this.#ahead.get(thread) ?? []
+    this.#ahead.set(thread, ahead)
+    return ahead
+  }
+
+  async #sealAhead(thread: string): Promise<void> {
+    const ahead = this.#aheadOf(thread)
+    while (ahead.length < AHEAD_MAX) {
+      const batch = await this.#book.turns.run(() => this.#seal(thread, ahead))
+      if (batch === undefined) return
+      const each = { batch, admitted: undefined, isAdmitted: false }
+      ahead.push(each)
+      this.#admit(each)
+    }
+  }
+
+  #admit(each: Ahead): void {
+    const admitted = this.#admitAll(each.batch.envelopes)
+    each.admitted = admitted
+    admitted.then(
+      () => (each.isAdmitted = true),
+      // looked at in its turn
+      () => undefined,
+    )
+  }
+
+  /** Seals what is next in line. The channel moves on in memory; it is written before anything leaves. */
+  async #seal(threadId: string, ahead: readonly Ahead[]): Promise<Batch | undefined> {
+    const thread = this.#book.threads.get(threadId)
+    const channel = thread && this.#book.sendingChannel(thread.peer)
+    if (thread === undefined || channel === undefined) return undefined
+    const sealed = ahead.reduce((sum, { batch }) => sum + batch.waiting.length, 0)
+    const line = this.#line.of(threadId).slice(sealed, sealed + TOGETHER_MAX)
+    const receipts = this.#receiptsFor(thread, ahead)
+    const first: Content[] = receipts.length === 0 ? [] : [{ kind: "receipt", ids: receipts }]
+    const { name } = this.#parts.identity
+    if (this.#greetings.has(threadId)) first.push({ kind: "profile", name })
+    const used = first.reduce((sum, each) => sum + contentBytes(each), 0)
+    const next = line.map(({ content }) => content)
+    const texts = takeFitting(next, ONE_ENVELOPE_CONTENT_BYTES - used)
+    const contents = [...first, ...texts]
+    if (contents.length === 0) return undefined
+    const { envelopes, channel: after } = await sealContents(channel, this.#parts.meshId, contents)
+    const group = toHex(channel.groupId)
+    this.#book.channels.set(group, after)
+    this.#greetings.delete(threadId)
+    return { group, envelopes, waiting: line.slice(0, texts.length), receipts }
+  }
+
+  /** Those owed that are not on their way. To strangers nothing is confirmed: they would learn that somebody is there. */
+  #receiptsFor(thread: ChatThread, ahead: readonly Ahead[]): readonly Bytes[] {
+    const contact = this.#book.contacts.get(thread.peer)
+    if (contact?.standing !== "accepted") return []
+    const under = new Set(ahead.flatMap(({ batch }) => batch.receipts.map(toHex)))
+    const owed = under.size === 0 ? thread.owed : thread.owed.filter((id) => !under.has(toHex(id)))
+    return owed.slice(0, RECEIPT_IDS_MAX)
+  }
+
+  /** Writes through what these batches say and change, all at once, and posts them. */
+  async #dispatch(thread: string, ready: readonly Ahead[]): Promise<void> {
+    const batches = ready.map(({ batch }) => batch)
+    const outgoing: Outgoing[] = []
+    for (const { batch, admitted } of ready)
+      outgoing.push(...this.#outgoingOf(bytesOf(thread), (await admitted) ?? [], textsOf(batch)))
+    const waiting = batches.flatMap((batch) => batch.waiting)
+    await this.#book.turns.run(async () => {
+      const step = new Step()
+      for (const { group } of batches) {
+        const channel = this.#book.channels.get(group)
+        if (channel !== undefined) step.channels.set(group, channel)
+      }
+      const owner = this.#book.threads.get(thread)
+      const receipts = batches.flatMap((batch) => batch.receipts)
+      if (owner !== undefined && receipts.length > 0)
+        step.threads.set(thread, paid(owner, receipts))
+      this.#line.leave(step, waiting)
+      step.ops.push(...outgoing.map(this.#book.records.putOutgoing))
+      await this.#book.commit(step, { sync: true })
+      this.#line.left(thread, waiting)
+      const ahead = this.#ahead.get(thread)?.filter((each) => !ready.includes(each)) ?? []
+      this.#ahead.set(thread, ahead)
+    })
+    await this.#postAll(outgoing)
+  }
+
+  /** The thread goes: so does, with `step`, what waits in it and what no peer has taken. Within a turn. */
+  forget(step: Step, thread: Pick<ChatThread, "id">): void {
+    const id = toHex(thread.id)
+    this.#line.forget(step, id)
+    this.#ahead.delete(id)
+    this.#greetings.delete(id)
+    for (const [name, out] of this.#outgoing) {
+      if (toHex(out.thread) !== id) continue
+      this.#outgoing.delete(name)
+      step.ops.push(this.#book.records.delOutgoing(out.id))
+    }
+  }
+
+  #admitAll(envelopes: readonly Bytes[]): Promise<Bytes[]> {
+    return Promise.all(envelopes.map((each) => this.#parts.admit(each, this.#stopping.signal)))
+  }
+
+  /** The last of several envelopes carries the ids: when it is taken, the earlier ones were. */
+  #outgoingOf(thread: Bytes, envelopes: readonly Bytes[], messages: readonly Bytes[]): Outgoing[] {
+    return envelopes.map((envelope, i) => ({
+      id: envelopeId(envelope),
+      envelope,
+      thread,
+      messages: i === envelopes.length - 1 ? messages : [],
+    }))
+  }
+
+  /** Sends envelopes that are not texts: first contact. `step` is written with them, before they leave. */
+  async sendSealed(
+    thread: Pick<ChatThread, "id">,
+    envelopes: readonly Bytes[],
+    step: Step,
+  ): Promise<void> {
+    const outgoing = this.#outgoingOf(thread.id, await this.#admitAll(envelopes), [])
+    await this.#book.turns.run(async () => {
+      step.ops.push(...outgoing.map(this.#book.records.putOutgoing))
+      await this.#book.commit(step, { sync: true })
+    })
+    await this.#postAll(outgoing)
+  }
+
+  /** Commits a key update of our own in a channel; it counts when its last envelope is ordered. */
+  async update(group: string, thread: Pick<ChatThread, "id">): Promise<void> {
+    // From sealing to holding takes a while (admission), in which the same update may be asked for again.
+    if (this.#updating.has(group)) return
+    this.#updating.add(group)
+    try {
+      await this.#update(group, thread)
+    } finally {
+      this.#updating.delete(group)
+    }
+  }
+
+  async #update(group: string, thread: Pick<ChatThread, "id">): Promise<void> {
+    const sealed = await this.#book.turns.run(async () => {
+      const channel = this.#book.channels.get(group)
+      if (channel === undefined || channel.held.length > 0) return undefined
+      const epoch = epochOf(channel.state)
+      const { commit, next } = await updateSelf(channel.state)
+      const made = sealMessage(channel, this.#parts.meshId, commit)
+      this.#book.channels.set(group, made.channel)
+      return { envelopes: made.envelopes, next, epoch }
+    })
+    if (sealed === undefined) return
+    const outgoing = this.#outgoingOf(thread.id, await this.#admitAll(sealed.envelopes), [])
+    const last = outgoing.at(-1)
+    const held = await this.#book.turns.run(async () => {
+      const channel = this.#book.channels.get(group)
+      if (channel === undefined || last === undefined) return false
+      // Another commit was ordered meanwhile: this one belongs to an epoch that is over, and never leaves.
+      if (epochOf(channel.state) !== sealed.epoch) return false
+      const step = new Step()
+      step.channels.set(group, heldBy(channel, last.id, sealed.next))
+      step.ops.push(...outgoing.map(this.#book.records.putOutgoing))
+      await this.#book.commit(step, { sync: true })
+      return true
+    })
+    if (held) await this.#postAll(outgoing)
+  }
+
+  async #postAll(outgoing: readonly Outgoing[]): Promise<void> {
+    for (const out of outgoing) this.#outgoing.set(toHex(out.id), out)
+    const posted = await Promise.all(outgoing.map((out) => this.#parts.mailbox.post(out.envelope)))
+    const taken = outgoing.filter((_, i) => (posted[i]?.peers ?? 0) > 0)
+    await this.taken(taken.map(({ id }) => id))
+    if (taken.length < outgoing.length) this.#offerLater()
+  }
+
+  /** A peer has these envelopes: they were handed over, or fetched from us. */
+  async taken(ids: readonly Bytes[]): Promise<void> {
+    const taken = ids.flatMap((id) => this.#outgoing.get(toHex(id)) ?? [])
+    if (taken.length === 0) return
+    for (const out of taken) this.#outgoing.delete(toHex(out.id))
+    await this.#book.turns.run(async () => {
+      const step = new Step()
+      step.ops.push(...taken.map((out) => this.#book.records.delOutgoing(out.id)))
+      await this.#progress(
+        step,
+        taken.flatMap(({ messages }) => messages),
+        "gossiped",
+      )
+      await this.#book.commit(step)
+    })
+  }
+
+  /** A receipt arrived: adds to `step` what it proves. Within a turn. */
+  async delivered(step: Step, ids: readonly Bytes[], peer: Address): Promise<void> {
+    await this.#progress(step, ids, "delivered", peer)
+  }
+
+  async #progress(
+    step: Step,
+    ids: readonly Bytes[],
+    to: "gossiped" | "delivered",
+    by?: Address,
+  ): Promise<void> {
+    const all = await Promise.all(ids.map((id) => this.#book.records.findMessage(id)))
+    for (const found of all) {
+      const thread = found && this.#book.threads.get(toHex(found.thread))
+      if (found === undefined || thread === undefined || !found.message.mine) continue
+      // Only the one who was written to can say that it arrived.
+      if (by !== undefined && thread.peer !== by) continue
+      const delivery = further(found.message.delivery, to)
+      if (delivery === found.message.delivery) continue
+      step.messages.push({ thread, message: { ...found.message, delivery }, fresh: false })
+    }
+  }
+
+  /** A peer appeared, or time has passed: offers everything that nobody took. */
+  offerAgain(): void {
+    this.#cancelOffer()
+    this.#cancelOffer = () => undefined
+    if (this.#stopping.signal.aborted) return
+    void this.#offerAll()
+  }
+
+  async #offerAll(): Promise<void> {
+    try {
+      const all = [...this.#outgoing.values()]
+      while (all.length > 0 && !this.#stopping.signal.aborted)
+        await this.#postAll(all.splice(0, OFFERED_TOGETHER))
+    } catch (error) {
+      this.#parts.log(`offering again failed: ${String(error)}`)
+      this.#offerLater()
+    }
+  }
+
+  #offerLater(): void {
+    this.#cancelOffer()
+    this.#cancelOffer = this.#parts.clock.after(OFFER_AGAIN_MS, () => this.offerAgain())
+  }
+}
+
+const bytesOf = (hexadecimal: string): Bytes => new Uint8Array(Buffer.from(hexadecimal, "hex"))
+
+const textsOf = ({ waiting }: Batch) =>
+  waiting.flatMap(({ content }) => (content.kind === "text" ? [content.id] : []))
+
+const heldBy = (channel: Channel, envelope: Bytes, next: Channel["state"]) =>
+  hold(channel, { envelope, next })

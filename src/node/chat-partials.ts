@@ -1,0 +1,86 @@
+/**
+ * Payloads of several envelopes in the making, and how many of them there may be: anybody who mines an envelope can begin one and never
+ * end it. Each author of such (a channel, or all strangers together) has room for so many; one more, and their oldest is dropped.
+ * Which exist is remembered here, what they hold lies sealed in the store; after a restart "oldest" is whichever the store names first.
+ */
+import { toHex } from "../crypto/bytes.ts"
+import { type Fragment, join, type Partial } from "../crypto/fragment.ts"
+import type { Bytes } from "../crypto/bytes.ts"
+import type { ChatRecords, PartialPlace } from "./chat-records.ts"
+import type { SealedOp } from "./sealed.ts"
+
+/** For each channel, and for all strangers together. At eight fragments of 2 KiB, 1 MiB each. */
+export const PARTIALS_MAX = 64
+/** Who makes those of first contact. */
+export const STRANGERS = "intro"
+
+const nameOf = ({ under, transfer }: PartialPlace) => `${under} ${toHex(transfer)}`
+
+/** What is going to be written at once. */
+export interface PartialStep {
+  readonly ops: SealedOp[]
+  /** Those that `ops` change, as they will be; `undefined` for one that is whole by then. */
+  readonly partials: Map<string, Partial | undefined>
+}
+
+export class Partials {
+  readonly #records: ChatRecords
+  readonly #open = new Map<string, Map<string, PartialPlace>>()
+
+  constructor(records: ChatRecords) {
+    this.#records = records
+  }
+
+  /** Takes stock; what was begun by someone who is no longer `known`, or is too much, is dropped. */
+  async load(known: (from: string) => boolean): Promise<void> {
+    const gone: SealedOp[] = []
+    for (const place of await this.#records.partials())
+      if (known(place.from)) gone.push(...this.#keep(place))
+      else gone.push(this.#records.delPartial(place))
+    if (gone.length > 0) await this.#records.write(gone, { sync: false })
+  }
+
+  /** Payloads in the making of this author. */
+  count(from: string): number {
+    return this.#open.get(from)?.size ?? 0
+  }
+
+  /** The payload when this fragment completes it. What there is of it so far goes into the step. */
+  async add(
+    { ops, partials }: PartialStep,
+    from: string,
+    under: string,
+    fragment: Fragment,
+  ): Promise<Bytes | undefined> {
+    if (fragment.count === 1) return fragment.data
+    const place = { from, under, transfer: fragment.transfer }
+    const name = `${from} ${nameOf(place)}`
+    const before = partials.has(name) ? partials.get(name) : await this.#records.partial(place)
+    const joined = join(before, fragment)
+    partials.set(name, joined instanceof Uint8Array ? undefined : joined)
+    if (joined instanceof Uint8Array) {
+      this.#open.get(from)?.delete(nameOf(place))
+      ops.push(this.#records.delPartial(place))
+      return joined
+    }
+    ops.push(...this.#keep(place), this.#records.putPartial(place, joined))
+    return undefined
+  }
+
+  #keep(place: PartialPlace): SealedOp[] {
+    const open = this.#open.get(place.from) ?? new Map<string, PartialPlace>()
+    this.#open.set(place.from, open.set(nameOf(place), place))
+    const [oldest] = open
+    if (open.size <= PARTIALS_MAX || oldest === undefined) return []
+    open.delete(oldest[0])
+    return [this.#records.delPartial(oldest[1])]
+  }
+
+  /** This author is gone, and with them what they began. */
+  forget(from: string): SealedOp[] {
+    const places = this.#open.get(from)?.values() ?? []
+    const ops = Array.from(places, (place) => this.#records.delPartial(place))
+    this.#open.delete(from)
+    return ops
+  }
+}

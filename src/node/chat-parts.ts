@@ -1,0 +1,41 @@
+/** What chat needs of the node around it. */
+import type { Address } from "../crypto/address.ts"
+import type { Bytes } from "../crypto/bytes.ts"
+import type { Card } from "../crypto/card.ts"
+import type { Identity } from "../crypto/identity.ts"
+import type { ApiEvent } from "./api/types.ts"
+import type { ChatRecords } from "./chat-records.ts"
+import type { Clock } from "./clock.ts"
+import type { Kept } from "./shelf.ts"
+
+/** The mailbox as chat sees it; `Mailbox` is one. */
+export interface ChatMailbox {
+  /** What arrived after `seq`, oldest first. */
+  entriesAfter(seq: number, limit: number): Promise<readonly Kept[]>
+  /** Envelopes kept under a tag; usually none, seldom one. */
+  byTag(tag: Bytes): Promise<readonly Kept[]>
+  /** Keeps an envelope of our own and hands it to the peers; resolves with how many took it. Repeating is harmless. */
+  post(envelope: Bytes): Promise<{ readonly peers: number }>
+}
+
+export interface ChatParts {
+  /** 32 bytes. */
+  readonly meshId: Bytes
+  readonly me: Address
+  readonly identity: Identity
+  readonly records: ChatRecords
+  readonly mailbox: ChatMailbox
+  /** The verified current card of an address, or `undefined` while nobody has it. */
+  readonly findCard: (address: Address, signal: AbortSignal) => Promise<Card | undefined>
+  /** Fills in the admission field: mines, or proves membership. Aborts with the signal's reason. */
+  readonly admit: (envelope: Bytes, signal: AbortSignal) => Promise<Bytes>
+  readonly clock: Clock
+  readonly emit: (event: ApiEvent) => void
+  /** One line for the log; never holds a secret, a name or an address. */
+  readonly log: (line: string) => void
+  /**
+   * Who says when a commit counts. In a mesh without a ledger an envelope is ordered when it arrives; with one, the ledger's driver
+   * calls `Chat.ordered`.
+   */
+  readonly order: "arrival" | "ledger"
+}

@@ -1,0 +1,179 @@
+/**
+ * Where chat keeps what: the private records of one identity, typed. Every change is a list of operations that the caller writes in one
+ * batch, so that a crash leaves all of a step or none of it.
+ */
+import { type Channel, decodeChannel, encodeChannel } from "../chat/channel.ts"
+import { type ChatContact, decodeContact, encodeContact } from "../chat/contact.ts"
+import { type Content, decodeContents, encodeContents } from "../chat/content.ts"
+import { type ChatMessage, decodeMessage, encodeMessage, positionOf } from "../chat/message.ts"
+import { type ChatThread, decodeThread, encodeThread, THREAD_ID_BYTES } from "../chat/thread.ts"
+import { type Bytes, concat, Reader, toHex, Writer } from "../crypto/bytes.ts"
+import {
+  decodePartial,
+  encodePartial,
+  type Partial,
+  TRANSFER_ID_BYTES,
+} from "../crypto/fragment.ts"
+import { decodeIdentity, encodeIdentity, type Identity } from "../crypto/identity.ts"
+import type { RangeOptions, Sealed, SealedOp } from "./sealed.ts"
+
+/** An envelope of ours that no peer has taken yet, with the texts inside. */
+export interface Outgoing {
+  /** 32 bytes. */
+  readonly id: Bytes
+  /** Complete, admission included. */
+  readonly envelope: Bytes
+  readonly thread: Bytes
+  readonly messages: readonly Bytes[]
+}
+
+/** A text that waits to be put into an envelope. */
+export interface Waiting {
+  readonly thread: Bytes
+  /** Position of its message, which is also where it stands in line. */
+  readonly position: Bytes
+  readonly content: Content
+}
+
+/** A payload of several envelopes in the making. */
+export interface PartialPlace {
+  /** Who can make such: a channel's hexadecimal group id, or anybody ("intro"). */
+  readonly from: string
+  /** Under which of their keys it came. */
+  readonly under: string
+  /** 8 bytes. */
+  readonly transfer: Bytes
+}
+
+const partialName = ({ from, under, transfer }: PartialPlace) =>
+  `${from} ${under} ${toHex(transfer)}`
+
+const placeOfPartial = (read: Reader): PartialPlace => ({
+  from: read.text(1, 255),
+  under: read.text(1, 255),
+  transfer: read.raw(TRANSFER_ID_BYTES),
+})
+
+export const messagesOf = (thread: Bytes) => `messages ${toHex(thread)}`
+
+export class ChatRecords {
+  readonly sealed: Sealed
+
+  constructor(sealed: Sealed) {
+    this.sealed = sealed
+  }
+
+  #put = (group: string, item: string | Bytes, plaintext: Bytes): SealedOp =>
+    this.sealed.put(this.sealed.key(group, item), plaintext)
+  #del = (group: string, item: string | Bytes): SealedOp =>
+    this.sealed.del(this.sealed.key(group, item))
+  #get = (group: string, item: string | Bytes) => this.sealed.get(this.sealed.key(group, item))
+  #all = async <T>(group: string, decode: (plaintext: Bytes, item: Bytes) => T): Promise<T[]> =>
+    (await this.sealed.list(group)).map(({ plaintext, item }) => decode(plaintext, item))
+
+  write(ops: readonly SealedOp[], options: { sync: boolean }): Promise<void> {
+    return this.sealed.write(ops, options)
+  }
+
+  async identity(): Promise<Identity | undefined> {
+    const bytes = await this.#get("identity", "own")
+    return bytes === undefined ? undefined : decodeIdentity(bytes)
+  }
+  putIdentity = (identity: Identity) => this.#put("identity", "own", encodeIdentity(identity))
+
+  contacts = () => this.#all("contacts", decodeContact)
+  putContact = (contact: ChatContact) =>
+    this.#put("contacts", contact.address, encodeContact(contact))
+  delContact = (address: string) => this.#del("contacts", address)
+
+  threads = () => this.#all("threads", decodeThread)
+  putThread = (thread: ChatThread) => this.#put("threads", toHex(thread.id), encodeThread(thread))
+  delThread = (id: Bytes) => this.#del("threads", toHex(id))
+
+  channels = () => this.#all("channels", decodeChannel)
+  putChannel = (channel: Channel) =>
+    this.#put("channels", toHex(channel.groupId), encodeChannel(channel))
+  delChannel = (groupId: Bytes) => this.#del("channels", toHex(groupId))
+
+  /** The message itself and the way from its id to its place. */
+  putMessage(thread: Bytes, message: ChatMessage): SealedOp[] {
+    const place = concat(thread, positionOf(message))
+    return [
+      this.putMessageAgain(thread, message),
+      this.#put("message ids", toHex(message.id), place),
+    ]
+  }
+  /** One that is there already and has changed; its place never does. */
+  putMessageAgain = (thread: Bytes, message: ChatMessage) =>
+    this.#put(messagesOf(thread), positionOf(message), encodeMessage(message))
+  delMessage(thread: Bytes, message: ChatMessage): SealedOp[] {
+    return [
+      this.#del(messagesOf(thread), positionOf(message)),
+      this.#del("message ids", toHex(message.id)),
+    ]
+  }
+  async findMessage(id: Bytes): Promise<{ thread: Bytes; message: ChatMessage } | undefined> {
+    const where = await this.#get("message ids", toHex(id))
+    if (where === undefined) return undefined
+    const thread = where.subarray(0, 16)
+    const bytes = await this.#get(messagesOf(thread), where.subarray(16))
+    return bytes === undefined ? undefined : { thread, message: decodeMessage(bytes) }
+  }
+  async messages(thread: Bytes, options: RangeOptions): Promise<ChatMessage[]> {
+    const rows = await this.sealed.list(messagesOf(thread), options)
+    return rows.map(({ plaintext }) => decodeMessage(plaintext))
+  }
+
+  waiting = () =>
+    this.#all("waiting", (plaintext, position): Waiting => {
+      const [content] = decodeContents(plaintext.subarray(THREAD_ID_BYTES))
+      if (content === undefined) throw new Error("a waiting text holds a text")
+      return { thread: plaintext.subarray(0, THREAD_ID_BYTES), position, content }
+    })
+  // The thread's id is a hash of two addresses: it stands inside, where nobody can try addresses on it.
+  putWaiting = ({ thread, position, content }: Waiting) =>
+    this.#put("waiting", position, concat(thread, encodeContents([content])))
+  delWaiting = ({ position }: Waiting) => this.#del("waiting", position)
+
+  outgoing = () => this.#all("outgoing", decodeOutgoing)
+  putOutgoing = (out: Outgoing) => this.#put("outgoing", toHex(out.id), encodeOutgoing(out))
+  delOutgoing = (id: Bytes) => this.#del("outgoing", toHex(id))
+
+  partials = () => this.#all("partials", (plaintext) => placeOfPartial(new Reader(plaintext)))
+  async partial(place: PartialPlace): Promise<Partial | undefined> {
+    const bytes = await this.#get("partials", partialName(place))
+    if (bytes === undefined) return undefined
+    const read = new Reader(bytes)
+    placeOfPartial(read)
+    return decodePartial(read.raw(read.left))
+  }
+  putPartial(place: PartialPlace, partial: Partial): SealedOp {
+    const head = new Writer().text(place.from, 1).text(place.under, 1).raw(place.transfer)
+    return this.#put("partials", partialName(place), head.raw(encodePartial(partial)).finish())
+  }
+  delPartial = (place: PartialPlace) => this.#del("partials", partialName(place))
+
+  /** Arrival number of the last envelope that was looked at. */
+  async cursor(): Promise<number> {
+    const bytes = await this.#get("cursor", "mailbox")
+    return bytes === undefined ? 0 : new Reader(bytes).u64()
+  }
+  putCursor = (sequence: number) =>
+    this.#put("cursor", "mailbox", new Writer().u64(sequence).finish())
+}
+
+function encodeOutgoing({ id, envelope, thread, messages }: Outgoing): Bytes {
+  const out = new Writer().raw(id).bytes(envelope, 4).raw(thread).u16(messages.length)
+  for (const message of messages) out.raw(message)
+  return out.finish()
+}
+
+function decodeOutgoing(bytes: Bytes): Outgoing {
+  const read = new Reader(bytes)
+  const id = read.raw(32)
+  const envelope = read.bytes(4, 4096)
+  const thread = read.raw(16)
+  const messages = Array.from({ length: read.u16() }, () => read.raw(16))
+  read.done()
+  return { id, envelope, thread, messages }
+}

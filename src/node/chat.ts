@@ -1,0 +1,297 @@
+/**
+ * Chat of one identity: what the screens and the command line ask for, over the book, the inbox, the outbox and the introductions.
+ * Made when the vault opens, stopped before it closes.
+ */
+import { primitives } from "#primitives"
+import { added, type ChatContact, CONTACTS_MAX, freeName, unnamed } from "../chat/contact.ts"
+import { MESSAGE_ID_BYTES } from "../chat/content.ts"
+import { positionOf } from "../chat/message.ts"
+import { type ChatThread, readUpTo, threadIdOf } from "../chat/thread.ts"
+import type { Address } from "../crypto/address.ts"
+import { type Bytes, toHex, utf8 } from "../crypto/bytes.ts"
+import { NAME_BYTES_MAX } from "../crypto/identity.ts"
+import { ApiError } from "./api/errors.ts"
+import type { Contact, Message, Page, ThreadSummary } from "./api/types.ts"
+import { ChatBook, Step } from "./chat-book.ts"
+import { Inbox } from "./chat-inbox.ts"
+import { Introductions } from "./chat-introductions.ts"
+import { Outbox } from "./chat-outbox.ts"
+import type { ChatParts } from "./chat-parts.ts"
+import { contactView, messageView } from "./chat-view.ts"
+
+/** An address is long; this much of its end tells people apart, and is asked for at least. */
+const ADDRESS_PREFIX_MIN = 8
+const PAGE_MAX = 500
+const UNREAD_COUNT_MAX = 10_000
+
+export class Chat {
+  readonly #parts: ChatParts
+  readonly #book: ChatBook
+  readonly #outbox: Outbox
+  readonly #inbox: Inbox
+  readonly #introductions: Introductions
+
+  private constructor(parts: ChatParts) {
+    this.#parts = parts
+    this.#book = new ChatBook(parts.me, parts.records, parts.emit)
+    this.#outbox = new Outbox(parts, this.#book)
+    this.#inbox = new Inbox(parts, this.#book, this.#outbox, {
+      introduced: (channel) => this.#introductions.verify(channel),
+    })
+    this.#introductions = new Introductions(parts, this.#book, this.#outbox, (tags) =>
+      this.#inbox.expectNow(tags),
+    )
+  }
+
+  /** Loads what is there and takes up where the last process stopped. Throws CryptoError when a record was altered. */
+  static async open(parts: ChatParts): Promise<Chat> {
+    const chat = new Chat(parts)
+    await chat.#book.load()
+    await chat.#outbox.load()
+    await chat.#inbox.load()
+    chat.#outbox.start()
+    chat.#introductions.start()
+    chat.#inbox.kick()
+    return chat
+  }
+
+  async stop(): Promise<void> {
+    await this.#introductions.stop()
+    await this.#outbox.stop()
+    await this.#inbox.stop()
+    await this.#book.turns.idle()
+  }
+
+  /** Texts and envelopes that no peer has taken yet. */
+  get unsent(): number {
+    return this.#outbox.unsent
+  }
+
+  /** The mailbox has something new. */
+  arrived(): void {
+    this.#inbox.kick()
+  }
+
+  /** An envelope was ordered by the ledger. */
+  ordered(id: Bytes): Promise<void> {
+    return this.#inbox.ordered(id)
+  }
+
+  /** A peer appeared. */
+  peersChanged(): void {
+    this.#outbox.offerAgain()
+    this.#introductions.retryNow()
+  }
+
+  /** A peer fetched these envelopes from us. */
+  taken(ids: readonly Bytes[]): Promise<void> {
+    return this.#outbox.taken(ids)
+  }
+
+  contacts(): Contact[] {
+    return Array.from(this.#book.contacts.values(), contactView)
+  }
+
+  threads(): ThreadSummary[] {
+    return Array.from(this.#book.threads.values(), (thread) => this.#book.view(thread)).sort(
+      (a, b) => ((b.last?.position ?? "") < (a.last?.position ?? "") ? -1 : 1),
+    )
+  }
+
+  async addContact(address: Address, name: string | undefined): Promise<Contact> {
+    if (address === this.#parts.me) throw new ApiError("BAD_ADDRESS", "that is your own address")
+    const contact = await this.#change(address, (before) => {
+      if (before === undefined && this.#book.contacts.size >= CONTACTS_MAX)
+        throw new ApiError("QUEUE_FULL", `a profile holds ${CONTACTS_MAX} contacts`)
+      const wanted = name ?? before?.name ?? unnamed(address)
+      return added(before, address, this.#freeName(wanted, address))
+    })
+    this.#welcome(address)
+    return contactView(contact)
+  }
+
+  async accept(which: string): Promise<Contact> {
+    const { address, standing } = this.#contact(which)
+    if (standing === "pending") return contactView(this.#contact(address))
+    const contact = await this.#change(address, (before) => ({
+      ...(before ?? this.#contact(address)),
+      standing: "accepted",
+    }))
+    this.#welcome(address)
+    return contactView(contact)
+  }
+
+  async block(which: string): Promise<Contact> {
+    const { address } = this.#contact(which)
+    const contact = await this.#change(address, (before) => ({
+      ...(before ?? this.#contact(address)),
+      standing: "blocked",
+    }))
+    return contactView(contact)
+  }
+
+  async rename(which: string, name: string): Promise<Contact> {
+    const { address } = this.#contact(which)
+    const contact = await this.#change(address, (before) => ({
+      ...(before ?? this.#contact(address)),
+      name: this.#freeName(name, address),
+    }))
+    return contactView(contact)
+  }
+
+  #freeName(wanted: string, address: Address): string {
+    if (utf8(wanted).length > NAME_BYTES_MAX)
+      throw new ApiError("BAD_PARAMS", `a name holds ${NAME_BYTES_MAX} bytes`)
+    return freeName(wanted, this.#book.namesBut(address))
+  }
+
+  /** What follows from being in contact: a channel if there is none, and what waits for one. */
+  #welcome(address: Address): void {
+    const channels = this.#book.channelsWith(address)
+    if (channels.length === 0) this.#introductions.reachOut(address)
+    for (const channel of channels) this.#introductions.join(channel)
+  }
+
+  async #change(
+    address: Address,
+    how: (before: ChatContact | undefined) => ChatContact,
+  ): Promise<ChatContact> {
+    return this.#book.turns.run(async () => {
+      const contact = how(this.#book.contacts.get(address))
+      const step = new Step()
+      step.contacts.set(address, contact)
+      // The thread's summary shows the petname and whether it is a request.
+      const thread = this.#book.threadWith(address)
+      step.threads.set(toHex(thread.id), thread)
+      await this.#book.commit(step, { sync: true })
+      return contact
+    })
+  }
+
+  /** Forgets the person and everything said. */
+  async remove(which: string): Promise<void> {
+    const { address } = this.#contact(which)
+    await this.#book.turns.run(async () => {
+      const thread = this.#book.threadWith(address)
+      await this.#eraseMessages(thread)
+      const step = new Step()
+      step.contacts.set(address, null)
+      step.threads.set(toHex(thread.id), null)
+      this.#outbox.forget(step, thread)
+      for (const channel of this.#book.channelsWith(address))
+        this.#inbox.forget(step, toHex(channel.groupId))
+      await this.#book.commit(step, { sync: true })
+    })
+  }
+
+  async #eraseMessages(thread: ChatThread): Promise<void> {
+    const { records } = this.#book
+    for (;;) {
+      const page = await records.messages(thread.id, { limit: PAGE_MAX })
+      if (page.length === 0) return
+      const ops = page.flatMap((message) => records.delMessage(thread.id, message))
+      await records.write(ops, { sync: false })
+    }
+  }
+
+  async send(to: string, text: string, id: string | undefined): Promise<Message> {
+    const peer = this.#peerOf(to)
+    const contact = this.#book.contacts.get(peer)
+    if (contact === undefined)
+      throw new ApiError("UNKNOWN_CONTACT", "nobody of that name or address")
+    if (contact.standing === "blocked")
+      throw new ApiError("BLOCKED_CONTACT", "this contact is blocked")
+    const messageId =
+      id === undefined
+        ? primitives.randomBytes(MESSAGE_ID_BYTES)
+        : new Uint8Array(Buffer.from(id, "hex"))
+    if (messageId.length !== MESSAGE_ID_BYTES)
+      throw new ApiError("BAD_PARAMS", "a message id is 32 hexadecimal digits")
+    // Answering a stranger accepts them.
+    if (contact.standing === "request") await this.accept(peer)
+    const { thread, message } = await this.#outbox.send(peer, messageId, text)
+    return messageView(thread, message)
+  }
+
+  async retry(id: string): Promise<Message> {
+    const found = await this.#book.records.findMessage(new Uint8Array(Buffer.from(id, "hex")))
+    const thread = found && this.#book.threads.get(toHex(found.thread))
+    if (found === undefined || thread === undefined)
+      throw new ApiError("UNKNOWN_MESSAGE", "there is no such message")
+    this.#outbox.offerAgain()
+    this.#outbox.kick(thread)
+    return messageView(thread, found.message)
+  }
+
+  async page(which: string, before: string | undefined, limit: number): Promise<Page> {
+    const thread = this.#thread(which)
+    const wanted = Math.min(Math.max(1, limit), PAGE_MAX)
+    const messages = await this.#book.records.messages(thread.id, {
+      reverse: true,
+      limit: wanted + 1,
+      ...(before === undefined ? {} : { before: new Uint8Array(Buffer.from(before, "hex")) }),
+    })
+    const more = messages.length > wanted
+    const shown = messages.slice(0, wanted).reverse()
+    const first = shown[0]
+    return {
+      messages: shown.map((message) => messageView(thread, message)),
+      before: more && first !== undefined ? toHex(positionOf(first)) : null,
+    }
+  }
+
+  async read(which: string, through: string): Promise<void> {
+    const { id } = this.#thread(which)
+    const position = new Uint8Array(Buffer.from(through, "hex"))
+    await this.#book.turns.run(async () => {
+      const thread = this.#book.threads.get(toHex(id))
+      if (thread === undefined) return
+      const behind = await this.#book.records.messages(id, {
+        after: position,
+        limit: UNREAD_COUNT_MAX,
+      })
+      const next = readUpTo(thread, position, behind.filter(({ mine }) => !mine).length)
+      if (next === thread) return
+      const step = new Step()
+      step.threads.set(toHex(id), next)
+      await this.#book.commit(step)
+    })
+  }
+
+  #contact(which: string): ChatContact {
+    const contact = this.#book.contacts.get(this.#peerOf(which))
+    if (contact === undefined)
+      throw new ApiError("UNKNOWN_CONTACT", "nobody of that name or address")
+    return contact
+  }
+
+  #thread(which: string): ChatThread {
+    const known = this.#book.threads.get(which)
+    if (known !== undefined) return known
+    const id = toHex(threadIdOf(this.#parts.me, this.#peerOf(which)))
+    const thread = this.#book.threads.get(id)
+    if (thread === undefined) throw new ApiError("UNKNOWN_THREAD", "there is no such thread")
+    return thread
+  }
+
+  /** A thread id, an address, a petname, or the unique beginning of one of the last two. */
+  #peerOf(which: string): Address {
+    const thread = this.#book.threads.get(which)
+    if (thread !== undefined) return thread.peer
+    const contacts = Array.from(this.#book.contacts.values())
+    const exact = contacts.find(({ address, name }) => address === which || name === which)
+    if (exact !== undefined) return exact.address
+    const folded = which.toLowerCase()
+    const like = contacts.filter(
+      ({ address, name }) =>
+        name.toLowerCase().startsWith(folded) ||
+        (which.length >= ADDRESS_PREFIX_MIN && address.startsWith(which)),
+    )
+    const [only, another] = like
+    if (only === undefined || which === "")
+      throw new ApiError("UNKNOWN_CONTACT", "nobody of that name or address")
+    if (another !== undefined)
+      throw new ApiError("AMBIGUOUS_CONTACT", `${like.length} contacts begin like that`)
+    return only.address
+  }
+}

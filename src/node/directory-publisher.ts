@@ -1,0 +1,183 @@
+/**
+ * Keeps one card findable: puts its record at once, again every hour, and anew each day under the new day's key. With nobody
+ * there it tries again with growing pauses, and soon after the first peer appears. The pauses carry jitter, so that a mesh does
+ * not publish all at midnight, nor two days' records of one person exactly a day apart.
+ *
+ * Holds the Ed25519 root seed while it runs: each day's record is signed by that day's key.
+ */
+import type { KadDHT } from "@libp2p/kad-dht"
+import { primitives } from "#primitives"
+import { type Address, addressBytes } from "../crypto/address.ts"
+import { type Bytes, compare, equal } from "../crypto/bytes.ts"
+import { blindedKey } from "../crypto/blinding.ts"
+import { directoryKey, EPOCH_MS, epochAt, makeRecord } from "../crypto/directory-record.ts"
+import type { Clock } from "./clock.ts"
+import { deadline } from "./deadline.ts"
+import type { Shelf } from "./directory-shelf.ts"
+
+export interface Publication {
+  readonly address: Address
+  /** Ed25519 root seed, 32 bytes. Copied; the copy is wiped when the publication ends. */
+  readonly seed: Bytes
+  /** Encoded card, at most PAYLOAD_MAX_BYTES. */
+  readonly card: Bytes
+  /** The card's own sequence number. */
+  readonly sequence: number
+}
+
+/** How a round of putting ended. */
+export interface Published {
+  readonly sequence: number
+  readonly epoch: number
+  /** Peers that said they keep the record now. 0: nobody was there, or all refused. */
+  readonly acknowledged: number
+}
+
+export interface PublisherParts {
+  readonly dht: KadDHT
+  readonly shelf: Shelf
+  /** Multihash of this peer's id: where Kademlia places it. */
+  readonly self: Bytes
+  readonly clock: Clock
+  /** In [0, 1); only for jitter. */
+  readonly random: () => number
+  readonly onPublished: (published: Published) => void
+}
+
+export const REPUT_MS = 3_600_000
+/** Part of a pause that chance decides. */
+const JITTER = 0.1
+const MIDNIGHT_SPREAD_MS = 1_200_000
+const RETRY_MIN_MS = 1_000
+const RETRY_MAX_MS = 300_000
+const PUT_DEADLINE_MS = 30_000
+/** With fewer keepers than this, a new peer is reason to put again before the hour is over. */
+const KEEPERS_ENOUGH = 8
+const NEW_PEER_PAUSE_MS = 30_000
+
+interface DayRecord {
+  readonly epoch: number
+  readonly key: Bytes
+  readonly bytes: Bytes
+}
+
+export class Publisher {
+  readonly #parts: PublisherParts
+  readonly #publication: Publication
+  readonly #stopping = new AbortController()
+  #record: DayRecord | undefined
+  #round: Promise<Published> | undefined
+  #cancelTimer: () => void = () => undefined
+  #nextAtMs = Infinity
+  #failures = 0
+  #acknowledged = 0
+
+  /** Makes the first record, and so throws CryptoError TOO_LARGE, BAD_LENGTH or BAD_KEY when there can be none. */
+  constructor(parts: PublisherParts, publication: Publication) {
+    this.#parts = parts
+    this.#publication = { ...publication, seed: publication.seed.slice() }
+    this.#current()
+  }
+
+  /** One round now, or the one that is running; the next ones follow by themselves. That nobody is there is no error. */
+  async publish(): Promise<Published> {
+    this.#round ??= this.#put(this.#current())
+    return this.#round
+  }
+
+  /** A peer has come: if few keep our record so far, it need not wait for the hour. */
+  peerCame(): void {
+    if (this.#round !== undefined || this.#acknowledged >= KEEPERS_ENOUGH) return
+    this.#failures = 0
+    const pauseMs = this.#acknowledged === 0 ? RETRY_MIN_MS : NEW_PEER_PAUSE_MS
+    if (this.#parts.clock.nowMs() + pauseMs < this.#nextAtMs) this.#schedule(pauseMs)
+  }
+
+  /** Ends after the running round has ended, at once. Forgets the seed. */
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    this.#cancelTimer()
+    await this.#round?.catch(() => undefined)
+    this.#publication.seed.fill(0)
+  }
+
+  async #put({ epoch, key, bytes }: DayRecord): Promise<Published> {
+    this.#cancelTimer()
+    this.#nextAtMs = Infinity
+    const acknowledged = await this.#acknowledgements(key, bytes)
+    this.#round = undefined
+    this.#acknowledged = acknowledged
+    this.#failures = acknowledged === 0 ? this.#failures + 1 : 0
+    const published = { sequence: this.#publication.sequence, epoch, acknowledged }
+    if (!this.#stopping.signal.aborted) {
+      this.#schedule(this.#pauseMs())
+      this.#parts.onPublished(published)
+    }
+    return published
+  }
+
+  /** Today's record: made once a day, so that putting again changes nothing where it is kept already. */
+  #current(): DayRecord {
+    const epoch = epochAt(this.#parts.clock.nowMs())
+    if (this.#record?.epoch !== epoch) {
+      const { seed, card, sequence } = this.#publication
+      const address = addressBytes(this.#publication.address)
+      const bytes = makeRecord({ address, seed, epoch, sequence, card })
+      this.#record = { epoch, bytes, key: directoryKey(blindedKey(address, epoch)) }
+    }
+    return this.#record
+  }
+
+  /** put() never throws for a peer's sake; what counts is the peers that echo the record. */
+  async #acknowledgements(key: Bytes, record: Bytes): Promise<number> {
+    const { clock, dht, shelf } = this.#parts
+    const { signal, clear } = deadline(clock, PUT_DEADLINE_MS, this.#stopping.signal)
+    const closest: Bytes[] = []
+    let acknowledged = 0
+    try {
+      await shelf.keepOwn(key, record, false)
+      for await (const event of dht.put(key, record, { signal }))
+        if (event.name === "FINAL_PEER") closest.push(event.peer.id.toMultihash().bytes)
+        else if (event.name === "PEER_RESPONSE" && event.messageName === "PUT_VALUE")
+          if (event.record !== undefined && equal(event.record.value, record)) acknowledged++
+      await shelf.keepOwn(key, record, this.#isKeeper(key, closest))
+    } catch {
+      // Out of time, or the network is being stopped: what was acknowledged until then stands.
+    } finally {
+      clear()
+    }
+    return acknowledged
+  }
+
+  /**
+   * Whether anybody else's record under this key would be kept here: then ours is, too. A peer that keeps its own record where it
+   * would keep no other, or lacks it where it would, says whose it is to all who ask.
+   */
+  #isKeeper(key: Bytes, closest: readonly Bytes[]): boolean {
+    if (closest.length < this.#parts.dht.k) return true
+    const target = primitives.sha256(key)
+    const distance = (peer: Bytes) => {
+      const id = primitives.sha256(peer)
+      return target.map((byte, i) => byte ^ (id[i] ?? 0))
+    }
+    const own = distance(this.#parts.self)
+    return closest.some((peer) => compare(own, distance(peer)) < 0)
+  }
+
+  #pauseMs(): number {
+    const { clock, random } = this.#parts
+    if (this.#failures > 0) {
+      const pauseMs = Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** (this.#failures - 1))
+      return pauseMs * (1 + JITTER * random())
+    }
+    const midnightMs = EPOCH_MS - (clock.nowMs() % EPOCH_MS)
+    const hourMs = REPUT_MS * (1 - JITTER * random())
+    return midnightMs < hourMs ? midnightMs + MIDNIGHT_SPREAD_MS * random() : hourMs
+  }
+
+  #schedule(pauseMs: number): void {
+    this.#cancelTimer()
+    this.#nextAtMs = this.#parts.clock.nowMs() + pauseMs
+    this.#cancelTimer = this.#parts.clock.after(pauseMs, () => void this.publish())
+  }
+}

@@ -1,0 +1,212 @@
+/**
+ * The shelf: the directory records that this peer keeps for others, and the only door by which kad-dht reaches the disk.
+ * kad-dht judges a record and then stores it in two steps, and stores provider entries and its own records without asking
+ * anybody; so the shelf judges once more where the bytes are written, and writes nothing else.
+ *
+ * Limits: MARKS_MAX records (then new keys are refused), RECORD_BYTES each, three days, PUT_ALLOWANCE a peer.
+ */
+import { AsyncLocalStorage } from "node:async_hooks"
+import { NotFoundError } from "@libp2p/interface"
+import { Libp2pRecord } from "@libp2p/record"
+import { base32nopad } from "@scure/base"
+import type { Datastore, Key } from "interface-datastore"
+import { type Bytes, toHex } from "../crypto/bytes.ts"
+import {
+  blindedKeyIn,
+  checkRecord,
+  directoryKey,
+  EPOCH_SLACK,
+  epochAt,
+  type RecordAccepted,
+  type RecordCode,
+} from "../crypto/directory-record.ts"
+import { CodedError } from "../crypto/errors.ts"
+import { Allowance } from "./allowance.ts"
+import type { Clock } from "./clock.ts"
+import { type DirectoryStore, Marks } from "./directory-marks.ts"
+
+/** A peer puts its own card once an hour, and corrects others' stale records now and then. */
+export const PUT_ALLOWANCE = { burst: 32, refillMs: 10_000 }
+
+export type ShelfCode =
+  | RecordCode
+  /** Not a key of ours, or not a record at all. */
+  | "RECORD_ROOM"
+  /** An older record than the one that was here. */
+  | "RECORD_STALE"
+  /** No room for another key. */
+  | "SHELF_FULL"
+  /** The peer puts too often. */
+  | "TOO_OFTEN"
+
+/** How kad-dht wants to hear that a record is refused; it answers the peer by resetting the stream. */
+export class ShelfError extends CodedError<ShelfCode> {}
+
+const refuse = (code: ShelfCode): never => {
+  throw new ShelfError(code, `directory record refused: ${code}`)
+}
+
+export interface ShelfParts {
+  /** Where records and marks lie. */
+  readonly store: DirectoryStore
+  readonly clock: Clock
+}
+
+type Judged = RecordAccepted & { readonly blinded: Bytes }
+
+/** Where kad-dht keeps records in its datastore. */
+const RECORD_PREFIX = "/dht/record/"
+
+export class Shelf {
+  readonly #store: DirectoryStore
+  readonly #marks: Marks
+  readonly #clock: Clock
+  readonly #allowance: Allowance
+  readonly #visitors = new AsyncLocalStorage<string>()
+  #prunedEpoch: number | undefined
+  #pruning: Promise<void> | undefined
+  #writing: Promise<unknown> = Promise.resolve()
+
+  /** What kad-dht gets instead of libp2p's datastore: reads of records, judged writes of records, and nothing else. */
+  readonly guarded: Datastore
+
+  constructor({ store, clock }: ShelfParts) {
+    this.#store = store
+    this.#marks = new Marks(store)
+    this.#clock = clock
+    this.#allowance = new Allowance(PUT_ALLOWANCE, clock)
+    this.guarded = this.#guard()
+  }
+
+  /** Runs what a peer's stream sets off, so that judging and storing know that it was a peer, and which. */
+  serve<T>(peer: string, run: () => T): T {
+    return this.#visitors.run(peer, run)
+  }
+
+  /** kad-dht's validator, for records that are put here and for answers to our own questions. Throws ShelfError. */
+  async validate(key: Bytes, record: Bytes): Promise<void> {
+    const peer = this.#visitors.getStore()
+    if (peer !== undefined && !this.#allowance.take(peer)) refuse("TOO_OFTEN")
+    const { blinded, order } = this.#judge(key, record)
+    const mark = await this.#marks.find(blinded)
+    if (mark !== undefined && mark.order > order) refuse("RECORD_STALE")
+  }
+
+  /** The record kept under a key, if any: this peer's own questions begin at its own shelf. */
+  find(blinded: Bytes): Promise<Bytes | undefined> {
+    return this.#store.get(recordKey(blinded))
+  }
+
+  /**
+   * What this peer publishes itself: the mark is set in any case, so that nobody rolls it back here; the record is kept only
+   * when `asKeeper`. A record that is refused (a newer one is here, or no room) is refused silently: others may take it.
+   */
+  async keepOwn(key: Bytes, record: Bytes, asKeeper: boolean): Promise<void> {
+    try {
+      await this.#keep(this.#judge(key, record), asKeeper ? record : undefined)
+    } catch (error) {
+      if (!(error instanceof ShelfError)) throw error
+    }
+  }
+
+  /** Drops what has had its days. Called once a day and before the first record is taken. */
+  async prune(): Promise<void> {
+    const epoch = epochAt(this.#clock.nowMs())
+    if (this.#prunedEpoch === epoch) return
+    this.#pruning ??= this.#prune(epoch).finally(() => (this.#pruning = undefined))
+    await this.#pruning
+  }
+
+  async #prune(epoch: number): Promise<void> {
+    await this.#marks.prune(epoch - EPOCH_SLACK, (blinded) =>
+      this.#store.put(recordKey(blinded), undefined),
+    )
+    this.#prunedEpoch = epoch
+  }
+
+  #judge(key: Bytes, record: Bytes): Judged {
+    const blinded = blindedKeyIn(key) ?? refuse("RECORD_ROOM")
+    const judged = checkRecord(blinded, record, epochAt(this.#clock.nowMs()))
+    return judged.verdict === "accept" ? { ...judged, blinded } : refuse(judged.code)
+  }
+
+  async #put(at: Key, entry: Bytes): Promise<Key> {
+    // kad-dht would keep whatever this peer puts, and where: `keepOwn` is asked instead.
+    if (this.#visitors.getStore() === undefined) return at
+    const { key, value } = decodeEntry(entry)
+    if (at.toString() !== recordPath(key)) refuse("RECORD_ROOM")
+    await this.#keep(this.#judge(key, value), value)
+    return at
+  }
+
+  /** Raises the mark, and then keeps the record if there is one to keep. */
+  #keep({ blinded, epoch, order }: Judged, record: Bytes | undefined): Promise<void> {
+    return this.#inTurn(async () => {
+      await this.prune()
+      const raised = await this.#marks.raise(blinded, { epoch, order })
+      if (raised === "STALE") refuse("RECORD_STALE")
+      if (raised === "FULL") refuse("SHELF_FULL")
+      if (record !== undefined) await this.#store.put(recordKey(blinded), record)
+    })
+  }
+
+  /** One write after the other: a slow write of an old record must not end after a quick one of a new record. */
+  #inTurn<T>(write: () => Promise<T>): Promise<T> {
+    const written = this.#writing.then(write)
+    this.#writing = written.catch(() => undefined)
+    return written
+  }
+
+  #guard(): Datastore {
+    const never = (): never => refuse("RECORD_ROOM")
+    return {
+      has: async (at) => (await this.#at(at)) !== undefined,
+      get: async (at) => (await this.#at(at)) ?? notFound(at),
+      put: (at, entry) => this.#put(at, entry),
+      // Days end by `prune`, never by kad-dht's own idea of age.
+      delete: () => undefined,
+      query: async function* () {},
+      queryKeys: async function* () {},
+      getMany: never,
+      putMany: never,
+      deleteMany: never,
+      batch: never,
+    }
+  }
+
+  /** kad-dht's entry for a path: the moment of arrival, which it wants to see, is not kept but made up. */
+  async #at(at: Key): Promise<Bytes | undefined> {
+    const blinded = blindedKeyAt(at)
+    const record = blinded === undefined ? undefined : await this.find(blinded)
+    if (blinded === undefined || record === undefined) return undefined
+    return new Libp2pRecord(directoryKey(blinded), record, new Date()).serialize()
+  }
+}
+
+const notFound = (at: Key): never => {
+  throw new NotFoundError(`nothing at ${at.toString()}`)
+}
+
+const recordKey = (blinded: Bytes): string => `record/${toHex(blinded)}`
+
+const recordPath = (key: Bytes): string => RECORD_PREFIX + base32nopad.encode(key).toLowerCase()
+
+/** The blinded key whose record lies at a datastore path; `undefined` for anything that is not such a path. */
+function blindedKeyAt(at: Key): Bytes | undefined {
+  const path = at.toString()
+  if (!path.startsWith(RECORD_PREFIX)) return undefined
+  try {
+    return blindedKeyIn(base32nopad.decode(path.slice(RECORD_PREFIX.length).toUpperCase()))
+  } catch {
+    return undefined
+  }
+}
+
+/** kad-dht's own entry around a record: key, value and when it came. */
+function decodeEntry(entry: Bytes): Libp2pRecord {
+  try {
+    return Libp2pRecord.deserialize(entry)
+  } catch {
+    return refuse("RECORD_ROOM")
+  }
+}

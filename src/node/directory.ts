@@ -1,0 +1,201 @@
+/**
+ * The directory (DESIGN §8): how a person's card is found from their address, with no server that could list, read or link
+ * anybody. This is the door; behind it `directory-publisher` keeps our own card findable, `directory-lookup` asks for others',
+ * `directory-shelf` keeps what the mesh gives us to keep. `directoryServices` must be among the services of the same libp2p.
+ *
+ * What it does not hide: the peer that puts a record is seen by those that keep it, and the peer that asks by those it asks.
+ * Whoever knows the address can be one of them, and so learn which peer publishes it. Records show nothing; connections do.
+ */
+import type { KadDHT } from "@libp2p/kad-dht"
+import type { Libp2p } from "@libp2p/interface"
+import type { Address } from "../crypto/address.ts"
+import { equal } from "../crypto/bytes.ts"
+import { CodedError } from "../crypto/errors.ts"
+import { type Clock, systemClock } from "./clock.ts"
+import { type FoundCard, lookUp, type VerifyCard } from "./directory-lookup.ts"
+import { type Publication, type Published, Publisher } from "./directory-publisher.ts"
+import type { Shelf } from "./directory-shelf.ts"
+
+export { directoryProtocol, directoryServices } from "./directory-service.ts"
+export type { DirectoryServiceOptions, DirectoryServices } from "./directory-service.ts"
+export type { DirectoryStore } from "./directory-marks.ts"
+export type { FoundCard, Publication, Published, VerifyCard }
+
+export type DirectoryErrorCode =
+  /** The card to publish is older than the one that is being published. */
+  | "OLDER_CARD"
+  /** LOOKUPS_MAX lookups are running. */
+  | "BUSY"
+  | "STOPPED"
+
+export class DirectoryError extends CodedError<DirectoryErrorCode> {}
+
+/** The libp2p node with the two services of `directoryServices`. */
+export type DirectoryLibp2p = Pick<
+  Libp2p<{ dht: KadDHT; directoryShelf: Shelf }>,
+  "peerId" | "services" | "addEventListener" | "removeEventListener"
+>
+
+export interface DirectoryParts {
+  readonly libp2p: DirectoryLibp2p
+  readonly verifyCard: VerifyCard
+  readonly clock?: Clock
+  /** In [0, 1); only for jitter. */
+  readonly random?: () => number
+  /** Told after every round of putting, with the number of peers that keep the record now. */
+  readonly onPublished?: (published: Published) => void
+}
+
+export interface FindOptions {
+  readonly signal?: AbortSignal
+  /** The sequence number of the card one has: an older one is not found. */
+  readonly atLeast?: number
+  /** Ask the mesh even if a card was found a moment ago. */
+  readonly fresh?: boolean
+}
+
+export interface Directory {
+  /**
+   * Publishes a card and keeps it published until the next call or `stop`. Resolves after the first round with what it
+   * achieved; with nobody there that is 0 acknowledgements, and it goes on trying. Throws DirectoryError OLDER_CARD, STOPPED;
+   * CryptoError TOO_LARGE, BAD_KEY.
+   */
+  publish(publication: Publication): Promise<Published>
+  /**
+   * The card of an address, or NOT_FOUND. Never one older than was seen before. Rejects with the signal's reason, with
+   * DirectoryError STOPPED or BUSY, with CryptoError BAD_KEY for an address that can belong to nobody.
+   */
+  lookup(address: Address, options?: FindOptions): Promise<FoundCard | "NOT_FOUND">
+  /** Ends publishing, waiting lookups and all timers. */
+  stop(): Promise<void>
+}
+
+/** Cards remembered, and for how long one is given out without asking. */
+const CACHE_MAX = 64
+const CACHE_MS = 300_000
+/** Addresses whose highest seen sequence number is remembered. */
+const SEEN_MAX = 4096
+const LOOKUPS_MAX = 32
+const PRUNE_MS = 3_600_000
+
+/** What is being published, without the seed. */
+type PublishedCard = Pick<Publication, "address" | "card" | "sequence">
+
+interface Cached extends FoundCard {
+  readonly atMs: number
+}
+
+export function createDirectory(parts: DirectoryParts): Directory {
+  return new MeshDirectory(parts)
+}
+
+class MeshDirectory implements Directory {
+  readonly #parts: DirectoryParts
+  readonly #clock: Clock
+  readonly #cache = new Map<Address, Cached>()
+  readonly #seen = new Map<Address, number>()
+  readonly #stopping = new AbortController()
+  #publisher: { readonly of: PublishedCard; readonly running: Publisher } | undefined
+  #lookups = 0
+  #cancelPrune: () => void = () => undefined
+  readonly #onPeer = () => this.#publisher?.running.peerCame()
+
+  constructor(parts: DirectoryParts) {
+    this.#parts = parts
+    this.#clock = parts.clock ?? systemClock
+    parts.libp2p.addEventListener("peer:identify", this.#onPeer)
+    this.#prune()
+  }
+
+  async publish(publication: Publication): Promise<Published> {
+    this.#mustRun()
+    const before = this.#publisher
+    if (before?.of.address === publication.address) {
+      const { sequence, card } = before.of
+      const changed = publication.sequence === sequence && !equal(publication.card, card)
+      if (publication.sequence < sequence || changed)
+        throw new DirectoryError("OLDER_CARD", "a newer card is being published already")
+    }
+    const { libp2p } = this.#parts
+    const running = new Publisher(
+      {
+        dht: libp2p.services.dht,
+        shelf: libp2p.services.directoryShelf,
+        self: libp2p.peerId.toMultihash().bytes,
+        clock: this.#clock,
+        random: this.#parts.random ?? Math.random,
+        onPublished: this.#parts.onPublished ?? (() => undefined),
+      },
+      publication,
+    )
+    const { address, card, sequence } = publication
+    this.#publisher = { of: { address, card, sequence }, running }
+    await before?.running.stop()
+    this.#mustRun()
+    return running.publish()
+  }
+
+  async lookup(address: Address, options: FindOptions = {}): Promise<FoundCard | "NOT_FOUND"> {
+    this.#mustRun()
+    const atLeast = Math.max(options.atLeast ?? 0, this.#seen.get(address) ?? 0)
+    const cached = this.#cache.get(address)
+    const usable = cached !== undefined && cached.sequence >= atLeast
+    const young = usable && this.#clock.nowMs() - cached.atMs < CACHE_MS
+    if (young && options.fresh !== true) return { card: cached.card, sequence: cached.sequence }
+    const found = await this.#ask(address, atLeast, options.signal)
+    if (found !== undefined) return this.#remember(address, found)
+    return usable ? { card: cached.card, sequence: cached.sequence } : "NOT_FOUND"
+  }
+
+  async #ask(address: Address, atLeast: number, caller: AbortSignal | undefined) {
+    if (this.#lookups >= LOOKUPS_MAX) throw new DirectoryError("BUSY", "too many lookups at once")
+    const { dht, directoryShelf: shelf } = this.#parts.libp2p.services
+    const { verifyCard } = this.#parts
+    const signal = AbortSignal.any([this.#stopping.signal, ...(caller ? [caller] : [])])
+    this.#lookups++
+    try {
+      const parts = { dht, shelf, verifyCard, clock: this.#clock }
+      return await lookUp(parts, address, { signal, atLeast })
+    } finally {
+      this.#lookups--
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#parts.libp2p.removeEventListener("peer:identify", this.#onPeer)
+    this.#cancelPrune()
+    this.#stopping.abort(new DirectoryError("STOPPED", "the directory is stopped"))
+    await this.#publisher?.running.stop()
+    this.#publisher = undefined
+  }
+
+  /** What another lookup of the same address has seen meanwhile may be newer: the newest of both is what counts. */
+  #remember(address: Address, found: FoundCard): FoundCard {
+    const before = this.#cache.get(address)
+    const newest = before !== undefined && before.sequence > found.sequence ? before : found
+    keep(this.#cache, address, { ...newest, atMs: this.#clock.nowMs() }, CACHE_MAX)
+    const sequence = Math.max(newest.sequence, this.#seen.get(address) ?? 0)
+    keep(this.#seen, address, sequence, SEEN_MAX)
+    return { card: newest.card, sequence: newest.sequence }
+  }
+
+  #prune(): void {
+    // A disk that fails here fails again, and audibly, when the next record is to be written.
+    this.#parts.libp2p.services.directoryShelf.prune().catch(() => undefined)
+    this.#cancelPrune = this.#clock.after(PRUNE_MS, () => this.#prune())
+  }
+
+  #mustRun(): void {
+    if (this.#stopping.signal.aborted)
+      throw new DirectoryError("STOPPED", "the directory is stopped")
+  }
+}
+
+/** Puts an entry at the young end of a map and drops the oldest beyond `max`. */
+function keep<K, V>(map: Map<K, V>, key: K, value: V, max: number): void {
+  map.delete(key)
+  map.set(key, value)
+  if (map.size <= max) return
+  const oldest = map.keys().next()
+  if (!oldest.done) map.delete(oldest.value)
+}

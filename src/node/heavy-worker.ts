@@ -1,0 +1,25 @@
+/** The thread behind heavy.ts: does one job, posts its result, ends. Nothing else of the node runs here. */
+import { parentPort, workerData } from "node:worker_threads"
+import { primitives } from "#primitives"
+import { cardSigningBytes } from "../crypto/card.ts"
+import { generateRoots } from "../crypto/identity.ts"
+import type { HeavyJob, HeavyResult } from "./heavy.ts"
+
+function run(job: HeavyJob): HeavyResult[HeavyJob["job"]] {
+  switch (job.job) {
+    case "stretch":
+      return primitives.argon2id(job.passphrase, job.salt, job.cost, 32)
+    case "roots":
+      return generateRoots()
+    case "sign-card": {
+      const { ed25519, slhDsaShake256s } = primitives
+      const message = cardSigningBytes(job.body)
+      return {
+        ed25519: ed25519.sign(ed25519.importPrivate(job.roots.ed25519), message),
+        slhDsa: slhDsaShake256s.sign(slhDsaShake256s.importPrivate(job.roots.slhDsa), message),
+      }
+    }
+  }
+}
+
+parentPort?.postMessage(run(workerData as HeavyJob))

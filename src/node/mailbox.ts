@@ -1,0 +1,330 @@
+/**
+ * The mailbox: the topic `/sotto/<meshId>/mailbox/1` and the envelopes this peer keeps from it (DESIGN §1, §6). Whatever way an envelope
+ * comes, by gossip, by sync or from here, the same judge looks at it, cheap checks first, and what it accepts is stored. Posting
+ * stores first and then publishes at a pace that no peer's buffer overflows; if nobody is there, or a publication gets lost, sync
+ * brings the envelope on. Who wrote an envelope is neither known nor noted.
+ */
+import { setTimeout as after } from "node:timers/promises"
+import { type Bytes, equal, toHex } from "../crypto/bytes.ts"
+import { ENVELOPE_BYTES, envelopeId } from "../crypto/envelope.ts"
+import { CodedError } from "../crypto/errors.ts"
+import { ACCEPT, ignore, reject, type Verdict } from "../crypto/verdict.ts"
+import { BACKLOG_BYTES_MAX, type Gossip, type TopicRule } from "./gossip.ts"
+import { type Kept, Shelf, type ShelfOptions } from "./shelf.ts"
+import type { Store } from "./store.ts"
+
+export const mailboxTopic = (meshId: Bytes) => `/sotto/${toHex(meshId)}/mailbox/1`
+
+/** Envelopes being judged and stored at a time, from everybody: 16 MiB. Beyond it they are ignored, and sync asks for them later. */
+export const JUDGING_MAX = 4096
+/** The same for one peer, so that one flood does not shut out the others. */
+export const JUDGING_PER_PEER_MAX = 1024
+/** Envelopes waiting to be published; beyond it they are stored only, and sync brings them on. */
+export const PUBLISHING_MAX = 4096
+/** Ids that came by sync and may still be passed on when gossip brings them. */
+const SYNCED_FIRST_MAX = 4096
+/** Published without a pause; then everything else gets its turn. */
+const PUBLISH_RUN = 16
+const BACKLOG_POLL_MS = 5
+/** A peer that takes nothing for so long does not hold up the others any longer. */
+const BACKLOG_WAIT_MS = 2_000
+
+export type AdmitCode =
+  /** [REJECT] not 4096 bytes. */
+  | "BAD_LENGTH"
+  /** [REJECT] no kind of admission that this mesh knows. */
+  | "UNKNOWN_ADMISSION"
+  /** [IGNORE] kept already, or kept before and dropped. */
+  | "DUPLICATE"
+  /** [IGNORE] too many at once, from this peer or from all. */
+  | "OVERLOADED"
+
+/** Judges the admission part of an envelope of 4096 bytes. */
+export type Admission = (envelope: Bytes) => Verdict | Promise<Verdict>
+
+export interface MailboxParts extends ShelfOptions {
+  readonly store: Store
+  /** 32 bytes. */
+  readonly meshId: Bytes
+  /** By the first byte of the envelope. */
+  readonly admissions: ReadonlyMap<number, Admission>
+  /** Something went wrong that no caller is waiting for: a store that fails, a listener that throws. */
+  readonly onFault: (error: unknown) => void
+}
+
+export type MailboxErrorCode =
+  /** Own envelope that others would not take either; the cause is the verdict's code. */
+  "NOT_ADMITTED"
+
+export class MailboxError extends CodedError<MailboxErrorCode> {}
+
+export interface Posted {
+  readonly id: Bytes
+  /** Peers that it was handed to by gossip; 0 when it waits for one to come and sync. */
+  readonly peers: number
+}
+
+/** Where an envelope came from: a peer, or this node itself. */
+export type Origin =
+  { readonly from: "gossip" | "sync"; readonly peer: string } | { readonly from: "local" }
+
+export type StoredListener = (kept: Kept) => void
+
+const LOCAL: Origin = { from: "local" }
+/** No peer has this id. */
+const OURSELVES = ""
+
+interface Taken {
+  readonly verdict: Verdict
+  readonly id?: Bytes
+  /** Once it is stored; only with `accept`. */
+  readonly kept?: Promise<Kept>
+}
+
+export class Mailbox {
+  readonly topic: string
+  readonly #parts: MailboxParts
+  readonly #shelf: Shelf
+  readonly #stored: Set<StoredListener>
+  readonly #shed = new Set<(peer: string) => void>()
+  readonly #judging = new Map<string, number>()
+  #judgingAll = 0
+  readonly #syncedFirst = new Set<string>()
+  readonly #publishing: { bytes: Bytes; done: (peers: number) => void }[] = []
+  #publisher: Promise<void> | undefined
+  #gossip: Gossip | undefined
+  readonly #stop = new AbortController()
+
+  private constructor(parts: MailboxParts, shelf: Shelf, stored: Set<StoredListener>) {
+    this.#parts = parts
+    this.#shelf = shelf
+    this.#stored = stored
+    this.topic = mailboxTopic(parts.meshId)
+  }
+
+  static async open(parts: MailboxParts): Promise<Mailbox> {
+    const stored = new Set<StoredListener>()
+    const shelf = await Shelf.open(parts.store, parts, (kept) => tell(kept, stored, parts.onFault))
+    return new Mailbox(parts, shelf, stored)
+  }
+
+  /** For the transport: how this topic's messages are judged. */
+  rule(): TopicRule {
+    return {
+      topic: this.topic,
+      messageBytesMax: ENVELOPE_BYTES,
+      // a copy: the frame it came in may hold many more
+      judge: (data, peer) => this.#judgeGossip(data.slice(), peer),
+    }
+  }
+
+  /** From now on posts are published. */
+  publishThrough(gossip: Gossip): void {
+    this.#gossip = gossip
+  }
+
+  get count(): number {
+    return this.#shelf.count
+  }
+
+  /** Sequence number of the newest envelope; 0 when there is none. */
+  get lastSeq(): number {
+    return this.#shelf.lastSeq
+  }
+
+  get firstSeq(): number {
+    return this.#shelf.firstSeq
+  }
+
+  /** Most envelopes that are kept. */
+  get envelopesMax(): number {
+    return this.#shelf.envelopesMax
+  }
+
+  /** Whether this id is kept, or was and is remembered. */
+  knows(id: Bytes): boolean {
+    return this.#shelf.knows(id)
+  }
+
+  /** Called for each stored envelope, in order of arrival, right after it was stored. Returns how to end it. */
+  onStored(listener: StoredListener): () => void {
+    this.#stored.add(listener)
+    return () => void this.#stored.delete(listener)
+  }
+
+  /** Called when an envelope from this peer was ignored because there were too many at once. */
+  onShed(listener: (peer: string) => void): () => void {
+    this.#shed.add(listener)
+    return () => void this.#shed.delete(listener)
+  }
+
+  entriesAfter(seq: number, limit: number): Promise<readonly Kept[]> {
+    return this.#shelf.entriesAfter(seq, limit)
+  }
+
+  idsAfter(seq: number, limit: number): Promise<readonly { seq: number; id: Bytes }[]> {
+    return this.#shelf.idsAfter(seq, limit)
+  }
+
+  /** In the order of `ids`; `undefined` for what is not here. */
+  getMany(ids: readonly Bytes[]): Promise<readonly (Bytes | undefined)[]> {
+    return this.#shelf.getMany(ids)
+  }
+
+  /** Envelopes under this tag, 16 bytes. */
+  byTag(tag: Bytes): Promise<readonly Kept[]> {
+    return this.#shelf.byTag(tag)
+  }
+
+  /** Judges, and stores what is accepted before it resolves. Throws StoreError. */
+  async admit(envelope: Bytes, origin: Origin): Promise<Verdict> {
+    const { verdict, id, kept } = await this.#take(envelope, origin)
+    await kept
+    if (kept !== undefined && id !== undefined && origin.from === "sync") this.#rememberSynced(id)
+    return verdict
+  }
+
+  /**
+   * Stores an own envelope, then publishes it. Harmless when repeated: what is stored already is only published. Whoever posts has
+   * it on the disk and posts it again until a peer has it, so it is not written through here a second time. Throws MailboxError
+   * NOT_ADMITTED, StoreError.
+   */
+  async post(envelope: Bytes): Promise<Posted> {
+    const verdict = await this.admit(envelope, LOCAL)
+    if (verdict.verdict !== "accept" && verdict.code !== "DUPLICATE")
+      throw new MailboxError("NOT_ADMITTED", `own envelope refused: ${verdict.code}`)
+    const id = envelopeId(envelope)
+    if (this.#publishing.length >= PUBLISHING_MAX) return { id, peers: 0 }
+    const { promise, resolve } = Promise.withResolvers<number>()
+    this.#publishing.push({ bytes: envelope, done: resolve })
+    this.#publisher ??= this.#publish()
+    return { id, peers: await promise }
+  }
+
+  /** Lets what is being stored settle; what waits for publication is left to sync. */
+  async stop(): Promise<void> {
+    this.#stop.abort()
+    await this.#publisher
+    await this.#shelf.settled()
+  }
+
+  /** Gossip passes an envelope on as soon as it is accepted; storing goes on beside. */
+  async #judgeGossip(envelope: Bytes, peer: string): Promise<Verdict> {
+    const { verdict, id, kept } = await this.#take(envelope, { from: "gossip", peer })
+    kept?.catch(this.#parts.onFault)
+    const known = verdict.verdict === "ignore" && id !== undefined
+    return known && this.#cameBySync(id, envelope) ? ACCEPT : verdict
+  }
+
+  /** Judges and, if it is accepted, begins to store: in one turn, so that of two copies at once one is kept. */
+  async #take(envelope: Bytes, origin: Origin): Promise<Taken> {
+    // [REJECT] an envelope has 4096 bytes
+    if (envelope.length !== ENVELOPE_BYTES) return { verdict: reject("BAD_LENGTH") }
+    const admission = this.#parts.admissions.get(envelope[0] ?? 0)
+    // [REJECT] its admission is of a kind that this mesh knows
+    if (admission === undefined) return { verdict: reject("UNKNOWN_ADMISSION") }
+    const id = envelopeId(envelope)
+    // [IGNORE] it is new
+    if (this.knows(id)) return { verdict: ignore("DUPLICATE"), id }
+    const peer = origin.from === "local" ? OURSELVES : origin.peer
+    // [IGNORE] there is room to judge it
+    if (!this.#enter(peer)) {
+      for (const listener of this.#shed) listener(peer)
+      return { verdict: ignore("OVERLOADED"), id }
+    }
+    try {
+      // [REJECT or IGNORE] it was paid for
+      const verdict = await admission(envelope)
+      if (verdict.verdict !== "accept") return { verdict, id }
+      // another copy may have come in meanwhile
+      if (this.knows(id)) return { verdict: ignore("DUPLICATE"), id }
+      const kept = this.#shelf.keep(id, envelope)
+      // whoever called looks at it in a moment; until then a failure is not unhandled
+      kept.catch(() => undefined)
+      return { verdict, id, kept }
+    } finally {
+      this.#leave(peer)
+    }
+  }
+
+  #enter(peer: string): boolean {
+    const own = this.#judging.get(peer) ?? 0
+    const all = this.#judgingAll + this.#shelf.arriving
+    // own envelopes are few and always get in
+    if (peer !== OURSELVES && (all >= JUDGING_MAX || own >= JUDGING_PER_PEER_MAX)) return false
+    this.#judging.set(peer, own + 1)
+    this.#judgingAll += 1
+    return true
+  }
+
+  #leave(peer: string): void {
+    const own = this.#judging.get(peer) ?? 1
+    if (own === 1) this.#judging.delete(peer)
+    else this.#judging.set(peer, own - 1)
+    this.#judgingAll -= 1
+  }
+
+  /**
+   * Sync sometimes overtakes gossip. Such an envelope is a duplicate here but perhaps not behind us, so it is passed on, once,
+   * provided it is byte for byte the one that was judged.
+   */
+  #cameBySync(id: Bytes, envelope: Bytes): boolean {
+    const kept = this.#parts.store.peek("envelopes", id)
+    return kept !== undefined && equal(kept, envelope) && this.#syncedFirst.delete(toHex(id))
+  }
+
+  #rememberSynced(id: Bytes): void {
+    this.#syncedFirst.add(toHex(id))
+    if (this.#syncedFirst.size <= SYNCED_FIRST_MAX) return
+    for (const oldest of this.#syncedFirst) {
+      this.#syncedFirst.delete(oldest)
+      return
+    }
+  }
+
+  async #publish(): Promise<void> {
+    for (let run = 1; ; run++) {
+      const next = this.#publishing.shift()
+      if (next === undefined) break
+      next.done(await this.#publishOne(next.bytes))
+      if (run % PUBLISH_RUN === 0) await after(0)
+    }
+    this.#publisher = undefined
+  }
+
+  async #publishOne(bytes: Bytes): Promise<number> {
+    const gossip = this.#gossip
+    if (gossip === undefined || this.#stopping()) return 0
+    // nobody there: were it published now, gossipsub would refuse to publish it again
+    if (gossip.subscribers(this.topic).length === 0) return 0
+    for (let waited = 0; gossip.backlogBytes > BACKLOG_BYTES_MAX; waited += BACKLOG_POLL_MS) {
+      if (waited >= BACKLOG_WAIT_MS || this.#stopping()) break
+      await after(BACKLOG_POLL_MS)
+    }
+    try {
+      return await gossip.publish(this.topic, bytes)
+    } catch (error) {
+      this.#parts.onFault(error)
+      return 0
+    }
+  }
+
+  #stopping(): boolean {
+    return this.#stop.signal.aborted
+  }
+}
+
+function tell(
+  kept: readonly Kept[],
+  listeners: ReadonlySet<StoredListener>,
+  onFault: (error: unknown) => void,
+): void {
+  for (const entry of kept)
+    for (const listener of listeners) {
+      try {
+        listener(entry)
+      } catch (error) {
+        onFault(error)
+      }
+    }
+}

@@ -1,0 +1,70 @@
+/**
+ * Which mesh a profile belongs to: founding one, reading tickets and making them. A profile belongs to one mesh
+ * for good; another mesh is another profile.
+ */
+import { primitives } from "#primitives"
+import { type Bytes, equal } from "../crypto/bytes.ts"
+import { CryptoError } from "../crypto/errors.ts"
+import { decodeGenesis, encodeGenesis, type Genesis, meshIdOf } from "../crypto/genesis.ts"
+import { decodeTicket, encodeTicket, type Ticket } from "../crypto/ticket.ts"
+import { ApiError } from "./api/errors.ts"
+
+/** Work for one envelope while no ledger sets the price: some 15 ms of one core. */
+export const POW_BITS = 16
+
+export interface Mesh {
+  readonly genesis: Genesis
+  readonly bytes: Bytes
+  /** 32 bytes. */
+  readonly meshId: Bytes
+}
+
+export function meshFrom(bytes: Bytes): Mesh {
+  return { genesis: decodeGenesis(bytes), bytes, meshId: meshIdOf(bytes) }
+}
+
+/** A new mesh. It has no validators yet: its envelopes are not ordered by a ledger. */
+export function foundMesh(name: string, powBits = POW_BITS): Mesh {
+  try {
+    const salt = primitives.randomBytes(32)
+    return meshFrom(encodeGenesis({ name, salt, powBits, validators: [] }))
+  } catch (cause) {
+    if (cause instanceof CryptoError)
+      throw new ApiError("BAD_PARAMS", "a mesh's name has 1 to 64 bytes", { cause })
+    throw cause
+  }
+}
+
+/** Throws ApiError BAD_TICKET. */
+export function readTicket(text: string): Ticket {
+  try {
+    return decodeTicket(text.trim())
+  } catch (cause) {
+    if (cause instanceof CryptoError)
+      throw new ApiError("BAD_TICKET", "that is not a whole invite ticket", { cause })
+    throw cause
+  }
+}
+
+/** Throws ApiError OTHER_MESH. */
+export function mustBeOf(mesh: Mesh, ticket: Ticket): void {
+  if (!equal(mesh.meshId, ticket.meshId))
+    throw new ApiError("OTHER_MESH", "the ticket is for another mesh than this profile's")
+}
+
+/** A peer on this machine is no use to others, so it is named only when there is nothing else to name. */
+export function ticketFor(
+  mesh: Mesh,
+  addresses: readonly string[],
+  inviter: NonNullable<Ticket["inviter"]> | null,
+): string {
+  const reachable = addresses.filter((address) => !isLoopback(address))
+  const peers = reachable.length > 0 ? reachable : addresses
+  const about = inviter === null ? {} : { inviter }
+  return encodeTicket({ meshId: mesh.meshId, peers: shortestFirst(peers), ...about })
+}
+
+const isLoopback = (address: string) => /^\/ip4\/127\.|^\/ip6\/::1\//.test(address)
+/** TCP before WebSockets over TCP, so that the ones that are left out are those that matter least. */
+const shortestFirst = (addresses: readonly string[]) =>
+  [...addresses].sort((a, b) => a.length - b.length)

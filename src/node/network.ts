@@ -1,0 +1,323 @@
+/**
+ * The network room, composed: transport, mailbox, sync, dialer, watchdog and miner of one peer in one mesh, started together and stopped
+ * together. Above this line nobody knows libp2p; below it nobody knows people, threads or keys. The store is passed in open and stays
+ * open: who opened it closes it.
+ */
+import type { Libp2pEvents, PrivateKey } from "@libp2p/interface"
+import type { Bytes } from "../crypto/bytes.ts"
+import { decodeGenesis, type Genesis, meshIdOf } from "../crypto/genesis.ts"
+import { POW_KIND, verifyProofOfWork } from "../crypto/pow.ts"
+import { AddressBook } from "./address-book.ts"
+import type { PeerInfo, SyncProgress } from "./api/types.ts"
+import { type Alone, Dialer, WANTED_PEERS } from "./dialer.ts"
+import type { TopicRule } from "./gossip.ts"
+import { type Admission, Mailbox, type Posted } from "./mailbox.ts"
+import { keepGenesis } from "./mesh-genesis.ts"
+import { type MineOptions, Miner } from "./mine.ts"
+import type { Store } from "./store.ts"
+import { StreamError, Streams } from "./streams.ts"
+import { type Refused, Sync } from "./sync.ts"
+import { ADDRESSES_PER_PEER_MAX, PEERS_MAX } from "./sync-messages.ts"
+import { SyncError } from "./sync-round.ts"
+import { startTransport, type Transport, type TransportOptions } from "./transport.ts"
+import { startWatchdog } from "./watchdog.ts"
+
+export interface NetworkParts extends Pick<
+  TransportOptions,
+  "listen" | "announce" | "postQuantum" | "mdns" | "services" | "ipColocationWeight"
+> {
+  readonly store: Store
+  /** This installation's peer key. */
+  readonly key: PrivateKey
+  /** Encoded; becomes the store's if it has none. */
+  readonly genesis: Bytes
+  /** Multiaddrs of peers to call: from the ticket, from the configuration. */
+  readonly bootstrap: readonly string[]
+  /** How envelopes may be admitted; by default by proof of work as the genesis asks. */
+  readonly admissions?: ReadonlyMap<number, Admission>
+  /** Further gossip topics. */
+  readonly topics?: readonly TopicRule[]
+  /** Most envelopes kept; default SHELF_ENVELOPES_MAX. */
+  readonly envelopesMax?: number
+  /** Peers, their links, or the reason for being alone have changed. */
+  readonly onPeers?: () => void
+  readonly onProgress?: (progress: SyncProgress) => void
+  /** A peer fetched these envelopes: it has them now, gossiped or not. */
+  readonly onServed?: (ids: readonly Bytes[], peer: string) => void
+  /** Something failed that no caller waits for, and that no peer is to blame for. */
+  readonly onFault: (error: unknown) => void
+}
+
+export interface Network {
+  /** 32 bytes. */
+  readonly meshId: Bytes
+  readonly genesis: Genesis
+  readonly mailbox: Mailbox
+  readonly transport: Transport
+  /** For further protocols. */
+  readonly streams: Streams
+  peers(): readonly PeerInfo[]
+  /** Why there are no peers; null while there are some. */
+  alone(): Alone | null
+  sync(): SyncProgress
+  /** Multiaddrs for a ticket. */
+  addresses(): readonly string[]
+  /** A copy of the envelope, paid for by proof of work. Throws MineError, or the signal's reason. */
+  pay(envelope: Bytes, options?: MineOptions): Promise<Bytes>
+  /** Stores, then publishes. Throws MailboxError NOT_ADMITTED, StoreError. */
+  post(envelope: Bytes): Promise<Posted>
+  /** Reads every connected peer's store now. */
+  catchUp(): void
+  /** Further peers to connect to: from another ticket. */
+  reach(addresses: readonly string[]): void
+  /** Ends everything that was started. Harmless when repeated. */
+  stop(): Promise<void>
+}
+
+/** Throws CryptoError for a genesis that is none, MeshError OTHER_MESH, StoreError, TransportError. */
+export async function startNetwork(parts: NetworkParts): Promise<Network> {
+  const genesis = decodeGenesis(parts.genesis)
+  await keepGenesis(parts.store, parts.genesis)
+  const meshId = meshIdOf(parts.genesis)
+  const mailbox = await Mailbox.open({
+    ...parts,
+    meshId,
+    admissions: parts.admissions ?? admissionsOf(genesis, meshId),
+  })
+  const book = await AddressBook.open(parts.store)
+  const topics = [mailbox.rule(), ...(parts.topics ?? [])]
+  const transport = await startTransport({ ...parts, topics })
+  try {
+    return await MeshNetwork.start(parts, { genesis, meshId, mailbox, book, transport })
+  } catch (error) {
+    await transport.stop()
+    throw error
+  }
+}
+
+function admissionsOf({ powBits: bits }: Genesis, meshId: Bytes): ReadonlyMap<number, Admission> {
+  const rule = { meshId, anchors: [meshId], bits }
+  return new Map([[POW_KIND, (envelope: Bytes) => verifyProofOfWork(rule, envelope)]])
+}
+
+interface Rooms {
+  readonly genesis: Genesis
+  readonly meshId: Bytes
+  readonly mailbox: Mailbox
+  readonly book: AddressBook
+  readonly transport: Transport
+}
+
+class MeshNetwork implements Network {
+  readonly meshId: Bytes
+  readonly genesis: Genesis
+  readonly mailbox: Mailbox
+  readonly transport: Transport
+  readonly streams: Streams
+  readonly #parts: NetworkParts
+  readonly #book: AddressBook
+  readonly #dialer: Dialer
+  readonly #miner = new Miner()
+  readonly #members = new Set<string>()
+  /** What has to be undone at the end, in order. */
+  readonly #undo: (() => Promise<void> | void)[] = []
+  #sync: Sync | undefined
+  #stopping: Promise<void> | undefined
+
+  private constructor(parts: NetworkParts, { genesis, meshId, mailbox, book, transport }: Rooms) {
+    this.#parts = parts
+    this.genesis = genesis
+    this.meshId = meshId
+    this.mailbox = mailbox
+    this.transport = transport
+    this.#book = book
+    this.streams = new Streams(transport.libp2p, parts.onFault)
+    mailbox.publishThrough(transport.gossip)
+    this.#dialer = Dialer.start({
+      transport,
+      book,
+      bootstrap: parts.bootstrap,
+      onChange: () => parts.onPeers?.(),
+    })
+  }
+
+  static async start(parts: NetworkParts, rooms: Rooms): Promise<MeshNetwork> {
+    const network = new MeshNetwork(parts, rooms)
+    try {
+      network.#listen()
+      network.#sync = await Sync.start({
+        ...parts,
+        meshId: rooms.meshId,
+        mailbox: rooms.mailbox,
+        streams: network.streams,
+        connected: () => rooms.transport.peers(),
+        introductions: (asking) => network.#introductions(asking),
+        onMember: (peer) => network.#background(network.#welcome(peer)),
+        onRefused: (peer, why) => network.#background(network.#refuse(peer, why)),
+        onProgress: (progress) => parts.onProgress?.(progress),
+        onServed: (ids, peer) => parts.onServed?.(ids, peer),
+      })
+      const { transport } = rooms
+      const { topic } = rooms.mailbox
+      const unwatch = startWatchdog({ transport, topic, onFault: parts.onFault })
+      network.#undo.push(unwatch)
+      // who came while this was being set up
+      for (const peer of transport.peers()) network.#connected(peer)
+      return network
+    } catch (error) {
+      await network.stop()
+      throw error
+    }
+  }
+
+  peers(): readonly PeerInfo[] {
+    const { gossip } = this.transport
+    return this.transport.links().map(({ peer, ...link }) => ({
+      peerId: peer,
+      ...link,
+      gossip: gossip.linkUp(peer),
+    }))
+  }
+
+  alone(): Alone | null {
+    return this.#dialer.alone()
+  }
+
+  sync(): SyncProgress {
+    return this.#sync?.progress ?? { state: "idle", done: 0, total: 0 }
+  }
+
+  addresses(): readonly string[] {
+    return this.transport.addresses()
+  }
+
+  async pay(envelope: Bytes, options?: MineOptions): Promise<Bytes> {
+    const rule = { meshId: this.meshId, anchor: this.meshId, bits: this.genesis.powBits }
+    return await this.#miner.mine(envelope, rule, options)
+  }
+
+  async post(envelope: Bytes): Promise<Posted> {
+    return await this.mailbox.post(envelope)
+  }
+
+  catchUp(): void {
+    for (const peer of this.transport.peers()) this.#sync?.read(peer)
+  }
+
+  reach(addresses: readonly string[]): void {
+    for (const address of addresses) this.#dialer.found([address])
+  }
+
+  stop(): Promise<void> {
+    return (this.#stopping ??= this.#stop())
+  }
+
+  async #stop(): Promise<void> {
+    for (const undo of this.#undo) await undo()
+    await this.#dialer.stop()
+    await this.#miner.stop()
+    await this.#sync?.stop()
+    await this.streams.stop()
+    await this.mailbox.stop()
+    await this.transport.stop()
+  }
+
+  #listen(): void {
+    const { libp2p } = this.transport
+    const on = <Name extends keyof Libp2pEvents>(
+      name: Name,
+      listener: (event: Libp2pEvents[Name]) => void,
+    ) => {
+      libp2p.addEventListener(name, listener)
+      this.#undo.push(() => libp2p.removeEventListener(name, listener))
+    }
+    const { gossip } = this.transport
+    this.#undo.push(gossip.onSubscribed(this.mailbox.topic, (peer) => this.#sync?.greet(peer)))
+    on("peer:connect", ({ detail }) => this.#connected(detail.toString()))
+    on("peer:disconnect", ({ detail }) => this.#disconnected(detail.toString()))
+    on("peer:identify", ({ detail }) => {
+      const peer = detail.peerId.toString()
+      if (this.#members.has(peer)) this.#background(this.#remember(peer))
+      this.#parts.onPeers?.()
+    })
+    on("peer:discovery", ({ detail: { id, multiaddrs } }) =>
+      this.#dialer.found(multiaddrs.map((address) => named(address.toString(), id.toString()))),
+    )
+  }
+
+  #connected(peer: string): void {
+    if (!this.#dialer.connected(peer)) {
+      this.#background(this.transport.hangUp(peer))
+      return
+    }
+    this.#sync?.read(peer)
+    this.#parts.onPeers?.()
+  }
+
+  #disconnected(peer: string): void {
+    this.#members.delete(peer)
+    this.#dialer.disconnected(peer)
+    this.#parts.onPeers?.()
+  }
+
+  /** It answered for this mesh: remember it, and ask whom else it knows while there are too few. */
+  async #welcome(peer: string): Promise<void> {
+    if (this.#members.has(peer)) return
+    this.#members.add(peer)
+    await this.#remember(peer)
+    if (this.transport.peers().length >= WANTED_PEERS) return
+    const introduced = (await this.#sync?.introductions(peer)) ?? []
+    const local = isLoopback(this.#connectionTo(peer)?.remoteAddr.toString() ?? "")
+    for (const addresses of introduced)
+      this.#dialer.found(addresses.filter((address) => local || !isLoopback(address)))
+  }
+
+  async #remember(peer: string): Promise<void> {
+    await this.#dialer.remember(peer, await this.#reachable(peer))
+  }
+
+  async #refuse(peer: string, why: Refused): Promise<void> {
+    await this.#dialer.shun(peer)
+    // somebody who came for the genesis gets the time to ask for it; the watchdog hangs up who stays without gossip
+    if (why !== "NO_SYNC") await this.transport.hangUp(peer)
+  }
+
+  /** Where a connected peer says it can be reached. Loopback counts only for who is reached over loopback. */
+  async #reachable(peer: string): Promise<readonly string[]> {
+    const connection = this.#connectionTo(peer)
+    if (connection === undefined) return []
+    const local = isLoopback(connection.remoteAddr.toString())
+    const known = await this.transport.libp2p.peerStore.get(connection.remotePeer)
+    const said = known.addresses.map(({ multiaddr }) => named(multiaddr.toString(), peer))
+    const dialed = connection.direction === "outbound" ? [connection.remoteAddr.toString()] : []
+    const all = new Set([...dialed, ...said])
+    return [...all]
+      .filter((address) => local || !isLoopback(address))
+      .slice(0, ADDRESSES_PER_PEER_MAX)
+  }
+
+  #connectionTo(peer: string) {
+    return this.transport.libp2p.getConnections().find((c) => c.remotePeer.toString() === peer)
+  }
+
+  #introductions(asking: string): readonly (readonly string[])[] {
+    return [...this.#members]
+      .filter((peer) => peer !== asking)
+      .map((peer) => this.#book.addressesOf(peer))
+      .filter((addresses) => addresses.length > 0)
+      .slice(0, PEERS_MAX)
+  }
+
+  /** Work that nobody waits for: a peer that goes away meanwhile is no fault. */
+  #background(work: Promise<void>): void {
+    work.catch((error: unknown) => {
+      if (this.#stopping !== undefined) return
+      if (!(error instanceof StreamError || error instanceof SyncError)) this.#parts.onFault(error)
+    })
+  }
+}
+
+const named = (address: string, peer: string) =>
+  address.includes("/p2p/") ? address : `${address}/p2p/${peer}`
+
+const isLoopback = (address: string) => /^\/(ip4\/127\.|ip6\/::1\/)/.test(address)

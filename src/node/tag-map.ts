@@ -1,0 +1,106 @@
+/**
+ * Which envelope is ours: every tag that any channel waits for, in one map (DESIGN §5). Deciding about a foreign envelope costs one
+ * lookup by four bytes of its tag; all sixteen are compared only when those four are known. Tags are pseudo-random, so two that begin
+ * alike are an accident, and wait behind one another.
+ */
+import { type Channel, type Expected, expectedOf, tagAt } from "../chat/channel.ts"
+import { type Bytes, toHex } from "../crypto/bytes.ts"
+import { TAG_AT, TAG_BYTES } from "../crypto/envelope.ts"
+
+export interface Hit {
+  /** Hexadecimal group id. */
+  readonly group: string
+  readonly at: Expected
+}
+
+interface Entry {
+  readonly tag: Bytes
+  readonly hit: Hit
+  /** Another tag of the same first four bytes. */
+  readonly next: Entry | undefined
+}
+
+const placeOf = ({ epoch, leaf, counter }: Expected) => `${epoch}/${leaf}/${counter}`
+
+/** As a signed integer: V8 keeps those in the map itself. */
+const firstFour = (bytes: Bytes, at: number) =>
+  ((bytes[at] ?? 0) << 24) |
+  ((bytes[at + 1] ?? 0) << 16) |
+  ((bytes[at + 2] ?? 0) << 8) |
+  (bytes[at + 3] ?? 0)
+
+function isAt(tag: Bytes, bytes: Bytes, at: number): boolean {
+  for (let i = 0; i < TAG_BYTES; i++) if (tag[i] !== bytes[at + i]) return false
+  return true
+}
+
+export class TagMap {
+  readonly #entries = new Map<number, Entry>()
+  /** For each group, the tag of every place expected in it: a tag is derived once. */
+  readonly #byGroup = new Map<string, Map<string, Bytes>>()
+  #size = 0
+
+  /** Tags expected. */
+  get size(): number {
+    return this.#size
+  }
+
+  /** Whether the tag is expected, 16 bytes at `at` of `bytes`; by default the tag of a whole envelope. */
+  find(bytes: Bytes, at = TAG_AT): Hit | undefined {
+    let entry = this.#entries.get(firstFour(bytes, at))
+    while (entry !== undefined && !isAt(entry.tag, bytes, at)) entry = entry.next
+    return entry?.hit
+  }
+
+  /** Makes the map expect exactly what the channel does, and returns the tags that are new. */
+  follow(channel: Channel): Bytes[] {
+    const group = toHex(channel.groupId)
+    const before = this.#byGroup.get(group) ?? new Map<string, Bytes>()
+    const now = new Map<string, Bytes>()
+    const fresh: Bytes[] = []
+    for (const at of expectedOf(channel)) {
+      const place = placeOf(at)
+      const known = before.get(place)
+      before.delete(place)
+      const tag = known ?? tagAt(channel, at)
+      now.set(place, tag)
+      if (known !== undefined) continue
+      this.#add(tag, { group, at })
+      fresh.push(tag)
+    }
+    for (const tag of before.values()) this.#remove(tag)
+    this.#byGroup.set(group, now)
+    return fresh
+  }
+
+  /** All tags expected for a group. */
+  tagsOf(group: string): Bytes[] {
+    return Array.from(this.#byGroup.get(group)?.values() ?? [])
+  }
+
+  forget(group: string): void {
+    for (const tag of this.tagsOf(group)) this.#remove(tag)
+    this.#byGroup.delete(group)
+  }
+
+  #add(tag: Bytes, hit: Hit): void {
+    const four = firstFour(tag, 0)
+    this.#entries.set(four, { tag, hit, next: this.#entries.get(four) })
+    this.#size++
+  }
+
+  #remove(tag: Bytes): void {
+    const four = firstFour(tag, 0)
+    const rest = without(this.#entries.get(four), tag)
+    if (rest === undefined) this.#entries.delete(four)
+    else this.#entries.set(four, rest)
+    this.#size--
+  }
+}
+
+/** The entries but for this tag's. */
+function without(entry: Entry | undefined, tag: Bytes): Entry | undefined {
+  if (entry === undefined) return undefined
+  const next = without(entry.next, tag)
+  return isAt(entry.tag, tag, 0) ? next : { ...entry, next }
+}

@@ -1,0 +1,237 @@
+/**
+ * libp2p, wired: TCP and WebSockets, TLS 1.3 with X25519MLKEM768 before Noise, yamux, identify, ping, gossip. Everything a peer could
+ * learn from the defaults (program, version, system) is fixed; everything that grows has a limit. It connects to nobody by itself:
+ * who is dialed, and again, is the dialer's business. Streams are opened through streams.ts only.
+ */
+import type { GossipSubComponents } from "@chainsafe/libp2p-gossipsub"
+import { noise } from "@chainsafe/libp2p-noise"
+import { yamux } from "@chainsafe/libp2p-yamux"
+import { identify } from "@libp2p/identify"
+import type { Connection, PrivateKey } from "@libp2p/interface"
+import { mdns } from "@libp2p/mdns"
+import { peerIdFromString } from "@libp2p/peer-id"
+import { ping } from "@libp2p/ping"
+import { tcp } from "@libp2p/tcp"
+import { webSockets } from "@libp2p/websockets"
+import { multiaddr } from "@multiformats/multiaddr"
+import { createLibp2p, type Libp2p, type ServiceFactoryMap } from "libp2p"
+import { CodedError } from "../crypto/errors.ts"
+import { Gossip, type GossipOptions, type TopicRule } from "./gossip.ts"
+import { Handshakes, POST_QUANTUM_GROUP } from "./handshake.ts"
+
+/** How many peers may be connected at once; at the limit libp2p closes the least valued. */
+export const CONNECTIONS_MAX = 128
+/** New connections a second from one address. Peers behind one router, or on one machine, start together. */
+const INBOUND_PER_SECOND_MAX = 64
+const PENDING_INBOUND_MAX = 64
+const DIAL_TIMEOUT_MS = 10_000
+/** A round trip to each peer now and then is all that an idle connection costs; every one more counts in an idle hour. */
+const PING_INTERVAL_MS = 120_000
+/** A peer may be busy for this long (a proof, a big sync) before it counts as gone. */
+const PING_TIMEOUT_MS = 30_000
+const STOP_TIMEOUT_MS = 5_000
+const MDNS_TAG = "_sotto._udp.local"
+const PROTOCOL_PREFIX = "sotto"
+/** The same for all: a version number would tell installations apart. */
+const AGENT = "sotto/1"
+
+export type TransportErrorCode =
+  /** The address cannot be listened on: taken, or not ours. */
+  | "LISTEN_FAILED"
+  /** Nobody answered, or who answered is somebody else. */
+  | "DIAL_FAILED"
+  /** Not a multiaddr, or not one that this peer can dial. */
+  | "BAD_PEER_ADDRESS"
+
+export class TransportError extends CodedError<TransportErrorCode> {}
+
+export interface TransportOptions extends GossipOptions {
+  readonly key: PrivateKey
+  /** Multiaddrs to listen on; none: this peer only dials. */
+  readonly listen: readonly string[]
+  /** Multiaddrs to tell others instead of the ones found on the interfaces. */
+  readonly announce?: readonly string[]
+  readonly topics: readonly TopicRule[]
+  /** `required`: no connection without post-quantum key agreement, so none with a browser. `preferred` takes Noise or X25519 as well. */
+  readonly postQuantum?: "preferred" | "required"
+  /** Look for peers on the local network. Tells everybody there that sotto is running. */
+  readonly mdns?: boolean
+  /** Further libp2p services, such as the DHT. */
+  readonly services?: ServiceFactoryMap
+}
+
+/** One open connection, as far as its quality goes. */
+export interface Link {
+  readonly peer: string
+  readonly address: string
+  readonly direction: "inbound" | "outbound"
+  /** Key agreement of a TLS connection, or `Noise`. */
+  readonly encryption: string
+  readonly postQuantum: boolean
+}
+
+export interface Transport {
+  /** This peer's id as text. */
+  readonly peer: string
+  readonly gossip: Gossip
+  /** For what registers or opens streams (streams.ts) and for services that need libp2p whole (the DHT). */
+  readonly libp2p: Libp2p
+  /** Where others can reach this peer: multiaddrs that end in its id. */
+  addresses(): readonly string[]
+  /** Peers with an open connection. */
+  peers(): readonly string[]
+  /** The oldest open connection of each peer. */
+  links(): readonly Link[]
+  /** Connects, or finds the open connection; resolves to the peer's id. Throws TransportError DIAL_FAILED, BAD_PEER_ADDRESS. */
+  dial(addresses: readonly string[], signal: AbortSignal): Promise<string>
+  /** Closes every connection to the peer. */
+  hangUp(peer: string): Promise<void>
+  /** Closes everything. Never takes longer than five seconds; harmless when repeated. */
+  stop(): Promise<void>
+}
+
+/** Throws TransportError LISTEN_FAILED or BAD_PEER_ADDRESS. */
+export async function startTransport(options: TransportOptions): Promise<Transport> {
+  const handshakes = new Handshakes()
+  const made: { gossip?: Gossip } = {}
+  const libp2p = await listening(
+    createLibp2p({
+      start: false,
+      privateKey: options.key,
+      nodeInfo: { name: "sotto", version: "1", userAgent: AGENT },
+      addresses: {
+        listen: options.listen.map(checkedAddress),
+        announce: (options.announce ?? []).map(checkedAddress),
+      },
+      transports: [tcp(), webSockets()],
+      connectionEncrypters:
+        options.postQuantum === "required"
+          ? [handshakes.encrypter(true)]
+          : [handshakes.encrypter(false), noise()],
+      // the connection monitor asks for a sign of life already
+      streamMuxers: [yamux({ enableKeepAlive: false })],
+      connectionManager: {
+        maxConnections: CONNECTIONS_MAX,
+        inboundConnectionThreshold: INBOUND_PER_SECOND_MAX,
+        maxIncomingPendingConnections: PENDING_INBOUND_MAX,
+        dialTimeout: DIAL_TIMEOUT_MS,
+        // the dialer keeps its own accounts
+        reconnectRetries: 0,
+      },
+      connectionMonitor: {
+        protocolPrefix: PROTOCOL_PREFIX,
+        pingInterval: PING_INTERVAL_MS,
+        pingTimeout: {
+          minTimeout: PING_TIMEOUT_MS,
+          maxTimeout: 2 * PING_TIMEOUT_MS,
+        },
+      },
+      peerDiscovery: options.mdns === true ? [mdns({ serviceTag: MDNS_TAG })] : [],
+      services: {
+        ...options.services,
+        identify: identify({ protocolPrefix: PROTOCOL_PREFIX }),
+        ping: ping({ protocolPrefix: PROTOCOL_PREFIX }),
+        pubsub: (components: GossipSubComponents) => {
+          made.gossip = new Gossip(components, options.topics, options)
+          return made.gossip.service
+        },
+      },
+    }),
+  )
+  const { gossip } = made
+  if (gossip === undefined) throw new Error("libp2p made no gossip service")
+  await listening(Promise.resolve(libp2p.start()))
+  for (const { topic } of options.topics) gossip.subscribe(topic)
+  return new Libp2pTransport(libp2p, gossip, handshakes)
+}
+
+class Libp2pTransport implements Transport {
+  readonly libp2p: Libp2p
+  readonly gossip: Gossip
+  readonly peer: string
+  readonly #handshakes: Handshakes
+
+  constructor(libp2p: Libp2p, gossip: Gossip, handshakes: Handshakes) {
+    this.libp2p = libp2p
+    this.gossip = gossip
+    this.peer = libp2p.peerId.toString()
+    this.#handshakes = handshakes
+  }
+
+  addresses(): readonly string[] {
+    return this.libp2p.getMultiaddrs().map((address) => address.toString())
+  }
+
+  peers(): readonly string[] {
+    return this.libp2p.getPeers().map((peer) => peer.toString())
+  }
+
+  links(): readonly Link[] {
+    const links = new Map<string, Link>()
+    for (const connection of this.libp2p.getConnections()) {
+      const peer = connection.remotePeer.toString()
+      if (connection.status === "open" && !links.has(peer)) links.set(peer, this.#link(connection))
+    }
+    return [...links.values()]
+  }
+
+  async dial(addresses: readonly string[], signal: AbortSignal): Promise<string> {
+    const parsed = addresses.map((address) => multiaddr(checkedAddress(address)))
+    try {
+      return (await this.libp2p.dial(parsed, { signal })).remotePeer.toString()
+    } catch (cause) {
+      throw new TransportError("DIAL_FAILED", "no connection came about", { cause })
+    }
+  }
+
+  async hangUp(peer: string): Promise<void> {
+    const id = peerIdFromString(peer)
+    const signal = AbortSignal.timeout(STOP_TIMEOUT_MS)
+    // a peer that does not answer cannot be asked to close: then the connection is cut
+    await this.libp2p.hangUp(id, { signal }).catch(() => {
+      for (const connection of this.libp2p.getConnections(id))
+        connection.abort(new Error("hung up"))
+    })
+  }
+
+  async stop(): Promise<void> {
+    const deadline = Promise.withResolvers<undefined>()
+    const timer = setTimeout(() => deadline.resolve(undefined), STOP_TIMEOUT_MS)
+    try {
+      await Promise.race([this.libp2p.stop(), deadline.promise])
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  #link(connection: Connection): Link {
+    const encryption = this.#handshakes.groupOf(connection) ?? nameOf(connection.encryption)
+    return {
+      peer: connection.remotePeer.toString(),
+      address: connection.remoteAddr.toString(),
+      direction: connection.direction,
+      encryption,
+      postQuantum: encryption === POST_QUANTUM_GROUP,
+    }
+  }
+}
+
+const nameOf = (protocol: string | undefined) =>
+  protocol === "/noise" ? "Noise" : (protocol ?? "none")
+
+async function listening<T>(starting: Promise<T>): Promise<T> {
+  try {
+    return await starting
+  } catch (cause) {
+    if (cause instanceof TransportError) throw cause
+    throw new TransportError("LISTEN_FAILED", "cannot listen on the given addresses", { cause })
+  }
+}
+
+function checkedAddress(text: string): string {
+  try {
+    return multiaddr(text).toString()
+  } catch (cause) {
+    throw new TransportError("BAD_PEER_ADDRESS", "not a multiaddr", { cause })
+  }
+}

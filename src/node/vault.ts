@@ -1,0 +1,125 @@
+/**
+ * The key file on disk and the vault it opens. One file, `vault`, mode 0600, written whole or not at all (temporary file, sync, rename).
+ * A wrong passphrase changes nothing.
+ */
+import { chmod, mkdir, open, readFile, rename, rm } from "node:fs/promises"
+import { dirname } from "node:path"
+import { primitives } from "#primitives"
+import type { Bytes } from "../crypto/bytes.ts"
+import { CryptoError } from "../crypto/errors.ts"
+import {
+  decodeKeyfile,
+  encodeUnprotected,
+  type Keyfile,
+  newStretching,
+  openVault,
+  passphraseBytes,
+  type Stretching,
+  unwrapVaultKey,
+  type Vault,
+  VAULT_KEY_BYTES,
+  wrapVaultKey,
+} from "../crypto/keyfile.ts"
+import { ApiError } from "./api/errors.ts"
+import { heavy } from "./heavy.ts"
+
+/** Shorter is a password somebody guesses over lunch; Argon2 does not make up for that. */
+export const PASSPHRASE_CHARACTERS_MIN = 8
+
+/** Replaces a file whole: a crash leaves the old one or the new one. Mode 0600. */
+export async function writeWhole(path: string, bytes: Bytes): Promise<void> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+  const temporary = `${path}.new`
+  await rm(temporary, { force: true })
+  const file = await open(temporary, "wx", 0o600)
+  try {
+    await file.writeFile(bytes)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  await rename(temporary, path)
+  const folder = await open(dirname(path), "r")
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
+  }
+}
+
+/** `undefined` when there is no such file. Anything else that keeps it from being read is thrown as it is. */
+export async function readIfThere(path: string): Promise<Bytes | undefined> {
+  try {
+    return new Uint8Array(await readFile(path))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined
+    throw error
+  }
+}
+
+const stretch = (passphrase: string, { salt, cost }: Stretching, signal?: AbortSignal) =>
+  heavy({ job: "stretch", passphrase: passphraseBytes(passphrase), salt, cost }, signal)
+
+/** Throws ApiError STORE_DAMAGED when there is a key file that is not one. */
+export async function readKeyfile(path: string): Promise<Keyfile | undefined> {
+  const bytes = await readIfThere(path)
+  if (bytes === undefined) return undefined
+  try {
+    const keyfile = decodeKeyfile(bytes)
+    await chmod(path, 0o600)
+    return keyfile
+  } catch (cause) {
+    throw new ApiError("STORE_DAMAGED", "the key file is damaged", { cause })
+  }
+}
+
+export interface NewVault {
+  readonly vault: Vault
+  readonly keyfile: Keyfile
+  /** What the key file will hold: `writeWhole` it when everything sealed under the vault is in place. */
+  readonly bytes: Bytes
+}
+
+/** Makes a vault. `passphrase: null` leaves it unprotected. Throws ApiError WEAK_PASSPHRASE. */
+export async function newVault(passphrase: string | null, signal?: AbortSignal): Promise<NewVault> {
+  const vaultKey = primitives.randomBytes(VAULT_KEY_BYTES)
+  const bytes = await wrap(vaultKey, passphrase, signal)
+  return { vault: openVault(vaultKey), keyfile: decodeKeyfile(bytes), bytes }
+}
+
+/** Throws ApiError WEAK_PASSPHRASE. */
+export function checkPassphrase(passphrase: string): void {
+  if (Array.from(passphrase).length < PASSPHRASE_CHARACTERS_MIN)
+    throw new ApiError(
+      "WEAK_PASSPHRASE",
+      `a passphrase has at least ${PASSPHRASE_CHARACTERS_MIN} characters`,
+    )
+}
+
+async function wrap(
+  vaultKey: Bytes,
+  passphrase: string | null,
+  signal?: AbortSignal,
+): Promise<Bytes> {
+  if (passphrase === null) return encodeUnprotected(vaultKey)
+  checkPassphrase(passphrase)
+  const stretching = newStretching()
+  return wrapVaultKey(vaultKey, stretching, await stretch(passphrase, stretching, signal))
+}
+
+/** Opens a vault. Throws ApiError WRONG_PASSPHRASE; nothing on disk changes. */
+export async function unlockVault(
+  keyfile: Keyfile,
+  passphrase: string,
+  signal?: AbortSignal,
+): Promise<Vault> {
+  if (keyfile.mode === "unprotected") return openVault(keyfile.vaultKey)
+  const stretched = await stretch(passphrase, keyfile, signal)
+  try {
+    return openVault(unwrapVaultKey(keyfile, stretched))
+  } catch (cause) {
+    if (cause instanceof CryptoError && cause.code === "WRONG_PASSPHRASE")
+      throw new ApiError("WRONG_PASSPHRASE", "the passphrase does not open this profile", { cause })
+    throw cause
+  }
+}

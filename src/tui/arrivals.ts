@@ -1,0 +1,90 @@
+/**
+ * What the API tells, applied to the model: a batch at a time, since a busy mesh tells more than ten things a second and the
+ * screen is drawn for each batch once.
+ */
+import type { ApiEvent, ThreadSummary } from "../node/api/types.ts"
+import type { Effect, Model, Step } from "./model.ts"
+import { and, only } from "./model.ts"
+import { openHistory, withDelivery, withMessage } from "./widgets/history.ts"
+
+/** Entries kept of each; beyond, the ones that came first are let go until they are told again. */
+export const THREADS_MAX = 10_000
+export const CONTACTS_MAX = 10_000
+
+function put<V>(map: ReadonlyMap<string, V>, key: string, value: V, max: number): Map<string, V> {
+  const out = new Map(map)
+  out.set(key, value)
+  const first = out.size > max ? out.keys().next().value : undefined
+  if (first !== undefined) out.delete(first)
+  return out
+}
+
+export function withThread(model: Model, thread: ThreadSummary): Step {
+  const out: Model = { ...model, threads: put(model.threads, thread.id, thread, THREADS_MAX) }
+  const { history } = model
+  // A chat that was opened by its contact has become a thread: it goes on under the thread's own name.
+  if (history === null || thread.members.length !== 1 || thread.members[0] !== history.key)
+    return only(out)
+  return and(
+    { ...out, history: openHistory(thread.id, 0) },
+    { type: "page", key: thread.id, reason: "newest", before: null },
+  )
+}
+
+function withEvent(model: Model, event: ApiEvent): Step {
+  switch (event.type) {
+    case "status":
+      return only({ ...model, status: event.status, statusAtMs: model.nowMs })
+    case "message": {
+      const { message } = event
+      const thread = model.threads.get(message.thread)
+      const last = thread?.last ?? null
+      const newest = last === null || last.position <= message.position
+      const threads =
+        thread === undefined || !newest
+          ? model.threads
+          : put(model.threads, thread.id, { ...thread, last: message }, THREADS_MAX)
+      const history =
+        model.history?.key === message.thread
+          ? withMessage(model.history, message, !model.focused)
+          : model.history
+      const effects: Effect[] =
+        model.settings.bell && !model.focused && !message.mine ? [{ type: "bell" }] : []
+      return { model: { ...model, threads, history }, effects }
+    }
+    case "delivery":
+      return model.history?.key === event.thread
+        ? only({
+            ...model,
+            history: withDelivery(model.history, event.id, event.state, event.failure),
+          })
+        : only(model)
+    case "thread":
+      return withThread(model, event.thread)
+    case "contact":
+      return only({
+        ...model,
+        contacts: put(model.contacts, event.contact.address, event.contact, CONTACTS_MAX),
+      })
+    case "contact-removed": {
+      const contacts = new Map(model.contacts)
+      contacts.delete(event.address)
+      return only({ ...model, contacts })
+    }
+    case "progress": {
+      const { what, done, total } = event
+      return only({ ...model, progress: done >= total ? null : { what, done, total } })
+    }
+  }
+}
+
+export function withEvents(model: Model, events: readonly ApiEvent[]): Step {
+  const effects: Effect[] = []
+  let now = model
+  for (const event of events) {
+    const step = withEvent(now, event)
+    now = step.model
+    effects.push(...step.effects)
+  }
+  return { model: now, effects }
+}

@@ -1,0 +1,292 @@
+/**
+ * What keys and commands do on the chat screen. Pure: a model and an action give a model and effects.
+ */
+import { completions, contactName, interpret } from "./commands.ts"
+import type { Intent } from "./commands.ts"
+import { hasControls, typedText } from "./sanitize.ts"
+import type { Action } from "./keys.ts"
+import { isMotion } from "./keys.ts"
+import { isRequest, layout, transcriptOf } from "./layout.ts"
+import { and, entries, knownNames, noticed, only, openEntry, PARKED_MAX } from "./model.ts"
+import type { Entry, Model, Overlay, Step } from "./model.ts"
+import { edit, emptyDraft, hasLine, put } from "./widgets/draft.ts"
+import type { DraftEdit } from "./widgets/draft.ts"
+import { openHistory, reachesNewest, withAnchor } from "./widgets/history.ts"
+import { atOldest, scrolled } from "./widgets/viewport.ts"
+
+/** A paste of more lines asks first. */
+const PASTE_LINES_MAX = 5
+
+/** Opens a chat; the draft of the one before waits there. */
+export function openChat(model: Model, key: string): Step {
+  if (model.history?.key === key) return only(model)
+  const parked = new Map(model.parked)
+  if (model.history !== null) {
+    parked.delete(model.history.key)
+    if (model.draft.text !== "") parked.set(model.history.key, model.draft.text)
+    const first = parked.size > PARKED_MAX ? parked.keys().next().value : undefined
+    if (first !== undefined) parked.delete(first)
+  }
+  const waiting = parked.get(key) ?? ""
+  const draft = edit(
+    { ...put(model.draft, false), past: model.draft.past },
+    { type: "set", text: waiting },
+  )
+  const unread = model.threads.get(key)?.unread ?? 0
+  return and(
+    {
+      ...model,
+      history: openHistory(key, unread),
+      parked,
+      draft,
+      blockArmed: false,
+      overlay: null,
+    },
+    { type: "page", key, reason: "newest", before: null },
+  )
+}
+
+function openBy(model: Model, by: 1 | -1): Step {
+  const list = entries(model)
+  const at = list.findIndex((entry) => entry.key === model.history?.key)
+  const next = at < 0 ? list[0] : list[(at + by + list.length) % list.length]
+  return next === undefined ? only(model) : openChat(model, next.key)
+}
+
+function openNextUnread(model: Model): Step {
+  const list = entries(model)
+  const next = list.find(
+    (entry) => (entry.unread > 0 || entry.request) && entry.key !== model.history?.key,
+  )
+  return next === undefined
+    ? only(noticed(model, "info", "Nothing unread."))
+    : openChat(model, next.key)
+}
+
+export function withDraft(model: Model, change: DraftEdit): Model {
+  const draft = edit(model.draft, change)
+  return draft === model.draft ? model : { ...model, draft, completion: null }
+}
+
+const codeOverlay: Overlay & { readonly name: "code" } = {
+  name: "code",
+  ticket: null,
+  show: "code",
+}
+const addOverlay: Overlay = {
+  name: "add",
+  field: "code",
+  code: emptyDraft,
+  called: emptyDraft,
+  busy: false,
+}
+
+function scroll(model: Model, rows: number): Model {
+  if (model.history === null) return model
+  const { messageRows } = layout(model)
+  const anchor = scrolled(transcriptOf(model), model.history.anchor, messageRows, rows)
+  return { ...model, history: withAnchor(model.history, anchor) }
+}
+
+/** Held to the newest; what was let go there is fetched again. */
+function toNewest(model: Model): Step {
+  const { history } = model
+  if (history === null) return only(model)
+  if (reachesNewest(history)) return only({ ...model, history: withAnchor(history, null) })
+  return and(
+    { ...model, history: { ...history, loading: "newest" } },
+    { type: "page", key: history.key, reason: "newest", before: null },
+  )
+}
+
+function complete(model: Model, by: 1 | -1): Model {
+  const lines = model.completion?.lines ?? completions(model.draft.text, knownNames(model))
+  if (lines.length === 0) return model
+  const from = model.completion?.at ?? (by > 0 ? -1 : 0)
+  const at = (from + by + lines.length) % lines.length
+  const draft = edit(model.draft, { type: "set", text: lines[at] ?? "" })
+  return { ...model, draft, completion: { lines, at } }
+}
+
+/** The address a command means: the one named, else the one whose chat is open. */
+function meant(model: Model, name: string | null): { readonly address: string } | string {
+  if (name === null) {
+    const contact = openEntry(model)?.contact
+    return contact ?? "Whom? Name a contact, or open their chat first."
+  }
+  const wanted = name.toLowerCase()
+  const all = [...model.contacts.values()]
+  const exact = all.filter((c) => contactName(c).toLowerCase() === wanted || c.address === name)
+  const found =
+    exact.length > 0
+      ? exact
+      : all.filter(
+          (c) =>
+            contactName(c).toLowerCase().startsWith(wanted) ||
+            (name.length >= 8 && c.address.startsWith(name)),
+        )
+  const [first, second] = found
+  if (first === undefined) return `There is no contact called ${name}. /contacts shows all.`
+  return second === undefined ? first : `More than one contact could be ${name}. Write more of it.`
+}
+
+function entryNamed(model: Model, name: string): Entry | undefined {
+  const wanted = name.toLowerCase()
+  const list = entries(model)
+  return (
+    list.find((entry) => entry.title.toLowerCase() === wanted) ??
+    list.find((entry) => entry.title.toLowerCase().startsWith(wanted))
+  )
+}
+
+/** Carries out what a line meant; the draft is emptied when it was taken. */
+export function carryOut(model: Model, intent: Intent): Step {
+  const taken: Model = { ...model, draft: put(model.draft, true), completion: null, notice: null }
+  switch (intent.type) {
+    case "say":
+      return say(model, taken, intent.text)
+    case "wrong":
+      return only(noticed(model, "bad", intent.sentence))
+    case "add":
+      return intent.code === ""
+        ? only({ ...taken, overlay: addOverlay })
+        : and(taken, { type: "add", code: intent.code, name: intent.name })
+    case "accept":
+    case "block": {
+      const contact = meant(model, intent.contact)
+      return typeof contact === "string"
+        ? only(noticed(model, "bad", contact))
+        : and(taken, { type: intent.type, contact: contact.address })
+    }
+    case "rename": {
+      const contact = meant(model, intent.contact)
+      return typeof contact === "string"
+        ? only(noticed(model, "bad", contact))
+        : and(taken, { type: "rename", contact: contact.address, name: intent.name })
+    }
+    case "open": {
+      const entry = intent.contact === null ? undefined : entryNamed(model, intent.contact)
+      return entry === undefined
+        ? only(noticed(model, "bad", "There is no chat of that name."))
+        : openChat({ ...taken, draft: put(model.draft, false) }, entry.key)
+    }
+    case "next":
+      return openNextUnread(taken)
+    case "contacts":
+      return only({ ...taken, overlay: { name: "contacts", scroll: 0 } })
+    case "help":
+      return only({ ...taken, overlay: { name: "help", scroll: 0 } })
+    case "id":
+      return and({ ...taken, overlay: codeOverlay }, { type: "ticket" })
+    case "ticket":
+      return and({ ...taken, overlay: { ...codeOverlay, show: "ticket" } }, { type: "ticket" })
+    case "quit":
+      return and(taken, { type: "exit", code: 0 })
+    case "retry": {
+      const failed = (model.history?.messages ?? []).filter((m) => m.mine && m.state === "failed")
+      return failed.length === 0
+        ? only(noticed(taken, "info", "Nothing has failed in this chat."))
+        : and(taken, ...failed.map((m) => ({ type: "retry" as const, id: m.id })))
+    }
+  }
+}
+
+function say(model: Model, taken: Model, text: string): Step {
+  if (text.trim() === "") return only(model)
+  if (model.history === null)
+    return only(noticed(model, "bad", "Choose a chat first: Alt-1 to Alt-9, or /open name."))
+  if (isRequest(model)) return only(noticed(model, "bad", "Accept them first: /accept, or /block."))
+  const sent: Model = { ...taken, sending: taken.sending + 1 }
+  const shown = toNewest(sent)
+  return { ...shown, effects: [...shown.effects, { type: "send", key: model.history.key, text }] }
+}
+
+/** Ctrl-C clears what is written; on nothing it asks for a second one, which quits. */
+export function interrupt(model: Model): Step {
+  if (model.draft.text !== "")
+    return only({ ...model, draft: put(model.draft, true), completion: null })
+  if (model.quitArmed) return and(model, { type: "exit", code: 0 })
+  return only({ ...noticed(model, "info", "Ctrl-C once more leaves."), quitArmed: true })
+}
+
+function vertical(model: Model, by: -1 | 1): Model {
+  if (model.draft.text === "") return scroll(model, by)
+  if (hasLine(model.draft, by)) return withDraft(model, { type: by < 0 ? "line-up" : "line-down" })
+  return model
+}
+
+const leave = (model: Model): Step => and(model, { type: "exit", code: 0 })
+const pageOf = (model: Model): number => Math.max(1, layout(model).messageRows - 2)
+
+function toOldest(model: Model): Step {
+  if (model.draft.text !== "") return only(withDraft(model, { type: "line-start" }))
+  if (model.history === null) return only(model)
+  const anchor = atOldest(transcriptOf(model), layout(model).messageRows)
+  return only({ ...model, history: withAnchor(model.history, anchor) })
+}
+
+function toBottom(model: Model): Step {
+  const scrolledUp = model.history !== null && model.history.anchor !== null
+  return scrolledUp || model.draft.text === ""
+    ? toNewest(model)
+    : only(withDraft(model, { type: "line-end" }))
+}
+
+/** What has a meaning of its own on this screen; every other action moves through or changes the draft, or opens a chat. */
+const HANDLERS: Readonly<Partial<Record<Action, (model: Model) => Step>>> = {
+  send: (model) => carryOut(model, interpret(model.draft.text, knownNames(model))),
+  newline: (model) => only(withDraft(model, { type: "insert", text: "\n" })),
+  complete: (model) => only(complete(model, 1)),
+  "complete-back": (model) => only(complete(model, -1)),
+  "next-unread": openNextUnread,
+  "next-chat": (model) => openBy(model, 1),
+  "previous-chat": (model) => openBy(model, -1),
+  "page-up": (model) => only(scroll(model, -pageOf(model))),
+  "page-down": (model) => only(scroll(model, pageOf(model))),
+  "line-up": (model) => only(vertical(model, -1)),
+  "line-down": (model) => only(vertical(model, 1)),
+  top: toOldest,
+  bottom: toBottom,
+  back: (model) => (model.notice === null ? toNewest(model) : only({ ...model, notice: null })),
+  interrupt,
+  "end-of-input": (model) =>
+    model.draft.text === "" ? leave(model) : only(withDraft(model, { type: "delete" })),
+  help: (model) => only({ ...model, overlay: { name: "help", scroll: 0 } }),
+  repaint: (model) => and(model, { type: "repaint" }),
+  suspend: (model) => and(model, { type: "suspend" }),
+}
+
+/** A key that `keys.ts` knows. */
+export function onChatKey(model: Model, action: Action): Step {
+  const handler = HANDLERS[action]
+  if (handler !== undefined) return handler(model)
+  if (isMotion(action)) return only(withDraft(model, { type: action }))
+  const entry = entries(model)[Number(action.slice("open-".length)) - 1]
+  return entry === undefined ? only(model) : openChat(model, entry.key)
+}
+
+/** Typed text. On a request the letters are answers, not a message. */
+export function onChatText(model: Model, text: string): Step {
+  const contact = openEntry(model)?.contact ?? null
+  if (isRequest(model) && model.draft.text === "" && contact !== null) {
+    if (text === "a")
+      return and({ ...model, blockArmed: false }, { type: "accept", contact: contact.address })
+    if (text === "b")
+      return model.blockArmed
+        ? and({ ...model, blockArmed: false }, { type: "block", contact: contact.address })
+        : only({ ...model, blockArmed: true })
+  }
+  if (text === "?" && model.draft.text === "")
+    return only({ ...model, overlay: { name: "help", scroll: 0 } })
+  return only(withDraft({ ...model, blockArmed: false }, { type: "insert", text: typedText(text) }))
+}
+
+/** Long pastes and pastes with control bytes ask once; what is taken is made harmless first. */
+export function onChatPaste(model: Model, text: string): Step {
+  const clean = typedText(text)
+  const lines = clean.replace(/\n$/, "").split("\n").length
+  const controls = hasControls(text)
+  if (lines > PASTE_LINES_MAX || controls)
+    return only({ ...model, overlay: { name: "paste", text: clean, lines, controls } })
+  return only(withDraft(model, { type: "insert", text: clean }))
+}

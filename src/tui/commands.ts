@@ -1,0 +1,167 @@
+/**
+ * Slash commands as data, and the pure functions over them: reading a line, completing it, suggesting what was meant. The
+ * screen and line mode run the same intents; the help page is made from the same table.
+ */
+import type { Contact } from "../node/api/types.ts"
+import { sanitizeName, shortAddress } from "./sanitize.ts"
+
+export interface Command {
+  readonly name: string
+  /** As help shows it; an argument in brackets may be left out. */
+  readonly usage: string
+  readonly help: string
+  /** What Tab completes after the name. */
+  readonly completes: "contact" | null
+}
+
+const command = (
+  name: string,
+  usage: string,
+  help: string,
+  completes: "contact" | null = null,
+) => ({
+  name,
+  usage,
+  help,
+  completes,
+})
+
+export const COMMANDS: readonly Command[] = [
+  command("accept", "[name]", "accept a request, unblock a contact", "contact"),
+  command("add", "[code] [name]", "add a contact by code or invite ticket"),
+  command("block", "[name]", "block a contact; they are not told", "contact"),
+  command("contacts", "", "everybody you know, and how far"),
+  command("help", "", "all keys and commands"),
+  command("id", "", "your code, its QR and an invite ticket"),
+  command("next", "", "next chat with unread messages"),
+  command("open", "name", "open a chat", "contact"),
+  command("quit", "", "leave; what is queued stays queued"),
+  command("rename", "[name] new-name", "call a contact something else", "contact"),
+  command("retry", "", "send again what failed in this chat"),
+  command("ticket", "", "an invite ticket to this mesh"),
+]
+
+export type Intent =
+  | { readonly type: "say"; readonly text: string }
+  | { readonly type: "add"; readonly code: string; readonly name: string | null }
+  | { readonly type: "accept" | "block" | "open"; readonly contact: string | null }
+  | { readonly type: "rename"; readonly contact: string | null; readonly name: string }
+  | { readonly type: "contacts" | "help" | "id" | "next" | "quit" | "retry" | "ticket" }
+  | { readonly type: "wrong"; readonly sentence: string }
+
+const wrong = (sentence: string): Intent => ({ type: "wrong", sentence })
+
+/** How a contact is called on screen: petname, else what they call themselves, else the ends of the address. */
+export const contactName = (contact: Contact): string =>
+  sanitizeName(contact.name) ||
+  sanitizeName(contact.theirName ?? "") ||
+  shortAddress(contact.address)
+
+/** Splits off the longest known name at the front, quoted or not, else one word. Names may hold spaces. */
+function takeName(text: string, known: readonly string[]): [name: string, rest: string] {
+  const quoted = /^"([^"]*)"\s*(.*)$/su.exec(text)
+  if (quoted !== null) return [quoted[1] ?? "", quoted[2] ?? ""]
+  const typed = text.toLowerCase()
+  const best = known
+    .map((name) => name.toLowerCase())
+    .filter((name) => name !== "" && (typed === name || typed.startsWith(`${name} `)))
+    .reduce((longest, name) => Math.max(longest, name.length), 0)
+  const name = best === 0 ? (/^\S*/.exec(text)?.[0] ?? "") : text.slice(0, best)
+  return [name, text.slice(name.length).trim()]
+}
+
+/** What a sent line means. `//` begins a text with a slash. `known` are the names that arguments may use. */
+export function interpret(line: string, known: readonly string[]): Intent {
+  if (!line.startsWith("/") || line.startsWith("//") || line.includes("\n"))
+    return { type: "say", text: line.startsWith("//") ? line.slice(1) : line }
+  const [, name = "", rest = ""] = /^\/(\S*)\s*(.*)$/su.exec(line.trim()) ?? []
+  switch (name) {
+    case "add": {
+      const [, code = "", called = ""] = /^(\S*)\s*(.*)$/su.exec(rest) ?? []
+      return { type: "add", code, name: called === "" ? null : called }
+    }
+    case "accept":
+    case "block":
+      return { type: name, contact: rest === "" ? null : takeName(rest, known)[0] }
+    case "open":
+      return rest === ""
+        ? wrong("Which chat? /open name")
+        : { type: "open", contact: takeName(rest, known)[0] }
+    case "rename": {
+      if (rest === "") return wrong("What should they be called? /rename [name] new-name")
+      const [contact, called] = takeName(rest, known)
+      return called === ""
+        ? { type: "rename", contact: null, name: rest }
+        : { type: "rename", contact, name: called }
+    }
+    case "contacts":
+    case "help":
+    case "id":
+    case "next":
+    case "quit":
+    case "retry":
+    case "ticket":
+      return { type: name }
+    default: {
+      const near = nearest(name)
+      return wrong(
+        `There is no /${name}.${near === null ? " /help shows all." : ` Did you mean /${near}?`}`,
+      )
+    }
+  }
+}
+
+/** The command closest to a mistyped one, or null when none is close. */
+export function nearest(name: string): string | null {
+  let best: string | null = null
+  let least = 3
+  for (const { name: candidate } of COMMANDS) {
+    const steps = distance(name, candidate)
+    if (steps < least) [best, least] = [candidate, steps]
+  }
+  return best
+}
+
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i)
+  for (let i = 1; i <= Math.min(a.length, 32); i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++)
+      next.push(
+        Math.min(
+          (row[j] ?? 0) + 1,
+          (next[j - 1] ?? 0) + 1,
+          (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1),
+        ),
+      )
+    row = next
+  }
+  return row[b.length] ?? 0
+}
+
+/** Whole lines that Tab may turn a line into, best first; empty when there is nothing to complete. */
+export function completions(line: string, known: readonly string[]): string[] {
+  const [, name = "", gap = "", rest = ""] = /^\/(\S*)(\s*)(.*)$/su.exec(line) ?? []
+  if (!line.startsWith("/") || line.startsWith("//")) return []
+  if (gap === "")
+    return COMMANDS.filter((c) => c.name.startsWith(name)).map(
+      (c) => `/${c.name}${c.usage === "" ? "" : " "}`,
+    )
+  const found = COMMANDS.find((c) => c.name === name)
+  if (found?.completes !== "contact") return []
+  const typed = rest.toLowerCase()
+  return known
+    .filter((candidate) => candidate.toLowerCase().startsWith(typed) && candidate !== "")
+    .map((candidate) => `/${name} ${candidate}`)
+}
+
+/** What the row above the composer says while a command is written. */
+export function usageHint(line: string): string | null {
+  if (!line.startsWith("/") || line.startsWith("//") || line.includes("\n")) return null
+  const name = /^\/(\S*)/.exec(line)?.[1] ?? ""
+  const found = COMMANDS.find((c) => c.name === name)
+  if (found !== undefined)
+    return `/${found.name}${found.usage === "" ? "" : ` ${found.usage}`} · ${found.help}`
+  const fits = COMMANDS.filter((c) => c.name.startsWith(name))
+  return fits.length === 0 ? null : fits.map((c) => `/${c.name}`).join(" ")
+}

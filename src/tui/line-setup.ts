@@ -1,0 +1,76 @@
+/**
+ * First run and unlocking in line mode: the same questions and sentences as on the screen.
+ */
+import type { Api } from "../node/api/types.ts"
+import { contactName } from "./commands.ts"
+import { sanitizeLine } from "./sanitize.ts"
+import { spoken } from "./sentences.ts"
+import type { Talk } from "./talk.ts"
+
+/** First run, as three questions. */
+export async function createProfile(
+  api: Api,
+  talk: Talk,
+  inMesh: boolean,
+  userName: string,
+): Promise<void> {
+  talk.say("Welcome to sotto. Three questions.")
+  const name = (await talk.ask(`Your name [${userName}]:`)).trim() || userName || "me"
+  const passphrase = await newPassphrase(talk)
+  for (;;) {
+    const ticket = !inMesh
+      ? (await talk.ask("Invite ticket (empty founds a new mesh):")).replace(/\s+/g, "")
+      : ""
+    talk.say("Making your keys. This takes some seconds, once.")
+    try {
+      const params = ticket === "" ? { name, passphrase } : { name, passphrase, ticket }
+      const made = await api.call("profile.create", params)
+      talk.say(`Your code: ${sanitizeLine(made.address)}`)
+      talk.say(`Invite ticket: ${sanitizeLine(made.ticket)}`)
+      if (ticket !== "") await addInviter(api, talk, ticket)
+      return
+    } catch (error) {
+      talk.say(spoken(error))
+      if (ticket === "") throw error
+    }
+  }
+}
+
+/** A ticket usually names who gave it. */
+async function addInviter(api: Api, talk: Talk, ticket: string): Promise<void> {
+  const answer = await talk.ask("Add whoever invited you as a contact? yes or no [yes]:")
+  if (answer.trim().startsWith("n")) return
+  try {
+    const { contact } = await api.call("contacts.add", { code: ticket })
+    talk.say(`${contactName(contact)} is added.`)
+  } catch (error) {
+    talk.say(spoken(error))
+  }
+}
+
+async function newPassphrase(talk: Talk): Promise<string | null> {
+  for (;;) {
+    const passphrase = await talk.ask("Passphrase (empty for none):", true)
+    if (passphrase === "") {
+      talk.say("Without one, whoever can read this disk can read your messages and be you.")
+      if ((await talk.ask("Go on without a passphrase? yes or no [no]:")).trim() === "yes")
+        return null
+      continue
+    }
+    if ((await talk.ask("The same once more:", true)) === passphrase) return passphrase
+    talk.say("The two were not the same.")
+  }
+}
+
+/** Asks until the vault opens or the person leaves. */
+export async function openVault(api: Api, talk: Talk): Promise<void> {
+  for (;;) {
+    const passphrase = await talk.ask("Passphrase:", true)
+    try {
+      await api.call("unlock", { passphrase })
+      return
+    } catch (error) {
+      talk.say(spoken(error))
+    }
+  }
+}

@@ -1,0 +1,301 @@
+/**
+ * Everything a screen can show, as one immutable value, and what can happen to it. `update.ts` is the function between two of
+ * them. Passphrases being typed are here and nowhere else; nothing in the program prints a model.
+ */
+import type {
+  ApiErrorCode,
+  ApiEvent,
+  Contact,
+  Message,
+  Page,
+  Status,
+  ThreadSummary,
+} from "../node/api/types.ts"
+import { contactName } from "./commands.ts"
+import type { InputEvent } from "./input.ts"
+import { sanitizeName, shortAddress } from "./sanitize.ts"
+import { chooseGlyphs, chooseTheme } from "./theme.ts"
+import type { Glyphs, ThemeName } from "./theme.ts"
+import { emptyDraft } from "./widgets/draft.ts"
+import type { Draft } from "./widgets/draft.ts"
+import type { History, PageReason } from "./widgets/history.ts"
+import type { Setup } from "./widgets/setup.ts"
+
+export interface Settings {
+  readonly theme: ThemeName
+  readonly glyphs: Glyphs
+  /** IANA zone for times and date lines; null: the machine's. */
+  readonly timeZone: string | null
+  /** What first run proposes as a name. */
+  readonly userName: string
+  readonly bell: boolean
+}
+
+export type Screen =
+  | { readonly name: "starting" }
+  | { readonly name: "setup"; readonly setup: Setup }
+  | { readonly name: "unlock"; readonly passphrase: Draft; readonly busy: boolean }
+  | { readonly name: "chat" }
+  /** The node is gone or never came; Enter leaves with `exitCode`. */
+  | {
+      readonly name: "gone"
+      readonly what: string
+      readonly next: string
+      readonly exitCode: number
+    }
+
+export type Overlay =
+  | { readonly name: "help"; readonly scroll: number }
+  | { readonly name: "contacts"; readonly scroll: number }
+  /** Own code and ticket; `show` says which of the two the QR holds. */
+  | { readonly name: "code"; readonly ticket: string | null; readonly show: "code" | "ticket" }
+  | {
+      readonly name: "add"
+      readonly field: "code" | "name"
+      readonly code: Draft
+      readonly called: Draft
+      readonly busy: boolean
+    }
+  /** A paste that waits for a yes. */
+  | {
+      readonly name: "paste"
+      readonly text: string
+      readonly lines: number
+      readonly controls: boolean
+    }
+
+export interface Notice {
+  readonly text: string
+  readonly kind: "info" | "good" | "bad"
+  readonly untilMs: number
+}
+
+export interface Model {
+  readonly settings: Settings
+  readonly columns: number
+  readonly rows: number
+  readonly nowMs: number
+  /** Whether the terminal window is looked at; true until a terminal says otherwise. */
+  readonly focused: boolean
+  readonly screen: Screen
+  readonly overlay: Overlay | null
+  readonly notice: Notice | null
+  readonly progress: { readonly what: string; readonly done: number; readonly total: number } | null
+  readonly status: Status | null
+  readonly statusAtMs: number
+  readonly contacts: ReadonlyMap<string, Contact>
+  readonly threads: ReadonlyMap<string, ThreadSummary>
+  readonly history: History | null
+  readonly draft: Draft
+  /** Drafts of chats that are not open, by key. */
+  readonly parked: ReadonlyMap<string, string>
+  readonly completion: { readonly lines: readonly string[]; readonly at: number } | null
+  /** Ctrl-C was pressed on an empty draft: the next one quits. */
+  readonly quitArmed: boolean
+  /** `/block` was asked for the open request and not confirmed yet. */
+  readonly blockArmed: boolean
+  /** Sends under way. */
+  readonly sending: number
+}
+
+export const PARKED_MAX = 200
+export const NOTICE_MS = 8000
+
+export type Action =
+  | { readonly type: "input"; readonly event: InputEvent }
+  | { readonly type: "resize"; readonly columns: number; readonly rows: number }
+  | { readonly type: "tick" }
+  | {
+      readonly type: "loaded"
+      readonly status: Status
+      readonly contacts: readonly Contact[]
+      readonly threads: readonly ThreadSummary[]
+    }
+  | { readonly type: "events"; readonly events: readonly ApiEvent[] }
+  | {
+      readonly type: "closed"
+      readonly what: string
+      readonly next: string
+      readonly exitCode: number
+    }
+  | { readonly type: "created"; readonly address: string; readonly ticket: string }
+  | {
+      readonly type: "page"
+      readonly key: string
+      readonly reason: PageReason
+      readonly page: Page
+    }
+  | { readonly type: "sent"; readonly key: string; readonly message: Message }
+  | { readonly type: "retried"; readonly message: Message }
+  | { readonly type: "ticket"; readonly ticket: string }
+  | {
+      readonly type: "contact"
+      readonly contact: Contact
+      readonly what: "added" | "accepted" | "blocked" | "renamed"
+    }
+  | {
+      readonly type: "failed"
+      readonly effect: Effect
+      readonly code: ApiErrorCode
+      readonly text: string
+    }
+
+/** What the world is asked to do; `perform.ts` does it and answers with an action. */
+export type Effect =
+  | { readonly type: "load" }
+  | {
+      readonly type: "create"
+      readonly name: string
+      readonly passphrase: string | null
+      readonly ticket: string | null
+    }
+  | { readonly type: "unlock"; readonly passphrase: string }
+  | {
+      readonly type: "page"
+      readonly key: string
+      readonly reason: PageReason
+      readonly before: string | null
+    }
+  | { readonly type: "send"; readonly key: string; readonly text: string }
+  | { readonly type: "retry"; readonly id: string }
+  | { readonly type: "read"; readonly thread: string; readonly through: string }
+  | { readonly type: "add"; readonly code: string; readonly name: string | null }
+  | { readonly type: "accept" | "block"; readonly contact: string }
+  | { readonly type: "rename"; readonly contact: string; readonly name: string }
+  | { readonly type: "ticket" }
+  | { readonly type: "copy"; readonly text: string }
+  | { readonly type: "bell" }
+  | { readonly type: "repaint" }
+  | { readonly type: "suspend" }
+  | { readonly type: "exit"; readonly code: number }
+
+export interface Step {
+  readonly model: Model
+  readonly effects: readonly Effect[]
+}
+
+export const only = (model: Model): Step => ({ model, effects: [] })
+export const and = (model: Model, ...effects: readonly Effect[]): Step => ({ model, effects })
+
+export const defaultSettings = (env: Readonly<Record<string, string | undefined>>): Settings => ({
+  theme: chooseTheme(undefined, env),
+  glyphs: chooseGlyphs(env),
+  timeZone: null,
+  userName: "",
+  bell: true,
+})
+
+export const initialModel = (settings: Settings, columns: number, rows: number): Model => ({
+  settings,
+  columns,
+  rows,
+  nowMs: 0,
+  focused: true,
+  screen: { name: "starting" },
+  overlay: null,
+  notice: null,
+  progress: null,
+  status: null,
+  statusAtMs: 0,
+  contacts: new Map(),
+  threads: new Map(),
+  history: null,
+  draft: emptyDraft,
+  parked: new Map(),
+  completion: null,
+  quitArmed: false,
+  blockArmed: false,
+  sending: 0,
+})
+
+export const noticed = (model: Model, kind: Notice["kind"], text: string): Model => ({
+  ...model,
+  notice: { kind, text, untilMs: model.nowMs + NOTICE_MS },
+})
+
+/** A line of the chat list: a thread, or a contact with whom there is none yet. */
+export interface Entry {
+  readonly key: string
+  readonly title: string
+  readonly unread: number
+  readonly request: boolean
+  /** The other one, when there is exactly one. */
+  readonly contact: Contact | null
+  readonly people: number
+}
+
+const entriesOf = new WeakMap<object, WeakMap<object, readonly Entry[]>>()
+
+/** The chat list: unread first, then by last activity, then by name; requests last. Remembered for as long as nothing changes. */
+export function entries(model: Pick<Model, "threads" | "contacts">): readonly Entry[] {
+  const byContacts = entriesOf.get(model.threads) ?? new WeakMap<object, readonly Entry[]>()
+  entriesOf.set(model.threads, byContacts)
+  const known = byContacts.get(model.contacts)
+  if (known !== undefined) return known
+  const made = listEntries(model)
+  byContacts.set(model.contacts, made)
+  return made
+}
+
+function listEntries({ threads, contacts }: Pick<Model, "threads" | "contacts">): Entry[] {
+  const alone = new Set<string>()
+  const rows: (Entry & { readonly at: number })[] = []
+  for (const thread of threads.values()) {
+    const other = thread.members.length === 1 ? thread.members[0] : undefined
+    const contact = other === undefined ? null : (contacts.get(other) ?? null)
+    if (other !== undefined) alone.add(other)
+    if (contact?.state === "blocked") continue
+    rows.push({
+      key: thread.id,
+      title: titleOf(thread, contact),
+      unread: thread.unread,
+      request: thread.request,
+      contact,
+      people: thread.members.length + 1,
+      at: thread.last?.sentAtMs ?? 0,
+    })
+  }
+  for (const contact of contacts.values()) {
+    if (alone.has(contact.address) || contact.state === "blocked") continue
+    rows.push({
+      key: contact.address,
+      title: contactName(contact),
+      unread: 0,
+      request: contact.state === "request",
+      contact,
+      people: 2,
+      at: 0,
+    })
+  }
+  // A stranger must not be able to take the first place: requests come last, and the status line counts them.
+  const urgency = (entry: Entry) => (entry.request ? 2 : entry.unread > 0 ? 0 : 1)
+  return rows.sort((a, b) => urgency(a) - urgency(b) || b.at - a.at || (a.title < b.title ? -1 : 1))
+}
+
+function titleOf(thread: ThreadSummary, contact: Contact | null): string {
+  if (contact !== null) return contactName(contact)
+  const title = sanitizeName(thread.title)
+  if (title !== "") return title
+  const first = thread.members[0]
+  return first === undefined ? thread.id.slice(0, 8) : shortAddress(first)
+}
+
+export const openEntry = (model: Model): Entry | null =>
+  model.history === null
+    ? null
+    : (entries(model).find((entry) => entry.key === model.history?.key) ?? null)
+
+/** What an author is called in the gutter. */
+export function authorName(model: Pick<Model, "contacts">, message: Message): string {
+  if (message.mine) return "me"
+  const contact = model.contacts.get(message.author)
+  return contact === undefined ? shortAddress(message.author) : contactName(contact)
+}
+
+/** Names that commands may use, in list order. */
+export const knownNames = (model: Model): string[] => [
+  ...new Set([
+    ...entries(model).map((entry) => entry.title),
+    ...[...model.contacts.values()].map(contactName),
+  ]),
+]

@@ -1,0 +1,149 @@
+/**
+ * A conversation as rows: gutter (time, state, name), a bar, and the text in the last column, where nothing stands to its
+ * right. Rows are made per message and remembered with the message value itself, so that they live exactly as long as it
+ * does and a changed state makes new ones.
+ */
+import type { Message } from "../node/api/types.ts"
+import { authorName } from "./model.ts"
+import type { Model } from "./model.ts"
+import { blank, line, ruled, span } from "./rows.ts"
+import type { Row } from "./rows.ts"
+import { sanitize } from "./sanitize.ts"
+import { failureOf } from "./sentences.ts"
+import { STATE_ROLES, nameRole } from "./theme.ts"
+import type { Blocks } from "./widgets/viewport.ts"
+import { indexOfMessage } from "./widgets/history.ts"
+import { padEnd, padStart, wrap } from "./wrap.ts"
+
+/** Cells of a name in the gutter, narrow and wide. */
+const NAME_NARROW = 8
+const NAME_WIDE = 12
+/** Hours and minutes; a space, two cells of state, a space. */
+const TIME_AND_STATE = 5 + 4
+/** Below this width the text gets too little beside names this long. */
+const WIDE_FROM = 90
+
+export interface Clock {
+  time(ms: number): string
+  day(ms: number): string
+}
+
+const clocks = new Map<string, Clock>()
+
+/** Hours, minutes and days of one zone; formatters are slow to make and few. */
+export function clockOf(timeZone: string | null): Clock {
+  const known = clocks.get(timeZone ?? "")
+  if (known !== undefined) return known
+  const zone = timeZone === null ? {} : { timeZone }
+  const time = new Intl.DateTimeFormat("en-GB", { ...zone, hour: "2-digit", minute: "2-digit" })
+  const day = new Intl.DateTimeFormat("en-GB", {
+    ...zone,
+    weekday: "short",
+    day: "numeric",
+    month: "short",
+    year: "numeric",
+  })
+  // The author's clock may say anything at all.
+  const safe = (format: Intl.DateTimeFormat, unknown: string) => (ms: number) =>
+    Number.isFinite(ms) && Math.abs(ms) <= 8.64e15 ? format.format(ms) : unknown
+  const dayOf = safe(day, "no date")
+  const clock = {
+    time: safe(time, "--:--"),
+    day: (ms: number) => dayOf(ms).replace(",", ""),
+  }
+  clocks.set(timeZone ?? "", clock)
+  return clock
+}
+
+interface Made {
+  readonly key: string
+  readonly rows: readonly Row[]
+}
+
+const remembered = new WeakMap<Message, Made>()
+
+export interface Transcript extends Blocks {
+  readonly rowsOf: (index: number) => readonly Row[]
+}
+
+/** The open conversation at a width. Cheap to make: nothing is wrapped before it is asked for. */
+export function transcript(model: Model, width: number): Transcript {
+  const messages = model.history?.messages ?? []
+  const newFrom = model.history?.newFrom ?? null
+  const clock = clockOf(model.settings.timeZone)
+  const rowsOf = (index: number): readonly Row[] => {
+    const message = messages[index]
+    if (message === undefined) return [blank]
+    const previous = messages[index - 1]
+    const day = clock.day(message.sentAtMs)
+    const dateLine = previous === undefined || clock.day(previous.sentAtMs) !== day ? day : ""
+    const name = authorName(model, message)
+    const isNew = message.id === newFrom
+    const key = `${width}|${dateLine}|${isNew}|${name}|${model.settings.glyphs.bar}`
+    const known = remembered.get(message)
+    if (known?.key === key) return known.rows
+    const rows = [
+      ...(dateLine === "" ? [] : [ruled(dateLine, width, model.settings.glyphs.rule, "rule")]),
+      ...(isNew ? [ruled("new", width, model.settings.glyphs.rule, "accent")] : []),
+      ...messageRows(model, message, name, width),
+    ]
+    remembered.set(message, { key, rows })
+    return rows
+  }
+  return {
+    count: messages.length,
+    idAt: (index) => messages[index]?.id ?? "",
+    rowsAt: (index) => rowsOf(index).length,
+    indexOf: (id) => indexOfMessage(messages, id),
+    rowsOf,
+  }
+}
+
+function messageRows(model: Model, message: Message, name: string, width: number): Row[] {
+  const { glyphs, timeZone } = model.settings
+  const nameWidth = width >= WIDE_FROM ? NAME_WIDE : NAME_NARROW
+  const bar = span(` ${glyphs.bar} `, "rule")
+  const state = message.mine ? glyphs.states[message.state] : message.late ? glyphs.late : ""
+  const head: Row = [
+    span(clockOf(timeZone).time(message.sentAtMs), "dim"),
+    span(` ${padEnd(state, 2)} `, message.mine ? STATE_ROLES[message.state] : "warn"),
+    span(padStart(name, nameWidth), message.mine ? "mine" : nameRole(message.author)),
+    bar,
+  ]
+  const indent = span(" ".repeat(TIME_AND_STATE + nameWidth))
+  const textWidth = Math.max(8, width - TIME_AND_STATE - nameWidth - 3)
+  const rows = wrap(sanitize(message.text), textWidth).map((text, i): Row =>
+    i === 0 ? [...head, span(text)] : [indent, bar, span(text)],
+  )
+  if (message.state !== "failed") return rows
+  const reason = `! ${failureOf(message.failure)} /retry sends it again.`
+  return [...rows, ...wrap(reason, textWidth).map((text): Row => [indent, bar, span(text, "bad")])]
+}
+
+/** What stands where messages would be: an empty pane always says why, and what to do. */
+export function emptyRows(model: Model): Row[] {
+  if (model.history === null) {
+    const some = model.threads.size > 0 || model.contacts.size > 0
+    return [
+      blank,
+      line(
+        some
+          ? " Choose a chat: Alt-1 to Alt-9, or /open name."
+          : " No messages yet. Your code is ready:",
+      ),
+      ...(some
+        ? []
+        : [
+            line("   /id    shows it with its QR, and an invite ticket for somebody new"),
+            line("   /add   takes the code of a friend"),
+          ]),
+      line("   F1     all keys and commands", "dim"),
+    ]
+  }
+  if (!model.history.loaded) return [blank, line(" Loading …", "dim")]
+  return [
+    blank,
+    line(" Nothing written here yet."),
+    line("   What you write is sealed, and handed to peers as soon as there are some.", "dim"),
+  ]
+}

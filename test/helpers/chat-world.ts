@@ -1,0 +1,303 @@
+/**
+ * A mesh in a test's memory: people with real identities and real chat, whose mailboxes are arrays and whose disks are maps. Cutting a
+ * line keeps envelopes back; a crash makes every further write fail, and the person comes back from what was written.
+ */
+import assert from "node:assert/strict"
+import type { Address } from "../../src/crypto/address.ts"
+import { addressBytes } from "../../src/crypto/address.ts"
+import { type Bytes, compare, equal, toHex } from "../../src/crypto/bytes.ts"
+import { type Card, encodeCardBody } from "../../src/crypto/card.ts"
+import { envelopeId, tagOf } from "../../src/crypto/envelope.ts"
+import {
+  addressOfRoots,
+  generateIntro,
+  generateRoots,
+  type Identity,
+  introPublic,
+  rootPublic,
+} from "../../src/crypto/identity.ts"
+import { openVault } from "../../src/crypto/keyfile.ts"
+import { primitives } from "../../src/crypto/primitives/native.ts"
+import { createKeyPackage } from "../../src/crypto/session.ts"
+import type { ApiEvent, Message } from "../../src/node/api/types.ts"
+import { Chat } from "../../src/node/chat.ts"
+import type { ChatMailbox } from "../../src/node/chat-parts.ts"
+import { ChatRecords } from "../../src/node/chat-records.ts"
+import { systemClock } from "../../src/node/clock.ts"
+import type { Kept } from "../../src/node/shelf.ts"
+import { Sealed, type SealedOp, type SealedShelf } from "../../src/node/sealed.ts"
+
+export const meshId = new Uint8Array(32).fill(42)
+const DEADLINE_MS = 20_000
+
+/** A disk of sorted keys. After `crash`, nothing is written any more. */
+export class MemoryShelf implements SealedShelf {
+  readonly rows: Map<string, Bytes>
+  writes = 0
+  /** Fails with the write of this number, and with all after it. */
+  crashAt = Number.POSITIVE_INFINITY
+
+  /** One life of a process: the rows outlive it. */
+  constructor(rows = new Map<string, Bytes>()) {
+    this.rows = rows
+  }
+
+  get isDead(): boolean {
+    return this.writes >= this.crashAt
+  }
+
+  async get(key: Bytes): Promise<Bytes | undefined> {
+    return Promise.resolve(this.rows.get(toHex(key)))
+  }
+
+  async write(ops: readonly SealedOp[]): Promise<void> {
+    if (++this.writes >= this.crashAt) throw new Error("the process was killed")
+    for (const op of ops) {
+      if (op.type === "put") this.rows.set(toHex(op.key), op.value.slice())
+      else this.rows.delete(toHex(op.key))
+    }
+    return Promise.resolve()
+  }
+
+  async range(
+    { gte, lt }: { gte: Bytes; lt: Bytes },
+    { reverse, limit }: { reverse: boolean; limit: number },
+  ) {
+    const [from, to] = [toHex(gte), toHex(lt)]
+    const keys = [...this.rows.keys()].filter((key) => key >= from && key < to).sort()
+    if (reverse) keys.reverse()
+    const wanted = limit < 0 ? keys : keys.slice(0, limit)
+    return Promise.resolve(
+      wanted.map((key) => ({
+        key: new Uint8Array(Buffer.from(key, "hex")),
+        value: this.rows.get(key) ?? assert.fail("row vanished"),
+      })),
+    )
+  }
+}
+
+export async function makeIdentity(name: string): Promise<{ identity: Identity; card: Card }> {
+  const roots = generateRoots()
+  const address = addressOfRoots(roots)
+  const leaf = primitives.ed25519.generate()
+  const intro = generateIntro()
+  const lastResort = await createKeyPackage({
+    identity: addressBytes(address),
+    signatureSeed: leaf,
+    lastResort: true,
+    notAfterSeconds: 2 ** 33,
+  })
+  const publicRoots = rootPublic(roots)
+  const body = {
+    ed25519Root: publicRoots.ed25519,
+    slhDsaRoot: publicRoots.slhDsa,
+    sequence: 1,
+    intro: introPublic(intro),
+    leaf: primitives.ed25519.publicFromPrivate(primitives.ed25519.importPrivate(leaf)),
+    lastResort: lastResort.public,
+  }
+  const identity = {
+    roots,
+    sequence: 1,
+    intro,
+    oldIntro: [],
+    leaf,
+    lastResort,
+    card: encodeCardBody(body),
+    name,
+  }
+  return { identity, card: { ...body, address } }
+}
+
+/** The mailbox of one peer: what arrived, in order. */
+class Mailbox implements ChatMailbox {
+  readonly arrivals: Kept[] = []
+  readonly #world: World
+  readonly #owner: Person
+
+  constructor(world: World, owner: Person) {
+    this.#world = world
+    this.#owner = owner
+  }
+
+  entriesAfter(seq: number, limit: number): Promise<readonly Kept[]> {
+    return Promise.resolve(this.arrivals.slice(seq, seq + limit))
+  }
+
+  byTag(tag: Bytes): Promise<readonly Kept[]> {
+    return Promise.resolve(this.arrivals.filter(({ bytes }) => equal(tagOf(bytes), tag)))
+  }
+
+  /** The mailbox as one life of its owner's process sees it. */
+  life(shelf: MemoryShelf): ChatMailbox {
+    return {
+      entriesAfter: (seq, limit) => this.entriesAfter(seq, limit),
+      byTag: (tag) => this.byTag(tag),
+      post: (envelope) => {
+        if (shelf.isDead) throw new Error("the process was killed")
+        return this.post(envelope)
+      },
+    }
+  }
+
+  async post(envelope: Bytes): Promise<{ peers: number }> {
+    this.take(envelope)
+    return Promise.resolve({ peers: this.#world.spread(this.#owner, envelope) })
+  }
+
+  /** A real mailbox takes an id once; `again` is one that would not. */
+  take(envelope: Bytes, { again = false } = {}): void {
+    const id = envelopeId(envelope)
+    if (!again && this.arrivals.some((arrival) => compare(arrival.id, id) === 0)) return
+    this.arrivals.push({ seq: this.arrivals.length + 1, id, bytes: envelope })
+    this.#owner.arrived()
+  }
+}
+
+export class Person {
+  readonly name: string
+  shelf = new MemoryShelf()
+  readonly mailbox: Mailbox
+  readonly address: Address
+  readonly #world: World
+  readonly #identity: Identity
+  readonly #vaultKey = primitives.randomBytes(32)
+  events: ApiEvent[] = []
+  readonly logs: string[] = []
+  isAway = false
+  admit = (envelope: Bytes): Promise<Bytes> => Promise.resolve(envelope)
+  #chat: Chat | undefined
+  readonly #watchers = new Set<() => void>()
+
+  constructor(world: World, name: string, identity: Identity) {
+    this.#world = world
+    this.name = name
+    this.#identity = identity
+    this.address = addressOfRoots(identity.roots)
+    this.mailbox = new Mailbox(world, this)
+  }
+
+  get chat(): Chat {
+    return this.#chat ?? assert.fail(`${this.name} is not running`)
+  }
+
+  get isDead(): boolean {
+    return this.shelf.isDead
+  }
+
+  get isRunning(): boolean {
+    return this.#chat !== undefined
+  }
+
+  async start(): Promise<void> {
+    this.shelf = new MemoryShelf(this.shelf.rows)
+    this.#chat = await Chat.open({
+      meshId,
+      me: this.address,
+      identity: this.#identity,
+      records: new ChatRecords(new Sealed(openVault(this.#vaultKey), this.shelf)),
+      mailbox: this.mailbox.life(this.shelf),
+      findCard: (address) => this.#world.findCard(address),
+      admit: async (envelope) => {
+        await this.#world.admission()
+        return this.admit(envelope)
+      },
+      clock: systemClock,
+      emit: (event) => {
+        this.events.push(event)
+        for (const watcher of [...this.#watchers]) watcher()
+      },
+      log: (line) => this.logs.push(line),
+      order: "arrival",
+    })
+  }
+
+  /** The process is killed now: nothing more is written. */
+  kill(): void {
+    this.shelf.crashAt = this.shelf.writes
+    void this.#chat?.stop()
+    this.#chat = undefined
+  }
+
+  arrived(): void {
+    if (!this.isAway) this.#chat?.arrived()
+  }
+
+  /** Resolves when `holds` does; looked at after every event. */
+  async until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+    const deadline = Date.now() + DEADLINE_MS
+    while (!(await holds())) {
+      if (Date.now() > deadline) assert.fail(`${this.name} waited in vain: ${what}`)
+      const next = Promise.withResolvers<undefined>()
+      const wake = () => next.resolve(undefined)
+      this.#watchers.add(wake)
+      const timer = setTimeout(wake, 50)
+      await next.promise
+      clearTimeout(timer)
+      this.#watchers.delete(wake)
+    }
+  }
+
+  async messages(peer: Person): Promise<readonly Message[]> {
+    const known = this.chat.contacts().some(({ address }) => address === peer.address)
+    if (!known || this.chat.threads().every(({ members }) => !members.includes(peer.address)))
+      return []
+    return (await this.chat.page(peer.address, undefined, 500)).messages
+  }
+
+  async texts(peer: Person): Promise<string[]> {
+    return (await this.messages(peer)).map(({ text }) => text)
+  }
+}
+
+export class World {
+  readonly people: Person[] = []
+  readonly cards = new Map<Address, Card>()
+  /** What every envelope waits for before it may leave: real admission takes a while. */
+  admission: () => Promise<unknown> = () => Promise.resolve()
+  findCard = (address: Address): Promise<Card | undefined> =>
+    Promise.resolve(this.cards.get(address))
+  /** Peers who take every envelope and are nobody here. */
+  carriers = 0
+  /** Set to keep envelopes back; they arrive, in the order that `release` is given them, later. */
+  held: { from: Person; envelope: Bytes }[] | undefined
+
+  async add(name: string): Promise<Person> {
+    const { identity, card } = await makeIdentity(name)
+    const person = new Person(this, name, identity)
+    this.cards.set(card.address, card)
+    this.people.push(person)
+    await person.start()
+    return person
+  }
+
+  spread(from: Person, envelope: Bytes): number {
+    if (this.held !== undefined) {
+      this.held.push({ from, envelope })
+      return 0
+    }
+    const others = this.people.filter((person) => person !== from && !person.isAway)
+    for (const person of others) person.mailbox.take(envelope)
+    return others.length + this.carriers
+  }
+
+  /** Lets what was held arrive at everybody, in an order of the test's choosing. */
+  release(order: (held: readonly Bytes[]) => readonly Bytes[] = (held) => held): void {
+    const held = this.held ?? []
+    this.held = undefined
+    for (const envelope of order(held.map((each) => each.envelope)))
+      for (const person of this.people) person.mailbox.take(envelope)
+  }
+
+  /** What an away person missed. */
+  catchUp(person: Person): void {
+    person.isAway = false
+    for (const other of this.people)
+      for (const { bytes } of other.mailbox.arrivals) person.mailbox.take(bytes)
+    person.arrived()
+  }
+
+  async stop(): Promise<void> {
+    for (const person of this.people) if (person.isRunning) await person.chat.stop()
+  }
+}

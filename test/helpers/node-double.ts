@@ -1,0 +1,364 @@
+/**
+ * A node for tests of what stands in front of one: an `Api` that keeps its few facts in memory, or in one JSON file of its data
+ * directory so that a second process finds them again. It has no peers and no keys. The contact called `echo` answers.
+ * Everything sent moves through the delivery states one event at a time, up to `reach`.
+ */
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { createHash, randomBytes } from "node:crypto"
+import { join } from "node:path"
+import { ApiError } from "../../src/node/api/errors.ts"
+import { serveApi } from "../../src/node/api/server.ts"
+import type {
+  Api,
+  ApiEvent,
+  Contact,
+  DeliveryState,
+  Message,
+  Method,
+  Params,
+  Result,
+  Status,
+  ThreadSummary,
+} from "../../src/node/api/types.ts"
+
+interface Facts {
+  mesh: string | null
+  name: string | null
+  passphrase: string | null
+  contacts: Contact[]
+  messages: Message[]
+}
+
+const STATES: readonly DeliveryState[] = ["queued", "gossiped", "ordered", "delivered"]
+export const TICKET = "sotto-invite1qqqsyqcyq5rqwzqf"
+const hex32 = (text: string) => createHash("sha256").update(text).digest("hex").slice(0, 32)
+export const addressOf = (name: string) => `sotto1${hex32(name)}${hex32(`${name}'`)}`
+
+export interface DoubleOptions {
+  readonly file?: string
+  readonly locked?: boolean
+  /** How far a message gets. */
+  readonly reach?: DeliveryState
+  readonly onStop?: () => void
+}
+
+export class NodeDouble implements Api {
+  readonly calls: { method: Method; params: unknown; signal: AbortSignal | undefined }[] = []
+  readonly #listeners = new Set<(event: ApiEvent) => void>()
+  readonly #closedListeners = new Set<(reason: string) => void>()
+  readonly #options: DoubleOptions
+  readonly #facts: Facts = {
+    mesh: null,
+    name: null,
+    passphrase: null,
+    contacts: [],
+    messages: [],
+  }
+  #locked: boolean
+
+  constructor(options: DoubleOptions = {}) {
+    this.#options = options
+    if (options.file !== undefined) {
+      try {
+        Object.assign(this.#facts, JSON.parse(readFileSync(options.file, "utf8")))
+      } catch {
+        // the first start finds nothing
+      }
+    }
+    this.#locked = options.locked ?? this.#facts.passphrase !== null
+  }
+
+  async call<M extends Method>(
+    method: M,
+    params: Params<M>,
+    options: { signal?: AbortSignal } = {},
+  ): Promise<Result<M>> {
+    this.calls.push({ method, params, signal: options.signal })
+    await Promise.resolve()
+    const result = this.#methods[method](params)
+    this.#save()
+    return result
+  }
+
+  events(listener: (event: ApiEvent) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  get listening(): number {
+    return this.#listeners.size
+  }
+
+  closed(listener: (reason: string) => void): () => void {
+    this.#closedListeners.add(listener)
+    return () => this.#closedListeners.delete(listener)
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve()
+  }
+
+  tell(event: ApiEvent): void {
+    for (const listener of [...this.#listeners]) listener(event)
+  }
+
+  /** A message of somebody else's arrives. */
+  receive(from: string, text: string): Message {
+    const contact = this.#contact(from)
+    const message = this.#message(contact, text, contact.address, "delivered")
+    this.tell({ type: "message", message })
+    this.#save()
+    return message
+  }
+
+  readonly #methods: { [M in Method]: (params: Params<M>) => Result<M> } = {
+    status: () => this.#status(),
+    "profile.create": ({ name, passphrase, ticket }) => {
+      if (this.#facts.name !== null)
+        throw new ApiError("ALREADY_EXISTS", "this profile has an identity")
+      if (passphrase !== null && passphrase.length < 4)
+        throw new ApiError("WEAK_PASSPHRASE", "this passphrase is too short")
+      this.#join(ticket)
+      this.tell({ type: "progress", what: "making keys", done: 1, total: 1 })
+      Object.assign(this.#facts, { name, passphrase })
+      return { address: addressOf(name), ticket: TICKET }
+    },
+    "mesh.join": ({ ticket, name }) => {
+      this.#join(ticket, name)
+      return { meshId: hex32("mesh") }
+    },
+    "mesh.ticket": () => {
+      if (this.#facts.mesh === null)
+        throw new ApiError("NO_MESH", "this profile belongs to no mesh")
+      return { ticket: TICKET }
+    },
+    unlock: ({ passphrase }) => {
+      const { name } = this.#identity(true)
+      if (this.#facts.passphrase !== null && passphrase !== this.#facts.passphrase)
+        throw new ApiError("WRONG_PASSPHRASE", "this passphrase does not open the vault")
+      this.#locked = false
+      return { address: addressOf(name) }
+    },
+    id: () => {
+      const { name } = this.#identity()
+      return { address: addressOf(name), name }
+    },
+    "contacts.list": () => {
+      this.#identity()
+      return { contacts: this.#facts.contacts }
+    },
+    "contacts.add": ({ code, name }) => {
+      this.#identity()
+      if (!code.startsWith("sotto1")) throw new ApiError("BAD_ADDRESS", "this is not an address")
+      const contact: Contact = {
+        address: code,
+        name: name ?? code.slice(0, 12),
+        theirName: null,
+        state: "accepted",
+        verified: false,
+      }
+      this.#facts.contacts.push(contact)
+      this.tell({ type: "contact", contact })
+      return { contact }
+    },
+    "contacts.remove": ({ contact }) => {
+      const { address } = this.#contact(contact)
+      this.#facts.contacts = this.#facts.contacts.filter((other) => other.address !== address)
+      this.tell({ type: "contact-removed", address })
+      return {}
+    },
+    "contacts.accept": ({ contact }) => this.#change(contact, { state: "accepted" }),
+    "contacts.block": ({ contact }) => this.#change(contact, { state: "blocked" }),
+    "contacts.rename": ({ contact, name }) => this.#change(contact, { name }),
+    "threads.list": () => ({ threads: this.#threads() }),
+    "messages.page": ({ thread, before, limit }) => {
+      const id = this.#thread(thread)
+      const all = this.#facts.messages.filter(
+        (m) => m.thread === id && (before === undefined || m.position < before),
+      )
+      const messages = all.slice(-limit)
+      return {
+        messages,
+        before: messages.length < all.length ? messages[0]!.position : null,
+      }
+    },
+    "messages.send": ({ to, text, id }) =>
+      this.#send(to, text, id ?? randomBytes(16).toString("hex")),
+    "messages.retry": ({ id }) => {
+      const message = this.#facts.messages.find((m) => m.id === id)
+      if (message === undefined) throw new ApiError("UNKNOWN_MESSAGE", "there is no such message")
+      return { message }
+    },
+    "threads.read": ({ thread }) => {
+      this.#thread(thread)
+      return {}
+    },
+    subscribe: () => ({ status: this.#status() }),
+    stop: () => {
+      setImmediate(() => {
+        this.#options.onStop?.()
+        for (const listener of this.#closedListeners) listener("STOPPING")
+      })
+      return {}
+    },
+  }
+
+  #join(ticket: string | undefined, name = "home"): void {
+    if (ticket !== undefined && !ticket.startsWith("sotto-invite1"))
+      throw new ApiError("BAD_TICKET", "this is not an invite ticket")
+    this.#facts.mesh ??= name
+  }
+
+  #identity(evenLocked = false): { name: string } {
+    const { name } = this.#facts
+    if (name === null) throw new ApiError("NO_IDENTITY", "this profile has no identity")
+    if (this.#locked && !evenLocked) throw new ApiError("LOCKED", "the vault is locked")
+    return { name }
+  }
+
+  #contact(reference: string): Contact {
+    this.#identity()
+    const found = this.#facts.contacts.filter(
+      (c) => c.name.startsWith(reference) || c.address.startsWith(reference),
+    )
+    if (found.length > 1) throw new ApiError("AMBIGUOUS_CONTACT", "several contacts begin so")
+    if (found[0] === undefined) throw new ApiError("UNKNOWN_CONTACT", "there is no such contact")
+    return found[0]
+  }
+
+  #change(reference: string, change: Partial<Contact>): { contact: Contact } {
+    const contact = { ...this.#contact(reference), ...change }
+    this.#facts.contacts = this.#facts.contacts.map((c) =>
+      c.address === contact.address ? contact : c,
+    )
+    return { contact }
+  }
+
+  #thread(reference: string): string {
+    if (/^[0-9a-f]{32}$/.test(reference)) return reference
+    return hex32(this.#contact(reference).address)
+  }
+
+  #threads(): ThreadSummary[] {
+    this.#identity()
+    return this.#facts.contacts.map((contact) => {
+      const messages = this.#facts.messages.filter((m) => m.thread === hex32(contact.address))
+      return {
+        id: hex32(contact.address),
+        title: contact.name,
+        members: [contact.address],
+        unread: messages.filter((m) => !m.mine).length,
+        last: messages.at(-1) ?? null,
+        request: contact.state === "request",
+      }
+    })
+  }
+
+  #message(contact: Contact, text: string, author: string, state: DeliveryState, id?: string) {
+    const message: Message = {
+      id: id ?? randomBytes(16).toString("hex"),
+      thread: hex32(contact.address),
+      author,
+      mine: author !== contact.address,
+      text,
+      sentAtMs: 1_700_000_000_000 + this.#facts.messages.length * 1000,
+      state,
+      failure: null,
+      late: false,
+      position: this.#facts.messages.length.toString().padStart(8, "0"),
+    }
+    this.#facts.messages.push(message)
+    return message
+  }
+
+  #send(to: string, text: string, id: string): { message: Message } {
+    const contact = this.#contact(to)
+    if (contact.state === "blocked") throw new ApiError("BLOCKED_CONTACT", "you blocked them")
+    if (text === "") throw new ApiError("MESSAGE_EMPTY", "there is nothing to send")
+    const before = this.#facts.messages.find((m) => m.id === id)
+    if (before !== undefined) return { message: before }
+    const { name } = this.#identity()
+    const message = this.#message(contact, text, addressOf(name), "queued", id)
+    const reach = STATES.indexOf(this.#options.reach ?? "delivered")
+    for (const [at, state] of STATES.entries())
+      if (at > 0 && at <= reach)
+        setImmediate(() =>
+          this.tell({ type: "delivery", thread: message.thread, id, state, failure: null }),
+        )
+    if (contact.name === "echo") setImmediate(() => this.receive("echo", `you said: ${text}`))
+    return { message }
+  }
+
+  #status(): Status {
+    const { mesh, name, passphrase } = this.#facts
+    return {
+      version: "0.0.0-double",
+      pid: process.pid,
+      profile: "default",
+      mesh: mesh === null ? null : { name: mesh, meshId: hex32("mesh"), validators: 1 },
+      identity: name === null ? "none" : this.#locked ? "locked" : "open",
+      address: name === null ? null : addressOf(name),
+      name,
+      unprotected: name !== null && passphrase === null,
+      listen: ["/ip4/127.0.0.1/tcp/4001"],
+      peers: [
+        {
+          peerId: "12D3KooWDouble",
+          address: "/ip4/127.0.0.1/tcp/4002",
+          direction: "outbound",
+          encryption: "X25519MLKEM768",
+          postQuantum: true,
+          gossip: true,
+        },
+      ],
+      alone: null,
+      sync: { state: "idle", done: 0, total: 0 },
+      envelopes: this.#facts.messages.length,
+      waiting: 0,
+    }
+  }
+
+  #save(): void {
+    if (this.#options.file !== undefined)
+      writeFileSync(this.#options.file, JSON.stringify(this.#facts))
+  }
+}
+
+/** The double in the place of a whole node: serves its socket, keeps its facts in `dataDir`. */
+export async function startDouble(options: {
+  dataDir: string
+  socketPath: string
+  reach?: DeliveryState
+  onStop?: () => void
+}): Promise<{ api: NodeDouble; stop: () => Promise<void> }> {
+  mkdirSync(options.dataDir, { recursive: true, mode: 0o700 })
+  const unlock = lock(join(options.dataDir, "lock"))
+  try {
+    const api = new NodeDouble({ ...options, file: join(options.dataDir, "double.json") })
+    const server = await serveApi({ socketPath: options.socketPath, api })
+    return { api, stop: () => server.stop().then(unlock) }
+  } catch (error) {
+    unlock()
+    throw error
+  }
+}
+
+/** One owner at a time, as the real store has; a dead owner's lock is taken over. */
+function lock(path: string): () => void {
+  try {
+    writeFileSync(path, `${process.pid}`, { flag: "wx" })
+  } catch {
+    // A lock that is being written, or has just been taken away, is somebody's.
+    let owner = process.pid
+    let alive = true
+    try {
+      owner = Number(readFileSync(path, "utf8")) || owner
+      process.kill(owner, 0)
+    } catch (error) {
+      alive = (error as NodeJS.ErrnoException).code !== "ESRCH"
+    }
+    if (alive) throw new ApiError("BUSY", "another process holds this profile")
+    writeFileSync(path, `${process.pid}`)
+  }
+  return () => rmSync(path, { force: true })
+}

@@ -1,0 +1,120 @@
+import assert from "node:assert/strict"
+import { describe, it } from "node:test"
+import fc from "fast-check"
+import { ApiError } from "../../../src/node/api/errors.ts"
+import { checkParams, METHODS } from "../../../src/node/api/params.ts"
+import type { Method } from "../../../src/node/api/types.ts"
+
+const id = "0123456789abcdef0123456789abcdef"
+
+/** A valid example of everything each method takes. */
+const EXAMPLES: { readonly [M in Method]: Readonly<Record<string, unknown>> } = {
+  status: {},
+  "profile.create": { name: "alice", passphrase: null, ticket: "sotto-invite1x" },
+  "mesh.join": { ticket: "sotto-invite1x", name: "home" },
+  "mesh.ticket": {},
+  unlock: { passphrase: "" },
+  id: {},
+  "contacts.list": {},
+  "contacts.add": { code: "sotto1x", name: "bob" },
+  "contacts.remove": { contact: "bob" },
+  "contacts.accept": { contact: "bob" },
+  "contacts.block": { contact: "bob" },
+  "contacts.rename": { contact: "bob", name: "rob" },
+  "threads.list": {},
+  "messages.page": { thread: "bob", before: "1", limit: 500 },
+  "messages.send": { to: "bob", text: "", id },
+  "messages.retry": { id },
+  "threads.read": { thread: "bob", through: "1" },
+  subscribe: {},
+  stop: {},
+}
+const OPTIONAL = new Set([
+  "profile.create.ticket",
+  "mesh.join.ticket",
+  "mesh.join.name",
+  "contacts.add.name",
+  "messages.page.before",
+  "messages.send.id",
+])
+
+const refusal = (method: Method, params: unknown) => {
+  try {
+    checkParams(method, params)
+  } catch (error) {
+    assert(error instanceof ApiError)
+    assert.equal(error.code, "BAD_PARAMS")
+    return error.message
+  }
+  return assert.fail(`${method} took ${JSON.stringify(params)}`)
+}
+
+describe("params: each method takes exactly what the contract says", () => {
+  it("takes a full example and gives back the same fields", () => {
+    for (const method of METHODS)
+      assert.deepEqual(checkParams(method, EXAMPLES[method]), EXAMPLES[method])
+  })
+
+  it("counts absent params as none", () => {
+    assert.deepEqual(checkParams("status", undefined), {})
+    assert.match(refusal("unlock", undefined), /passphrase is missing/)
+  })
+
+  it("names the field that is missing, unless it may be", () => {
+    for (const method of METHODS)
+      for (const field of Object.keys(EXAMPLES[method])) {
+        const rest = { ...EXAMPLES[method] }
+        Reflect.deleteProperty(rest, field)
+        if (OPTIONAL.has(`${method}.${field}`)) assert.deepEqual(checkParams(method, rest), rest)
+        else assert.match(refusal(method, rest), new RegExp(`${field} is missing`))
+      }
+  })
+
+  it("names the field that is of another type or out of bounds", () => {
+    const wrong: readonly unknown[] = [1.5, true, {}, [], undefined, "\ud800", "x".repeat(300_000)]
+    for (const method of METHODS)
+      for (const field of Object.keys(EXAMPLES[method]))
+        for (const value of wrong)
+          assert.match(
+            refusal(method, { ...EXAMPLES[method], [field]: value }),
+            new RegExp(`${field} must be`),
+          )
+    for (const limit of [0, 501, -1, Number.NaN, "5"])
+      assert.match(refusal("messages.page", { thread: "bob", limit }), /limit must be/)
+    for (const other of [id.toUpperCase(), id.slice(1), `${id}0`])
+      assert.match(refusal("messages.retry", { id: other }), /id must be/)
+  })
+
+  it("refuses a field it does not know, inherited names included", () => {
+    for (const method of METHODS)
+      for (const field of ["extra", "toString", "constructor"])
+        assert.match(refusal(method, { ...EXAMPLES[method], [field]: 1 }), /there is no field/)
+    assert.match(refusal("status", JSON.parse('{"__proto__":1}')), /there is no field/)
+  })
+
+  it("never repeats a value, which may be a passphrase", () => {
+    const secret = "correct horse battery staple\ud800"
+    assert(!refusal("unlock", { passphrase: secret }).includes("horse"))
+  })
+
+  it("answers any JSON value with params or BAD_PARAMS, never a crash", () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...METHODS),
+        fc.oneof(
+          fc.jsonValue(),
+          fc.dictionary(fc.constantFrom("name", "ticket", "thread", "limit", "to"), fc.jsonValue()),
+        ),
+        (method, params) => {
+          try {
+            const checked = checkParams(method, params)
+            assert.deepEqual({ ...(params as object) }, checked)
+          } catch (error) {
+            assert(error instanceof ApiError)
+            assert.equal(error.code, "BAD_PARAMS")
+          }
+        },
+      ),
+    )
+  })
+})

@@ -1,0 +1,351 @@
+/**
+ * A test double of the API: one mesh in memory, no network, nothing stored. It behaves as the contract says and tells what
+ * happened in `calls`; a test scripts what peers do through the methods that begin with `they`. Only for tests.
+ */
+import type {
+  Api,
+  ApiErrorCode,
+  ApiEvent,
+  Contact,
+  DeliveryState,
+  Message,
+  Method,
+  Params,
+  Result,
+  Status,
+  ThreadSummary,
+} from "../../src/node/api/types.ts"
+
+class FakeError extends Error {
+  readonly code: ApiErrorCode
+  constructor(code: ApiErrorCode) {
+    super(`the node's own words about ${code}`)
+    this.code = code
+  }
+}
+
+export const T0 = Date.UTC(2026, 10, 18, 9, 12)
+export const ADDRESS = `sotto1${"q7x2mk9d".repeat(13)}a3c4e`
+export const TICKET = `sotto-invite1${"k4n8w2pz".repeat(38)}`
+export const addressOf = (name: string): string =>
+  `sotto1${name.padEnd(109, "qpzry9x8gf2tvdw0")}`.slice(0, 115)
+
+/** A thread's id: the name in hexadecimal, so that a failing test can be read. */
+const idOf = (name: string): string =>
+  Buffer.from(name).toString("hex").padEnd(32, "0").slice(0, 32)
+
+const position = (index: number): string => index.toString().padStart(12, "0")
+
+export interface Call {
+  readonly method: Method
+  readonly params: unknown
+}
+
+export class FakeApi implements Api {
+  readonly calls: Call[] = []
+  status: Status
+  passphrase = "correct horse"
+  contacts = new Map<string, Contact>()
+  threads = new Map<string, ThreadSummary>()
+  messages = new Map<string, Message[]>()
+  /** Codes that the next call of a method ends in, once each. */
+  failures = new Map<Method, ApiErrorCode>()
+  #listeners = new Set<(event: ApiEvent) => void>()
+  #closings = new Set<(reason: string) => void>()
+  #waiting: { method: Method; resolve: (call: Call) => void }[] = []
+  #made = 0
+
+  constructor(identity: Status["identity"] = "open") {
+    this.status = {
+      version: "0.1.0",
+      pid: 1,
+      profile: "default",
+      mesh: identity === "none" ? null : { name: "garden", meshId: "ab".repeat(32), validators: 1 },
+      identity,
+      address: identity === "open" ? ADDRESS : null,
+      name: identity === "none" ? null : "alice",
+      unprotected: false,
+      listen: [],
+      peers: [1, 2, 3, 4, 5].map((n) => ({
+        peerId: `peer${n}`,
+        address: `/ip4/10.0.0.${n}/tcp/4001`,
+        direction: "outbound",
+        encryption: "X25519MLKEM768",
+        postQuantum: true,
+        gossip: true,
+      })),
+      alone: null,
+      sync: { state: "idle", done: 0, total: 0 },
+      envelopes: 18_204,
+      waiting: 0,
+    }
+  }
+
+  // --- the contract ---
+
+  async call<M extends Method>(method: M, params: Params<M>): Promise<Result<M>> {
+    await Promise.resolve()
+    const call = { method, params }
+    this.calls.push(call)
+    const failure = this.failures.get(method)
+    this.failures.delete(method)
+    try {
+      if (failure !== undefined) throw new FakeError(failure)
+      // One table of methods cannot carry the type of the one that is asked for.
+      const answer = (this.#methods as Record<string, (params: never) => unknown>)[method]
+      if (answer === undefined) throw new FakeError("UNKNOWN_METHOD")
+      return answer(params as never) as Result<M>
+    } finally {
+      const ready = this.#waiting.filter((wait) => wait.method === method)
+      this.#waiting = this.#waiting.filter((wait) => wait.method !== method)
+      for (const wait of ready) wait.resolve(call)
+    }
+  }
+
+  events(listener: (event: ApiEvent) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  closed(listener: (reason: string) => void): () => void {
+    this.#closings.add(listener)
+    return () => this.#closings.delete(listener)
+  }
+
+  async close(): Promise<void> {
+    await Promise.resolve()
+  }
+
+  get listeners(): number {
+    return this.#listeners.size + this.#closings.size
+  }
+
+  // --- scripting ---
+
+  /** Resolves when a method has been called the next time. */
+  called(method: Method): Promise<Call> {
+    return new Promise((resolve) => this.#waiting.push({ method, resolve }))
+  }
+
+  count(method: Method): number {
+    return this.calls.filter((call) => call.method === method).length
+  }
+
+  tell(event: ApiEvent): void {
+    for (const listener of this.#listeners) listener(event)
+  }
+
+  goAway(reason: string): void {
+    for (const listener of this.#closings) listener(reason)
+  }
+
+  withStatus(change: Partial<Status>): this {
+    this.status = { ...this.status, ...change }
+    this.tell({ type: "status", status: this.status })
+    return this
+  }
+
+  contact(name: string, change: Partial<Contact> = {}): Contact {
+    const contact: Contact = {
+      address: addressOf(name),
+      name,
+      theirName: name,
+      state: "accepted",
+      verified: false,
+      ...change,
+    }
+    this.contacts.set(contact.address, contact)
+    return contact
+  }
+
+  /** A thread with a contact of that name, made when there is none. */
+  thread(name: string, change: Partial<ThreadSummary> = {}): ThreadSummary {
+    const contact = this.contacts.get(addressOf(name)) ?? this.contact(name)
+    const id = idOf(name)
+    const thread: ThreadSummary = {
+      id,
+      title: name,
+      members: [contact.address],
+      unread: 0,
+      last: null,
+      request: contact.state === "request",
+      ...change,
+    }
+    this.threads.set(id, thread)
+    this.messages.set(id, this.messages.get(id) ?? [])
+    return thread
+  }
+
+  /** Adds a message without telling anybody: history from before. */
+  past(name: string, text: string, change: Partial<Message> = {}): Message {
+    const known = this.threads.get(this.thread(name, {}).id)
+    if (known === undefined) throw new Error("the thread was just made")
+    const all = this.messages.get(known.id) ?? []
+    const message: Message = {
+      id: (++this.#made).toString(16).padStart(32, "0"),
+      thread: known.id,
+      author: addressOf(name),
+      mine: false,
+      text,
+      sentAtMs: T0 + all.length * 60_000,
+      state: "delivered",
+      failure: null,
+      late: false,
+      position: position(all.length + 1),
+      ...change,
+    }
+    all.push(message)
+    this.messages.set(known.id, all)
+    this.threads.set(known.id, { ...known, last: message })
+    return message
+  }
+
+  mine(name: string, text: string, state: DeliveryState, change: Partial<Message> = {}): Message {
+    return this.past(name, text, { author: ADDRESS, mine: true, state, ...change })
+  }
+
+  /** A message arrives. */
+  theySay(name: string, text: string): Message {
+    const before = this.threads.get(idOf(name))
+    const message = this.past(name, text)
+    const thread = this.threads.get(message.thread)
+    if (thread === undefined) throw new Error("no such thread")
+    this.threads.set(thread.id, { ...thread, unread: (before?.unread ?? 0) + 1 })
+    this.tell({ type: "message", message })
+    this.#tellThread(thread.id)
+    return message
+  }
+
+  /** A message of ours got further. */
+  itIs(message: Message, state: DeliveryState, failure: string | null = null): void {
+    const all = this.messages.get(message.thread) ?? []
+    this.messages.set(
+      message.thread,
+      all.map((m) => (m.id === message.id ? { ...m, state, failure } : m)),
+    )
+    this.tell({ type: "delivery", thread: message.thread, id: message.id, state, failure })
+  }
+
+  #tellThread(id: string): void {
+    const thread = this.threads.get(id)
+    if (thread !== undefined) this.tell({ type: "thread", thread })
+  }
+
+  #contact(wanted: string): Contact {
+    const found = [...this.contacts.values()].find((c) => c.address === wanted || c.name === wanted)
+    if (found === undefined) throw new FakeError("UNKNOWN_CONTACT")
+    return found
+  }
+
+  #change(wanted: string, change: Partial<Contact>): { contact: Contact } {
+    const contact = { ...this.#contact(wanted), ...change }
+    this.contacts.set(contact.address, contact)
+    this.tell({ type: "contact", contact })
+    for (const thread of this.threads.values())
+      if (
+        thread.members[0] === contact.address &&
+        thread.request !== (contact.state === "request")
+      ) {
+        this.threads.set(thread.id, { ...thread, request: contact.state === "request" })
+        this.#tellThread(thread.id)
+      }
+    return { contact }
+  }
+
+  readonly #methods: { [M in Method]: (params: Params<M>) => Result<M> } = {
+    status: () => this.status,
+    subscribe: () => ({ status: this.status }),
+    id: () => ({ address: ADDRESS, name: this.status.name ?? "" }),
+    stop: () => ({}),
+    "mesh.join": () => ({ meshId: "ab".repeat(32) }),
+    "mesh.ticket": () => ({ ticket: TICKET }),
+    "profile.create": ({ name, passphrase, ticket }) => {
+      if (ticket !== undefined && !ticket.startsWith("sotto-invite1"))
+        throw new FakeError("BAD_TICKET")
+      if (passphrase !== null && passphrase.length < 4) throw new FakeError("WEAK_PASSPHRASE")
+      this.passphrase = passphrase ?? ""
+      this.status = {
+        ...this.status,
+        identity: "open",
+        name,
+        address: ADDRESS,
+        unprotected: passphrase === null,
+        mesh: { name: "garden", meshId: "ab".repeat(32), validators: 1 },
+      }
+      this.tell({ type: "status", status: this.status })
+      return { address: ADDRESS, ticket: TICKET }
+    },
+    unlock: ({ passphrase }) => {
+      if (passphrase !== this.passphrase) throw new FakeError("WRONG_PASSPHRASE")
+      this.status = { ...this.status, identity: "open", address: ADDRESS }
+      return { address: ADDRESS }
+    },
+    "contacts.list": () => ({ contacts: [...this.contacts.values()] }),
+    "contacts.add": ({ code, name }) => {
+      if (!/^sotto(-invite)?1[a-z0-9]{20,}$/.test(code)) throw new FakeError("BAD_ADDRESS")
+      const called = name ?? code.slice(6, 12)
+      const contact: Contact = {
+        address: code,
+        name: called,
+        theirName: null,
+        state: "pending",
+        verified: false,
+      }
+      this.contacts.set(code, contact)
+      this.tell({ type: "contact", contact })
+      return { contact }
+    },
+    "contacts.remove": ({ contact }) => {
+      const { address } = this.#contact(contact)
+      this.contacts.delete(address)
+      this.tell({ type: "contact-removed", address })
+      return {}
+    },
+    "contacts.accept": ({ contact }) => this.#change(contact, { state: "accepted" }),
+    "contacts.block": ({ contact }) => this.#change(contact, { state: "blocked" }),
+    "contacts.rename": ({ contact, name }) => this.#change(contact, { name }),
+    "threads.list": () => ({ threads: [...this.threads.values()] }),
+    "messages.page": ({ thread, before, limit }) => {
+      const id = this.threads.has(thread)
+        ? thread
+        : [...this.threads.values()].find((t) => t.members.join() === thread)?.id
+      if (id === undefined) throw new FakeError("UNKNOWN_THREAD")
+      const all = this.messages.get(id) ?? []
+      let end = all.length
+      if (before !== undefined) while (end > 0 && (all[end - 1]?.position ?? "") >= before) end--
+      const start = Math.max(0, end - limit)
+      const messages = all.slice(start, end)
+      return { messages, before: start > 0 ? (messages[0]?.position ?? null) : null }
+    },
+    "messages.send": ({ to, text, id }) => {
+      const contact = this.contacts.get(to)
+      const known = this.threads.get(to)
+      const name = contact?.name ?? known?.title
+      if (name === undefined) throw new FakeError("UNKNOWN_THREAD")
+      if (text.length > 100_000) throw new FakeError("MESSAGE_TOO_LONG")
+      const fresh = known === undefined
+      const message = this.mine(name, text, "queued", id === undefined ? {} : { id })
+      if (fresh) this.#tellThread(message.thread)
+      this.tell({ type: "message", message })
+      return { message }
+    },
+    "messages.retry": ({ id }) => {
+      for (const all of this.messages.values()) {
+        const at = all.findIndex((m) => m.id === id)
+        const found = all[at]
+        if (found === undefined) continue
+        const message: Message = { ...found, state: "queued", failure: null }
+        all[at] = message
+        return { message }
+      }
+      throw new FakeError("UNKNOWN_MESSAGE")
+    },
+    "threads.read": ({ thread }) => {
+      const known = this.threads.get(thread)
+      if (known === undefined) throw new FakeError("UNKNOWN_THREAD")
+      this.threads.set(thread, { ...known, unread: 0 })
+      this.#tellThread(thread)
+      return {}
+    },
+  }
+}
