@@ -51,6 +51,11 @@ export interface ChannelEpoch {
   readonly keys: EpochKeys
   /** Counter of our next envelope. */
   readonly next: number
+  /**
+   * From this counter on, what was sealed is in memory only. A channel that is stored goes on here: were it to skip what a crash
+   * destroyed, the gap would grow from crash to crash until no window of the other side spans it.
+   */
+  readonly unsent: number
   /** One for every other member of that epoch. */
   readonly windows: ReadonlyMap<number, Window>
 }
@@ -103,6 +108,7 @@ async function newEpoch(state: SessionState): Promise<ChannelEpoch> {
     exporter,
     keys: epochKeys(exporter),
     next: 0,
+    unsent: 0,
     windows: new Map(others.map(({ leaf }) => [leaf, EMPTY_WINDOW])),
   }
 }
@@ -134,6 +140,13 @@ export interface Sealed {
   /** One or more, admission still zero; in the order of their counters. */
   readonly envelopes: readonly Bytes[]
   readonly channel: Channel
+  /** For `leaving`: the epoch of these envelopes, and the counter after the last. */
+  readonly until: Until
+}
+
+export interface Until {
+  readonly epoch: number
+  readonly counter: number
 }
 
 /** Contents as one MLS message, cut into envelopes. Throws CryptoError TOO_LARGE when they do not fit eight. */
@@ -156,10 +169,19 @@ export function sealMessage(channel: Channel, meshId: Bytes, message: Bytes): Se
     const tag = threadTag(epoch.keys, epoch.ownLeaf, counter)
     return sealThread(meshId, tag, threadKey(epoch.keys, epoch.ownLeaf, counter), plaintext)
   })
+  const next = epoch.next + envelopes.length
   return {
     envelopes,
-    channel: replaceEpoch(channel, { ...epoch, next: epoch.next + envelopes.length }),
+    channel: replaceEpoch(channel, { ...epoch, next }),
+    until: { epoch: epoch.epoch, counter: next },
   }
+}
+
+/** Envelopes sealed up to here are stored together with this channel, and may leave then: their counters are never used again. */
+export function leaving(channel: Channel, until: Until): Channel {
+  const epoch = channel.epochs.find((each) => each.epoch === until.epoch)
+  if (epoch === undefined || epoch.unsent >= until.counter) return channel
+  return replaceEpoch(channel, { ...epoch, unsent: until.counter })
 }
 
 /**
@@ -257,15 +279,15 @@ export function peerLeafKey(channel: Channel): Bytes | undefined {
     ?.signatureKey
 }
 
-/** For the vault only. */
+/** For the vault only. What was sealed and is not `leaving` did not happen for whoever reads this again. */
 export function encodeChannel(channel: Channel): Bytes {
   const out = new Writer().u8(VERSION).raw(addressBytes(channel.peer)).text(channel.theirName, 1)
   out
     .u8(channel.trusted ? 1 : 0)
     .bytes(encodeState(channel.state), 4)
     .u8(channel.epochs.length)
-  for (const { epoch, ownLeaf: own, exporter, next, windows } of channel.epochs) {
-    out.u64(epoch).u32(own).raw(exporter).u64(next).u16(windows.size)
+  for (const { epoch, ownLeaf: own, exporter, unsent, windows } of channel.epochs) {
+    out.u64(epoch).u32(own).raw(exporter).u64(unsent).u16(windows.size)
     for (const [leaf, window] of windows) writeWindow(out.u32(leaf), window)
   }
   out.u8(channel.held.length)
@@ -304,5 +326,5 @@ function readEpoch(read: Reader): ChannelEpoch {
   if (count > LEAVES_MAX) throw new CryptoError("TOO_LARGE", "channel record")
   const windows = new Map<number, Window>()
   for (let i = 0; i < count; i++) windows.set(read.u32(), readWindow(read))
-  return { epoch, ownLeaf: own, exporter, keys: epochKeys(exporter), next, windows }
+  return { epoch, ownLeaf: own, exporter, keys: epochKeys(exporter), next, unsent: next, windows }
 }

@@ -340,7 +340,6 @@ export class Inbox {
   async #join(payload: Bytes): Promise<Channel | undefined> {
     const hello = soundly(() => decodeHello(payload))
     if (hello === undefined || hello.from === this.#book.me) return undefined
-    if (this.#book.contacts.get(hello.from)?.standing === "blocked") return undefined
     const joined = await joinFromWelcome(hello.welcome, this.#parts.identity.lastResort)
     if (joined.kind === "ignored") {
       this.#parts.log(`a first contact was ignored: ${joined.code}`)

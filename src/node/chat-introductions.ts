@@ -244,14 +244,16 @@ export class Introductions {
     const key = peerLeafKey(channel)
     const before = this.#book.contacts.get(channel.peer)
     const sound = key !== undefined && equal(key, card.leaf)
-    if (!sound || before?.standing === "blocked" || (before === undefined && this.#isFull())) {
-      // Somebody said they were someone else, or is not wanted here: nothing of it is kept.
+    if (!sound || (before === undefined && this.#isFull())) {
+      // Somebody said they were someone else, or there is no room: nothing of it is kept.
       step.channels.set(group, null)
       await this.#book.commit(step)
       return undefined
     }
     step.channels.set(group, { ...channel, trusted: true })
     for (const oldest of this.#surplusWith(channel.peer)) step.channels.set(oldest, null)
+    // Of who is blocked only the channel is kept: they write into it for good, also once they are let in again.
+    if (before?.standing === "blocked") return this.#book.commit(step, { sync: true })
     const contact = introducedContact(before, channel.peer, channel.theirName)
     step.contacts.set(channel.peer, this.#petnamed(before, contact))
     const thread = this.#book.threadWith(channel.peer)

@@ -8,7 +8,14 @@
  * A crash before the write leaves the text in line; a crash after it leaves the envelope, which is posted again. Several envelopes
  * are sealed ahead while the first waits for its admission, and those that have it by then share a write.
  */
-import { type Channel, hold, sealContents, sealMessage } from "../chat/channel.ts"
+import {
+  type Channel,
+  hold,
+  leaving,
+  sealContents,
+  sealMessage,
+  type Until,
+} from "../chat/channel.ts"
 import { type Content, contentBytes, RECEIPT_IDS_MAX, takeFitting } from "../chat/content.ts"
 import { further } from "../chat/delivery.ts"
 import { type ChatThread, paid } from "../chat/thread.ts"
@@ -28,6 +35,8 @@ export const ONE_ENVELOPE_CONTENT_BYTES = 1_900
 const TOGETHER_MAX = 64
 /** Payloads of one thread that are sealed and on their way to the disk. */
 const AHEAD_MAX = 8
+/** Another payload is sealed only while their envelopes are fewer: a key update that overtakes them must stay within the window. */
+const AHEAD_ENVELOPES_MAX = 16
 /** Receipts of one moment travel together. */
 const RECEIPT_DELAY_MS = 60
 /** Envelopes that no peer took are offered again this often, besides whenever a peer appears. */
@@ -36,6 +45,7 @@ const OFFERED_TOGETHER = 64
 
 interface Batch {
   readonly group: string
+  readonly until: Until
   readonly envelopes: readonly Bytes[]
   readonly waiting: readonly Waiting[]
   readonly receipts: readonly Bytes[]
@@ -177,7 +187,8 @@ export class Outbox {
 
   async #sealAhead(thread: string): Promise<void> {
     const ahead = this.#aheadOf(thread)
-    while (ahead.length < AHEAD_MAX) {
+    const envelopes = () => ahead.reduce((sum, { batch }) => sum + batch.envelopes.length, 0)
+    while (ahead.length < AHEAD_MAX && envelopes() < AHEAD_ENVELOPES_MAX) {
       const batch = await this.#book.turns.run(() => this.#seal(thread, ahead))
       if (batch === undefined) return
       const each = { batch, admitted: undefined, isAdmitted: false }
@@ -212,11 +223,12 @@ export class Outbox {
     const texts = takeFitting(next, ONE_ENVELOPE_CONTENT_BYTES - used)
     const contents = [...first, ...texts]
     if (contents.length === 0) return undefined
-    const { envelopes, channel: after } = await sealContents(channel, this.#parts.meshId, contents)
+    const sealing = await sealContents(channel, this.#parts.meshId, contents)
+    const { envelopes, until } = sealing
     const group = toHex(channel.groupId)
-    this.#book.channels.set(group, after)
+    this.#book.channels.set(group, sealing.channel)
     this.#greetings.delete(threadId)
-    return { group, envelopes, waiting: line.slice(0, texts.length), receipts }
+    return { group, until, envelopes, waiting: line.slice(0, texts.length), receipts }
   }
 
   /** Those owed that are not on their way. To strangers nothing is confirmed: they would learn that somebody is there. */
@@ -237,9 +249,9 @@ export class Outbox {
     const waiting = batches.flatMap((batch) => batch.waiting)
     await this.#book.turns.run(async () => {
       const step = new Step()
-      for (const { group } of batches) {
-        const channel = this.#book.channels.get(group)
-        if (channel !== undefined) step.channels.set(group, channel)
+      for (const { group, until } of batches) {
+        const channel = step.channels.get(group) ?? this.#book.channels.get(group)
+        if (channel !== undefined) step.channels.set(group, leaving(channel, until))
       }
       const owner = this.#book.threads.get(thread)
       const receipts = batches.flatMap((batch) => batch.receipts)
@@ -316,7 +328,7 @@ export class Outbox {
       const { commit, next } = await updateSelf(channel.state)
       const made = sealMessage(channel, this.#parts.meshId, commit)
       this.#book.channels.set(group, made.channel)
-      return { envelopes: made.envelopes, next, epoch }
+      return { envelopes: made.envelopes, until: made.until, next, epoch }
     })
     if (sealed === undefined) return
     const outgoing = this.#outgoingOf(thread.id, await this.#admitAll(sealed.envelopes), [])
@@ -327,7 +339,7 @@ export class Outbox {
       // Another commit was ordered meanwhile: this one belongs to an epoch that is over, and never leaves.
       if (epochOf(channel.state) !== sealed.epoch) return false
       const step = new Step()
-      step.channels.set(group, heldBy(channel, last.id, sealed.next))
+      step.channels.set(group, heldBy(leaving(channel, sealed.until), last.id, sealed.next))
       step.ops.push(...outgoing.map(this.#book.records.putOutgoing))
       await this.#book.commit(step, { sync: true })
       return true

@@ -133,6 +133,25 @@ describe("first contact", () => {
     assert.deepEqual(await bob.texts(ada), [])
     await assert.rejects(bob.chat.send("ada", "no", undefined), { code: "BLOCKED_CONTACT" })
   })
+
+  it("of someone blocked who started over is a channel, and both read it once they are let in again", async () => {
+    const [ada, bob] = await friends()
+    await ada.chat.send("bob", "before", undefined)
+    await bob.until("the first", async () => (await bob.texts(ada)).length === 1)
+    await bob.chat.block("ada")
+    await ada.chat.remove("bob")
+    await ada.chat.addContact(bob.address, "bob")
+    await ada.chat.send("bob", "are you there?", undefined)
+    await ada.until("it to be out", async () => (await states(ada, bob))[0] === "gossiped")
+    await quiet(bob)
+    assert.deepEqual(await bob.texts(ada), ["before"])
+    await bob.chat.addContact(ada.address, "ada")
+    await ada.chat.send("bob", "and now?", undefined)
+    await bob.until("the question", async () => (await bob.texts(ada)).includes("and now?"))
+    await bob.chat.send("ada", "now I am", undefined)
+    await ada.until("the answer", async () => (await ada.texts(bob)).includes("now I am"))
+    assert.deepEqual(await bob.texts(ada), ["before", "and now?", "now I am"])
+  })
 })
 
 describe("texts", () => {
@@ -286,6 +305,39 @@ describe("a process killed at any instruction", () => {
       await world.stop()
     }
     world = new World()
+  })
+
+  it("leaves no gap that nobody could bridge, however much was sealed and had not left, and however often", async () => {
+    const [ada, bob] = await friends()
+    await ada.chat.send("bob", "before", undefined)
+    await bob.until("the first", async () => (await bob.texts(ada)).length === 1)
+    await ada.until("nothing left to send", () => ada.chat.unsent === 0)
+    await quiet(ada)
+    const sent = Array.from({ length: 10 }, (_, i) => `text ${i} `.padEnd(15_000, "y"))
+    for (let life = 0; life < 3; life++) {
+      let sealed = 0
+      ada.admit = () => {
+        sealed++
+        return new Promise(() => undefined)
+      }
+      if (ada.isRunning) ada.kill()
+      await ada.start()
+      if (life === 0) for (const text of sent) await ada.chat.send("bob", text, undefined)
+      await ada.until("texts to be sealed", () => sealed >= (life === 0 ? 1 : 14))
+      // What is read in between is written together with the channel as it is by then.
+      await bob.chat.send("ada", `hurry ${life}`, undefined)
+      await ada.until("the channel to be written", async () =>
+        (await ada.texts(bob)).includes(`hurry ${life}`),
+      )
+      ada.kill()
+    }
+    ada.admit = (envelope) => Promise.resolve(envelope)
+    await ada.start()
+    await bob.until("all", async () => {
+      const texts = await bob.texts(ada)
+      return sent.every((text) => texts.includes(text))
+    })
+    assert.deepEqual(await bob.texts(ada), await ada.texts(bob))
   })
 
   it("as the recipient reads on exactly where it was", async () => {

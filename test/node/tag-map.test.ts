@@ -13,7 +13,15 @@ const [ONE, OTHER] = [5_680, 67_689]
 /** A channel that expects 32 envelopes of leaf 1 from a counter on; nothing else of it matters here. */
 function waiting(group: number, base: number): Channel {
   const windows = new Map([[1, { base, used: 0n }]])
-  const epoch = { epoch: 0, ownLeaf: 0, exporter: new Uint8Array(32), keys, next: 0, windows }
+  const epoch = {
+    epoch: 0,
+    ownLeaf: 0,
+    exporter: new Uint8Array(32),
+    keys,
+    next: 0,
+    unsent: 0,
+    windows,
+  }
   const channel: Partial<Channel> = {
     groupId: new Uint8Array(16).fill(group),
     trusted: true,
