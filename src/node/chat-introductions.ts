@@ -193,13 +193,15 @@ export class Introductions {
     if (made === undefined) return false
     const { channel, envelopes } = made
     const thread = this.#book.threadWith(card.address)
-    const step = new Step()
-    step.channels.set(toHex(channel.groupId), channel)
-    step.threads.set(toHex(thread.id), thread)
-    const contact = this.#book.contacts.get(card.address)
-    if (contact?.standing === "pending")
-      step.contacts.set(card.address, { ...contact, standing: "accepted" })
-    await this.#outbox.sendSealed(thread, envelopes, step)
+    await this.#outbox.sendSealed(thread, envelopes, (step) => {
+      // As they are by then: admission takes a while, in which texts are said and contacts change.
+      const now = this.#book.threadWith(card.address)
+      step.channels.set(toHex(channel.groupId), channel)
+      step.threads.set(toHex(now.id), now)
+      const contact = this.#book.contacts.get(card.address)
+      if (contact?.standing === "pending")
+        step.contacts.set(card.address, { ...contact, standing: "accepted" })
+    })
     this.#outbox.kick(thread)
     return true
   }
@@ -286,8 +288,10 @@ export class Introductions {
     const contact = this.#book.contacts.get(channel.peer)
     if (contact?.standing !== "accepted" || !channel.trusted) return
     const thread = this.#book.threadWith(channel.peer)
-    const untouched = channel.epochs.length === 1 && ownLeaf(channel.state) !== 0
-    if (untouched) this.#outbox.greet(thread)
+    const invited = ownLeaf(channel.state) !== 0
+    const untouched = invited && channel.epochs.length === 1
+    // Once more when nothing left since the update: a crash may have destroyed the first greeting.
+    if (untouched || (invited && channel.epochs[0]?.unsent === 0)) this.#outbox.greet(thread)
     this.#outbox.kick(thread)
     if (untouched)
       this.#outbox

@@ -294,14 +294,16 @@ export class Outbox {
     }))
   }
 
-  /** Sends envelopes that are not texts: first contact. `step` is written with them, before they leave. */
+  /** Sends envelopes that are not texts: first contact. What `change` adds, in the same turn, is written with them before they leave. */
   async sendSealed(
     thread: Pick<ChatThread, "id">,
     envelopes: readonly Bytes[],
-    step: Step,
+    change: (step: Step) => void,
   ): Promise<void> {
     const outgoing = this.#outgoingOf(thread.id, await this.#admitAll(envelopes), [])
     await this.#book.turns.run(async () => {
+      const step = new Step()
+      change(step)
       step.ops.push(...outgoing.map(this.#book.records.putOutgoing))
       await this.#book.commit(step, { sync: true })
     })
