@@ -77,8 +77,9 @@ export class Chat {
     return this.#inbox.ordered(id)
   }
 
-  /** A peer appeared. */
+  /** A peer appeared: a good moment also to read on, if reading had stopped at something that failed. */
   peersChanged(): void {
+    this.#inbox.kick()
     this.#outbox.offerAgain()
     this.#introductions.retryNow()
   }
