@@ -64,8 +64,6 @@ class Batch {
   /** Arrival number of the last one looked at. */
   cursor: number | undefined
   introduced: Channel | undefined
-  /** The last one looked at completed a commit, and its arrival is its order. */
-  settles = false
 
   constructor(channels: Iterable<Channel>) {
     const held = Array.from(channels).flatMap((channel) => channel.held)
@@ -73,8 +71,8 @@ class Batch {
   }
 
   get isFull(): boolean {
-    const { looked, opened, introduced, settles } = this
-    return opened >= TOGETHER_MAX || looked >= SLICE || introduced !== undefined || settles
+    const { looked, opened, introduced } = this
+    return opened >= TOGETHER_MAX || looked >= SLICE || introduced !== undefined
   }
 }
 
@@ -162,8 +160,6 @@ export class Inbox {
     const batch = await this.#book.turns.run(() => this.#lookTogether(arrivals))
     if (batch.introduced !== undefined) this.#events.introduced(batch.introduced)
     await this.#catchUp(batch.fresh)
-    const last = arrivals[batch.looked - 1]
-    if (batch.settles && last !== undefined) await this.ordered(last.id)
     return batch.looked
   }
 
@@ -176,7 +172,7 @@ export class Inbox {
         const hit = this.#book.tags.find(bytes)
         if (hit === undefined) batch.introduced = await this.#firstContact(batch, bytes)
         else await this.#open(batch, hit, id, bytes)
-        batch.settles = this.#parts.order === "arrival" && batch.held.has(toHex(id))
+        if (this.#settles(batch, id)) await this.#advance(batch, id)
         if (batch.isFull) break
       }
     })
@@ -225,15 +221,20 @@ export class Inbox {
   }
 
   async #openLate({ id, bytes }: Kept): Promise<Bytes[]> {
-    const { fresh, settles } = await this.#book.turns.run(async () => {
+    return this.#book.turns.run(async () => {
       const batch = new Batch(this.#book.channels.values())
       const hit = this.#book.tags.find(bytes)
-      if (hit !== undefined) await this.#written(batch, () => this.#open(batch, hit, id, bytes))
-      batch.settles = this.#parts.order === "arrival" && batch.held.has(toHex(id))
-      return batch
+      await this.#written(batch, async () => {
+        if (hit !== undefined) await this.#open(batch, hit, id, bytes)
+        if (this.#settles(batch, id)) await this.#advance(batch, id)
+      })
+      return batch.fresh
     })
-    return settles ? [...fresh, ...(await this.#advance(id))] : fresh
   }
+
+  /** This envelope completed a commit that was held, and its arrival is its order. */
+  #settles = (batch: Batch, id: Bytes) =>
+    this.#parts.order === "arrival" && batch.held.has(toHex(id))
 
   /** Opens an envelope under an expected tag. */
   async #open(batch: Batch, hit: Hit, id: Bytes, envelope: Bytes): Promise<void> {
@@ -354,20 +355,23 @@ export class Inbox {
 
   /** An envelope was ordered: if it completed a commit, that commit counts. */
   async ordered(id: Bytes): Promise<void> {
-    await this.#catchUp(await this.#advance(id))
+    const fresh = await this.#book.turns.run(async () => {
+      const batch = new Batch(this.#book.channels.values())
+      if (batch.held.size > 0) await this.#written(batch, () => this.#advance(batch, id))
+      return batch.fresh
+    })
+    await this.#catchUp(fresh)
   }
 
-  async #advance(id: Bytes): Promise<Bytes[]> {
-    const waiting = Array.from(this.#book.channels.values()).some(({ held }) => held.length > 0)
-    if (!waiting) return []
-    return this.#book.turns.run(async () => {
-      const step = new Step()
-      for (const [group, channel] of this.#book.channels) {
-        const next = channel.held.length === 0 ? undefined : await advance(channel, id)
-        if (next !== undefined) step.channels.set(group, next)
-      }
-      return this.#book.commit(step, { sync: true })
-    })
+  /** Every channel in which this envelope completed a commit enters the next epoch. */
+  async #advance({ step, fresh }: Batch, id: Bytes): Promise<void> {
+    for (const group of this.#book.channels.keys()) {
+      const channel = step.channels.get(group) ?? this.#book.channels.get(group)
+      const next = channel && (await advance(channel, id))
+      if (next === undefined) continue
+      step.channels.set(group, next)
+      if (next.trusted) fresh.push(...this.#book.tags.follow(next))
+    }
   }
 
   /** This channel goes, and with `step` what was begun in it. */

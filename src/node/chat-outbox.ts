@@ -161,6 +161,8 @@ export class Outbox {
     } catch (error) {
       if (this.#stopping.signal.aborted) return
       this.#parts.log(`sending stopped: ${String(error)}`)
+      // What was written and could not be posted is offered; what was not written is sealed already, and goes the same way again.
+      this.#offerLater()
       this.#kickAfter(OFFER_AGAIN_MS, thread)
     } finally {
       if (this.#aheadOf(thread).length === 0) this.#ahead.delete(thread)
