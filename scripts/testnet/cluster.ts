@@ -30,6 +30,7 @@ export type ClusterEvent =
       readonly name: string
       readonly address: string
     }
+  /** `ms` since the first process was started. */
   | { readonly type: "meshed"; readonly ms: number; readonly links: readonly number[] }
   | {
       readonly type: "ended"
@@ -72,6 +73,7 @@ export function nodeOf(cluster: Cluster, at: number): ClusterNode {
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   if (options.nodes < 1 || options.nodes > NODES_MAX)
     throw new RangeError(`a testnet has 1 to ${NODES_MAX} nodes`)
+  const startedAt = performance.now()
   const nodes: ClusterNode[] = []
   const stop = async () => {
     await Promise.all(nodes.map((node) => node.retire()))
@@ -83,7 +85,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     await first.start()
     const ticket = await found(first, options)
     await Promise.all(nodes.slice(1).map((node) => joinMesh(node, ticket, options)))
-    return { nodes, ticket, meshed: () => meshed(nodes, options), stop }
+    return { nodes, ticket, meshed: () => meshed(nodes, options, startedAt), stop }
   } catch (error) {
     await stop()
     throw error
@@ -115,7 +117,11 @@ async function settle(node: ClusterNode, options: ClusterOptions): Promise<void>
   options.onEvent?.({ type: "identity", node: node.at, name, address })
 }
 
-async function meshed(nodes: readonly ClusterNode[], options: ClusterOptions): Promise<void> {
+async function meshed(
+  nodes: readonly ClusterNode[],
+  options: ClusterOptions,
+  startedAt: number,
+): Promise<void> {
   const began = performance.now()
   const timeoutMs = options.meshTimeoutMs ?? 60_000
   const running = () => nodes.filter((node) => node.running)
@@ -126,7 +132,7 @@ async function meshed(nodes: readonly ClusterNode[], options: ClusterOptions): P
     // Two links each keep a mesh together when one node goes away.
     const wanted = Math.min(2, links.length - 1)
     if (links.every((count) => count >= wanted)) {
-      options.onEvent?.({ type: "meshed", ms: Math.round(performance.now() - began), links })
+      options.onEvent?.({ type: "meshed", ms: Math.round(performance.now() - startedAt), links })
       return
     }
     if (performance.now() - began > timeoutMs) {

@@ -8,8 +8,6 @@ const parts: Parts = {
   startNode: async (options) => (await import("../node/node.ts")).startNode(options),
   runChat: async (mode, api, options) => {
     if (mode === "line") return (await import("../tui/line.ts")).runLine(api, options)
-    // React checks itself in development, at a price in every frame.
-    process.env["NODE_ENV"] ??= "production"
     return (await import("../tui/app.tsx")).runTui(api, options)
   },
 }

@@ -3,6 +3,7 @@
  * frames with author fields dropped unseen), and the few of its insides that reliable delivery depends on, link state and backlog,
  * are read here and nowhere else. Gossip is best effort: what it loses, sync brings.
  */
+import { setImmediate as nextTurn } from "node:timers/promises"
 import {
   type GossipSub,
   type GossipSubComponents,
@@ -37,6 +38,8 @@ export const BACKLOG_BYTES_MAX = 1024 * 1024
 const LINK_BUFFER_BYTES_MAX = 64 * 1024 * 1024
 /** gossipsub cuts the link on a longer frame and its peers fill answers up to this: never lower it. */
 const FRAME_BYTES_MAX = 4 * 1024 * 1024
+/** Messages of one frame that are looked at in one go: a few milliseconds. */
+const RUN = 64
 const MESSAGE_ID_BYTES = 20
 const IP_COLOCATION_WEIGHT = -5
 
@@ -62,7 +65,10 @@ interface Link {
 
 /** gossipsub's insides, as of 17.1. Checked when the service is made. */
 interface Insides {
-  handleReceivedRpc(from: PeerId, rpc: { messages: RpcMessage[] }): Promise<void>
+  handleReceivedRpc(
+    from: PeerId,
+    rpc: { subscriptions?: unknown; messages: RpcMessage[] },
+  ): Promise<void>
   readonly peers: ReadonlyMap<string, PeerId>
   readonly streamsInbound: ReadonlyMap<string, Link>
   readonly streamsOutbound: ReadonlyMap<string, Link>
@@ -157,8 +163,12 @@ export class Gossip {
     insides.handleReceivedRpc = async (from, rpc) => {
       const wanted = rpc.messages.filter((message) => anonymous(message) && fits(message, limits))
       this.#dropped += rpc.messages.length - wanted.length
-      rpc.messages = wanted
-      await handle(from, rpc)
+      await handle(from, { ...rpc, messages: wanted.splice(0, RUN) })
+      // a frame can hold a thousand; everything else gets its turn in between
+      while (wanted.length > 0) {
+        await nextTurn()
+        await handle(from, { subscriptions: [], messages: wanted.splice(0, RUN) })
+      }
     }
   }
 }

@@ -158,7 +158,8 @@ class MeshNetwork implements Network {
         onServed: (ids, peer) => parts.onServed?.(ids, peer),
       })
       const { transport } = rooms
-      const unwatch = startWatchdog({ transport, onFault: parts.onFault })
+      const { topic } = rooms.mailbox
+      const unwatch = startWatchdog({ transport, topic, onFault: parts.onFault })
       network.#undo.push(unwatch)
       // who came while this was being set up
       for (const peer of transport.peers()) network.#connected(peer)
@@ -230,9 +231,8 @@ class MeshNetwork implements Network {
       libp2p.addEventListener(name, listener)
       this.#undo.push(() => libp2p.removeEventListener(name, listener))
     }
-    // what was posted there between our first reading and this moment was gossiped to others only
     const { gossip } = this.transport
-    this.#undo.push(gossip.onSubscribed(this.mailbox.topic, (peer) => this.#sync?.read(peer)))
+    this.#undo.push(gossip.onSubscribed(this.mailbox.topic, (peer) => this.#sync?.greet(peer)))
     on("peer:connect", ({ detail }) => this.#connected(detail.toString()))
     on("peer:disconnect", ({ detail }) => this.#disconnected(detail.toString()))
     on("peer:identify", ({ detail }) => {

@@ -4,6 +4,7 @@
  * overlap and the slowest sets the pace. A peer that lies, stalls or never ends costs a bounded amount of time, and nothing it
  * says is kept unjudged.
  */
+import { setImmediate as nextTurn } from "node:timers/promises"
 import { pipe } from "it-pipe"
 import { type Bytes, equal, toHex } from "../crypto/bytes.ts"
 import { envelopeId } from "../crypto/envelope.ts"
@@ -28,6 +29,8 @@ export const SYNC_PROTOCOL = "/sotto/sync/1"
 
 /** Fetches under way at a time: with FETCH_MAX envelopes each, 1 MiB. */
 const FETCHES_MAX = 4
+/** Ids looked up in the store before everything else gets its turn: some milliseconds. */
+const LOOKUPS_IN_A_ROW = 256
 const REPLY_DEADLINE_MS = 5_000
 /** After this long it is another peer's turn; the rest waits for the next round. */
 const TURN_MS = 15_000
@@ -146,7 +149,10 @@ class Round {
   async *missing(pages: AsyncIterable<IdsPage>): AsyncGenerator<Batch<Bytes>> {
     for await (const page of pages) {
       const wanted = new Map<string, Bytes>()
-      for (const id of page.ids) if (!this.#parts.mailbox.knows(id)) wanted.set(toHex(id), id)
+      for (const [i, id] of page.ids.entries()) {
+        if (i % LOOKUPS_IN_A_ROW === LOOKUPS_IN_A_ROW - 1) await nextTurn()
+        if (!this.#parts.mailbox.knows(id)) wanted.set(toHex(id), id)
+      }
       this.#count(0, wanted.size)
       const ids = [...wanted.values()]
       const cursor = { storeId: page.storeId, after: page.next }

@@ -27,6 +27,8 @@ import type { Store } from "./store.ts"
 /** First look at a random peer after something arrived; doubles up to the longest. */
 const LOOK_MIN_MS = 5_000
 const LOOK_MAX_MS = 60_000
+/** A peer that did not answer in time keeps the others waiting no sooner than after this. */
+const SLOW_MS = 15_000
 /** Peers told after a round that brought something. */
 const NEWS_PEERS_MAX = 8
 
@@ -69,6 +71,8 @@ export class Sync {
   readonly #stop = new AbortController()
   /** Peers waiting to be read, each once. */
   readonly #waiting = new Set<string>()
+  /** Peers that did not answer in time, and until when they are not read. */
+  readonly #slow = new Map<string, number>()
   #reading: Promise<void> | undefined
   #progress = IDLE
   #lookMs = LOOK_MAX_MS
@@ -106,9 +110,18 @@ export class Sync {
 
   /** Reads this peer as soon as it is its turn. */
   read(peer: string): void {
-    if (this.#stop.signal.aborted) return
+    if (this.#stop.signal.aborted || this.#isSlow(peer)) return
     this.#waiting.add(peer)
     this.#reading ??= this.#readAll().catch(this.#parts.onFault)
+  }
+
+  /**
+   * Gossip with this peer has just come up. What was posted on either side between the first reading and this moment went past it, so
+   * both sides look once more.
+   */
+  greet(peer: string): void {
+    this.read(peer)
+    if (!this.#stop.signal.aborted && this.#parts.mailbox.count > 0) this.#tellNews(peer)
   }
 
   /** Addresses of other peers of the mesh, as this one tells them: hints, nothing more. Throws StreamError, SyncError. */
@@ -135,7 +148,7 @@ export class Sync {
       const [peer] = this.#waiting
       if (peer === undefined || this.#stop.signal.aborted) break
       this.#waiting.delete(peer)
-      if (this.#parts.connected().includes(peer)) await this.#readOne(peer)
+      if (this.#parts.connected().includes(peer) && !this.#isSlow(peer)) await this.#readOne(peer)
     }
     this.#reading = undefined
     this.#tell(IDLE)
@@ -157,12 +170,20 @@ export class Sync {
     }
   }
 
+  #isSlow(peer: string): boolean {
+    const until = this.#slow.get(peer)
+    if (until === undefined || until > performance.now()) return until !== undefined
+    this.#slow.delete(peer)
+    return false
+  }
+
   #failed(peer: string, error: unknown): void {
     if (this.#stop.signal.aborted) return
     if (error instanceof SyncError) this.#parts.onRefused(peer, error.code)
     else if (error instanceof StreamError) {
       // it left, or is too slow: it will be read when it comes back, or when its turn comes again
       if (error.code === "UNSUPPORTED") this.#parts.onRefused(peer, "NO_SYNC")
+      if (error.code === "TIMEOUT") this.#slow.set(peer, performance.now() + SLOW_MS)
     } else this.#parts.onFault(error)
   }
 
@@ -196,8 +217,9 @@ export class Sync {
   #look(): void {
     this.#lookMs = Math.min(this.#lookMs * 2, LOOK_MAX_MS)
     this.#schedule()
-    const peers = this.#parts.connected()
-    const peer = peers[Math.floor(Math.random() * peers.length)]
+    const connected = this.#parts.connected()
+    for (const peer of this.#slow.keys()) if (!connected.includes(peer)) this.#slow.delete(peer)
+    const peer = connected[Math.floor(Math.random() * connected.length)]
     if (peer === undefined) return
     this.read(peer)
     const { lastSeq } = this.#parts.mailbox

@@ -25,8 +25,8 @@ export const CONNECTIONS_MAX = 128
 const INBOUND_PER_SECOND_MAX = 64
 const PENDING_INBOUND_MAX = 64
 const DIAL_TIMEOUT_MS = 10_000
-/** One round trip a minute to each peer; an idle hour stays far below a megabyte. */
-const PING_INTERVAL_MS = 60_000
+/** A round trip to each peer now and then is all that an idle connection costs; every one more counts in an idle hour. */
+const PING_INTERVAL_MS = 120_000
 /** A peer may be busy for this long (a proof, a big sync) before it counts as gone. */
 const PING_TIMEOUT_MS = 30_000
 const STOP_TIMEOUT_MS = 5_000
@@ -108,7 +108,8 @@ export async function startTransport(options: TransportOptions): Promise<Transpo
         options.postQuantum === "required"
           ? [handshakes.encrypter(true)]
           : [handshakes.encrypter(false), noise()],
-      streamMuxers: [yamux()],
+      // the connection monitor asks for a sign of life already
+      streamMuxers: [yamux({ enableKeepAlive: false })],
       connectionManager: {
         maxConnections: CONNECTIONS_MAX,
         inboundConnectionThreshold: INBOUND_PER_SECOND_MAX,

@@ -1,23 +1,26 @@
 /**
  * Watches that gossip lives wherever a connection does. gossipsub never reopens a stream that died, so a peer can stay connected for
- * days and hear nothing. A link that was up and is found dead twice in a row is hung up; the dialer calls again, and everything
+ * days and hear nothing. A link that was up and is found dead some times in a row is hung up; the dialer calls again, and everything
  * starts fresh. A link that never came up gets more time: a busy machine needs some seconds to set it up.
  */
 import type { Transport } from "./transport.ts"
 
-const LOOK_MS = 2_000
-const MISSES_MAX = 2
-const MISSES_AT_FIRST_MAX = 6
+const LOOK_MS = 1_000
+const MISSES_MAX = 3
+const MISSES_AT_FIRST_MAX = 12
 
 export interface WatchdogParts {
   readonly transport: Pick<Transport, "gossip" | "peers" | "hangUp">
+  /** Whose subscription proves that a link is up. */
+  readonly topic: string
   readonly onFault: (error: unknown) => void
 }
 
 /** Watches until the returned function is called. */
-export function startWatchdog({ transport, onFault }: WatchdogParts): () => void {
+export function startWatchdog({ transport, topic, onFault }: WatchdogParts): () => void {
   /** Misses left of every connected peer. */
   let left = new Map<string, number>()
+  const unsubscribe = transport.gossip.onSubscribed(topic, (peer) => left.set(peer, MISSES_MAX))
   const look = () => {
     const now = new Map<string, number>()
     for (const peer of transport.peers()) {
@@ -29,5 +32,8 @@ export function startWatchdog({ transport, onFault }: WatchdogParts): () => void
     left = now
   }
   const timer = setInterval(look, LOOK_MS)
-  return () => clearInterval(timer)
+  return () => {
+    clearInterval(timer)
+    unsubscribe()
+  }
 }

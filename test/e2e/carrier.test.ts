@@ -61,7 +61,7 @@ async function listener(t: TestContext, store: Store, mesh = testMesh()) {
   const recorded: Recorded = { wire: [], gossip: [] }
   const directory = directoryServices({
     meshId: mesh.meshId,
-    marks: marksIn(store),
+    store: marksIn(store),
     clock: systemClock,
   })
   const services = {
@@ -108,7 +108,8 @@ function marksIn(store: Store) {
   const keyOf = (key: string) => utf8(`directory ${key}`)
   return {
     get: (key: string) => store.get("mesh", keyOf(key)),
-    put: (key: string, value: Bytes) => store.batch([{ table: "mesh", key: keyOf(key), value }]),
+    put: (key: string, value: Bytes | undefined) =>
+      store.batch([{ table: "mesh", key: keyOf(key), value }]),
   }
 }
 
@@ -262,8 +263,8 @@ describe("a peer between Alice and Bob", () => {
         const nonce = Buffer.from(envelope.subarray(33, 41))
         for (const part of [content, nonce])
           for (let from = 0; from + 8 <= part.length; from++) {
-            const run = part.latin1Slice(from, from + 8)
-            if (seen.has(run)) common.push(`${toHex(utf8(run))} in ${seen.get(run) ?? 0} and ${at}`)
+            const run = part.toString("hex", from, from + 8)
+            if (seen.has(run)) common.push(`${run} in ${seen.get(run) ?? 0} and ${at}`)
             seen.set(run, at)
           }
         // the rest of the admission: kind and anchor, the same for everybody, and zeros

@@ -5,6 +5,7 @@ import fc from "fast-check"
 import { advance, HELD_MAX, hold, openChannel, sealMessage } from "../../src/chat/channel.ts"
 import { LAMPORT_MAX, SENT_AT_MAX_MS } from "../../src/chat/content.ts"
 import { encodeHello } from "../../src/chat/hello.ts"
+import { addressBytes } from "../../src/crypto/address.ts"
 import { type Bytes, concat, fromHex, Writer } from "../../src/crypto/bytes.ts"
 import { INTRO_PLAINTEXT_BYTES, THREAD_PLAINTEXT_BYTES } from "../../src/crypto/envelope.ts"
 import { cut, TRANSFER_ID_BYTES } from "../../src/crypto/fragment.ts"
@@ -14,6 +15,7 @@ import { UNTRUSTED_MAX } from "../../src/node/chat-inbox.ts"
 import { PARTIALS_MAX } from "../../src/node/chat-partials.ts"
 import { makeIdentity, meshId, type Person, World } from "../helpers/chat-world.ts"
 import { Rogue } from "../helpers/rogue.ts"
+import { found, tracesOf } from "../helpers/traces.ts"
 
 let world: World
 let bob: Person
@@ -27,6 +29,13 @@ beforeEach(async () => {
 
 afterEach(async () => {
   await world.stop()
+  const traces = [mallory, ...world.people].flatMap(({ address }) => [
+    ...tracesOf("address", address),
+    ...tracesOf("address", addressBytes(address)),
+  ])
+  const logged = world.people.flatMap(({ logs }) => logs).join("\n")
+  assert.deepEqual(found("the log", Buffer.from(logged), traces), [])
+  assert.doesNotMatch(logged, /assertion|TypeError|stopped/)
 })
 
 const deliver = (envelopes: readonly Bytes[]) => {

@@ -264,6 +264,112 @@ describe("a process killed at any instruction", () => {
   })
 })
 
+describe("first contact, when either side is killed in the middle of it", () => {
+  for (const who of ["ada", "bob"] as const)
+    it(`(${who}) ends as if nothing had happened`, async () => {
+      for (const crashAfter of [1, 2, 3, 4, 5, 6, 7, 9]) {
+        world = new World()
+        const [ada, bob] = [await world.add("Ada"), await world.add("Bob")]
+        const victim = who === "ada" ? ada : bob
+        victim.shelf.crashAt = victim.shelf.writes + crashAfter
+        const attempt = async (one: Person, other: Person) => {
+          await one.chat.addContact(other.address, other.name).catch(() => assert(one.isDead))
+        }
+        await attempt(ada, bob)
+        await attempt(bob, ada)
+        // as far as it gets without the victim
+        await new Promise((resolve) => setTimeout(resolve, 50))
+        victim.kill()
+        await victim.start()
+        await attempt(ada, bob)
+        await attempt(bob, ada)
+        for (const [one, other] of [
+          [ada, bob],
+          [bob, ada],
+        ] as const) {
+          await one.chat.send(other.address, `${one.name} is here`, undefined)
+          await other.until(`${one.name}'s text (${crashAfter})`, async () =>
+            (await other.texts(one)).includes(`${one.name} is here`),
+          )
+        }
+        assert.deepEqual(await ada.texts(bob), await bob.texts(ada))
+        await world.stop()
+      }
+      world = new World()
+    })
+})
+
+describe("a key update that arrives", () => {
+  it("counts also for who is killed while reading it", async () => {
+    for (const crashAfter of [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]) {
+      world = new World()
+      const [ada, bob] = [await world.add("Ada"), await world.add("Bob")]
+      await ada.chat.addContact(bob.address, "bob")
+      await ada.chat.send("bob", "may I?", undefined)
+      await bob.until("the request", async () => (await bob.texts(ada)).length === 1)
+      await ada.until("everything to be out", () => ada.chat.unsent === 0)
+      ada.shelf.crashAt = ada.shelf.writes + crashAfter
+      await bob.chat.accept(ada.address)
+      await bob.until("the update to be out", () => bob.chat.unsent === 0)
+      await bob.chat.send(ada.address, "you may", undefined)
+      await bob.until("the answer to be out", () => bob.chat.unsent === 0)
+      await ada.until("the crash", async () => ada.isDead || (await ada.texts(bob)).length === 2)
+      ada.kill()
+      await ada.start()
+      await ada.until(`the answer (${crashAfter})`, async () => (await ada.texts(bob)).length === 2)
+      await bob.chat.send(ada.address, "are you there?", undefined)
+      await ada.until("the question", async () => (await ada.texts(bob)).length === 3)
+      await world.stop()
+    }
+    world = new World()
+  })
+})
+
+describe("when something fails for a while", () => {
+  it("as admission does, what was sealed goes out later, and no gap is left that nobody could bridge", async () => {
+    const [ada, bob] = await friends()
+    await ada.chat.send("bob", "before", undefined)
+    await bob.until("the first", async () => (await bob.texts(ada)).length === 1)
+    const admit = ada.admit
+    let failed = 0
+    ada.admit = () => {
+      failed++
+      return Promise.reject(new Error("no work is done today"))
+    }
+    const sent = Array.from({ length: 40 }, (_, i) => `text ${i}`)
+    for (const [i, text] of sent.entries()) {
+      await ada.chat.send("bob", text, undefined)
+      await ada.until("an attempt", () => failed > i)
+    }
+    ada.admit = admit
+    await ada.chat.send("bob", "after", undefined)
+    await bob.until("all", async () => (await bob.texts(ada)).length === 42)
+    assert.deepEqual(await bob.texts(ada), ["before", ...sent, "after"])
+  })
+
+  it("a removed contact takes along what was still to be sent to them", async () => {
+    world = new World()
+    const [ada, bob] = [await world.add("Ada"), await world.add("Bob")]
+    const card = world.cards.get(bob.address) ?? assert.fail()
+    world.cards.delete(bob.address)
+    await ada.chat.addContact(bob.address, "bob")
+    const rows = ada.shelf.rows.size
+    await ada.chat.send("bob", "said in anger", undefined)
+    assert.equal(ada.chat.unsent, 1)
+    await ada.chat.remove("bob")
+    assert.equal(ada.chat.unsent, 0)
+    assert(ada.shelf.rows.size < rows)
+    world.cards.set(bob.address, card)
+    await ada.chat.stop()
+    await ada.start()
+    await ada.chat.addContact(bob.address, "bob")
+    await ada.chat.send("bob", "said after a walk", undefined)
+    await bob.until("a text", async () => (await bob.texts(ada)).length > 0)
+    await ada.until("nothing left to send", () => ada.chat.unsent === 0)
+    assert.deepEqual(await bob.texts(ada), ["said after a walk"])
+  })
+})
+
 describe("what a carrier gets", () => {
   it("is envelopes of 4096 bytes in which neither address, name nor text appears, and no two share a field", async () => {
     const [ada, bob] = await friends()

@@ -4,6 +4,7 @@ import { createServer, type AddressInfo } from "node:net"
 import { once } from "node:events"
 import { join } from "node:path"
 import { describe, test, type TestContext } from "node:test"
+import { peerIdFromPrivateKey } from "@libp2p/peer-id"
 import { AddressBook, BOOK_PEERS_MAX } from "../../src/node/address-book.ts"
 import { Dialer } from "../../src/node/dialer.ts"
 import { newPeerKey, peerKeyAt } from "../../src/node/peer-key.ts"
@@ -20,6 +21,14 @@ async function testTransport(t: TestContext) {
   const transport = await startTransport({ key: await newPeerKey(), listen: [], topics: [] })
   t.after(() => transport.stop())
   return transport
+}
+
+/** A peer id that sorts before (-1) or after (1) another. */
+async function peerIdWhere(other: string, side: -1 | 1): Promise<string> {
+  for (;;) {
+    const id = peerIdFromPrivateKey(await newPeerKey()).toString()
+    if (side === (id < other ? -1 : 1)) return id
+  }
 }
 
 /** A port that nobody listens on. */
@@ -140,6 +149,27 @@ describe("peers that hear of each other", () => {
     dialer.found([address!])
     await until("it was called", () => dialer.alone() === null)
     assert.deepEqual(transport.peers(), [home.id])
+  })
+
+  test("and know each other: the one with the lower id calls at once, the other leaves it the time", async (t) => {
+    const transport = await testTransport(t)
+    const [lower, higher] = [
+      await peerIdWhere(transport.peer, -1),
+      await peerIdWhere(transport.peer, 1),
+    ]
+    for (const [peer, atOnce] of [
+      [higher, true],
+      [lower, false],
+    ] as const) {
+      const store = await openMemoryStore()
+      t.after(() => store.close())
+      const book = await AddressBook.open(store)
+      await book.remember(peer, [`/ip4/127.0.0.1/tcp/9/p2p/${peer}`])
+      const dialer = Dialer.start({ transport, book, bootstrap: [], onChange: () => undefined })
+      const { retryInMs } = dialer.alone()!
+      assert.equal(retryInMs < 500, atOnce, `${retryInMs} ms`)
+      await dialer.stop()
+    }
   })
 
   test("of another mesh are hung up and not called again", async (t) => {

@@ -3,7 +3,7 @@ import { describe, test } from "node:test"
 import { primitives } from "#primitives"
 import { utf8 } from "../../src/crypto/bytes.ts"
 import { envelopeId } from "../../src/crypto/envelope.ts"
-import { paidEnvelope, testMesh, unpaidEnvelope } from "../helpers/envelopes.ts"
+import { paidEnvelope, paidEnvelopes, testMesh, unpaidEnvelope } from "../helpers/envelopes.ts"
 import {
   DATA,
   type Field,
@@ -101,6 +101,33 @@ describe("messages that are none", () => {
       [TOPIC, utf8(topic)],
     ])
     await until("a good one still comes in", () => peer.mailbox.count === 1)
+  })
+
+  test("a frame of nearly the longest that there may be is taken whole", async (t) => {
+    const peer = await testPeer(t, mesh, nothingToCall)
+    const { topic } = peer.mailbox
+    const stranger = await gossipStranger(t, peer.addresses()[0]!, topic)
+    const frame = paidEnvelopes(mesh, 850).map((envelope): Field[] => [
+      [DATA, envelope],
+      [TOPIC, utf8(topic)],
+    ])
+    await stranger.send(...frame)
+    await until("all came in", () => peer.mailbox.count === frame.length)
+  })
+
+  test("a frame longer than that costs the sender its connection, and nobody else's", async (t) => {
+    const peer = await testPeer(t, mesh)
+    const other = await testPeer(t, mesh, { bootstrap: peer.addresses() })
+    await untilLinked(peer, other)
+    const { topic } = peer.mailbox
+    const stranger = await gossipStranger(t, peer.addresses()[0]!, topic)
+    await until("the stranger's link is up", () => peer.transport.gossip.linkUp(stranger.id))
+    await stranger.send([[DATA, new Uint8Array(5 * 1024 * 1024)]])
+    await until("gossip has cut it off", () => !peer.transport.gossip.linkUp(stranger.id))
+    await until("the watchdog has hung up", () => !stranger.connected())
+    const envelope = paidEnvelope(mesh)
+    await peer.post(envelope)
+    await until("the others go on", () => other.mailbox.knows(envelopeId(envelope)))
   })
 
   test("rejected ones cost the sender its standing: soon nobody listens to it", async (t) => {

@@ -70,6 +70,19 @@ describe("mining", () => {
     await assert.rejects(miner.mine(unpaidEnvelope(), rule(1)), { code: "STOPPING" })
   })
 
+  test("ends its thread when there was nothing to do for ten seconds", async (t) => {
+    const miner = minerOf(t)
+    t.mock.timers.enable({ apis: ["setTimeout"] })
+    await miner.mine(unpaidEnvelope(), rule(2))
+    t.mock.timers.tick(9_999)
+    assert(miner.running)
+    await miner.mine(unpaidEnvelope(), rule(2))
+    t.mock.timers.tick(9_999)
+    assert(miner.running, "counted from the last one")
+    t.mock.timers.tick(1)
+    assert(!miner.running)
+  })
+
   test("QUEUE_FULL beyond what may wait", async () => {
     const miner = new Miner()
     const envelope = unpaidEnvelope()

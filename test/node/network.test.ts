@@ -79,8 +79,9 @@ describe("an envelope that gossip lost", () => {
     const a = await testPeer(t, mesh)
     const b = await testPeer(t, mesh, { bootstrap: a.addresses() })
     await untilLinked(a, b)
-    await until("all is read", () => a.sync().state === "idle" && b.sync().state === "idle")
-    const envelope = paidEnvelope(mesh)
+    const [gossiped, envelope] = [paidEnvelope(mesh), paidEnvelope(mesh)]
+    await a.post(gossiped)
+    await until("gossip works", () => has(b, gossiped))
     // stored like any other, and never published
     await a.mailbox.admit(envelope, { from: "local" })
     await until("it arrived", () => has(b, envelope))
