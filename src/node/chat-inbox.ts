@@ -45,6 +45,8 @@ export const REQUEST_MESSAGES_MAX = 1_000
 export interface InboxEvents {
   /** A stranger's group was joined; whether they are who they claim must be found out. */
   introduced(channel: Channel): void
+  /** The ledger's order was followed past this envelope already. */
+  wasOrdered(id: Bytes): boolean
 }
 
 export class Inbox {
@@ -93,6 +95,12 @@ export class Inbox {
     })
   }
 
+  /** Resolves when everything that has arrived by now was looked at. */
+  async settled(): Promise<void> {
+    this.kick()
+    while (this.#draining !== undefined) await this.#draining
+  }
+
   async stop(): Promise<void> {
     this.#stopped = true
     await this.#draining
@@ -128,7 +136,7 @@ export class Inbox {
     if (hit !== undefined) await this.#ours(hit, id, bytes, seq)
     else {
       const opened = this.#tryIntro(bytes)
-      if (opened !== undefined) await this.#firstContact(opened, seq)
+      if (opened !== undefined) await this.#firstContact(opened, id, seq)
     }
     if (this.#parts.order === "arrival") await this.ordered(id)
   }
@@ -169,11 +177,14 @@ export class Inbox {
       const step = this.#stepAt(cursor)
       step.channels.set(hit.group, opened.channel)
       const under = `${hit.at.epoch} ${hit.at.leaf}`
-      const payload =
-        opened.fragment && (await this.#partials.add(step.ops, hit.group, under, opened.fragment))
-      if (payload !== undefined) {
-        const read = await readPayload(opened.channel, hit.at.leaf, payload)
-        await this.#take(step, hit.group, opened.channel, id, read)
+      const whole =
+        opened.fragment &&
+        (await this.#partials.add(step.ops, hit.group, under, opened.fragment, id))
+      if (whole !== undefined) {
+        const read = await readPayload(opened.channel, hit.at.leaf, whole.payload)
+        // Where arriving is being ordered, the envelope that completed it; otherwise the last one, which is the same for all.
+        const by = this.#parts.order === "arrival" ? id : whole.last
+        await this.#take(step, hit.group, opened.channel, by, read)
       }
       return this.#book.commit(step)
     })
@@ -187,7 +198,9 @@ export class Inbox {
       case "commit": {
         const held = hold(channel, { envelope: id, next: read.next })
         // Where arriving is being ordered, both are one step: a crash between them would leave the commit held for ever.
-        const counts = this.#parts.order === "arrival" ? await advance(held, id) : undefined
+        // The same for one whose place was passed because nobody had it then.
+        const now = this.#parts.order === "arrival" || this.#events.wasOrdered(id)
+        const counts = now ? await advance(held, id) : undefined
         step.channels.set(group, counts ?? held)
         return
       }
@@ -221,12 +234,12 @@ export class Inbox {
     }
   }
 
-  async #firstContact(plaintext: Bytes, cursor: number): Promise<void> {
+  async #firstContact(plaintext: Bytes, id: Bytes, cursor: number): Promise<void> {
     const channel = await this.#book.turns.run(async () => {
       const step = this.#stepAt(cursor)
       const fragment = soundly(() => decodeFragment(plaintext))
-      const payload = fragment && (await this.#partials.add(step.ops, STRANGERS, "", fragment))
-      const joined = payload && (await this.#join(payload))
+      const whole = fragment && (await this.#partials.add(step.ops, STRANGERS, "", fragment, id))
+      const joined = whole && (await this.#join(whole.payload))
       if (joined !== undefined) {
         this.#makeRoom(step)
         step.channels.set(toHex(joined.groupId), joined)

@@ -25,7 +25,7 @@ import { epochOf, updateSelf } from "../crypto/session.ts"
 import { ApiError } from "./api/errors.ts"
 import { type ChatBook, Step } from "./chat-book.ts"
 import type { ChatParts } from "./chat-parts.ts"
-import type { Outgoing, Waiting } from "./chat-records.ts"
+import type { Outgoing, Unordered, Waiting } from "./chat-records.ts"
 
 /** Contents that surely fit one envelope beside the MLS message around them. */
 export const ONE_ENVELOPE_CONTENT_BYTES = 1_900
@@ -33,6 +33,8 @@ export const ONE_ENVELOPE_CONTENT_BYTES = 1_900
 const TOGETHER_MAX = 64
 /** Texts that may wait in all threads together; the next one is refused with QUEUE_FULL. */
 export const WAITING_MAX = 10_000
+/** Own envelopes whose place in the ledger is awaited; of more, the place is not shown. */
+const UNORDERED_MAX = 10_000
 /** Receipts of one moment travel together. */
 const RECEIPT_DELAY_MS = 60
 /** Envelopes that no peer took are offered again this often, besides whenever a peer appears. */
@@ -52,6 +54,8 @@ export class Outbox {
   /** Texts in line by thread, in order. */
   readonly #lines = new Map<string, Waiting[]>()
   readonly #outgoing = new Map<string, Outgoing>()
+  /** Own envelopes with texts inside that have no place in the ledger yet. */
+  readonly #unordered = new Map<string, Unordered>()
   readonly #pumping = new Map<string, Promise<void>>()
   readonly #again = new Set<string>()
   /** Sealed, and not written yet because something failed: the same envelopes go out later, or a counter would stay unused. */
@@ -77,6 +81,8 @@ export class Outbox {
   async load(): Promise<void> {
     for (const waiting of await this.#book.records.waiting()) this.#lineUp(waiting)
     for (const out of await this.#book.records.outgoing()) this.#outgoing.set(toHex(out.id), out)
+    for (const each of await this.#book.records.unordered())
+      this.#unordered.set(toHex(each.id), each)
   }
 
   /** Takes up where the last process stopped. */
@@ -242,7 +248,10 @@ export class Outbox {
         step.threads.set(thread, paid(owner, batch.receipts))
       const { records } = this.#book
       step.ops.push(...batch.waiting.map(records.delWaiting), ...outgoing.map(records.putOutgoing))
+      const texts = this.#toBeOrdered(outgoing)
+      step.ops.push(...texts.map(records.putUnordered))
       await this.#book.commit(step, { sync: true })
+      for (const each of texts) this.#unordered.set(toHex(each.id), each)
     })
     this.#stuck.delete(thread)
     this.#unline(thread, new Set(batch.waiting))
@@ -269,7 +278,14 @@ export class Outbox {
       if (toHex(out.thread) !== id) continue
       this.#outgoing.delete(name)
       step.ops.push(this.#book.records.delOutgoing(out.id))
+      this.#settle(step, out.id)
     }
+  }
+
+  /** Beyond the limit texts stay at what is proven of them otherwise. */
+  #toBeOrdered(outgoing: readonly Outgoing[]): readonly Outgoing[] {
+    if (this.#parts.order === "arrival" || this.#unordered.size >= UNORDERED_MAX) return []
+    return outgoing.filter(({ messages }) => messages.length > 0)
   }
 
   #admitAll(envelopes: readonly Bytes[]): Promise<Bytes[]> {
@@ -358,9 +374,28 @@ export class Outbox {
     await this.#book.turns.run(async () => {
       const step = new Step()
       step.ops.push(this.#book.records.delOutgoing(out.id))
-      for (const message of out.messages) await this.#progress(step, message, "gossiped")
+      const ordered = this.#parts.ledger?.orderedAt(id) !== undefined
+      for (const message of out.messages)
+        await this.#progress(step, message, ordered ? "ordered" : "gossiped")
+      if (ordered) this.#settle(step, id)
       await this.#book.commit(step)
     })
+  }
+
+  /** The ledger has given this envelope its place. Texts that no peer has taken yet stay as they are until one has. */
+  async ordered(id: Bytes): Promise<void> {
+    const known = this.#unordered.get(toHex(id))
+    if (known === undefined || this.#outgoing.has(toHex(id))) return
+    await this.#book.turns.run(async () => {
+      const step = new Step()
+      for (const message of known.messages) await this.#progress(step, message, "ordered")
+      this.#settle(step, id)
+      await this.#book.commit(step)
+    })
+  }
+
+  #settle(step: Step, id: Bytes): void {
+    if (this.#unordered.delete(toHex(id))) step.ops.push(this.#book.records.delUnordered(id))
   }
 
   /** A receipt arrived: adds to `step` what it proves. Within a turn. */
@@ -371,7 +406,7 @@ export class Outbox {
   async #progress(
     step: Step,
     id: Bytes,
-    to: "gossiped" | "delivered",
+    to: "gossiped" | "ordered" | "delivered",
     by?: Address,
   ): Promise<void> {
     const found = await this.#book.records.findMessage(id)

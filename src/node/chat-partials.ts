@@ -14,6 +14,12 @@ export const PARTIALS_MAX = 64
 /** Who makes those of first contact. */
 export const STRANGERS = "intro"
 
+export interface Whole {
+  readonly payload: Bytes
+  /** The envelope (32 bytes) that carried the last fragment: the same for everybody, in whatever order they came. */
+  readonly last: Bytes
+}
+
 const nameOf = ({ under, transfer }: PartialPlace) => `${under} ${toHex(transfer)}`
 
 export class Partials {
@@ -29,7 +35,7 @@ export class Partials {
     const gone: SealedOp[] = []
     for (const place of await this.#records.partials())
       if (known(place.from)) gone.push(...this.#keep(place))
-      else gone.push(this.#records.delPartial(place))
+      else gone.push(...this.#records.delPartial(place))
     if (gone.length > 0) await this.#records.write(gone, { sync: false })
   }
 
@@ -38,22 +44,26 @@ export class Partials {
     return this.#open.get(from)?.size ?? 0
   }
 
-  /** The payload when this fragment completes it. What there is of it so far goes into `ops`. */
+  /** The payload when this fragment, which came in envelope `id`, completes it. What there is of it so far goes into `ops`. */
   async add(
     ops: SealedOp[],
     from: string,
     under: string,
     fragment: Fragment,
-  ): Promise<Bytes | undefined> {
-    if (fragment.count === 1) return fragment.data
+    id: Bytes,
+  ): Promise<Whole | undefined> {
+    if (fragment.count === 1) return { payload: fragment.data, last: id }
     const place = { from, under, transfer: fragment.transfer }
+    const isLast = fragment.index === fragment.count - 1
     const joined = join(await this.#records.partial(place), fragment)
     if (joined instanceof Uint8Array) {
+      const last = isLast ? id : ((await this.#records.lastOf(place)) ?? id)
       this.#open.get(from)?.delete(nameOf(place))
-      ops.push(this.#records.delPartial(place))
-      return joined
+      ops.push(...this.#records.delPartial(place))
+      return { payload: joined, last }
     }
     ops.push(...this.#keep(place), this.#records.putPartial(place, joined))
+    if (isLast) ops.push(this.#records.putLastOf(place, id))
     return undefined
   }
 
@@ -63,13 +73,13 @@ export class Partials {
     const [oldest] = open
     if (open.size <= PARTIALS_MAX || oldest === undefined) return []
     open.delete(oldest[0])
-    return [this.#records.delPartial(oldest[1])]
+    return this.#records.delPartial(oldest[1])
   }
 
   /** This author is gone, and with them what they began. */
   forget(from: string): SealedOp[] {
     const places = this.#open.get(from)?.values() ?? []
-    const ops = Array.from(places, (place) => this.#records.delPartial(place))
+    const ops = Array.from(places, (place) => this.#records.delPartial(place)).flat()
     this.#open.delete(from)
     return ops
   }

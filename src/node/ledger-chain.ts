@@ -23,6 +23,13 @@ const orderedKey = (id: Bytes) => concat(utf8("o"), id)
 /** The event loop gets its turn after this long. */
 const SLICE_MS = 8
 
+/** Where a whole chain leads. */
+export interface Replayed {
+  readonly ledger: Ledger
+  /** The newest blocks, at least all of the open term. */
+  readonly recent: readonly BlockRecord[]
+}
+
 /** What a certified block did, in order. */
 export interface ChainBlock {
   readonly height: number
@@ -126,7 +133,7 @@ export class LedgerChain {
   }
 
   /** The state after the whole chain, worked out again from the genesis. Throws StoreError STORE_DAMAGED. */
-  async replay(rules: LedgerRules): Promise<{ ledger: Ledger; openTerm: readonly BlockRecord[] }> {
+  async replay(rules: LedgerRules): Promise<Replayed> {
     const ledger = new Ledger(rules)
     const recent: BlockRecord[] = []
     let began = performance.now()
@@ -141,7 +148,7 @@ export class LedgerChain {
       await new Promise((resolve) => setImmediate(resolve))
       began = performance.now()
     }
-    return { ledger, openTerm: recent }
+    return { ledger, recent }
   }
 }
 

@@ -38,6 +38,11 @@ export interface Recalled {
   readonly cutBytes: number
 }
 
+export interface Appended {
+  readonly term: number
+  readonly record: LogRecord
+}
+
 interface TermLog {
   readonly term: number
   readonly file: FileHandle | undefined
@@ -51,7 +56,7 @@ export class LedgerLog {
   readonly #place: LedgerLogPlace
   #logs: TermLog[] = []
   #guardFile: FileHandle | undefined
-  #appended: { readonly term: number; readonly record: LogRecord }[] = []
+  #appended: Appended[] = []
 
   constructor(place: LedgerLogPlace) {
     this.#place = place
@@ -70,7 +75,11 @@ export class LedgerLog {
     if (cutBytes > 0) await this.#cut(term, contents.goodBytes)
     const log = await this.#open(term)
     log.end = contents.end
-    return { records: contents.records, past: pastOf(guard, term, contents, bytes, start), cutBytes }
+    return {
+      records: contents.records,
+      past: pastOf(guard, term, contents, bytes, start),
+      cutBytes,
+    }
   }
 
   /** In memory until the next `sync`. */
@@ -78,14 +87,15 @@ export class LedgerLog {
     this.#appended.push({ term, record })
   }
 
-  get unsynced(): number {
-    return this.#appended.length
+  /** What was appended since the last call, to be given to `sync`. */
+  take(): readonly Appended[] {
+    const taken = this.#appended
+    this.#appended = []
+    return taken
   }
 
-  /** On disk when it resolves: everything that was appended before the call, and then the guard. */
-  async sync(): Promise<void> {
-    const records = this.#appended
-    this.#appended = []
+  /** On disk when it resolves: these records, and then the guard. One at a time. */
+  async sync(records: readonly Appended[]): Promise<void> {
     if (records.length === 0 || this.#place.directory === undefined) return
     const touched = new Set<TermLog>()
     for (const { term, record } of records) {
