@@ -214,30 +214,40 @@ export class LedgerDriver {
     const { send, serve, want, onBlock, note } = this.#parts
     switch (output.type) {
       case "send":
-        return send(output.to, output.message)
+        send(output.to, output.message)
+        return
       case "broadcast":
         if (output.message.type === "view-change") this.viewChanges++
-        return send(undefined, output.message)
+        send(undefined, output.message)
+        return
       case "serve":
-        return serve(output.to, output.after)
+        serve(output.to, output.after)
+        return
       case "timer":
-        return this.#arm(output)
+        this.#arm(output)
+        return
       case "deliver":
-        return onBlock(output.record, output.applied)
+        onBlock(output.record, output.applied)
+        return
       case "want":
-        return want(output.items)
+        want(output.items)
+        return
       case "term":
         for (const { from, message } of this.#inbox.release())
           this.#take(this.#inbox.take(from, message))
         return
       case "seal":
-        return this.#seal(output.height, output.preimage)
+        this.#seal(output.height, output.preimage)
+        return
       case "observe":
-        return note(`ledger: not voting before term ${output.voteFromTerm}: ${output.reason}`)
+        note(`ledger: not voting before term ${output.voteFromTerm}: ${output.reason}`)
+        return
       case "blame":
-        return note(`ledger: validator ${output.signer}: ${output.code}`)
+        note(`ledger: validator ${output.signer}: ${output.code}`)
+        return
       case "halt":
-        return note(`ledger: HALTED ${output.code}: ${output.detail}`)
+        note(`ledger: HALTED ${output.code}: ${output.detail}`)
+        return
       // written already
       case "persist":
       case "store":
