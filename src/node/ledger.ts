@@ -82,6 +82,7 @@ export class MeshLedger {
   #scanning: Promise<void> | undefined
   readonly #wanted = new Map<string, Bytes>()
   #fetching: Promise<void> | undefined
+  #stallTimer: NodeJS.Timeout | undefined
   #stopped = false
 
   private constructor(parts: MeshLedgerParts, chain: LedgerChain) {
@@ -138,6 +139,7 @@ export class MeshLedger {
 
   async stop(): Promise<void> {
     this.#stopped = true
+    clearTimeout(this.#stallTimer)
     for (const undo of this.#undo.splice(0)) undo()
     await this.#links?.stop()
     await this.#driver?.stop()
@@ -440,6 +442,18 @@ export class MeshLedger {
     const first = this.#waiting.size === 0
     this.#waiting.set(keyOf(id), { id, sinceMs: performance.now() })
     if (first) this.#follower?.lookSoon()
+    this.#watch()
+  }
+
+  /** Standing still is nothing that happens, and yet has to be told. */
+  #watch(): void {
+    if (this.#stallTimer !== undefined || this.#stopped) return
+    this.#stallTimer = setTimeout(() => {
+      this.#stallTimer = undefined
+      if (this.#stalled()) this.#parts.onChange()
+      else if (this.#waiting.size > 0) this.#watch()
+    }, STALLED_AFTER_MS / 2)
+    this.#stallTimer.unref()
   }
 
   #applied(applied: readonly Item[]): void {
