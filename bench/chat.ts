@@ -37,7 +37,7 @@ async function run(): Promise<Result[]> {
   ]
 }
 
-export async function conversation(prefix: string, powBits: number): Promise<Result[]> {
+async function conversation(prefix: string, powBits: number): Promise<Result[]> {
   const directory = mkdtempSync(join(tmpdir(), "sotto-bench-"))
   let cluster: Cluster | null = null
   try {
@@ -93,7 +93,7 @@ function arrival(api: Api, wanted: (event: ApiEvent) => boolean): Promise<void> 
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
       stop()
-      reject(new Error(`waited ${DEADLINE_MS / 1000} s in vain for ${wanted}`))
+      reject(new Error(`waited ${DEADLINE_MS / 1000} s in vain`))
     }, DEADLINE_MS)
     const stop = api.events((event) => {
       if (!wanted(event)) return

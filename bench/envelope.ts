@@ -3,7 +3,7 @@
  * one decapsulation after the miss. One of ours, with a text of 1 KiB: the whole way from the text to the envelope, MLS included,
  * and back. Admission, disk and network are the other benchmarks' matter. The floors are the bare primitives in the same run.
  */
-import { primitives } from "#primitives"
+import { primitives as p } from "#primitives"
 import {
   type Channel,
   openChannel,
@@ -42,9 +42,8 @@ async function run(): Promise<Result[]> {
 
 /** Two people's ends of one channel. */
 async function pair(): Promise<[Channel, Channel]> {
-  const { ed25519, randomBytes } = primitives
-  const seeds = [ed25519.generate(), ed25519.generate()] as const
-  const [first, second] = [randomBytes(64), randomBytes(64)]
+  const seeds = [p.ed25519.generate(), p.ed25519.generate()] as const
+  const [first, second] = [p.randomBytes(64), p.randomBytes(64)]
   const joining = await createKeyPackage({
     identity: second,
     signatureSeed: seeds[1],
@@ -54,10 +53,10 @@ async function pair(): Promise<[Channel, Channel]> {
   const about = {
     theirName: "",
     trusted: true,
-    peer: encodeAddress({ ed25519Root: randomBytes(32), slhDsaRootHash: randomBytes(32) }),
+    peer: encodeAddress({ ed25519Root: p.randomBytes(32), slhDsaRootHash: p.randomBytes(32) }),
   }
   const group = await createGroup({
-    groupId: randomBytes(16),
+    groupId: p.randomBytes(16),
     identity: first,
     signatureSeed: seeds[0],
   })
@@ -71,10 +70,10 @@ async function pair(): Promise<[Channel, Channel]> {
 function channelsLike(channel: Channel): Channel[] {
   return Array.from({ length: CHANNELS }, () => ({
     ...channel,
-    groupId: primitives.randomBytes(16),
+    groupId: p.randomBytes(16),
     epochs: channel.epochs.map((epoch) => ({
       ...epoch,
-      keys: epochKeys(primitives.randomBytes(32)),
+      keys: epochKeys(p.randomBytes(32)),
     })),
   }))
 }
@@ -82,7 +81,7 @@ function channelsLike(channel: Channel): Channel[] {
 function miss(channel: Channel): Result {
   const tags = new TagMap()
   for (const each of channelsLike(channel)) tags.follow(each)
-  const foreign = Array.from({ length: FOREIGN }, () => primitives.randomBytes(ENVELOPE_BYTES))
+  const foreign = Array.from({ length: FOREIGN }, () => p.randomBytes(ENVELOPE_BYTES))
   let at = 0
   return timeCall("envelope.miss_us", () => {
     const envelope = foreign[at++ % FOREIGN]
@@ -91,16 +90,15 @@ function miss(channel: Channel): Result {
 }
 
 function decapsulation(): Result {
-  const { randomBytes, mlKem1024 } = primitives
-  const key = importIntroPrivate(randomBytes(32), randomBytes(mlKem1024.seedBytes))
-  const meshId = randomBytes(32)
-  const foreign = randomBytes(ENVELOPE_BYTES)
+  const key = importIntroPrivate(p.randomBytes(32), p.randomBytes(p.mlKem1024.seedBytes))
+  const meshId = p.randomBytes(32)
+  const foreign = p.randomBytes(ENVELOPE_BYTES)
   return timeCall("envelope.decap_us", () => openIntro(meshId, key, foreign))
 }
 
 /** In sequence, as a thread goes on: every message moves the ratchets. */
 async function thread(ada: Channel, bob: Channel): Promise<Result[]> {
-  const meshId = primitives.randomBytes(32)
+  const meshId = p.randomBytes(32)
   const seal: number[] = []
   const open: number[] = []
   let [sender, reader] = [ada, bob]
@@ -128,7 +126,7 @@ async function thread(ada: Channel, bob: Channel): Promise<Result[]> {
 
 const text = (): Content => ({
   kind: "text",
-  id: primitives.randomBytes(16),
+  id: p.randomBytes(16),
   sentAtMs: 0,
   lamport: 1,
   text: "x".repeat(TEXT_BYTES),
@@ -161,18 +159,17 @@ const micros = (metric: string, values: readonly number[]): Result => ({
 })
 
 function floors(): Result[] {
-  const { mlKem1024, randomBytes, aesGcmSeal, aesGcmOpen } = primitives
-  const key = mlKem1024.privateFromSeed(randomBytes(mlKem1024.seedBytes))
-  const { ciphertext } = mlKem1024.encapsulate(
-    mlKem1024.importPublic(mlKem1024.publicFromPrivate(key)),
+  const key = p.mlKem1024.privateFromSeed(p.randomBytes(p.mlKem1024.seedBytes))
+  const { ciphertext } = p.mlKem1024.encapsulate(
+    p.mlKem1024.importPublic(p.mlKem1024.publicFromPrivate(key)),
   )
-  const [secret, nonce, body] = [randomBytes(32), randomBytes(12), randomBytes(TEXT_BYTES)]
-  const sealed = aesGcmSeal(secret, nonce, body)
+  const [secret, nonce, body] = [p.randomBytes(32), p.randomBytes(12), p.randomBytes(TEXT_BYTES)]
+  const sealed = p.aesGcmSeal(secret, nonce, body)
   const hexadecimal = new Map(Array.from({ length: 32 * CHANNELS }, (_, i) => [`${i}`, i]))
   return [
     timeCall("floor.map_miss_us", () => hexadecimal.get("none")),
-    timeCall("floor.ml_kem_1024_decap_us", () => mlKem1024.decapsulate(key, ciphertext)),
-    timeCall("floor.aes_gcm_seal_1kib_us", () => aesGcmSeal(secret, nonce, body)),
-    timeCall("floor.aes_gcm_open_1kib_us", () => aesGcmOpen(secret, nonce, sealed)),
+    timeCall("floor.ml_kem_1024_decap_us", () => p.mlKem1024.decapsulate(key, ciphertext)),
+    timeCall("floor.aes_gcm_seal_1kib_us", () => p.aesGcmSeal(secret, nonce, body)),
+    timeCall("floor.aes_gcm_open_1kib_us", () => p.aesGcmOpen(secret, nonce, sealed)),
   ]
 }

@@ -1,6 +1,6 @@
 /**
  * Is the simulator any good? Twelve deliberate bugs, each put into a copy of the built program by exact replacement of text, must
- * each be found within a stated number of seeds. `node dist/scripts/sim/mutants.js [--only NAME] [--json]`. Exit status 1 when one
+ * each be found within a stated number of seeds. `node dist/scripts/sim/mutants.js [--only NAME] [--json]`; `--fit` only looks whether the replacements fit. Exit status 1 when one
  * survives, 2 when a replacement no longer fits the program.
  */
 import { spawnSync } from "node:child_process"
@@ -171,7 +171,7 @@ const dist = join(dirname(fileURLToPath(import.meta.url)), "../..")
 
 /** A copy of what the simulator needs, inside dist so that `#primitives` and the dependencies resolve. */
 function plant(mutant: Mutant): string {
-  const home = join(dist, "mutants", mutant.name.replaceAll(" ", "-"))
+  const home = join(dist, "mutants", `${mutant.name.replaceAll(" ", "-")}-${process.pid}`)
   rmSync(home, { recursive: true, force: true })
   mkdirSync(home, { recursive: true })
   for (const part of ["src/consensus", "src/crypto", "test/sim", "scripts/sim"])
@@ -211,8 +211,17 @@ function hunt(mutant: Mutant): Verdict {
   return { name: mutant.name, seedsAllowed: mutant.seeds, foundAt, how: how ?? "", ms }
 }
 
-const { values } = parseArgs({ options: { only: { type: "string" }, json: { type: "boolean" } } })
+const { values } = parseArgs({
+  options: { only: { type: "string" }, json: { type: "boolean" }, fit: { type: "boolean" } },
+})
 const chosen = MUTANTS.filter(({ name }) => values.only === undefined || name.includes(values.only))
+if (values.fit === true) {
+  for (const mutant of chosen) {
+    rmSync(plant(mutant), { recursive: true, force: true })
+    process.stdout.write(`${mutant.name}\n`)
+  }
+  process.exit(0)
+}
 const verdicts = chosen.map((mutant) => {
   const verdict = hunt(mutant)
   const found = verdict.foundAt === undefined ? "SURVIVES" : `seed ${verdict.foundAt}`
@@ -222,6 +231,5 @@ const verdicts = chosen.map((mutant) => {
     )
   return verdict
 })
-rmSync(join(dist, "mutants"), { recursive: true, force: true })
 if (values.json === true) process.stdout.write(`${JSON.stringify(verdicts)}\n`)
 process.exitCode = verdicts.every(({ foundAt }) => foundAt !== undefined) ? 0 : 1

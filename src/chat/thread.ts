@@ -3,7 +3,7 @@
  * it is the same thread whoever wrote first, and it never travels. The messages themselves lie beside it, one record each.
  */
 import { type Address, addressBytes, addressFromBytes } from "../crypto/address.ts"
-import { type Bytes, compare, Reader, Writer } from "../crypto/bytes.ts"
+import { type Bytes, compare, Reader, toHex, Writer } from "../crypto/bytes.ts"
 import { CryptoError } from "../crypto/errors.ts"
 import { labelledHash } from "../crypto/kdf.ts"
 import { LAMPORT_MAX, MESSAGE_ID_BYTES } from "./content.ts"
@@ -69,8 +69,8 @@ export function readUpTo(thread: ChatThread, through: Bytes, unread: number): Ch
 
 /** These receipts are on their way. */
 export function paid(thread: ChatThread, ids: readonly Bytes[]): ChatThread {
-  const gone = new Set(ids.map(String))
-  return { ...thread, owed: thread.owed.filter((id) => !gone.has(String(id))) }
+  const gone = new Set(ids.map(toHex))
+  return { ...thread, owed: thread.owed.filter((id) => !gone.has(toHex(id))) }
 }
 
 export function encodeThread(thread: ChatThread): Bytes {

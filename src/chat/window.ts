@@ -1,7 +1,8 @@
 /**
  * The receiving window of one sender in one epoch (DESIGN §5): which counters are expected next. Tags are kept for the counters in
  * [base, base + size); a counter is used up by an envelope that opened, and by nothing else. The window slides so that its base is the
- * lowest unused counter, but never lags more than `size` behind the highest seen: what is older by then is given up.
+ * lowest unused counter, but lags at most `16 * size` behind the highest seen: what is older by then is given up. That is long enough
+ * for sync to bring what gossip lost in the middle of a burst.
  */
 import type { Reader, Writer } from "../crypto/bytes.ts"
 import { CryptoError } from "../crypto/errors.ts"
@@ -10,6 +11,9 @@ import { CryptoError } from "../crypto/errors.ts"
 export const WINDOW_SIZE = 32
 export const WINDOW_SIZE_LARGE_THREAD = 8
 export const LARGE_THREAD_MEMBERS = 100
+/** How far the base may lag behind the highest counter seen, in windows. */
+const WINDOWS_KEPT = 16
+const HEX_DIGITS_MAX = (WINDOWS_KEPT * WINDOW_SIZE) / 4
 
 export const windowSize = (members: number) =>
   members > LARGE_THREAD_MEMBERS ? WINDOW_SIZE_LARGE_THREAD : WINDOW_SIZE
@@ -34,18 +38,19 @@ export function isExpected({ base, used }: Window, counter: number, size: number
 const reach = ({ used }: Window, size: number) => used.toString(2).length * Number(used > 0n) + size
 
 /** Every counter whose tag should be in the map. */
-export function expected(window: Window, size: number): number[] {
+export function expected({ base, used }: Window, size: number): number[] {
+  const bits = used === 0n ? "" : used.toString(2)
   const counters: number[] = []
-  for (let offset = 0; offset < reach(window, size); offset++)
-    if ((window.used & (1n << BigInt(offset))) === 0n) counters.push(window.base + offset)
+  for (let offset = 0; offset < bits.length + size; offset++)
+    if (bits[bits.length - 1 - offset] !== "1") counters.push(base + offset)
   return counters
 }
 
-/** The window after `counter` was used. Gaps older than `4 * size` are given up, so it stays bounded. */
+/** The window after `counter` was used. Gaps older than sixteen windows are given up, so it stays bounded. */
 export function use(window: Window, counter: number, size: number): Window {
   let base = window.base
   let used = window.used | (1n << BigInt(counter - base))
-  const lag = used.toString(2).length - 4 * size
+  const lag = used.toString(2).length - WINDOWS_KEPT * size
   if (lag > 0) {
     base += lag
     used >>= BigInt(lag)
@@ -64,7 +69,7 @@ export function writeWindow(out: Writer, { base, used }: Window): void {
 
 export function readWindow(read: Reader): Window {
   const base = read.u64()
-  const hex = read.text(1, 64)
+  const hex = read.text(1, HEX_DIGITS_MAX)
   if (!/^(0|[1-9a-f][0-9a-f]*)$/.test(hex)) throw new CryptoError("BAD_ENCODING", "window")
   const used = BigInt(`0x${hex}`)
   if ((used & 1n) === 1n) throw new CryptoError("BAD_ENCODING", "window base was used")

@@ -3,28 +3,10 @@
  * than imported, so that the commands' tests run as real processes in front of a small node.
  */
 import type { Api } from "../node/api/types.ts"
+import type { NodeOptions, RunningNode } from "../node/node.ts"
 import type { Mode } from "../tui/mode.ts"
 
-export interface NodeOptions {
-  readonly dataDir: string
-  readonly socketPath: string
-  /** What `status` calls the profile; by its directory when it was not chosen by name. */
-  readonly profile?: string
-  readonly listen?: string[]
-  readonly bootstrap?: string[]
-  readonly ticket?: string
-  readonly testnet?: boolean
-  readonly mdns?: boolean
-  readonly ephemeral?: boolean
-  readonly postQuantum?: "preferred" | "required"
-  readonly passphrase?: Uint8Array
-  readonly log: (line: string) => void
-}
-
-export interface RunningNode {
-  readonly api: Api
-  stop(): Promise<void>
-}
+export type { NodeOptions, RunningNode }
 
 export interface ChatOptions {
   /** What first run proposes as a name. */

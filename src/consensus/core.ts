@@ -66,6 +66,8 @@ export interface ReplicaParts {
   readonly timing: Timing
   /** Slots the primary keeps in flight. */
   readonly pipelineSlots: number
+  /** Drawn anew at each start, from 1 to 2^53 - 1: tells answers of this life from those of an earlier one. */
+  readonly nonce: number
 }
 
 /** How the primary of this term and those of the last ones kept up; see `pace`. */
@@ -185,7 +187,12 @@ export class Core {
 
   /** Slots that exist, above a height. */
   slotsAbove(height: number): Slot[] {
-    return this.slots.slice(Math.max(0, height - this.low)).filter((slot) => slot !== undefined)
+    const above: Slot[] = []
+    for (let i = Math.max(0, height - this.low); i < this.slots.length; i++) {
+      const slot = this.slots[i]
+      if (slot !== undefined) above.push(slot)
+    }
+    return above
   }
 
   hashOf(header: BlockHeader): Bytes {
@@ -298,7 +305,8 @@ export class Core {
     this.emit({ type: "observe", voteFromTerm: this.voteFromTerm, reason })
   }
 
-  status(): Status {
+  /** Where we are. `answer` is a number that someone asked to have back. */
+  status(answer = 0): Status {
     const bits = (has: (seat: number) => boolean): Bytes => bitmap(this.set.size, has)
     const slots: Status["slots"][number][] = []
     const last = Math.min(this.high, this.executed + this.parts.pipelineSlots)
@@ -316,6 +324,8 @@ export class Core {
       view: this.view,
       changing: this.changing,
       executed: this.executed,
+      ask: this.voteFromTerm === Infinity ? this.parts.nonce : 0,
+      answer,
       changes: bits((seat) => this.changes[seat]?.view === this.view),
       checkpoints: bits((seat) => this.checkpoints[seat] !== undefined),
       slots,

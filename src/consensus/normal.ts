@@ -16,7 +16,10 @@ import type { Slot } from "./slot.ts"
 import type { Batch, Certificate, Commit, Item, Prepare, PrePrepare } from "./types.ts"
 import { conflict } from "./verify.ts"
 
-/** Non-null blocks in a row after which a view counts as working and timeouts return to their base. */
+/**
+ * Non-null blocks without a view change for which timeouts are halved again, until they are at their base. Back to the base at
+ * once would, in a network slower than that, throw away each view that works.
+ */
 const PROGRESS_BLOCKS = 3
 /** Room left in a batch for its count and a tick. */
 const BATCH_SLACK_BYTES = 64
@@ -27,8 +30,9 @@ const BATCH_SLACK_BYTES = 64
 export function propose(core: Core): void {
   if (!core.leads || core.executed < core.carriedLow) return
   // What the view carries on must be known, or an item of it could be proposed twice.
-  for (const slot of core.slotsAbove(core.executed))
-    if (slot.height <= core.carriedHigh && slot.batch === undefined) return
+  if (core.carriedHigh > core.executed)
+    for (const slot of core.slotsAbove(core.executed))
+      if (slot.height <= core.carriedHigh && slot.batch === undefined) return
   for (;;) {
     const height = Math.max(core.proposedUpTo, core.carriedHigh, core.executed) + 1
     const inFlight = height - 1 - core.executed
@@ -145,7 +149,7 @@ type Judgement = "good" | "wait" | "bad"
 /** May this batch be prepared? By ledger state alone, but for what must be fetched first and a tick that is early. */
 function judgeBatch(core: Core, slot: Slot, batch: Batch): Judgement {
   const carried = slot.height <= core.carriedHigh
-  const missing: Item[] = []
+  if (slot.missing.size > 0) return "wait"
   let early = false
   const ids = new Set<string>()
   const spends = new Set<string>()
@@ -153,18 +157,15 @@ function judgeBatch(core: Core, slot: Slot, batch: Batch): Judgement {
     if (carried) {
       // A quorum has judged this batch in an earlier view; only its content must be here.
       if (item.type === "envelope" && !core.pool.holds(item) && !core.ledger.has(item))
-        missing.push(item)
+        slot.missing.set(keysOf(item).id, item)
       continue
     }
     if (!core.ledger.allows(item) || !firstUse(item, ids, spends)) return "bad"
     if (item.type === "tick") early ||= core.tick === "early"
-    else if (!core.pool.admits(item)) missing.push(item)
+    else if (!core.pool.admits(item)) slot.missing.set(keysOf(item).id, item)
   }
-  if (missing.length > 0 && slot.wantedIn !== core.view) {
-    slot.wantedIn = core.view
-    core.emit({ type: "want", items: missing })
-  }
-  return missing.length > 0 || early ? "wait" : "good"
+  if (slot.missing.size > 0) core.emit({ type: "want", items: [...slot.missing.values()] })
+  return slot.missing.size > 0 || early ? "wait" : "good"
 }
 
 /** Section 4.2: "If backup i accepts the pre-prepare message, it enters the prepare phase by multicasting a prepare message". */
@@ -327,7 +328,8 @@ export function execute(core: Core, plan: Plan, certificate: Certificate): void 
   core.emit({ type: "deliver", record, applied })
   for (const item of batch.items) core.pool.ordered(item)
   if (applied.some((item) => item.type === "tick")) restartTick(core)
-  if (applied.length > 0 && ++core.progress >= PROGRESS_BLOCKS) core.failures = 0
+  if (applied.length > 0 && ++core.progress % PROGRESS_BLOCKS === 0 && core.failures > 0)
+    core.failures--
   if (core.executed === core.high) endTerm(core)
 }
 
@@ -365,16 +367,20 @@ export function watchRequests(core: Core): void {
 
 /** New items: they are proposed by the primary, waited for by the others, and may be what a proposal lacked. */
 export function onItems(core: Core, items: readonly Item[], admitted: boolean): void {
+  const open = core.slotsAbove(core.executed)
   for (const item of items) {
     if (!core.ledger.allows(item)) continue
-    if (admitted) core.pool.admit(item)
+    const wanted = open.some(({ missing }) => missing.has(keysOf(item).id))
+    if (admitted) core.pool.admit(item, wanted)
     else core.pool.hold(item)
   }
-  for (const slot of core.slotsAbove(core.executed)) {
+  for (const slot of open) {
     // What the view carries on is under way already, whenever its content comes.
     if (slot.height <= core.carriedHigh)
       for (const item of slot.batch?.items ?? []) core.pool.proposed(item)
-    if (slot.wantedIn === core.view) tryPrepare(core, slot)
+    if (slot.missing.size === 0) continue
+    for (const item of items) slot.missing.delete(keysOf(item).id)
+    if (slot.missing.size === 0) tryPrepare(core, slot)
   }
   advance(core)
 }

@@ -7,15 +7,28 @@ import { keysOf, sameItem } from "./item.ts"
 import { POOL_ITEMS_MAX } from "./limits.ts"
 import type { Item } from "./types.ts"
 
+/** Entries the queue may hold beyond twice the pool before it is cleaned up. */
+const QUEUE_SLACK = 1024
+
+interface Waiting {
+  readonly item: Item
+  /** Place in the order of arrival. */
+  readonly arrival: number
+  /** Not yet proposed in this view. */
+  fresh: boolean
+}
+
 export class Pool {
-  readonly #admitted = new Map<string, Item>()
-  readonly #arrival = new Map<string, number>()
+  /** Admitted items, oldest first. */
+  readonly #admitted = new Map<string, Waiting>()
   #arrivals = 0
-  /** Admitted and not yet proposed in this view. */
-  readonly #fresh = new Map<string, Item>()
+  /** Admitted items in the order in which they are to be proposed; those that left or were proposed are passed over. */
+  #queue: Waiting[] = []
+  #next = 0
+  #freshCount = 0
   readonly #held = new Map<string, Item>()
-  /** What is used up → admitted items that would use it. */
-  readonly #rivals = new Map<string, Set<string>>()
+  /** What is used up → admitted items that would use it: nearly always one. */
+  readonly #rivals = new Map<string, string | Set<string>>()
 
   get size(): number {
     return this.#admitted.size
@@ -24,66 +37,72 @@ export class Pool {
     return this.#held.size
   }
   get freshSize(): number {
-    return this.#fresh.size
+    return this.#freshCount
   }
 
-  /** False when the pool is full or the item is there already. */
-  admit(item: Item): boolean {
-    const key = keysOf(item).id
-    if (this.#admitted.has(key) || this.#admitted.size >= POOL_ITEMS_MAX) return false
-    this.#admitted.set(key, item)
-    this.#arrival.set(key, ++this.#arrivals)
-    this.#fresh.set(key, item)
-    this.#held.delete(key)
+  /** False when the item is there already, or the pool is full; a `wanted` one, which a proposal names, always finds room. */
+  admit(item: Item, wanted = false): boolean {
+    const { id } = keysOf(item)
+    if (this.#admitted.has(id) || (this.#admitted.size >= POOL_ITEMS_MAX && !wanted)) return false
+    const waiting = { item, arrival: ++this.#arrivals, fresh: true }
+    this.#admitted.set(id, waiting)
+    this.#queue.push(waiting)
+    if (this.#queue.length > 2 * this.#admitted.size + QUEUE_SLACK) this.#compact()
+    this.#freshCount++
+    if (this.#held.size > 0) this.#held.delete(id)
     for (const use of usesOf(item)) {
       const rivals = this.#rivals.get(use)
-      if (rivals === undefined) this.#rivals.set(use, new Set([key]))
-      else rivals.add(key)
+      if (rivals === undefined) this.#rivals.set(use, id)
+      else if (typeof rivals === "string") this.#rivals.set(use, new Set([rivals, id]))
+      else rivals.add(id)
     }
     return true
   }
 
   hold(item: Item): void {
-    const key = keysOf(item).id
-    if (this.#admitted.has(key)) return
+    const { id } = keysOf(item)
+    if (this.#admitted.has(id)) return
     if (this.#held.size >= POOL_ITEMS_MAX) {
       const [oldest] = this.#held.keys()
       if (oldest !== undefined) this.#held.delete(oldest)
     }
-    this.#held.set(key, item)
+    this.#held.set(id, item)
   }
 
   /** The very same item was admitted: same id, same spend. */
   admits(item: Item): boolean {
     const known = this.#admitted.get(keysOf(item).id)
-    return known !== undefined && sameItem(known, item)
+    return known !== undefined && sameItem(known.item, item)
   }
 
   /** The content behind the item is here, whoever admitted it. */
   holds(item: Item): boolean {
-    const key = keysOf(item).id
-    return this.#admitted.has(key) || this.#held.has(key)
+    const { id } = keysOf(item)
+    return this.#admitted.has(id) || this.#held.has(id)
   }
 
   withdraw(item: Item): void {
-    const key = keysOf(item).id
-    const known = this.#admitted.get(key)
+    const { id } = keysOf(item)
+    const known = this.#admitted.get(id)
     if (known === undefined) return
-    this.#drop(key, known)
-    this.hold(known)
+    this.#drop(id, known)
+    this.hold(known.item)
   }
 
   /** The item was ordered, or can no longer be: it and its rivals leave. */
   ordered(item: Item): void {
-    const key = keysOf(item).id
-    const known = this.#admitted.get(key)
-    if (known !== undefined) this.#drop(key, known)
-    this.#held.delete(key)
-    for (const use of usesOf(item))
-      for (const rival of this.#rivals.get(use) ?? []) {
+    const { id } = keysOf(item)
+    const known = this.#admitted.get(id)
+    if (known !== undefined) this.#drop(id, known)
+    if (this.#held.size > 0) this.#held.delete(id)
+    for (const use of usesOf(item)) {
+      const rivals = this.#rivals.get(use)
+      if (rivals === undefined) continue
+      for (const rival of typeof rivals === "string" ? [rivals] : [...rivals]) {
         const other = this.#admitted.get(rival)
-        if (other !== undefined && excludes(item, other)) this.#drop(rival, other)
+        if (other !== undefined && excludes(item, other.item)) this.#drop(rival, other)
       }
+    }
   }
 
   /** How many items were ever admitted: a mark in the order of arrival. */
@@ -93,19 +112,18 @@ export class Pool {
 
   /** Whether something waits that had arrived by then. */
   waitsSince(mark: number): boolean {
-    const oldest = this.oldest()
-    return oldest !== undefined && (this.#arrival.get(oldest) ?? 0) <= mark
+    const [first] = this.#admitted.values()
+    return first !== undefined && first.arrival <= mark
   }
 
   /** Key of the oldest admitted item: what the request timer runs for. */
   oldest(): string | undefined {
-    const [first] = this.#admitted.keys()
-    return first
+    return this.#admitted.keys().next().value
   }
 
   firstItems(count: number): Item[] {
     const items: Item[] = []
-    for (const item of this.#admitted.values()) {
+    for (const { item } of this.#admitted.values()) {
       if (items.length >= count) break
       items.push(item)
     }
@@ -116,34 +134,52 @@ export class Pool {
   take(count: number, bytesMax: number, sizeOf: (item: Item) => number): Item[] {
     const items: Item[] = []
     let bytes = 0
-    for (const [key, item] of this.#fresh) {
-      bytes += sizeOf(item)
-      if (items.length >= count || (bytes > bytesMax && items.length > 0)) break
-      items.push(item)
-      this.#fresh.delete(key)
+    for (; this.#next < this.#queue.length && items.length < count; this.#next++) {
+      const waiting = this.#queue[this.#next]
+      if (waiting?.fresh !== true) continue
+      bytes += sizeOf(waiting.item)
+      if (bytes > bytesMax && items.length > 0) break
+      items.push(waiting.item)
+      this.#stale(waiting)
     }
     return items
   }
 
+  /** Lets go of what was passed over or has left: a backup never takes. */
+  #compact(): void {
+    this.#queue = this.#queue.filter(({ fresh }) => fresh)
+    this.#next = 0
+  }
+
   /** A proposal of this view names the item. */
   proposed(item: Item): void {
-    this.#fresh.delete(keysOf(item).id)
+    const known = this.#admitted.get(keysOf(item).id)
+    if (known !== undefined) this.#stale(known)
   }
 
-  /** A new view: "the requests that fell out return", and are proposed again in their old order. */
+  /** A new view: what was proposed and fell out returns, and is proposed again in the old order. */
   renew(): void {
-    this.#fresh.clear()
-    for (const [key, item] of this.#admitted) this.#fresh.set(key, item)
+    this.#queue = [...this.#admitted.values()]
+    this.#next = 0
+    this.#freshCount = this.#queue.length
+    for (const waiting of this.#queue) waiting.fresh = true
   }
 
-  #drop(key: string, item: Item): void {
-    this.#admitted.delete(key)
-    this.#arrival.delete(key)
-    this.#fresh.delete(key)
-    for (const use of usesOf(item)) {
+  #stale(waiting: Waiting): void {
+    if (waiting.fresh) this.#freshCount--
+    waiting.fresh = false
+  }
+
+  #drop(id: string, waiting: Waiting): void {
+    this.#admitted.delete(id)
+    this.#stale(waiting)
+    for (const use of usesOf(waiting.item)) {
       const rivals = this.#rivals.get(use)
-      rivals?.delete(key)
-      if (rivals?.size === 0) this.#rivals.delete(use)
+      if (rivals === id) this.#rivals.delete(use)
+      else if (rivals instanceof Set) {
+        rivals.delete(id)
+        if (rivals.size === 0) this.#rivals.delete(use)
+      }
     }
   }
 }

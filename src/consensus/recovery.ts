@@ -24,6 +24,8 @@ export interface Memory {
    * of the past, not even the term.
    */
   readonly past: "intact" | "damaged" | "unknown"
+  /** The term that the guard names: the chain may have been rolled back to before it. */
+  readonly guardTerm?: number
 }
 
 /** The term that is open on a chain: after a boundary block it is still the old one until its checkpoint is stable. */
@@ -49,7 +51,8 @@ export function recall(core: Core, memory: Memory): void {
     if (core.voteFromTerm === 0) core.voteFromTerm = Infinity
   } else if (memory.past === "damaged") {
     core.mode = "observer"
-    core.voteFromTerm = Math.max(core.voteFromTerm, core.term + 1)
+    const votedIn = Math.max(core.term, memory.guardTerm ?? 0)
+    core.voteFromTerm = Math.max(core.voteFromTerm, votedIn + 1)
   }
   core.requestHead = undefined
   core.behind = true

@@ -92,6 +92,10 @@ export class Replica {
   get newViewTimeouts(): number {
     return this.#core.failures
   }
+  /** Seats whose seal under the newest boundary is here and good. */
+  get sealedBy(): readonly number[] {
+    return this.#core.seals.flatMap((seal) => (seal === undefined ? [] : [seal.signer]))
+  }
   /** What incoming messages of the open term are judged against. */
   court(): Court {
     const { meshId, term, termHeights, set } = this.#core

@@ -6,7 +6,7 @@ import { equal } from "../crypto/bytes.ts"
 import type { Bytes } from "../crypto/bytes.ts"
 import type { Plan } from "./ledger.ts"
 import { Tally } from "./quorum.ts"
-import type { Batch, Commit, Prepare, PreparedProof, PrePrepare } from "./types.ts"
+import type { Batch, Commit, Item, Prepare, PreparedProof, PrePrepare } from "./types.ts"
 
 export interface Proposal {
   readonly view: number
@@ -29,8 +29,8 @@ export class Slot {
   preparedIn = -1
   committedIn = -1
   decided: { readonly digest: Bytes; readonly hash: Bytes } | undefined
-  /** View in which missing content was asked for, or -1. */
-  wantedIn = -1
+  /** Items of the batch that we do not hold or have not admitted yet, by id: until none is left the batch waits. */
+  readonly missing = new Map<string, Item>()
   plan: Plan | undefined
 
   earlyProposal: PrePrepare | undefined
@@ -68,6 +68,7 @@ export class Slot {
     this.proposal = undefined
     this.batch = undefined
     this.plan = undefined
+    this.missing.clear()
     this.#earlyPrepares.forEach((vote, signer) => {
       if (vote === undefined || vote.view > view) return
       if (vote.view === view) this.prepares.add(signer, vote)

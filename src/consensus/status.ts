@@ -49,6 +49,8 @@ export function onStatusTimeout(core: Core): void {
   if (core.votes && core.pool.size > 0 && core.pool.oldest() === core.requestSeen)
     core.broadcast({ type: "request", items: core.pool.firstItems(REQUEST_ITEMS) })
   core.requestSeen = core.pool.oldest()
+  for (const { missing } of core.slotsAbove(core.executed))
+    if (missing.size > 0) core.emit({ type: "want", items: [...missing.values()] })
   armStatus(core)
 }
 
@@ -68,6 +70,7 @@ export function askAll(core: Core): void {
 
 export function onStatus(core: Core, from: Peer, status: Status): void {
   listen(core, from, status)
+  if (status.ask !== 0) core.send(from, core.status(status.ask))
   if (status.executed > core.executed || status.term > core.term) ask(core, from)
   if (status.executed < core.executed || status.term < core.term)
     core.emit({ type: "serve", to: from, after: status.executed })
@@ -125,10 +128,12 @@ function missingIn(core: Core, status: Status): Message[] {
 
 /**
  * A validator whose disk was wiped cannot know in which terms it voted. It listens until a quorum (itself included) has said
- * where it is, catches up with the highest of them, and votes from the term after that. A liar can only keep it waiting.
+ * where it is, catches up with the highest of them, and votes from the term after that. Only answers to its own number count: a
+ * STATUS from before the crash may still be on its way, and says too little. A liar can only keep it waiting.
  */
 function listen(core: Core, from: Peer, status: Status): void {
   if (core.mode !== "observer" || Number.isFinite(core.voteFromTerm)) return
+  if (status.answer !== core.parts.nonce) return
   core.heard.set(from, Math.max(core.heard.get(from) ?? 0, status.executed))
   learnHorizon(core)
 }

@@ -167,6 +167,10 @@ export interface Status {
   readonly view: number
   readonly changing: boolean
   readonly executed: number
+  /** A number to be sent back at once, or 0: an observer that must know how old an answer is. */
+  readonly ask: number
+  /** The number that this answers, or 0. */
+  readonly answer: number
   readonly changes: Bytes
   readonly checkpoints: Bytes
   /** Slots from `executed + 1` on. */

@@ -53,10 +53,19 @@ export function parseAddress(text: string): AddressParts & { readonly address: A
   return { ...parts, address }
 }
 
-/** The 64 bytes behind an address: what protocols hash and carry. */
+/** The people one writes with are few, and every record of theirs names them. At the limit it starts over. */
+const KNOWN_MAX = 1024
+const known = new Map<Address, Bytes>()
+
+/** The 64 bytes behind an address: what protocols hash and carry. A copy. */
 export function addressBytes(address: Address): Bytes {
+  const before = known.get(address)
+  if (before !== undefined) return before.slice()
   const { ed25519Root, slhDsaRootHash } = parseAddress(address)
-  return concat(ed25519Root, slhDsaRootHash)
+  const bytes = concat(ed25519Root, slhDsaRootHash)
+  if (known.size >= KNOWN_MAX) known.clear()
+  known.set(address, bytes)
+  return bytes.slice()
 }
 
 /** Address from its 64 bytes. Throws CryptoError BAD_LENGTH. */

@@ -21,7 +21,13 @@ export class Step {
   readonly contacts = new Map<Address, ChatContact | null>()
   readonly threads = new Map<string, ChatThread | null>()
   readonly channels = new Map<string, Channel | null>()
-  readonly messages: { thread: ChatThread; message: ChatMessage; fresh: boolean }[] = []
+  readonly messages: {
+    thread: ChatThread
+    message: ChatMessage
+    fresh: boolean
+    /** What writes a fresh one, when it was sealed before. */
+    rows?: readonly SealedOp[]
+  }[] = []
 
   get isEmpty(): boolean {
     const { contacts, threads, channels, messages } = this
@@ -112,8 +118,9 @@ export class ChatBook {
           ? records.delChannel(Buffer.from(group, "hex"))
           : records.putChannel(channel),
       )
-    for (const { thread, message } of step.messages)
-      ops.push(...records.putMessage(thread.id, message))
+    for (const { thread, message, fresh, rows } of step.messages)
+      if (fresh) ops.push(...(rows ?? records.putMessage(thread.id, message)))
+      else ops.push(records.putMessageAgain(thread.id, message))
     return ops
   }
 

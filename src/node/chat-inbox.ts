@@ -1,6 +1,6 @@
 /**
  * Everything that arrives: looks at each envelope of the mailbox once, in order of arrival, and takes what is ours. A map lookup by tag
- * first; only on a miss one decapsulation for each intro key (DESIGN §5). What an envelope changes is written in one batch together
+ * first; only on a miss one decapsulation for each intro key (DESIGN §5). What some envelopes change is written in one batch together
  * with the place reached, so a process killed anywhere goes on exactly there: nothing is read twice, nothing is skipped.
  */
 import {
@@ -21,7 +21,7 @@ import type { Address } from "../crypto/address.ts"
 import { type Bytes, toHex } from "../crypto/bytes.ts"
 import { type IntroPrivate, openIntro } from "../crypto/envelope.ts"
 import { CryptoError } from "../crypto/errors.ts"
-import { decodeFragment } from "../crypto/fragment.ts"
+import { decodeFragment, type Partial } from "../crypto/fragment.ts"
 import { introPrivate } from "../crypto/identity.ts"
 import { groupIdOf, joinFromWelcome, members } from "../crypto/session.ts"
 import { type ChatBook, Step } from "./chat-book.ts"
@@ -42,6 +42,42 @@ export const UNTRUSTED_MAX = 256
 /** Unread texts of a stranger that was not accepted; later ones are dropped and never confirmed. */
 export const REQUEST_MESSAGES_MAX = 1_000
 
+/** Of our own envelopes in one batch: some milliseconds of work, and one write. */
+const TOGETHER_MAX = 16
+/** Tags looked up in the store at a time. */
+const CATCH_UP_TOGETHER = 32
+
+/** Envelopes looked at in one turn, and what they change: written at once, together with the place reached. */
+class Batch {
+  readonly step = new Step()
+  readonly ops = this.step.ops
+  /** Payloads in the making, as they are after this batch; `undefined` for one that is whole now. */
+  readonly partials = new Map<string, Partial | undefined>()
+  /** Envelopes of this batch that carried last fragments. */
+  readonly lasts = new Map<string, Bytes>()
+  /** Hexadecimal ids of texts in `step`. */
+  readonly texts = new Set<string>()
+  /** Hexadecimal ids of the envelopes, ours too, that completed a commit which waits to be ordered. */
+  readonly held: ReadonlySet<string>
+  /** Tags expected since. */
+  readonly fresh: Bytes[] = []
+  looked = 0
+  opened = 0
+  /** Arrival number of the last one looked at. */
+  cursor: number | undefined
+  introduced: Channel | undefined
+
+  constructor(channels: Iterable<Channel>) {
+    const held = Array.from(channels).flatMap((channel) => channel.held)
+    this.held = new Set(held.map(({ envelope }) => toHex(envelope)))
+  }
+
+  get isFull(): boolean {
+    const { looked, opened, introduced } = this
+    return opened >= TOGETHER_MAX || looked >= SLICE || introduced !== undefined
+  }
+}
+
 export interface InboxEvents {
   /** A stranger's group was joined; whether they are who they claim must be found out. */
   introduced(channel: Channel): void
@@ -57,6 +93,7 @@ export class Inbox {
   readonly #intro: readonly IntroPrivate[]
   readonly #partials: Partials
   #cursor = 0
+  #caughtUp = false
   #draining: Promise<void> | undefined
   #more = false
   #stopped = false
@@ -74,9 +111,6 @@ export class Inbox {
   async load(): Promise<void> {
     this.#cursor = await this.#book.records.cursor()
     await this.#partials.load((from) => from === STRANGERS || this.#book.channels.has(from))
-    // A crash may have come between learning new tags and looking them up among what was there already.
-    for (const channel of this.#book.channels.values())
-      if (channel.trusted) await this.#catchUp(this.#book.tags.tagsOf(toHex(channel.groupId)))
   }
 
   /** Something arrived, or may have. */
@@ -108,37 +142,70 @@ export class Inbox {
 
   async #drain(): Promise<void> {
     try {
-      let looked = 0
+      await this.#catchUpAll()
       for (;;) {
         const page = await this.#parts.mailbox.entriesAfter(this.#cursor, PAGE)
         if (page.length === 0) return
-        for (const arrival of page) {
+        for (let at = 0; at < page.length;) {
           if (this.#stopped) return
-          await this.#look(arrival)
-          this.#cursor = arrival.seq
-          if (++looked % SLICE === 0) await new Promise((resolve) => setImmediate(resolve))
+          at += await this.#look(page.slice(at))
+          await new Promise((resolve) => setImmediate(resolve))
         }
-        await this.#book.turns.run(() => this.#book.commit(this.#stepAt(this.#cursor)))
       }
     } catch (error) {
       this.#parts.log(`reading the mailbox stopped: ${String(error)}`)
     }
   }
 
-  #stepAt(cursor: number | undefined): Step {
-    const step = new Step()
-    if (cursor !== undefined) step.ops.push(this.#book.records.putCursor(cursor))
-    return step
+  /** A crash may have come between learning new tags and looking them up among what was there already. */
+  async #catchUpAll(): Promise<void> {
+    if (this.#caughtUp) return
+    for (const channel of this.#book.channels.values())
+      if (channel.trusted) await this.#catchUp(this.#book.tags.tagsOf(toHex(channel.groupId)))
+    this.#caughtUp = true
   }
 
-  async #look({ seq, id, bytes }: Kept): Promise<void> {
-    const hit = this.#book.tags.find(bytes)
-    if (hit !== undefined) await this.#ours(hit, id, bytes, seq)
-    else {
-      const opened = this.#tryIntro(bytes)
-      if (opened !== undefined) await this.#firstContact(opened, id, seq)
+  /** Looks at the first of these, as many as one batch takes; returns how many those were. */
+  async #look(arrivals: readonly Kept[]): Promise<number> {
+    const batch = await this.#book.turns.run(() => this.#lookTogether(arrivals))
+    if (batch.introduced !== undefined) this.#events.introduced(batch.introduced)
+    await this.#catchUp(batch.fresh)
+    return batch.looked
+  }
+
+  async #lookTogether(arrivals: readonly Kept[]): Promise<Batch> {
+    const batch = new Batch(this.#book.channels.values())
+    await this.#written(batch, async () => {
+      for (const { seq, id, bytes } of arrivals) {
+        batch.looked++
+        batch.cursor = seq
+        const hit = this.#book.tags.find(bytes)
+        if (hit === undefined) batch.introduced = await this.#firstContact(batch, id, bytes)
+        else await this.#open(batch, hit, id, bytes)
+        if (this.#settles(batch, id)) await this.#advance(batch, id)
+        if (batch.isFull) break
+      }
+    })
+    // Within this turn: whoever learns tags in a later one finds what was looked at here.
+    this.#cursor = batch.cursor ?? this.#cursor
+    return batch
+  }
+
+  /** Writes what `fill` put into the batch. If that fails, the tags expected are again those of the channels as they are. */
+  async #written(batch: Batch, fill: () => Promise<void>): Promise<void> {
+    const book = this.#book
+    try {
+      await fill()
+      const { step, cursor } = batch
+      if (cursor !== undefined) step.ops.push(book.records.putCursor(cursor))
+      batch.fresh.push(...(await book.commit(step)))
+    } catch (error) {
+      for (const group of batch.step.channels.keys()) {
+        const channel = book.channels.get(group)
+        if (channel?.trusted === true) book.tags.follow(channel)
+      }
+      throw error
     }
-    if (this.#parts.order === "arrival") await this.ordered(id)
   }
 
   #tryIntro(envelope: Bytes): Bytes | undefined {
@@ -149,48 +216,61 @@ export class Inbox {
     return undefined
   }
 
-  /** Everything kept under tags that are expected only now. */
+  /**
+   * Everything that was looked at before its tag was expected. What is kept but was not looked at yet is left for its turn: taken
+   * now, it would overtake what comes before it, and a window bears only so much of that.
+   */
   async #catchUp(tags: readonly Bytes[]): Promise<void> {
-    const open = [...tags]
-    for (let tag = open.shift(); tag !== undefined; tag = open.shift()) {
-      const hit = this.#book.tags.find(tag, 0)
-      if (hit === undefined) continue
-      for (const { id, bytes } of await this.#parts.mailbox.byTag(tag)) {
-        open.push(...(await this.#open(hit, id, bytes, undefined)))
-        if (this.#parts.order === "arrival") open.push(...(await this.#advance(id)))
-      }
+    const open = tags.filter((tag) => this.#book.tags.find(tag, 0) !== undefined)
+    while (open.length > 0) {
+      const some = open.splice(0, CATCH_UP_TOGETHER)
+      const found = await Promise.all(some.map((tag) => this.#parts.mailbox.byTag(tag)))
+      for (const kept of found.flat())
+        if (kept.seq <= this.#cursor) open.push(...(await this.#openLate(kept)))
     }
   }
 
-  async #ours(hit: Hit, id: Bytes, envelope: Bytes, cursor: number): Promise<void> {
-    await this.#catchUp(await this.#open(hit, id, envelope, cursor))
-  }
-
-  /** Opens an envelope under an expected tag; returns the tags that are new. */
-  #open(hit: Hit, id: Bytes, envelope: Bytes, cursor: number | undefined): Promise<Bytes[]> {
+  async #openLate({ id, bytes }: Kept): Promise<Bytes[]> {
     return this.#book.turns.run(async () => {
-      const before = this.#book.channels.get(hit.group)
-      if (before === undefined) return []
-      const opened = openEnvelope(before, this.#parts.meshId, hit.at, envelope)
-      // [IGNORE] a tag is used up only by an envelope that opens
-      if (opened === undefined) return []
-      const step = this.#stepAt(cursor)
-      step.channels.set(hit.group, opened.channel)
-      const under = `${hit.at.epoch} ${hit.at.leaf}`
-      const whole =
-        opened.fragment &&
-        (await this.#partials.add(step.ops, hit.group, under, opened.fragment, id))
-      if (whole !== undefined) {
-        const read = await readPayload(opened.channel, hit.at.leaf, whole.payload)
-        // Where arriving is being ordered, the envelope that completed it; otherwise the last one, which is the same for all.
-        const by = this.#parts.order === "arrival" ? id : whole.last
-        await this.#take(step, hit.group, opened.channel, by, read)
-      }
-      return this.#book.commit(step)
+      const batch = new Batch(this.#book.channels.values())
+      const hit = this.#book.tags.find(bytes)
+      await this.#written(batch, async () => {
+        if (hit !== undefined) await this.#open(batch, hit, id, bytes)
+        if (this.#settles(batch, id)) await this.#advance(batch, id)
+      })
+      return batch.fresh
     })
   }
 
-  async #take(step: Step, group: string, channel: Channel, id: Bytes, read: Read): Promise<void> {
+  /** This envelope completed a commit that was held, and its arrival is its order. */
+  #settles = (batch: Batch, id: Bytes) =>
+    this.#parts.order === "arrival" && batch.held.has(toHex(id))
+
+  /** Opens an envelope under an expected tag. */
+  async #open(batch: Batch, hit: Hit, id: Bytes, envelope: Bytes): Promise<void> {
+    const { step } = batch
+    const before = step.channels.get(hit.group) ?? this.#book.channels.get(hit.group)
+    if (before === undefined) return
+    const opened = openEnvelope(before, this.#parts.meshId, hit.at, envelope)
+    // [IGNORE] a tag is used up only by an envelope that opens
+    if (opened === undefined) return
+    batch.opened++
+    step.channels.set(hit.group, opened.channel)
+    const under = `${hit.at.epoch} ${hit.at.leaf}`
+    const whole =
+      opened.fragment && (await this.#partials.add(batch, hit.group, under, opened.fragment, id))
+    if (whole !== undefined) {
+      const read = await readPayload(opened.channel, hit.at.leaf, whole.payload)
+      // Where arriving is being ordered, the envelope that completed it; otherwise the last one, which is the same for all.
+      const by = this.#parts.order === "arrival" ? id : whole.last
+      await this.#take(batch, hit.group, opened.channel, by, read)
+    }
+    // at once, because the next envelope of this batch may be one that is expected only now
+    const after = step.channels.get(hit.group)
+    if (after) batch.fresh.push(...this.#book.tags.follow(after))
+  }
+
+  async #take(batch: Batch, group: string, channel: Channel, id: Bytes, read: Read): Promise<void> {
     switch (read.kind) {
       case "ignored":
         this.#parts.log(`a member's message was ignored: ${read.code}`)
@@ -201,16 +281,31 @@ export class Inbox {
         // The same for one whose place was passed because nobody had it then.
         const now = this.#parts.order === "arrival" || this.#events.wasOrdered(id)
         const counts = now ? await advance(held, id) : undefined
-        step.channels.set(group, counts ?? held)
+        batch.step.channels.set(group, counts ?? held)
         return
       }
-      case "contents":
-        step.channels.set(group, read.channel)
-        for (const content of read.contents) await this.#apply(step, channel.peer, content)
+      case "contents": {
+        batch.step.channels.set(group, read.channel)
+        const known = await this.#known(batch, read.contents)
+        for (const content of read.contents) await this.#apply(batch, channel.peer, content, known)
+      }
     }
   }
 
-  async #apply(step: Step, peer: Address, content: Content): Promise<void> {
+  /** Ids of the texts among these that are there already, in hexadecimal. */
+  async #known(batch: Batch, contents: readonly Content[]): Promise<Set<string>> {
+    const ids = contents.flatMap((content) => (content.kind === "text" ? [content.id] : []))
+    const known = await Promise.all(ids.map((id) => this.#book.records.findMessage(id)))
+    const there = ids.filter((_, i) => known[i] !== undefined).map(toHex)
+    return new Set([...batch.texts, ...there])
+  }
+
+  async #apply(
+    { step, texts }: Batch,
+    peer: Address,
+    content: Content,
+    known: Set<string>,
+  ): Promise<void> {
     const contact = step.contacts.get(peer) ?? this.#book.contacts.get(peer)
     if (contact === undefined || contact.standing === "blocked") return
     switch (content.kind) {
@@ -220,8 +315,8 @@ export class Inbox {
         step.contacts.set(peer, named(contact, content.name, this.#book.namesBut(peer)))
         return
       case "text": {
-        if ((await this.#book.records.findMessage(content.id)) !== undefined) return
-        if (step.messages.some(({ message }) => toHex(message.id) === toHex(content.id))) return
+        const name = toHex(content.id)
+        if (known.has(name)) return
         const before = this.#book.threadWith(peer)
         const current = step.threads.get(toHex(before.id)) ?? before
         if (contact.standing === "request" && current.unread >= REQUEST_MESSAGES_MAX) return
@@ -229,25 +324,23 @@ export class Inbox {
         const { thread, message } = received(current, { id, author: peer, lamport, sentAtMs, text })
         step.threads.set(toHex(thread.id), thread)
         step.messages.push({ thread, message, fresh: true })
+        known.add(name)
+        texts.add(name)
         if (contact.standing === "accepted") this.#outbox.kickSoon(thread)
       }
     }
   }
 
-  async #firstContact(plaintext: Bytes, id: Bytes, cursor: number): Promise<void> {
-    const channel = await this.#book.turns.run(async () => {
-      const step = this.#stepAt(cursor)
-      const fragment = soundly(() => decodeFragment(plaintext))
-      const whole = fragment && (await this.#partials.add(step.ops, STRANGERS, "", fragment, id))
-      const joined = whole && (await this.#join(whole.payload))
-      if (joined !== undefined) {
-        this.#makeRoom(step)
-        step.channels.set(toHex(joined.groupId), joined)
-      }
-      await this.#book.commit(step)
-      return joined
-    })
-    if (channel !== undefined) this.#events.introduced(channel)
+  /** The channel of a stranger who wrote to us, when that is what this envelope is. */
+  async #firstContact(batch: Batch, id: Bytes, envelope: Bytes): Promise<Channel | undefined> {
+    const plaintext = this.#tryIntro(envelope)
+    const fragment = plaintext && soundly(() => decodeFragment(plaintext))
+    const whole = fragment && (await this.#partials.add(batch, STRANGERS, "", fragment, id))
+    const joined = whole && (await this.#join(whole.payload))
+    if (joined === undefined) return undefined
+    this.#makeRoom(batch.step)
+    batch.step.channels.set(toHex(joined.groupId), joined)
+    return joined
   }
 
   /** For one more channel that nobody has vouched for. */
@@ -276,20 +369,23 @@ export class Inbox {
 
   /** An envelope was ordered: if it completed a commit, that commit counts. */
   async ordered(id: Bytes): Promise<void> {
-    await this.#catchUp(await this.#advance(id))
+    const fresh = await this.#book.turns.run(async () => {
+      const batch = new Batch(this.#book.channels.values())
+      if (batch.held.size > 0) await this.#written(batch, () => this.#advance(batch, id))
+      return batch.fresh
+    })
+    await this.#catchUp(fresh)
   }
 
-  async #advance(id: Bytes): Promise<Bytes[]> {
-    const waiting = Array.from(this.#book.channels.values()).some(({ held }) => held.length > 0)
-    if (!waiting) return []
-    return this.#book.turns.run(async () => {
-      const step = new Step()
-      for (const [group, channel] of this.#book.channels) {
-        const next = channel.held.length === 0 ? undefined : await advance(channel, id)
-        if (next !== undefined) step.channels.set(group, next)
-      }
-      return this.#book.commit(step, { sync: true })
-    })
+  /** Every channel in which this envelope completed a commit enters the next epoch. */
+  async #advance({ step, fresh }: Batch, id: Bytes): Promise<void> {
+    for (const group of this.#book.channels.keys()) {
+      const channel = step.channels.get(group) ?? this.#book.channels.get(group)
+      const next = channel && (await advance(channel, id))
+      if (next === undefined) continue
+      step.channels.set(group, next)
+      if (next.trusted) fresh.push(...this.#book.tags.follow(next))
+    }
   }
 
   /** This channel goes, and with `step` what was begun in it. */

@@ -85,10 +85,8 @@ export class Ordering {
       await ledger.bring(ids)
       await inbox.settled()
     }
-    for (const id of ids) {
-      await inbox.ordered(id)
-      await outbox.ordered(id)
-    }
+    for (const id of ids) await inbox.ordered(id)
+    await outbox.ordered(ids)
     this.#height = height
     await book.turns.run(() => {
       const step = new Step()

@@ -1,29 +1,24 @@
 /**
- * Everything we send: texts and receipts wait in line per thread, are sealed together into as few envelopes as hold them, get their
- * admission, and go out. The line and the sealed envelopes are on disk before the next step is taken, so a process killed at any
- * instruction loses nothing that was queued and never uses a key twice:
+ * Everything we send: texts and receipts wait in line per thread (chat-line.ts), are sealed together into as few envelopes as hold them,
+ * get their admission, and go out. What leaves is on the disk before, so a process killed at any instruction, or a power cut, loses
+ * nothing that was queued and never uses a key twice:
  *
- *   queued (sync) → sealed in memory → admission → channel, envelopes and receipts written (sync) → posted → taken by a peer (gossiped)
+ *   in line → sealed in memory → admission → channel, envelopes, texts and receipts written through → posted → taken by a peer (gossiped)
  *
- * A crash before the write leaves the text in line; a crash after it leaves the envelope, which is posted again.
+ * A crash before the write leaves the text in line; a crash after it leaves the envelope, which is posted again. Several envelopes
+ * are sealed ahead while the first waits for its admission, and those that have it by then share a write.
  */
 import { type Channel, hold, sealContents, sealMessage } from "../chat/channel.ts"
-import {
-  type Content,
-  contentBytes,
-  RECEIPT_IDS_MAX,
-  takeFitting,
-  TEXT_BYTES_MAX,
-} from "../chat/content.ts"
+import { type Content, contentBytes, RECEIPT_IDS_MAX, takeFitting } from "../chat/content.ts"
 import { further } from "../chat/delivery.ts"
-import { type ChatMessage, positionOf } from "../chat/message.ts"
-import { type ChatThread, paid, tick } from "../chat/thread.ts"
+import { type ChatThread, paid } from "../chat/thread.ts"
 import type { Address } from "../crypto/address.ts"
-import { type Bytes, toHex, utf8 } from "../crypto/bytes.ts"
+import { type Bytes, toHex } from "../crypto/bytes.ts"
 import { envelopeId } from "../crypto/envelope.ts"
 import { epochOf, updateSelf } from "../crypto/session.ts"
 import { ApiError } from "./api/errors.ts"
 import { type ChatBook, Step } from "./chat-book.ts"
+import { Line, type Said } from "./chat-line.ts"
 import type { ChatParts } from "./chat-parts.ts"
 import type { Outgoing, Unordered, Waiting } from "./chat-records.ts"
 
@@ -31,14 +26,15 @@ import type { Outgoing, Unordered, Waiting } from "./chat-records.ts"
 export const ONE_ENVELOPE_CONTENT_BYTES = 1_900
 /** Texts looked at for one envelope; no more would fit. */
 const TOGETHER_MAX = 64
-/** Texts that may wait in all threads together; the next one is refused with QUEUE_FULL. */
-export const WAITING_MAX = 10_000
-/** Own envelopes whose place in the ledger is awaited; of more, the place is not shown. */
+/** Payloads of one thread that are sealed and on their way to the disk. */
+const AHEAD_MAX = 8
+/** Own envelopes whose place in the ledger is awaited. */
 const UNORDERED_MAX = 10_000
 /** Receipts of one moment travel together. */
 const RECEIPT_DELAY_MS = 60
 /** Envelopes that no peer took are offered again this often, besides whenever a peer appears. */
 const OFFER_AGAIN_MS = 15_000
+const OFFERED_TOGETHER = 64
 
 interface Batch {
   readonly group: string
@@ -47,39 +43,51 @@ interface Batch {
   readonly receipts: readonly Bytes[]
 }
 
+/** A batch on its way to the disk. */
+interface Ahead {
+  readonly batch: Batch
+  /** Its envelopes with their admission, once that was asked for. */
+  admitted: Promise<readonly Bytes[]> | undefined
+  isAdmitted: boolean
+}
+
 export class Outbox {
   readonly #parts: ChatParts
   readonly #book: ChatBook
   readonly #stopping = new AbortController()
-  /** Texts in line by thread, in order. */
-  readonly #lines = new Map<string, Waiting[]>()
+  readonly #line: Line
   readonly #outgoing = new Map<string, Outgoing>()
   /** Own envelopes with texts inside that have no place in the ledger yet. */
   readonly #unordered = new Map<string, Unordered>()
   readonly #pumping = new Map<string, Promise<void>>()
   readonly #again = new Set<string>()
-  /** Sealed, and not written yet because something failed: the same envelopes go out later, or a counter would stay unused. */
-  readonly #stuck = new Map<string, Batch>()
+  /**
+   * Sealed and not written yet, by thread, in order. What fails stays here: the same envelopes go out later, or a counter would stay
+   * unused.
+   */
+  readonly #ahead = new Map<string, Ahead[]>()
   readonly #timers = new Set<() => void>()
+  /** Threads whose receipts leave in a moment. */
+  readonly #soon = new Set<string>()
   /** Threads in which we have not said yet what we call ourselves. */
   readonly #greetings = new Set<string>()
   /** Groups in which a key update is being made. */
   readonly #updating = new Set<string>()
-  #waiting = 0
   #cancelOffer: () => void = () => undefined
 
   constructor(parts: ChatParts, book: ChatBook) {
     this.#parts = parts
     this.#book = book
+    this.#line = new Line(parts, book)
   }
 
   /** Texts and envelopes that no peer has taken. */
   get unsent(): number {
-    return this.#waiting + this.#outgoing.size
+    return this.#line.length + this.#outgoing.size
   }
 
   async load(): Promise<void> {
-    for (const waiting of await this.#book.records.waiting()) this.#lineUp(waiting)
+    await this.#line.load()
     for (const out of await this.#book.records.outgoing()) this.#outgoing.set(toHex(out.id), out)
     for (const each of await this.#book.records.unordered())
       this.#unordered.set(toHex(each.id), each)
@@ -96,64 +104,15 @@ export class Outbox {
     this.#cancelOffer()
     for (const cancel of this.#timers) cancel()
     await Promise.allSettled(this.#pumping.values())
-  }
-
-  #lineUp(waiting: Waiting): void {
-    const thread = toHex(waiting.thread)
-    this.#lines.set(thread, [...(this.#lines.get(thread) ?? []), waiting])
-    this.#waiting++
+    await this.#line.stop()
   }
 
   /** Durable when it resolves. `id`: 16 bytes; a text of that id that is there already is returned as it stands. */
-  async send(
-    peer: Address,
-    id: Bytes,
-    text: string,
-  ): Promise<{ thread: ChatThread; message: ChatMessage }> {
-    const length = utf8(text).length
-    if (text.trim() === "") throw new ApiError("MESSAGE_EMPTY", "there is nothing to send")
-    if (length > TEXT_BYTES_MAX)
-      throw new ApiError(
-        "MESSAGE_TOO_LONG",
-        `a message holds ${TEXT_BYTES_MAX} bytes, this is ${length}`,
-      )
-    const sent = await this.#book.turns.run(() => this.#enqueue(peer, id, text))
-    this.kick(sent.thread)
-    return sent
-  }
-
-  async #enqueue(peer: Address, id: Bytes, text: string) {
-    const { records, me } = this.#book
-    const known = await records.findMessage(id)
-    if (known !== undefined) {
-      const thread = this.#book.threads.get(toHex(known.thread))
-      if (thread?.peer === peer) return { thread, message: known.message }
-      throw new ApiError("BAD_PARAMS", "another thread has a message of this id")
-    }
-    if (this.#waiting >= WAITING_MAX)
-      throw new ApiError("QUEUE_FULL", `${WAITING_MAX} messages are waiting already`)
-    const thread = tick(this.#book.threadWith(peer))
-    const { lamport } = thread
-    const sentAtMs = this.#parts.clock.nowMs()
-    const message: ChatMessage = {
-      id,
-      author: me,
-      mine: true,
-      lamport,
-      sentAtMs,
-      text,
-      delivery: "queued",
-      late: false,
-    }
-    const content: Content = { kind: "text", id, sentAtMs, lamport, text }
-    const waiting = { thread: thread.id, position: positionOf(message), content }
-    const step = new Step()
-    step.threads.set(toHex(thread.id), thread)
-    step.messages.push({ thread, message, fresh: true })
-    step.ops.push(records.putWaiting(waiting))
-    await this.#book.commit(step, { sync: true })
-    this.#lineUp(waiting)
-    return { thread, message }
+  async send(peer: Address, id: Bytes, text: string): Promise<Said> {
+    const said = await this.#line.say(peer, id, text)
+    this.kick(said.thread)
+    await this.#line.durable(id)
+    return said
   }
 
   /** Something may have to go out in this thread. */
@@ -178,101 +137,138 @@ export class Outbox {
 
   /** Receipts are owed: they leave together, a moment from now, or with the next text. */
   kickSoon(thread: Pick<ChatThread, "id">): void {
-    this.#kickAfter(RECEIPT_DELAY_MS, thread)
+    const id = toHex(thread.id)
+    if (this.#soon.has(id)) return
+    this.#soon.add(id)
+    this.#kickAfter(RECEIPT_DELAY_MS, id)
   }
 
-  #kickAfter(ms: number, thread: Pick<ChatThread, "id">): void {
+  #kickAfter(ms: number, thread: string): void {
     const cancel = this.#parts.clock.after(ms, () => {
       this.#timers.delete(cancel)
-      this.kick(thread)
+      this.#soon.delete(thread)
+      this.kick({ id: bytesOf(thread) })
     })
     this.#timers.add(cancel)
   }
 
   async #pump(thread: string): Promise<void> {
     try {
+      for (const each of this.#aheadOf(thread)) if (!each.isAdmitted) this.#admit(each)
       while (!this.#stopping.signal.aborted) {
-        const stuck = this.#stuck.get(thread)
-        const batch = stuck ?? (await this.#book.turns.run(() => this.#seal(thread)))
-        if (batch === undefined) return
-        this.#stuck.set(thread, batch)
-        await this.#dispatch(thread, batch)
+        await this.#sealAhead(thread)
+        const ahead = this.#aheadOf(thread)
+        const [first] = ahead
+        if (first === undefined) return
+        await first.admitted
+        const unready = ahead.findIndex(({ isAdmitted }) => !isAdmitted)
+        await this.#dispatch(thread, unready === -1 ? [...ahead] : ahead.slice(0, unready))
       }
     } catch (error) {
       if (this.#stopping.signal.aborted) return
       this.#parts.log(`sending stopped: ${String(error)}`)
-      this.#kickAfter(OFFER_AGAIN_MS, { id: new Uint8Array(Buffer.from(thread, "hex")) })
+      // What was written and could not be posted is offered; what was not written is sealed already, and goes the same way again.
+      this.#offerLater()
+      this.#kickAfter(OFFER_AGAIN_MS, thread)
+    } finally {
+      if (this.#aheadOf(thread).length === 0) this.#ahead.delete(thread)
     }
   }
 
+  #aheadOf(thread: string): Ahead[] {
+    const ahead = this.#ahead.get(thread) ?? []
+    this.#ahead.set(thread, ahead)
+    return ahead
+  }
+
+  async #sealAhead(thread: string): Promise<void> {
+    const ahead = this.#aheadOf(thread)
+    while (ahead.length < AHEAD_MAX) {
+      const batch = await this.#book.turns.run(() => this.#seal(thread, ahead))
+      if (batch === undefined) return
+      const each = { batch, admitted: undefined, isAdmitted: false }
+      ahead.push(each)
+      this.#admit(each)
+    }
+  }
+
+  #admit(each: Ahead): void {
+    const admitted = this.#admitAll(each.batch.envelopes)
+    each.admitted = admitted
+    admitted.then(
+      () => (each.isAdmitted = true),
+      // looked at in its turn
+      () => undefined,
+    )
+  }
+
   /** Seals what is next in line. The channel moves on in memory; it is written before anything leaves. */
-  async #seal(threadId: string): Promise<Batch | undefined> {
+  async #seal(threadId: string, ahead: readonly Ahead[]): Promise<Batch | undefined> {
     const thread = this.#book.threads.get(threadId)
     const channel = thread && this.#book.sendingChannel(thread.peer)
     if (thread === undefined || channel === undefined) return undefined
-    const line = this.#lines.get(threadId) ?? []
-    const receipts = this.#receiptsFor(thread)
+    const sealed = ahead.reduce((sum, { batch }) => sum + batch.waiting.length, 0)
+    const line = this.#line.of(threadId).slice(sealed, sealed + TOGETHER_MAX)
+    const receipts = this.#receiptsFor(thread, ahead)
     const first: Content[] = receipts.length === 0 ? [] : [{ kind: "receipt", ids: receipts }]
     const { name } = this.#parts.identity
-    if (this.#greetings.delete(threadId)) first.push({ kind: "profile", name })
+    if (this.#greetings.has(threadId)) first.push({ kind: "profile", name })
     const used = first.reduce((sum, each) => sum + contentBytes(each), 0)
-    const next = line.slice(0, TOGETHER_MAX).map(({ content }) => content)
+    const next = line.map(({ content }) => content)
     const texts = takeFitting(next, ONE_ENVELOPE_CONTENT_BYTES - used)
     const contents = [...first, ...texts]
     if (contents.length === 0) return undefined
-    const sealed = await sealContents(channel, this.#parts.meshId, contents)
+    const { envelopes, channel: after } = await sealContents(channel, this.#parts.meshId, contents)
     const group = toHex(channel.groupId)
-    this.#book.channels.set(group, sealed.channel)
-    return { group, envelopes: sealed.envelopes, waiting: line.slice(0, texts.length), receipts }
+    this.#book.channels.set(group, after)
+    this.#greetings.delete(threadId)
+    return { group, envelopes, waiting: line.slice(0, texts.length), receipts }
   }
 
-  /** To strangers nothing is confirmed: they would learn that somebody is there. */
-  #receiptsFor(thread: ChatThread): readonly Bytes[] {
+  /** Those owed that are not on their way. To strangers nothing is confirmed: they would learn that somebody is there. */
+  #receiptsFor(thread: ChatThread, ahead: readonly Ahead[]): readonly Bytes[] {
     const contact = this.#book.contacts.get(thread.peer)
-    return contact?.standing === "accepted" ? thread.owed.slice(0, RECEIPT_IDS_MAX) : []
+    if (contact?.standing !== "accepted") return []
+    const under = new Set(ahead.flatMap(({ batch }) => batch.receipts.map(toHex)))
+    const owed = under.size === 0 ? thread.owed : thread.owed.filter((id) => !under.has(toHex(id)))
+    return owed.slice(0, RECEIPT_IDS_MAX)
   }
 
-  async #dispatch(thread: string, batch: Batch): Promise<void> {
-    const admitted = await this.#admitAll(batch.envelopes)
-    const messages = batch.waiting.map(({ content }) =>
-      content.kind === "text" ? content.id : undefined,
-    )
-    const ids = messages.filter((id) => id !== undefined)
-    const outgoing = this.#outgoingOf(Buffer.from(thread, "hex"), admitted, ids)
+  /** Writes through what these batches say and change, all at once, and posts them. */
+  async #dispatch(thread: string, ready: readonly Ahead[]): Promise<void> {
+    const batches = ready.map(({ batch }) => batch)
+    const outgoing: Outgoing[] = []
+    for (const { batch, admitted } of ready)
+      outgoing.push(...this.#outgoingOf(bytesOf(thread), (await admitted) ?? [], textsOf(batch)))
+    const waiting = batches.flatMap((batch) => batch.waiting)
     await this.#book.turns.run(async () => {
       const step = new Step()
-      const channel = this.#book.channels.get(batch.group)
-      if (channel !== undefined) step.channels.set(batch.group, channel)
+      for (const { group } of batches) {
+        const channel = this.#book.channels.get(group)
+        if (channel !== undefined) step.channels.set(group, channel)
+      }
       const owner = this.#book.threads.get(thread)
-      if (owner !== undefined && batch.receipts.length > 0)
-        step.threads.set(thread, paid(owner, batch.receipts))
-      const { records } = this.#book
-      step.ops.push(...batch.waiting.map(records.delWaiting), ...outgoing.map(records.putOutgoing))
+      const receipts = batches.flatMap((batch) => batch.receipts)
+      if (owner !== undefined && receipts.length > 0)
+        step.threads.set(thread, paid(owner, receipts))
+      this.#line.leave(step, waiting)
+      step.ops.push(...outgoing.map(this.#book.records.putOutgoing))
       const texts = this.#toBeOrdered(outgoing)
-      step.ops.push(...texts.map(records.putUnordered))
+      step.ops.push(...texts.map(this.#book.records.putUnordered))
       await this.#book.commit(step, { sync: true })
       for (const each of texts) this.#unordered.set(toHex(each.id), each)
+      this.#line.left(thread, waiting)
+      const ahead = this.#ahead.get(thread)?.filter((each) => !ready.includes(each)) ?? []
+      this.#ahead.set(thread, ahead)
     })
-    this.#stuck.delete(thread)
-    this.#unline(thread, new Set(batch.waiting))
     await this.#postAll(outgoing)
-  }
-
-  #unline(thread: string, gone: ReadonlySet<Waiting>): void {
-    const line = this.#lines.get(thread) ?? []
-    const rest = line.filter((each) => !gone.has(each))
-    if (rest.length === 0) this.#lines.delete(thread)
-    else this.#lines.set(thread, rest)
-    this.#waiting -= line.length - rest.length
   }
 
   /** The thread goes: so does, with `step`, what waits in it and what no peer has taken. Within a turn. */
   forget(step: Step, thread: Pick<ChatThread, "id">): void {
     const id = toHex(thread.id)
-    const line = this.#lines.get(id) ?? []
-    step.ops.push(...line.map(this.#book.records.delWaiting))
-    this.#unline(id, new Set(line))
-    this.#stuck.delete(id)
+    this.#line.forget(step, id)
+    this.#ahead.delete(id)
     this.#greetings.delete(id)
     for (const [name, out] of this.#outgoing) {
       if (toHex(out.thread) !== id) continue
@@ -280,12 +276,6 @@ export class Outbox {
       step.ops.push(this.#book.records.delOutgoing(out.id))
       this.#settle(step, out.id)
     }
-  }
-
-  /** Beyond the limit texts stay at what is proven of them otherwise. */
-  #toBeOrdered(outgoing: readonly Outgoing[]): readonly Outgoing[] {
-    if (this.#parts.order === "arrival" || this.#unordered.size >= UNORDERED_MAX) return []
-    return outgoing.filter(({ messages }) => messages.length > 0)
   }
 
   #admitAll(envelopes: readonly Bytes[]): Promise<Bytes[]> {
@@ -297,7 +287,7 @@ export class Outbox {
     return envelopes.map((envelope, i) => ({
       id: envelopeId(envelope),
       envelope,
-      thread: new Uint8Array(thread),
+      thread,
       messages: i === envelopes.length - 1 ? messages : [],
     }))
   }
@@ -357,39 +347,44 @@ export class Outbox {
 
   async #postAll(outgoing: readonly Outgoing[]): Promise<void> {
     for (const out of outgoing) this.#outgoing.set(toHex(out.id), out)
-    for (const out of outgoing) await this.#post(out)
+    const posted = await Promise.all(outgoing.map((out) => this.#parts.mailbox.post(out.envelope)))
+    const taken = outgoing.filter((_, i) => (posted[i]?.peers ?? 0) > 0)
+    await this.taken(taken.map(({ id }) => id))
+    if (taken.length < outgoing.length) this.#offerLater()
   }
 
-  async #post(out: Outgoing): Promise<void> {
-    const { peers } = await this.#parts.mailbox.post(out.envelope)
-    if (peers > 0) await this.taken(out.id)
-    else this.#offerLater()
-  }
-
-  /** A peer has this envelope: it was handed over, or fetched from us. */
-  async taken(id: Bytes): Promise<void> {
-    const out = this.#outgoing.get(toHex(id))
-    if (out === undefined) return
-    this.#outgoing.delete(toHex(id))
+  /** A peer has these envelopes: they were handed over, or fetched from us. */
+  async taken(ids: readonly Bytes[]): Promise<void> {
+    const taken = ids.flatMap((id) => this.#outgoing.get(toHex(id)) ?? [])
+    if (taken.length === 0) return
+    for (const out of taken) this.#outgoing.delete(toHex(out.id))
     await this.#book.turns.run(async () => {
       const step = new Step()
-      step.ops.push(this.#book.records.delOutgoing(out.id))
-      const ordered = this.#parts.ledger?.orderedAt(id) !== undefined
-      for (const message of out.messages)
-        await this.#progress(step, message, ordered ? "ordered" : "gossiped")
-      if (ordered) this.#settle(step, id)
+      step.ops.push(...taken.map((out) => this.#book.records.delOutgoing(out.id)))
+      const isOrdered = ({ id }: Outgoing) => this.#parts.ledger?.orderedAt(id) !== undefined
+      const textsIn = (some: readonly Outgoing[]) => some.flatMap(({ messages }) => messages)
+      const ordered = taken.filter(isOrdered)
+      await this.#progress(step, textsIn(taken.filter((out) => !isOrdered(out))), "gossiped")
+      await this.#progress(step, textsIn(ordered), "ordered")
+      for (const { id } of ordered) this.#settle(step, id)
       await this.#book.commit(step)
     })
   }
 
-  /** The ledger has given this envelope its place. Texts that no peer has taken yet stay as they are until one has. */
-  async ordered(id: Bytes): Promise<void> {
-    const known = this.#unordered.get(toHex(id))
-    if (known === undefined || this.#outgoing.has(toHex(id))) return
+  /** The ledger has given these envelopes their places. Texts that no peer has taken yet stay as they are until one has. */
+  async ordered(ids: readonly Bytes[]): Promise<void> {
+    const own = ids
+      .filter((id) => !this.#outgoing.has(toHex(id)))
+      .flatMap((id) => this.#unordered.get(toHex(id)) ?? [])
+    if (own.length === 0) return
     await this.#book.turns.run(async () => {
       const step = new Step()
-      for (const message of known.messages) await this.#progress(step, message, "ordered")
-      this.#settle(step, id)
+      await this.#progress(
+        step,
+        own.flatMap(({ messages }) => messages),
+        "ordered",
+      )
+      for (const { id } of own) this.#settle(step, id)
       await this.#book.commit(step)
     })
   }
@@ -398,25 +393,33 @@ export class Outbox {
     if (this.#unordered.delete(toHex(id))) step.ops.push(this.#book.records.delUnordered(id))
   }
 
+  /** Beyond the limit texts stay at what is proven of them otherwise. */
+  #toBeOrdered(outgoing: readonly Outgoing[]): readonly Outgoing[] {
+    if (this.#parts.order === "arrival" || this.#unordered.size >= UNORDERED_MAX) return []
+    return outgoing.filter(({ messages }) => messages.length > 0)
+  }
+
   /** A receipt arrived: adds to `step` what it proves. Within a turn. */
   async delivered(step: Step, ids: readonly Bytes[], peer: Address): Promise<void> {
-    for (const id of ids) await this.#progress(step, id, "delivered", peer)
+    await this.#progress(step, ids, "delivered", peer)
   }
 
   async #progress(
     step: Step,
-    id: Bytes,
+    ids: readonly Bytes[],
     to: "gossiped" | "ordered" | "delivered",
     by?: Address,
   ): Promise<void> {
-    const found = await this.#book.records.findMessage(id)
-    const thread = found && this.#book.threads.get(toHex(found.thread))
-    if (found === undefined || thread === undefined || !found.message.mine) return
-    // Only the one who was written to can say that it arrived.
-    if (by !== undefined && thread.peer !== by) return
-    const delivery = further(found.message.delivery, to)
-    if (delivery === found.message.delivery) return
-    step.messages.push({ thread, message: { ...found.message, delivery }, fresh: false })
+    const all = await Promise.all(ids.map((id) => this.#book.records.findMessage(id)))
+    for (const found of all) {
+      const thread = found && this.#book.threads.get(toHex(found.thread))
+      if (found === undefined || thread === undefined || !found.message.mine) continue
+      // Only the one who was written to can say that it arrived.
+      if (by !== undefined && thread.peer !== by) continue
+      const delivery = further(found.message.delivery, to)
+      if (delivery === found.message.delivery) continue
+      step.messages.push({ thread, message: { ...found.message, delivery }, fresh: false })
+    }
   }
 
   /** A peer appeared, or time has passed: offers everything that nobody took. */
@@ -429,10 +432,9 @@ export class Outbox {
 
   async #offerAll(): Promise<void> {
     try {
-      for (const out of [...this.#outgoing.values()]) {
-        if (this.#stopping.signal.aborted) return
-        await this.#post(out)
-      }
+      const all = [...this.#outgoing.values()]
+      while (all.length > 0 && !this.#stopping.signal.aborted)
+        await this.#postAll(all.splice(0, OFFERED_TOGETHER))
     } catch (error) {
       this.#parts.log(`offering again failed: ${String(error)}`)
       this.#offerLater()
@@ -444,6 +446,11 @@ export class Outbox {
     this.#cancelOffer = this.#parts.clock.after(OFFER_AGAIN_MS, () => this.offerAgain())
   }
 }
+
+const bytesOf = (hexadecimal: string): Bytes => new Uint8Array(Buffer.from(hexadecimal, "hex"))
+
+const textsOf = ({ waiting }: Batch) =>
+  waiting.flatMap(({ content }) => (content.kind === "text" ? [content.id] : []))
 
 const heldBy = (channel: Channel, envelope: Bytes, next: Channel["state"]) =>
   hold(channel, { envelope, next })

@@ -4,7 +4,7 @@
  * Which exist is remembered here, what they hold lies sealed in the store; after a restart "oldest" is whichever the store names first.
  */
 import { toHex } from "../crypto/bytes.ts"
-import { type Fragment, join } from "../crypto/fragment.ts"
+import { type Fragment, join, type Partial } from "../crypto/fragment.ts"
 import type { Bytes } from "../crypto/bytes.ts"
 import type { ChatRecords, PartialPlace } from "./chat-records.ts"
 import type { SealedOp } from "./sealed.ts"
@@ -14,13 +14,22 @@ export const PARTIALS_MAX = 64
 /** Who makes those of first contact. */
 export const STRANGERS = "intro"
 
+const nameOf = ({ under, transfer }: PartialPlace) => `${under} ${toHex(transfer)}`
+
+/** What is going to be written at once. */
+export interface PartialStep {
+  readonly ops: SealedOp[]
+  /** Those that `ops` change, as they will be; `undefined` for one that is whole by then. */
+  readonly partials: Map<string, Partial | undefined>
+  /** Envelopes (32 bytes) that carried the last fragments of some of them. */
+  readonly lasts: Map<string, Bytes>
+}
+
 export interface Whole {
   readonly payload: Bytes
   /** The envelope (32 bytes) that carried the last fragment: the same for everybody, in whatever order they came. */
   readonly last: Bytes
 }
-
-const nameOf = ({ under, transfer }: PartialPlace) => `${under} ${toHex(transfer)}`
 
 export class Partials {
   readonly #records: ChatRecords
@@ -44,9 +53,9 @@ export class Partials {
     return this.#open.get(from)?.size ?? 0
   }
 
-  /** The payload when this fragment, which came in envelope `id`, completes it. What there is of it so far goes into `ops`. */
+  /** The payload when this fragment, which came in envelope `id`, completes it. What there is of it so far goes into the step. */
   async add(
-    ops: SealedOp[],
+    { ops, partials, lasts }: PartialStep,
     from: string,
     under: string,
     fragment: Fragment,
@@ -54,16 +63,18 @@ export class Partials {
   ): Promise<Whole | undefined> {
     if (fragment.count === 1) return { payload: fragment.data, last: id }
     const place = { from, under, transfer: fragment.transfer }
-    const isLast = fragment.index === fragment.count - 1
-    const joined = join(await this.#records.partial(place), fragment)
+    const name = `${from} ${nameOf(place)}`
+    const before = partials.has(name) ? partials.get(name) : await this.#records.partial(place)
+    const joined = join(before, fragment)
+    partials.set(name, joined instanceof Uint8Array ? undefined : joined)
+    if (fragment.index === fragment.count - 1) lasts.set(name, id)
     if (joined instanceof Uint8Array) {
-      const last = isLast ? id : ((await this.#records.lastOf(place)) ?? id)
       this.#open.get(from)?.delete(nameOf(place))
       ops.push(...this.#records.delPartial(place))
-      return { payload: joined, last }
+      return { payload: joined, last: lasts.get(name) ?? (await this.#records.lastOf(place)) ?? id }
     }
     ops.push(...this.#keep(place), this.#records.putPartial(place, joined))
-    if (isLast) ops.push(this.#records.putLastOf(place, id))
+    if (lasts.get(name) === id) ops.push(this.#records.putLastOf(place, id))
     return undefined
   }
 

@@ -13,7 +13,7 @@ export interface ChatMailbox {
   /** What arrived after `seq`, oldest first. */
   entriesAfter(seq: number, limit: number): Promise<readonly Kept[]>
   /** Envelopes kept under a tag; usually none, seldom one. */
-  byTag(tag: Bytes): Promise<readonly { readonly id: Bytes; readonly bytes: Bytes }[]>
+  byTag(tag: Bytes): Promise<readonly Kept[]>
   /** Keeps an envelope of our own and hands it to the peers; resolves with how many took it. Repeating is harmless. */
   post(envelope: Bytes): Promise<{ readonly peers: number }>
 }

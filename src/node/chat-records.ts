@@ -100,12 +100,15 @@ export class ChatRecords {
 
   /** The message itself and the way from its id to its place. */
   putMessage(thread: Bytes, message: ChatMessage): SealedOp[] {
-    const position = positionOf(message)
+    const place = concat(thread, positionOf(message))
     return [
-      this.#put(messagesOf(thread), position, encodeMessage(message)),
-      this.#put("message ids", toHex(message.id), concat(thread, position)),
+      this.putMessageAgain(thread, message),
+      this.#put("message ids", toHex(message.id), place),
     ]
   }
+  /** One that is there already and has changed; its place never does. */
+  putMessageAgain = (thread: Bytes, message: ChatMessage) =>
+    this.#put(messagesOf(thread), positionOf(message), encodeMessage(message))
   delMessage(thread: Bytes, message: ChatMessage): SealedOp[] {
     return [
       this.#del(messagesOf(thread), positionOf(message)),

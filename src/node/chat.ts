@@ -100,9 +100,9 @@ export class Chat {
     this.#introductions.retryNow()
   }
 
-  /** A peer fetched this envelope from us. */
-  taken(id: Bytes): Promise<void> {
-    return this.#outbox.taken(id)
+  /** A peer fetched these envelopes from us. */
+  taken(ids: readonly Bytes[]): Promise<void> {
+    return this.#outbox.taken(ids)
   }
 
   contacts(): Contact[] {

@@ -82,7 +82,7 @@ export class LedgerDriver {
     const { stable } = chain
     const { rules } = ledger
     const term = openTermOf(chain.height, rules.termHeights, stable)
-    const { records, past, cutBytes } = await log.recall(term)
+    const { records, past, cutBytes, guardTerm } = await log.recall(term)
     if (cutBytes > 0)
       parts.note(`ledger: cut ${cutBytes} bytes of a record that was never finished`)
     if (past !== "intact") parts.note(`ledger: the memory of past votes is ${past}: observing`)
@@ -90,6 +90,7 @@ export class LedgerDriver {
       blocks: recent.filter(({ height }) => height > term * rules.termHeights),
       records,
       past,
+      ...(guardTerm === undefined ? {} : { guardTerm }),
       ...(stable === undefined ? {} : { boundary: stable }),
     })
     driver.#run(() => driver.#replica.start())

@@ -33,7 +33,10 @@ export interface LedgerLogPlace {
 
 export interface Recalled {
   readonly records: readonly LogRecord[]
+  /** "unknown" without a guard: the disk was wiped, or the guard is none. */
   readonly past: Memory["past"]
+  /** Term that the guard names; later than the chain's when that was rolled back. */
+  readonly guardTerm?: number
   /** Bytes of a torn tail that were cut off. */
   readonly cutBytes: number
 }
@@ -75,11 +78,10 @@ export class LedgerLog {
     if (cutBytes > 0) await this.#cut(term, contents.goodBytes)
     const log = await this.#open(term)
     log.end = contents.end
-    return {
-      records: contents.records,
-      past: pastOf(guard, term, contents, bytes, start),
-      cutBytes,
-    }
+    const { records } = contents
+    if (guard === undefined) return { records, past: "unknown", cutBytes }
+    const past = guardVerdict(guard, term, contents, bytes, start)
+    return { records, past, cutBytes, guardTerm: guard.term }
   }
 
   /** In memory until the next `sync`. */
@@ -188,17 +190,4 @@ export class LedgerLog {
       await file.close()
     }
   }
-}
-
-/**
- * No guard, one that is none, or one that is further than the chain: nothing is known of the past, not even its term, because the
- * disk was wiped, or the chain rolled back under it.
- */
-function pastOf(
-  guard: Guard | undefined,
-  term: number,
-  ...rest: [Parameters<typeof guardVerdict>[2], Bytes, LogEnd]
-): Memory["past"] {
-  if (guard === undefined || guard.term > term) return "unknown"
-  return guardVerdict(guard, term, ...rest)
 }

@@ -16,6 +16,7 @@ import { Ledger, type LedgerRules } from "../consensus/ledger.ts"
 import { PIPELINE_SLOTS, POOL_ITEMS_MAX } from "../consensus/limits.ts"
 import { primaryOf, seatOf, type ValidatorSet } from "../consensus/quorum.ts"
 import type { BlockRecord, EnvelopeItem, Item, Message, ValidatorKeys } from "../consensus/types.ts"
+import { primitives } from "#primitives"
 import { type Bytes, equal, toHex } from "../crypto/bytes.ts"
 import { CryptoError } from "../crypto/errors.ts"
 import { ACCEPT, ignore, reject, type Verdict } from "../crypto/verdict.ts"
@@ -318,6 +319,7 @@ export class MeshLedger {
         sign,
         timing: DEFAULT_TIMING,
         pipelineSlots: PIPELINE_SLOTS,
+        nonce: newNonce(),
       },
       chain: this.chain,
       log,
@@ -516,3 +518,5 @@ export class MeshLedger {
     }
   }
 }
+
+const newNonce = () => 1 + Number.parseInt(toHex(primitives.randomBytes(6)), 16)

@@ -172,7 +172,7 @@ export class Mailbox {
   }
 
   /** Envelopes under this tag, 16 bytes. */
-  byTag(tag: Bytes): Promise<readonly { id: Bytes; bytes: Bytes }[]> {
+  byTag(tag: Bytes): Promise<readonly Kept[]> {
     return this.#shelf.byTag(tag)
   }
 
@@ -185,8 +185,9 @@ export class Mailbox {
   }
 
   /**
-   * Stores an own envelope durably, then publishes it. Harmless when repeated: what is stored already is only published. Throws
-   * MailboxError NOT_ADMITTED, StoreError.
+   * Stores an own envelope, then publishes it. Harmless when repeated: what is stored already is only published. Whoever posts has
+   * it on the disk and posts it again until a peer has it, so it is not written through here a second time. Throws MailboxError
+   * NOT_ADMITTED, StoreError.
    */
   async post(envelope: Bytes): Promise<Posted> {
     const verdict = await this.admit(envelope, LOCAL)
@@ -237,7 +238,7 @@ export class Mailbox {
       if (verdict.verdict !== "accept") return { verdict, id }
       // another copy may have come in meanwhile
       if (this.knows(id)) return { verdict: ignore("DUPLICATE"), id }
-      const kept = this.#shelf.keep(id, envelope, { sync: origin.from === "local" })
+      const kept = this.#shelf.keep(id, envelope)
       // whoever called looks at it in a moment; until then a failure is not unhandled
       kept.catch(() => undefined)
       return { verdict, id, kept }

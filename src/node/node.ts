@@ -405,7 +405,7 @@ export class SottoNode implements Api {
 
   async #served(ids: readonly Bytes[]): Promise<void> {
     try {
-      for (const id of ids) await this.#chat?.taken(id)
+      await this.#chat?.taken(ids)
     } catch (error) {
       this.#fault(error)
     }

@@ -142,15 +142,17 @@ export class Shelf {
   }
 
   /** Every envelope under this tag (16 bytes); almost always one at most, but anybody can post under a tag that was seen. */
-  async byTag(tag: Bytes, limit = 64): Promise<readonly { id: Bytes; bytes: Bytes }[]> {
+  async byTag(tag: Bytes, limit = 64): Promise<readonly Kept[]> {
     exactly(tag, TAG_BYTES, "tag")
-    const ids: Bytes[] = []
+    const index: { seq: number; id: Bytes }[] = []
     const range = { gte: tag, lte: concat(tag, new Uint8Array(32).fill(255)), limit }
-    for await (const [key] of this.#store.range("tags", range)) ids.push(key.slice(TAG_BYTES))
-    const found = await this.getMany(ids)
-    return ids.flatMap((id, i) => {
+    for await (const [key, seq] of this.#store.range("tags", range))
+      index.push({ seq: new Reader(seq).u64(), id: key.slice(TAG_BYTES) })
+    if (index.length === 0) return []
+    const found = await this.getMany(index.map(({ id }) => id))
+    return index.flatMap(({ seq, id }, i) => {
       const bytes = found[i]
-      return bytes === undefined ? [] : [{ id, bytes }]
+      return bytes === undefined ? [] : [{ seq, id, bytes }]
     })
   }
 
@@ -178,7 +180,7 @@ export class Shelf {
     const writes = kept.flatMap(({ seq, id, bytes }): Write[] => [
       { table: "envelopes", key: id, value: bytes },
       { table: "arrival", key: arrivalKey(seq), value: id },
-      { table: "tags", key: concat(tagOf(bytes), id), value: NOTHING },
+      { table: "tags", key: concat(tagOf(bytes), id), value: arrivalKey(seq) },
     ])
     const last = this.#last + kept.length
     const dropped = await this.#dropping(last)

@@ -15,7 +15,7 @@ import { storeError, StoreError } from "./store-errors.ts"
 import { MIGRATIONS, type Migration } from "./store-migrations.ts"
 
 /**
- * `envelopes`: id → 4096 bytes, or nothing for one that was dropped. `arrival`: sequence number → id. `tags`: tag ‖ id → nothing.
+ * `envelopes`: id → 4096 bytes, or nothing for one that was dropped. `arrival`: sequence number → id. `tags`: tag ‖ id → sequence number.
  * `mesh`: what is known of the mesh and its peers, public. `sealed`: private records, encrypted before they come here. `ledger`: blocks
  * and their certificates. A table that an older program did not know is simply empty, so one more needs no migration.
  */

@@ -30,8 +30,8 @@ import type { Store } from "./store.ts"
 /** First look at a random peer after something arrived; doubles up to the longest. */
 const LOOK_MIN_MS = 5_000
 const LOOK_MAX_MS = 60_000
-/** A peer that did not answer in time keeps the others waiting no sooner than after this. */
-const SLOW_MS = 15_000
+/** A peer that did not answer in time is asked again after this; doubles up to LOOK_MAX_MS, so that it does not keep the others waiting. */
+const SLOW_MS = 3_000
 /** Peers told after a round that brought something. */
 const NEWS_PEERS_MAX = 8
 
@@ -76,8 +76,11 @@ export class Sync {
   readonly #stop = new AbortController()
   /** Peers waiting to be read, each once. */
   readonly #waiting = new Set<string>()
-  /** Peers that did not answer in time, and until when they are not read. */
-  readonly #slow = new Map<string, number>()
+  /** Peers that did not answer in time: not read until the timer is over, which then reads them. */
+  readonly #slow = new Map<
+    string,
+    { readonly pauseMs: number; timer: NodeJS.Timeout | undefined }
+  >()
   #reading: Promise<void> | undefined
   #progress = IDLE
   #lookMs = LOOK_MAX_MS
@@ -150,6 +153,7 @@ export class Sync {
   async stop(): Promise<void> {
     this.#stop.abort()
     clearTimeout(this.#timer)
+    for (const { timer } of this.#slow.values()) clearTimeout(timer)
     for (const unsubscribe of this.#unsubscribe) unsubscribe()
     this.#waiting.clear()
     await this.#reading
@@ -179,6 +183,8 @@ export class Sync {
         cursors: this.#cursors,
         onProgress: (done, total) => this.#tell({ state: "syncing", done, total }),
       })
+      clearTimeout(this.#slow.get(peer)?.timer)
+      this.#slow.delete(peer)
       this.#parts.onMember(peer)
       if (!complete) this.#waiting.add(peer)
       if (stored > 0) this.#spread(peer)
@@ -188,10 +194,20 @@ export class Sync {
   }
 
   #isSlow(peer: string): boolean {
-    const until = this.#slow.get(peer)
-    if (until === undefined || until > performance.now()) return until !== undefined
-    this.#slow.delete(peer)
-    return false
+    return this.#slow.get(peer)?.timer !== undefined
+  }
+
+  /** It may be busy, or we were: so it is asked again, but not at once. */
+  #postpone(peer: string): void {
+    if (this.#isSlow(peer)) return
+    const pauseMs = Math.min((this.#slow.get(peer)?.pauseMs ?? SLOW_MS / 2) * 2, LOOK_MAX_MS)
+    const timer = setTimeout(() => {
+      if (this.#parts.connected().includes(peer)) {
+        this.#slow.set(peer, { pauseMs, timer: undefined })
+        this.read(peer)
+      } else this.#slow.delete(peer)
+    }, pauseMs)
+    this.#slow.set(peer, { pauseMs, timer })
   }
 
   #failed(peer: string, error: unknown): void {
@@ -200,7 +216,7 @@ export class Sync {
     else if (error instanceof StreamError) {
       // it left, or is too slow: it will be read when it comes back, or when its turn comes again
       if (error.code === "UNSUPPORTED") this.#parts.onRefused(peer, "NO_SYNC")
-      if (error.code === "TIMEOUT") this.#slow.set(peer, performance.now() + SLOW_MS)
+      if (error.code === "TIMEOUT") this.#postpone(peer)
     } else this.#parts.onFault(error)
   }
 
@@ -235,7 +251,6 @@ export class Sync {
     this.#lookMs = Math.min(this.#lookMs * 2, LOOK_MAX_MS)
     this.#schedule()
     const connected = this.#parts.connected()
-    for (const peer of this.#slow.keys()) if (!connected.includes(peer)) this.#slow.delete(peer)
     const peer = connected[Math.floor(Math.random() * connected.length)]
     if (peer === undefined) return
     this.read(peer)

@@ -152,6 +152,8 @@ const message: fc.Arbitrary<Message> = fc.oneof(
     view: u32,
     changing: fc.boolean(),
     executed: height,
+    ask: height,
+    answer: height,
     changes: map,
     checkpoints: map,
     slots: fc.array(plain({ proposal: fc.boolean(), prepares: map, commits: map }), {

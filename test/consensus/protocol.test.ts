@@ -9,11 +9,20 @@ import { encodeMessage, viewChangePreimage, votePreimage } from "../../src/conse
 import { Inbox } from "../../src/consensus/inbox.ts"
 import { EARLY_MESSAGES_PER_PEER } from "../../src/consensus/limits.ts"
 import { batchOf, NULL_BATCH } from "../../src/consensus/item.ts"
-import type { Message, MessageType, ViewChange, Vote } from "../../src/consensus/types.ts"
+import type {
+  Input,
+  Message,
+  MessageType,
+  Output,
+  ViewChange,
+  Vote,
+} from "../../src/consensus/types.ts"
 import { cluster } from "../sim/cluster.ts"
 import type { Cluster } from "../sim/cluster.ts"
 import { bench, hash, sign, work } from "./parts.ts"
+import { certificateOf } from "../../src/consensus/certificate.ts"
 import { Ledger } from "../../src/consensus/ledger.ts"
+import { Replica } from "../../src/consensus/replica.ts"
 
 /** What a node sent of one type: each message once, however often and to however many it went. */
 function sentBy(c: Cluster, from: string, type: MessageType): Message[] {
@@ -413,6 +422,131 @@ describe("durability", () => {
     c.node(2).receive(1, forge<Vote<"prepare">>(c, "2", vote))
     assert.equal(c.node(2).replica?.mode, "observer")
     assert.equal(c.node(2).replica?.voteFromTerm, 1)
+  })
+})
+
+describe("the core", () => {
+  it("is a function of its inputs: a recorded trace gives the same outputs again", () => {
+    const c = cluster(4, {
+      termHeights: 4,
+      batch: 2,
+      seed: 5,
+      links: { lossPercent: 10, delayMs: [1, 80] },
+    })
+    const node = c.node(1)
+    const trace: { input: Input; outputs: readonly Output[] }[] = []
+    const looked = c.stepped.bind(c)
+    c.stepped = (who, input, outputs) => {
+      if (who === node && input !== undefined) trace.push({ input, outputs })
+      looked(who, input, outputs)
+    }
+    for (let i = 0; i < 10; i++) {
+      c.submit(5)
+      c.run(400)
+    }
+    assert.ok(trace.length > 200)
+    const nothing = { blocks: [], records: [], past: "intact" } as const
+    const again = new Replica(c.partsFor(node), new Ledger(c.rules), nothing)
+    again.start()
+    for (const { input, outputs } of trace) assert.deepEqual(again.step(input), outputs)
+    assert.equal(again.executed, node.replica?.executed)
+    clean(c)
+  })
+
+  it("runs the simulator's example as its README shows it", () => {
+    const c = cluster(4, { seed: 7, batch: 1, record: true })
+    const open = c.hold({ type: "prepare", height: 1 })
+    c.submit(4)
+    c.run(200)
+    c.crash(2, { torn: 1 })
+    c.restart(2)
+    open()
+    c.release()
+    const liar = c.byz(0)
+    assert.equal(liar.holder, c.node(0).holder)
+    assert.ok(c.runUntil(() => c.settled(), 30_000))
+    assert.deepEqual(c.violations, [])
+  })
+
+  it("answers a peer that is behind with blocks it can check, and believes none that it cannot", () => {
+    const c = cluster(4, { termHeights: 4, batch: 1 })
+    c.partition([["0", "1", "2"]])
+    c.submit(10)
+    c.run(3000)
+    assert.equal(c.node(3).replica?.executed, 0)
+    const { records } = c.node(0).answer(0)
+    const [first, second] = records
+    const forged = [
+      {
+        ...first!,
+        certificate: {
+          ...first!.certificate,
+          signatures: first!.certificate.signatures.slice(0, 2),
+        },
+      },
+      { ...first!, batch: second!.batch },
+      { ...first!, certificate: second!.certificate },
+      second!,
+    ]
+    for (const record of forged) {
+      c.node(3).receive(1, { type: "blocks", records: [record] })
+      assert.equal(c.node(3).replica?.executed, 0)
+    }
+    c.node(3).receive(1, { type: "blocks", records })
+    // The fifth block opens the next term: its certificate says that others have.
+    assert.equal(c.node(3).replica?.executed, 10)
+    clean(c)
+  })
+
+  it("halts on two certificates for one height", () => {
+    const c = cluster(4, { batch: 1 })
+    const [item] = c.submit(1)
+    c.run(100)
+    const fork = new Ledger(c.rules)
+    const plan = fork.plan(batchOf([item!, work("forked")]))
+    const votes = ["0", "1", "2"].map((id) =>
+      forge<Vote<"commit">>(c, id, {
+        type: "commit",
+        term: 0,
+        view: 0,
+        height: 1,
+        digest: plan.hash,
+      }),
+    )
+    const { height, parent, stateRoot, batch } = plan
+    const record = { height, parent, stateRoot, batch, certificate: certificateOf(votes) }
+    c.node(3).receive(0, { type: "blocks", records: [record] })
+    assert.equal(c.node(3).replica?.mode, "halted")
+    assert.match(c.violations[0]!.what, /TWO_CERTIFICATES/)
+  })
+})
+
+describe("seals", () => {
+  it("follow the boundary, are checked, and hold nothing up", () => {
+    const c = cluster(4, { termHeights: 2, batch: 1 })
+    const asked: { preimage: Uint8Array; height: number }[] = []
+    const looked = c.observe.bind(c)
+    c.observe = (who, output) => {
+      if (output.type === "seal" && who.id === "1") asked.push(output)
+      looked(who, output)
+    }
+    c.submit(2)
+    c.run(500)
+    assert.equal(c.node(1).replica?.term, 1)
+    const [seal] = asked
+    const signature = c.node(1).holder.sign(seal!.preimage)
+    c.node(1).input({ type: "sealed", height: seal!.height, signature })
+    c.run(100)
+    for (const id of [0, 1, 2, 3]) assert.deepEqual(c.node(id).replica?.sealedBy, [1])
+    const forgedSeal = {
+      type: "seal" as const,
+      term: 0,
+      height: 2,
+      digest: c.node(0).replica!.ledger.tip,
+    }
+    c.node(0).receive(2, { ...forgedSeal, signer: 2, signature })
+    assert.deepEqual(c.node(0).replica?.sealedBy, [1])
+    clean(c)
   })
 })
 

@@ -34,15 +34,52 @@ const packages = () => rows("Dependencies").filter((cells) => cells.length === 5
 
 const quoted = (cell: string) => Array.from(cell.matchAll(/`([^`]+)`/g), ([, text = ""]) => text)
 
+/** What a constant is set to in the files that a row names. */
+const definition = (constant: string, files: string): string | undefined =>
+  new RegExp(`const ${constant}\\b[^=]*=\\s*(.*)`).exec(quoted(files).map(read).join("\n"))?.[1]
+
+/** `4_096`, `4 * 1024`, `1 << 20`, `2 ** 20`; nothing else. */
+function computed(expression: string): number | undefined {
+  const words = expression.replaceAll("_", "").split(" ")
+  const [first, second] = [Number(words[0]), Number(words[2])]
+  if (words.some((word, i) => (i % 2 === 0 ? !/^\d+$/.test(word) : !/^(\*{1,2}|<<)$/.test(word))))
+    return undefined
+  if (words[1] === "<<") return first * 2 ** second
+  if (words[1] === "**") return first ** second
+  return words.filter((_, i) => i % 2 === 0).reduce((product, word) => product * Number(word), 1)
+}
+
+const UNITS: Readonly<Record<string, number>> = { KiB: 1024, MiB: 1024 ** 2, s: 1000 }
+
+/** The number a cell begins with, in its unit; `2^20` too. */
+function spoken(cell: string): number | undefined {
+  const [, power] = /^\s*2\^(\d+)/.exec(cell) ?? []
+  if (power !== undefined) return 2 ** Number(power)
+  const [, digits, unit = ""] = /^\s*([\d,]+)\s*(\w*)/.exec(cell) ?? []
+  return digits === undefined ? undefined : Number(digits.replaceAll(",", "")) * (UNITS[unit] ?? 1)
+}
+
 describe("ARCHITECTURE.md", () => {
+  const limits = rows("Limits").filter(([name = ""]) => /^`[A-Z]/.test(name))
+
   it("names limits that the files it names define", () => {
-    const limits = rows("Limits").filter(([name = ""]) => /^`[A-Z]/.test(name))
     assert.ok(limits.length > 40)
-    for (const [name = "", , files = ""] of limits) {
-      const sources = quoted(files).map(read).join("\n")
+    for (const [name = "", , files = ""] of limits)
       for (const constant of quoted(name))
-        assert.match(sources, new RegExp(`const ${constant}\\b`), `${constant} in ${files}`)
-    }
+        assert.notEqual(definition(constant, files), undefined, `${constant} in ${files}`)
+  })
+
+  it("gives their values, wherever both are plain numbers", () => {
+    let compared = 0
+    for (const [name = "", values = "", files = ""] of limits)
+      for (const [i, constant] of quoted(name).entries()) {
+        const defined = computed(definition(constant, files) ?? "")
+        const said = spoken(values.split(";")[i] ?? "")
+        if (defined === undefined || said === undefined) continue
+        compared++
+        assert.equal(said, defined, constant)
+      }
+    assert.ok(compared > 40, `${compared} values were compared`)
   })
 
   it("names every dependency, with its licence", () => {

@@ -29,6 +29,7 @@ const driver = await LedgerDriver.start(await chain.replay(rules), {
     sign,
     timing: DEFAULT_TIMING,
     pipelineSlots: 16,
+    nonce: process.pid,
   },
   chain,
   log: new LedgerLog({

@@ -198,6 +198,22 @@ describe("texts", () => {
     assert.deepEqual(await bob.texts(ada), sent)
   })
 
+  it("more than any window holds, all there at once, are read in their order", async () => {
+    const [ada, bob] = await friends()
+    await bob.chat.stop()
+    bob.isAway = true
+    const sent = Array.from({ length: 200 }, (_, i) => `text ${i} `.padEnd(1_000, "z"))
+    await Promise.all(sent.map((text) => ada.chat.send("bob", text, undefined)))
+    await ada.until("nothing left in line", () => ada.mailbox.arrivals.length >= 200)
+    world.catchUp(bob)
+    await bob.start()
+    await bob.until("all of them", async () => (await bob.texts(ada)).length === 200)
+    const arrived = bob.events.flatMap((event) =>
+      event.type === "message" && event.message.text.startsWith("text") ? [event.message.text] : [],
+    )
+    assert.deepEqual(arrived, sent)
+  })
+
   it("unread counts and read marks survive a restart", async () => {
     const [ada, bob] = await friends()
     for (const text of ["one", "two", "three"]) await ada.chat.send("bob", text, undefined)
@@ -239,6 +255,34 @@ describe("a process killed at any instruction", () => {
       const texts = await bob.texts(ada)
       assert.deepEqual(texts.slice(0, queued.length), queued, `crash after ${crashAfter} writes`)
       assert.equal(new Set(texts).size, texts.length, "no text twice")
+      await world.stop()
+    }
+    world = new World()
+  })
+
+  it("with many texts on their way at once loses none that was taken, and sends none twice", async () => {
+    for (const crashAfter of [1, 2, 3, 4, 5, 6, 7, 9]) {
+      const [ada, bob] = await friends()
+      ada.shelf.crashAt = ada.shelf.writes + crashAfter
+      const texts = Array.from({ length: 40 }, (_, i) => `text ${i} `.padEnd(500, "y"))
+      const asked = await Promise.allSettled(
+        texts.map((text) => ada.chat.send("bob", text, undefined)),
+      )
+      const taken = texts.filter((_, i) => asked[i]?.status === "fulfilled")
+      ada.kill()
+      await ada.start()
+      await bob.until(`what was taken (${crashAfter})`, async () => {
+        const there = new Set(await bob.texts(ada))
+        return taken.every((text) => there.has(text))
+      })
+      await ada.chat.send("bob", "the end", undefined)
+      await bob.until("the end", async () => (await bob.texts(ada)).includes("the end"))
+      const seen = await bob.texts(ada)
+      assert.equal(new Set(seen).size, seen.length, "no text twice")
+      assert.deepEqual(
+        seen.filter((text) => taken.includes(text)),
+        taken,
+      )
       await world.stop()
     }
     world = new World()

@@ -97,8 +97,10 @@ describe("whoever steals the disk of a profile with a passphrase", () => {
         }
         const tags = await rowsOf(store, "tags")
         assert.deepEqual(new Set(tags.map(([key]) => toHex(key))), others.tags)
-        for (const [, value] of tags) assert.equal(value.length, 0)
         const arrival = await rowsOf(store, "arrival")
+        const places = new Map(arrival.map(([place, id]) => [toHex(id), toHex(place)]))
+        for (const [key, value] of tags)
+          assert.equal(toHex(value), places.get(toHex(key.subarray(16))))
         assert.deepEqual(
           arrival.map(([key]) => Number(BigInt(`0x${toHex(key)}`))),
           arrival.map((_, i) => i + 1),

@@ -17,6 +17,7 @@ import type {
   Commit,
   Item,
   Message,
+  NewView,
   Output,
   SignedMessage,
 } from "../../src/consensus/types.ts"
@@ -42,6 +43,7 @@ export class Checkers {
   /** Follows the longest chain that any correct node delivered, checking everything again. */
   readonly #follower: Follower
   readonly #hashAt = new Map<number, Bytes>()
+  readonly #decided = new Map<number, { digest: Bytes; view: number }>()
   readonly #deliveredBy = new Map<string, Delivered>()
   /** What correct keys signed: signer and place → digest. */
   readonly #signed = new Map<string, Bytes>()
@@ -102,8 +104,11 @@ export class Checkers {
     book.height = record.height
     const hash = record.certificate.digest
     const known = this.#hashAt.get(record.height)
-    if (known === undefined) this.#hashAt.set(record.height, hash)
-    else if (!equal(known, hash))
+    if (known === undefined) {
+      this.#hashAt.set(record.height, hash)
+      const { view } = record.certificate
+      this.#decided.set(record.height, { digest: record.batch.digest, view })
+    } else if (!equal(known, hash))
       this.violated(node.id, `agreement: another block at height ${record.height}`)
     if (record.height === this.#follower.ledger.height + 1) {
       const taken = this.#follower.take(record)
@@ -157,24 +162,29 @@ export class Checkers {
       return
     }
     if (message.type === "new-view") return
-    if (left?.term === message.term && message.view < left.view && message.type !== "checkpoint")
-      this.violated(node.id, `votes in view ${message.view} after asking for ${left.view}`)
     const place = `${node.id} ${message.type} ${message.term} ${message.view} ${message.height}`
     const before = this.#signed.get(place)
-    if (before === undefined) this.#signed.set(place, message.digest)
-    else if (!equal(before, message.digest))
+    if (before === undefined) {
+      // What was said before may be said again, also by one who had to be told of it.
+      if (left?.term === message.term && message.view < left.view && message.type !== "checkpoint")
+        this.violated(node.id, `votes in view ${message.view} after asking for ${left.view}`)
+      this.#signed.set(place, message.digest)
+    } else if (!equal(before, message.digest))
       this.violated(node.id, `equivocation: two different ${place}`)
   }
 
   /** Any signed message that anyone put on the network. */
   soup(message: SignedMessage, trusted: boolean): void {
     if (message.type !== "commit" && message.type !== "checkpoint") return
-    const keys = this.#sets.get(message.term)?.members[message.signer]
-    if (keys === undefined) return
-    const preimage = votePreimage(this.#rules.meshId, message)
-    if (!trusted && !this.#scheme.verify(keys, preimage, message.signature)) return
+    if (!trusted && !this.#isSigned(message)) return
     if (message.type === "commit") this.#commit(message)
     else this.#checkpoint(message)
+  }
+
+  #isSigned(message: Commit | Checkpoint): boolean {
+    const keys = this.#sets.get(message.term)?.members[message.signer]
+    const preimage = votePreimage(this.#rules.meshId, message)
+    return keys !== undefined && this.#scheme.verify(keys, preimage, message.signature)
   }
 
   #checkpoint(message: Checkpoint): void {
@@ -209,8 +219,24 @@ export class Checkers {
     if (replica.logSlots > this.#rules.termHeights) this.violated(node.id, "log over its bound")
     for (const output of outputs) {
       if (output.type === "halt") this.violated(node.id, `halts: ${output.code} ${output.detail}`)
+      if (output.type === "persist" && output.record.kind === "new-view")
+        this.#carried(node, output.record.message)
       if (output.type === "stable")
         this.#stable(node, output.certificate.term, output.certificate.digest)
+    }
+  }
+
+  /** What was decided in a view, every later view of the term names, or begins above. */
+  #carried(node: SimNode, { term, view, changes, proposals }: NewView): void {
+    const { termHeights } = this.#rules
+    const low = Math.max(term * termHeights, ...changes.map(({ tip }) => tip?.height ?? 0))
+    for (let height = low + 1; height <= (term + 1) * termHeights; height++) {
+      const decided = this.#decided.get(height)
+      if (decided === undefined) return
+      if (decided.view >= view) continue
+      const named = proposals.find((proposal) => proposal.height === height)
+      if (named === undefined || !equal(named.digest, decided.digest))
+        this.violated(node.id, `enters a view that loses the block at height ${height}`)
     }
   }
 

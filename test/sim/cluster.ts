@@ -237,10 +237,14 @@ export class Cluster implements Surroundings {
   }
 
   /** `torn` may say how many of the unsynced writes survive before the torn one. */
-  crash(id: string | number, kind: CrashKind | { readonly torn: number } = "keep"): void {
+  crash(
+    id: string | number,
+    kind: CrashKind | "synced" | { readonly torn: number } = "keep",
+  ): void {
     const node = this.node(id)
     if (!node.running) return
-    if (typeof kind === "string") node.crash(kind)
+    if (kind === "synced") node.crash("lose-unsynced")
+    else if (typeof kind === "string") node.crash(kind)
     else node.crash("torn", kind.torn)
   }
 
@@ -382,6 +386,7 @@ export class Cluster implements Surroundings {
       sign: node.holder.sign,
       timing: this.#timing,
       pipelineSlots: this.#config.pipelineSlots ?? 8,
+      nonce: 1 + node.peer + 1000 * node.restarts,
     }
   }
 

@@ -154,6 +154,7 @@ export class Disk {
       records: contents.records,
       past,
       ...(boundary === undefined ? {} : { boundary }),
+      ...(guard === undefined ? {} : { guardTerm: guard.term }),
     }
     return { memory, chain, cut: bytes.length - contents.goodBytes }
   }

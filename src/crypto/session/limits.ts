@@ -20,6 +20,6 @@ export const MEMBERS_MAX = 256
 /** Past epochs whose application messages can still be read. */
 export const PAST_EPOCHS = 3
 /** Keys kept for messages of a sender that were overtaken by later ones: how much reordering an epoch survives. */
-export const OVERTAKEN_MESSAGES = 128
+export const OVERTAKEN_MESSAGES = 512
 /** How far ahead of the last message read from a sender the next one may be. Each step costs a key derivation. */
 export const MESSAGES_AHEAD = 512
