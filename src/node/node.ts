@@ -28,6 +28,7 @@ import {
   directoryServices,
 } from "./directory.ts"
 import { MeshLedger } from "./ledger.ts"
+import { listening } from "./listen-ports.ts"
 import { IDENTITY_STEPS, makeIdentity } from "./make-identity.ts"
 import { fetchGenesis, keepGenesis, MeshError, storedGenesis } from "./mesh-genesis.ts"
 import {
@@ -60,7 +61,7 @@ export interface NodeOptions {
   readonly socketPath: string
   /** For `Status`; the name of the profile's directory when not given. */
   readonly profile?: string
-  /** Multiaddrs; default: TCP and WebSockets on every interface, at ports the system picks. */
+  /** Multiaddrs; default: TCP and WebSockets on every interface, at ports the system picks once (listen-ports.ts). */
   readonly listen?: readonly string[]
   /** Peers to keep a connection to, besides those of the ticket and those met before. */
   readonly bootstrap?: readonly string[]
@@ -82,7 +83,6 @@ export interface RunningNode {
   stop(): Promise<void>
 }
 
-const LISTEN_ANYWHERE = ["/ip4/0.0.0.0/tcp/0", "/ip4/0.0.0.0/tcp/0/ws"]
 const JOIN_TIMEOUT_MS = 20_000
 
 /** Starts a node and serves it on its socket. Throws ApiError BUSY when another process has the profile, and others by their code. */
@@ -345,11 +345,10 @@ export class SottoNode implements Api {
     const key =
       options.ephemeral === true ? newPeerKey() : peerKeyAt(join(options.dataDir, "peer.key"))
     const ledger = await this.#openLedger(mesh, store)
-    const network = await startNetwork({
+    const parts: Omit<NetworkParts, "listen"> = {
       store,
       genesis: mesh.bytes,
       key: await key,
-      listen: options.listen ?? LISTEN_ANYWHERE,
       bootstrap: [...(options.bootstrap ?? []), ...peers],
       mdns: options.mdns ?? options.testnet !== true,
       ...(options.testnet === true ? { ipColocationWeight: 0 } : {}),
@@ -370,7 +369,10 @@ export class SottoNode implements Api {
         ? {}
         : { topics: [ledger.topic()], blocks: (after, limit) => ledger.served(after, limit) }),
       onFault: (error) => this.#fault(error),
-    })
+    }
+    const network = await listening(store, options.listen, (listen) =>
+      startNetwork({ ...parts, listen }),
+    )
     this.#network = network
     network.mailbox.onStored(() => {
       this.#chat?.arrived()
