@@ -368,7 +368,7 @@ export class SottoNode implements Api {
       onServed: (ids) => void this.#served(ids),
       ...(ledger === undefined
         ? {}
-        : { topics: [ledger.topic()], blocks: (after, limit) => ledger.served(after, limit) }),
+        : { topics: ledger.topics(), blocks: (after, limit) => ledger.served(after, limit) }),
       onFault: (error) => this.#fault(error),
     })
     this.#network = network
