@@ -26,6 +26,7 @@ import { type ChainBlock, envelopesOf, LedgerChain, type Replayed } from "./ledg
 import { LedgerDriver } from "./ledger-driver.ts"
 import { LedgerFollower } from "./ledger-follower.ts"
 import { LedgerLinks } from "./ledger-links.ts"
+import { Finder, whereaboutsTopic } from "./ledger-whereabouts.ts"
 import { ledgerRules, ledgerTopic, workItem } from "./ledger-rules.ts"
 import { LedgerLog } from "./ledger-wal.ts"
 import type { Mesh } from "./mesh-membership.ts"
@@ -71,6 +72,7 @@ export class MeshLedger {
   readonly #listeners = new Set<() => void>()
   readonly #waiting = new Map<string, { readonly id: Bytes; readonly sinceMs: number }>()
   readonly #undo: (() => void)[] = []
+  readonly #finder: Finder
   #network: Network | undefined
   #driver: LedgerDriver | undefined
   #follower: LedgerFollower | undefined
@@ -90,6 +92,19 @@ export class MeshLedger {
     this.#parts = parts
     this.chain = chain
     this.rules = ledgerRules(parts.mesh)
+    const { meshId } = this.rules
+    this.#finder = new Finder({
+      meshId,
+      scheme: this.#scheme,
+      validators: () => this.#membersNow(),
+      own: parts.validator,
+      isLinked: (key) => this.#links?.connected.some((each) => equal(each, key)) ?? false,
+      addresses: () => this.#network?.addresses() ?? [],
+      publish: (message) =>
+        this.#networkOrThrow.transport.gossip.publish(whereaboutsTopic(meshId), message),
+      dial: (addresses, signal) => this.#networkOrThrow.transport.dial(addresses, signal),
+      nowMs: () => performance.now(),
+    })
   }
 
   /** Undefined in a mesh without validators. Throws StoreError. */
@@ -99,12 +114,13 @@ export class MeshLedger {
   }
 
   /** For the transport. */
-  topic(): TopicRule {
-    return {
+  topics(): readonly TopicRule[] {
+    const blocks = {
       topic: ledgerTopic(this.rules.meshId),
       messageBytesMax: BLOCK_BYTES_MAX,
-      judge: (data, peer) => this.#judge(data.slice(), peer),
+      judge: (data: Bytes, peer: string) => this.#judge(data.slice(), peer),
     }
+    return [blocks, this.#finder.rule()]
   }
 
   /** For peers that ask: encoded blocks above a height. */
@@ -136,12 +152,14 @@ export class MeshLedger {
     )
     for (const peer of network.transport.peers()) this.#connected(peer)
     this.#scan()
+    this.#finder.start()
   }
 
   async stop(): Promise<void> {
     this.#stopped = true
     clearTimeout(this.#stallTimer)
     for (const undo of this.#undo.splice(0)) undo()
+    await this.#finder.stop()
     await this.#links?.stop()
     await this.#driver?.stop()
     await this.#follower?.stop()
@@ -303,7 +321,10 @@ export class MeshLedger {
         const wrong = this.#driver?.receive(from, bytes)
         return wrong?.verdict === "reject" ? "reject" : "taken"
       },
-      onChange,
+      onChange: () => {
+        this.#finder.changed()
+        onChange()
+      },
       onFault,
     })
     this.#links = links
@@ -350,7 +371,8 @@ export class MeshLedger {
   }
 
   #membersNow(): readonly ValidatorKeys[] {
-    const { set, lastSet, fields } = this.#driver?.replica.ledger ?? this.#atStart
+    const { set, lastSet, fields } =
+      this.#driver?.replica.ledger ?? this.#follower?.ledger ?? this.#atStart
     return [...new Set([...set.members, ...lastSet.members, ...fields.nextSet.members])]
   }
 

@@ -367,7 +367,7 @@ export class SottoNode implements Api {
       onServed: (ids) => void this.#served(ids),
       ...(ledger === undefined
         ? {}
-        : { topics: [ledger.topic()], blocks: (after, limit) => ledger.served(after, limit) }),
+        : { topics: ledger.topics(), blocks: (after, limit) => ledger.served(after, limit) }),
       onFault: (error) => this.#fault(error),
     }
     const network = await listening(store, options.listen, (listen) =>
