@@ -47,6 +47,8 @@ export interface ClusterOptions {
   readonly directory: string
   /** Names of unprotected identities to make, on the first node, the second, and so on; null for none. */
   readonly identities?: readonly (string | null)[]
+  /** How many of the nodes, from the first on, are validators of the mesh; 0 leaves it without an order. Default 1. */
+  readonly validators?: number
   /** The command line's entry; `PROGRAM` by default. */
   readonly script?: string
   readonly meshTimeoutMs?: number
@@ -83,7 +85,10 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     const first = nodes[0]
     if (first === undefined) throw new RangeError("a testnet has at least one node")
     await first.start()
-    const ticket = await found(first, options)
+    // Every founding validator has its key before there is a mesh.
+    const others = nodes.slice(1, options.validators ?? 1)
+    await Promise.all(others.map((node) => node.start()))
+    const ticket = await found(first, others, options)
     await Promise.all(nodes.slice(1).map((node) => joinMesh(node, ticket, options)))
     return { nodes, ticket, meshed: () => meshed(nodes, options, startedAt), stop }
   } catch (error) {
@@ -93,9 +98,17 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
 }
 
 /** The ticket is taken before anybody is there, so that it names no inviter: people of a testnet add each other by hand. */
-async function found(first: ClusterNode, options: ClusterOptions): Promise<string> {
+async function found(
+  first: ClusterNode,
+  others: readonly ClusterNode[],
+  options: ClusterOptions,
+): Promise<string> {
   const api = await first.api()
-  await api.call("mesh.join", { name: "testnet" })
+  const keyOf = async (node: ClusterNode) =>
+    (await (await node.api()).call("validator.key", {})).key
+  const validators =
+    options.validators === 0 ? [] : await Promise.all([first, ...others].map(keyOf))
+  await api.call("mesh.join", { name: "testnet", validators })
   const { ticket } = await api.call("mesh.ticket", {})
   options.onEvent?.({ type: "founded", node: 0, ticket })
   await settle(first, options)
@@ -103,7 +116,7 @@ async function found(first: ClusterNode, options: ClusterOptions): Promise<strin
 }
 
 async function joinMesh(node: ClusterNode, ticket: string, options: ClusterOptions): Promise<void> {
-  await node.start()
+  if (!node.running) await node.start()
   await (await node.api()).call("mesh.join", { ticket })
   await settle(node, options)
 }
@@ -320,11 +333,21 @@ async function readyLine(
   }
 }
 
+/** Below the ports that systems hand out by themselves: what is free here now is not taken by some connection a moment later. */
+const PORTS = { from: 20_000, count: 12_000, tries: 64 } as const
+
 async function freePort(): Promise<number> {
+  for (let n = 0; n < PORTS.tries; n++) {
+    const port = PORTS.from + Math.floor(Math.random() * PORTS.count)
+    if (await isFree(port)) return port
+  }
+  throw new Error("no port was free")
+}
+
+function isFree(port: number): Promise<boolean> {
   const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
-  const address = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  if (typeof address !== "object" || address === null) throw new Error("no port was free")
-  return address.port
+  return new Promise((resolve) => {
+    server.once("error", () => resolve(false))
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)))
+  })
 }

@@ -26,6 +26,8 @@ export type CliErrorCode =
   | "NO_START"
   /** A check of `doctor` is red. */
   | "UNWELL"
+  /** A block of the stored chain is wrong. */
+  | "BAD_LEDGER"
   | "SIGINT"
   | "SIGTERM"
 
@@ -57,6 +59,7 @@ const EXIT: Readonly<Record<ApiErrorCode | CliErrorCode | PathErrorCode, number>
   MESSAGE_EMPTY: 2,
   MESSAGE_TOO_LONG: 2,
   NO_MESH: 3,
+  NO_LEDGER: 3,
   NO_IDENTITY: 3,
   LOCKED: 3,
   UNKNOWN_CONTACT: 4,
@@ -70,6 +73,7 @@ const EXIT: Readonly<Record<ApiErrorCode | CliErrorCode | PathErrorCode, number>
   TIMEOUT: 6,
   NO_START: 6,
   UNWELL: 6,
+  BAD_LEDGER: 1,
   WRONG_PASSPHRASE: 7,
   BLOCKED_CONTACT: 7,
   OTHER_MESH: 7,

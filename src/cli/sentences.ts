@@ -3,6 +3,8 @@ import type { ApiErrorCode } from "../node/api/types.ts"
 
 const NEXT: Readonly<Record<ApiErrorCode, string | undefined>> = {
   NO_MESH: "found a mesh with `sotto init`, or join one with `sotto join TICKET`",
+  NO_LEDGER:
+    "it was founded without validators; another mesh can have them: `sotto join --name NAME`",
   NO_IDENTITY: "make one with `sotto init`",
   LOCKED: "open it with `sotto unlock`, or give --passphrase-file",
   ALREADY_EXISTS: "another profile can have another: `sotto --profile NAME init`",

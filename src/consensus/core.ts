@@ -66,8 +66,11 @@ export interface ReplicaParts {
   readonly timing: Timing
   /** Slots the primary keeps in flight. */
   readonly pipelineSlots: number
-  /** Drawn anew at each start, from 1 to 2^53 - 1: tells answers of this life from those of an earlier one. */
-  readonly nonce: number
+  /**
+   * Drawn anew at each start, from 1 to 2^53 - 1: tells answers of this life from those of an earlier one. Without it, a validator
+   * whose past is unknown stays an observer.
+   */
+  readonly nonce?: number
 }
 
 /** How the primary of this term and those of the last ones kept up; see `pace`. */
@@ -324,7 +327,7 @@ export class Core {
       view: this.view,
       changing: this.changing,
       executed: this.executed,
-      ask: this.voteFromTerm === Infinity ? this.parts.nonce : 0,
+      ask: this.voteFromTerm === Infinity ? (this.parts.nonce ?? 0) : 0,
       answer,
       changes: bits((seat) => this.changes[seat]?.view === this.view),
       checkpoints: bits((seat) => this.checkpoints[seat] !== undefined),

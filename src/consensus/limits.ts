@@ -19,13 +19,13 @@ export const TERM_HEIGHTS = 128
 export const BLOCK_ITEMS_MAX = 1024
 /** Encoded bytes of a batch; a proposal with more is not decoded. */
 export const BATCH_MAX_BYTES = 512 * 1024
-/** More validators are refused by the rule for `validators` items. */
-export const VALIDATORS_MAX = 64
+/** As many as a genesis may have; more are refused by the rule for `validators` items. */
+export const VALIDATORS_MAX = 100
 /** Any one signature in any encoding. */
 export const SIGNATURE_MAX_BYTES = 8192
 /** Slots the primary keeps in flight. A P set holds at most a term's slots, in practice this many. */
 export const PIPELINE_SLOTS = 16
-/** A message on the wire; a longer frame is not read. A NEW-VIEW of 64 validators with a full pipeline stays below. */
+/** A message on the wire; a longer frame is not read. A NEW-VIEW of 100 validators with a full pipeline stays below. */
 export const MESSAGE_MAX_BYTES = 64 * 1024 * 1024
 /** Blocks in one answer to a laggard; it asks again from where it got to. */
 export const BLOCKS_PER_ANSWER = 64

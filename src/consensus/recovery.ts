@@ -44,8 +44,9 @@ export function recall(core: Core, memory: Memory): void {
   const term = openTermOf(core.executed, core.termHeights, boundary)
   if (term !== core.ledger.term) core.beginTerm(term, core.ledger.lastSet)
   core.boundary = boundary?.height === core.low ? boundary : undefined
-  for (const block of memory.blocks) recallBlock(core, block)
+  // The log first: a view that was entered before a block was decided may have carried another batch in its place.
   for (const record of memory.records) recallRecord(core, record)
+  for (const block of memory.blocks) recallBlock(core, block)
   if (memory.past === "unknown") {
     core.mode = "observer"
     if (core.voteFromTerm === 0) core.voteFromTerm = Infinity

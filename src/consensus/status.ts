@@ -133,7 +133,7 @@ function missingIn(core: Core, status: Status): Message[] {
  */
 function listen(core: Core, from: Peer, status: Status): void {
   if (core.mode !== "observer" || Number.isFinite(core.voteFromTerm)) return
-  if (status.answer !== core.parts.nonce) return
+  if (status.answer === 0 || status.answer !== core.parts.nonce) return
   core.heard.set(from, Math.max(core.heard.get(from) ?? 0, status.executed))
   learnHorizon(core)
 }

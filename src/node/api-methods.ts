@@ -9,6 +9,7 @@ import type { Method, Methods, Params, Result } from "./api/types.ts"
 import { checkedName } from "./make-identity.ts"
 import { mustBeOf, readTicket, ticketFor } from "./mesh-membership.ts"
 import type { SottoNode } from "./node.ts"
+import { publicKeyText } from "./validator-keys.ts"
 import { checkPassphrase } from "./vault.ts"
 
 type Table = {
@@ -20,6 +21,17 @@ const METHODS: Table = {
   subscribe: (node) => ({ status: node.status() }),
   "profile.create": createProfile,
   "mesh.join": async (node, params) => ({ meshId: toHex((await node.joinMesh(params)).meshId) }),
+  "validator.key": async (node) => ({
+    key: publicKeyText((await node.ownValidator()).keys),
+  }),
+  "validators.list": (node) => ({ validators: node.ledger.validators() }),
+  "ledger.show": (node) => node.ledger.view(),
+  "ledger.verify": async (node) => {
+    const { height, code } = await node.ledger.verify((done, total) =>
+      node.emit({ type: "progress", what: "checking the ledger", done, total }),
+    )
+    return { height, fault: code }
+  },
   "mesh.ticket": (node) => ({ ticket: ticket(node) }),
   unlock: async (node, { passphrase }) => {
     await node.unlock(passphrase)

@@ -53,6 +53,8 @@ class Batch {
   readonly ops = this.step.ops
   /** Payloads in the making, as they are after this batch; `undefined` for one that is whole now. */
   readonly partials = new Map<string, Partial | undefined>()
+  /** Envelopes of this batch that carried last fragments. */
+  readonly lasts = new Map<string, Bytes>()
   /** Hexadecimal ids of texts in `step`. */
   readonly texts = new Set<string>()
   /** Hexadecimal ids of the envelopes, ours too, that completed a commit which waits to be ordered. */
@@ -79,6 +81,8 @@ class Batch {
 export interface InboxEvents {
   /** A stranger's group was joined; whether they are who they claim must be found out. */
   introduced(channel: Channel): void
+  /** The ledger's order was followed past this envelope already. */
+  wasOrdered(id: Bytes): boolean
 }
 
 export class Inbox {
@@ -123,6 +127,12 @@ export class Inbox {
         this.kick()
       }
     })
+  }
+
+  /** Resolves when everything that has arrived by now was looked at. */
+  async settled(): Promise<void> {
+    this.kick()
+    while (this.#draining !== undefined) await this.#draining
   }
 
   async stop(): Promise<void> {
@@ -170,7 +180,7 @@ export class Inbox {
         batch.looked++
         batch.cursor = seq
         const hit = this.#book.tags.find(bytes)
-        if (hit === undefined) batch.introduced = await this.#firstContact(batch, bytes)
+        if (hit === undefined) batch.introduced = await this.#firstContact(batch, id, bytes)
         else await this.#open(batch, hit, id, bytes)
         if (this.#settles(batch, id)) await this.#advance(batch, id)
         if (batch.isFull) break
@@ -247,11 +257,13 @@ export class Inbox {
     batch.opened++
     step.channels.set(hit.group, opened.channel)
     const under = `${hit.at.epoch} ${hit.at.leaf}`
-    const payload =
-      opened.fragment && (await this.#partials.add(batch, hit.group, under, opened.fragment))
-    if (payload !== undefined) {
-      const read = await readPayload(opened.channel, hit.at.leaf, payload)
-      await this.#take(batch, hit.group, opened.channel, id, read)
+    const whole =
+      opened.fragment && (await this.#partials.add(batch, hit.group, under, opened.fragment, id))
+    if (whole !== undefined) {
+      const read = await readPayload(opened.channel, hit.at.leaf, whole.payload)
+      // Where arriving is being ordered, the envelope that completed it; otherwise the last one, which is the same for all.
+      const by = this.#parts.order === "arrival" ? id : whole.last
+      await this.#take(batch, hit.group, opened.channel, by, read)
     }
     // at once, because the next envelope of this batch may be one that is expected only now
     const after = step.channels.get(hit.group)
@@ -266,7 +278,9 @@ export class Inbox {
       case "commit": {
         const held = hold(channel, { envelope: id, next: read.next })
         // Where arriving is being ordered, both are one step: a crash between them would leave the commit held for ever.
-        const counts = this.#parts.order === "arrival" ? await advance(held, id) : undefined
+        // The same for one whose place was passed because nobody had it then.
+        const now = this.#parts.order === "arrival" || this.#events.wasOrdered(id)
+        const counts = now ? await advance(held, id) : undefined
         batch.step.channels.set(group, counts ?? held)
         return
       }
@@ -318,11 +332,11 @@ export class Inbox {
   }
 
   /** The channel of a stranger who wrote to us, when that is what this envelope is. */
-  async #firstContact(batch: Batch, envelope: Bytes): Promise<Channel | undefined> {
+  async #firstContact(batch: Batch, id: Bytes, envelope: Bytes): Promise<Channel | undefined> {
     const plaintext = this.#tryIntro(envelope)
     const fragment = plaintext && soundly(() => decodeFragment(plaintext))
-    const payload = fragment && (await this.#partials.add(batch, STRANGERS, "", fragment))
-    const joined = payload && (await this.#join(payload))
+    const whole = fragment && (await this.#partials.add(batch, STRANGERS, "", fragment, id))
+    const joined = whole && (await this.#join(whole.payload))
     if (joined === undefined) return undefined
     this.#makeRoom(batch.step)
     batch.step.channels.set(toHex(joined.groupId), joined)

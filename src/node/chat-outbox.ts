@@ -27,7 +27,7 @@ import { ApiError } from "./api/errors.ts"
 import { type ChatBook, Step } from "./chat-book.ts"
 import { Line, type Said } from "./chat-line.ts"
 import type { ChatParts } from "./chat-parts.ts"
-import type { Outgoing, Waiting } from "./chat-records.ts"
+import type { Outgoing, Unordered, Waiting } from "./chat-records.ts"
 
 /** Contents that surely fit one envelope beside the MLS message around them. */
 export const ONE_ENVELOPE_CONTENT_BYTES = 1_900
@@ -37,6 +37,8 @@ const TOGETHER_MAX = 64
 const AHEAD_MAX = 8
 /** Another payload is sealed only while their envelopes are fewer: a key update that overtakes them must stay within the window. */
 const AHEAD_ENVELOPES_MAX = 16
+/** Own envelopes whose place in the ledger is awaited. */
+const UNORDERED_MAX = 10_000
 /** Receipts of one moment travel together. */
 const RECEIPT_DELAY_MS = 60
 /** Envelopes that no peer took are offered again this often, besides whenever a peer appears. */
@@ -65,6 +67,8 @@ export class Outbox {
   readonly #stopping = new AbortController()
   readonly #line: Line
   readonly #outgoing = new Map<string, Outgoing>()
+  /** Own envelopes with texts inside that have no place in the ledger yet. */
+  readonly #unordered = new Map<string, Unordered>()
   readonly #pumping = new Map<string, Promise<void>>()
   readonly #again = new Set<string>()
   /**
@@ -95,6 +99,8 @@ export class Outbox {
   async load(): Promise<void> {
     await this.#line.load()
     for (const out of await this.#book.records.outgoing()) this.#outgoing.set(toHex(out.id), out)
+    for (const each of await this.#book.records.unordered())
+      this.#unordered.set(toHex(each.id), each)
   }
 
   /** Takes up where the last process stopped. */
@@ -259,7 +265,10 @@ export class Outbox {
         step.threads.set(thread, paid(owner, receipts))
       this.#line.leave(step, waiting)
       step.ops.push(...outgoing.map(this.#book.records.putOutgoing))
+      const texts = this.#toBeOrdered(outgoing)
+      step.ops.push(...texts.map(this.#book.records.putUnordered))
       await this.#book.commit(step, { sync: true })
+      for (const each of texts) this.#unordered.set(toHex(each.id), each)
       this.#line.left(thread, waiting)
       const ahead = this.#ahead.get(thread)?.filter((each) => !ready.includes(each)) ?? []
       this.#ahead.set(thread, ahead)
@@ -277,6 +286,7 @@ export class Outbox {
       if (toHex(out.thread) !== id) continue
       this.#outgoing.delete(name)
       step.ops.push(this.#book.records.delOutgoing(out.id))
+      this.#settle(step, out.id)
     }
   }
 
@@ -365,13 +375,42 @@ export class Outbox {
     await this.#book.turns.run(async () => {
       const step = new Step()
       step.ops.push(...taken.map((out) => this.#book.records.delOutgoing(out.id)))
-      await this.#progress(
-        step,
-        taken.flatMap(({ messages }) => messages),
-        "gossiped",
-      )
+      const isOrdered = ({ id }: Outgoing) => this.#parts.ledger?.orderedAt(id) !== undefined
+      const textsIn = (some: readonly Outgoing[]) => some.flatMap(({ messages }) => messages)
+      const ordered = taken.filter(isOrdered)
+      await this.#progress(step, textsIn(taken.filter((out) => !isOrdered(out))), "gossiped")
+      await this.#progress(step, textsIn(ordered), "ordered")
+      for (const { id } of ordered) this.#settle(step, id)
       await this.#book.commit(step)
     })
+  }
+
+  /** The ledger has given these envelopes their places. Texts that no peer has taken yet stay as they are until one has. */
+  async ordered(ids: readonly Bytes[]): Promise<void> {
+    const own = ids
+      .filter((id) => !this.#outgoing.has(toHex(id)))
+      .flatMap((id) => this.#unordered.get(toHex(id)) ?? [])
+    if (own.length === 0) return
+    await this.#book.turns.run(async () => {
+      const step = new Step()
+      await this.#progress(
+        step,
+        own.flatMap(({ messages }) => messages),
+        "ordered",
+      )
+      for (const { id } of own) this.#settle(step, id)
+      await this.#book.commit(step)
+    })
+  }
+
+  #settle(step: Step, id: Bytes): void {
+    if (this.#unordered.delete(toHex(id))) step.ops.push(this.#book.records.delUnordered(id))
+  }
+
+  /** Beyond the limit texts stay at what is proven of them otherwise. */
+  #toBeOrdered(outgoing: readonly Outgoing[]): readonly Outgoing[] {
+    if (this.#parts.order === "arrival" || this.#unordered.size >= UNORDERED_MAX) return []
+    return outgoing.filter(({ messages }) => messages.length > 0)
   }
 
   /** A receipt arrived: adds to `step` what it proves. Within a turn. */
@@ -382,7 +421,7 @@ export class Outbox {
   async #progress(
     step: Step,
     ids: readonly Bytes[],
-    to: "gossiped" | "delivered",
+    to: "gossiped" | "ordered" | "delivered",
     by?: Address,
   ): Promise<void> {
     const all = await Promise.all(ids.map((id) => this.#book.records.findMessage(id)))

@@ -21,6 +21,14 @@ export interface PartialStep {
   readonly ops: SealedOp[]
   /** Those that `ops` change, as they will be; `undefined` for one that is whole by then. */
   readonly partials: Map<string, Partial | undefined>
+  /** Envelopes (32 bytes) that carried the last fragments of some of them. */
+  readonly lasts: Map<string, Bytes>
+}
+
+export interface Whole {
+  readonly payload: Bytes
+  /** The envelope (32 bytes) that carried the last fragment: the same for everybody, in whatever order they came. */
+  readonly last: Bytes
 }
 
 export class Partials {
@@ -36,7 +44,7 @@ export class Partials {
     const gone: SealedOp[] = []
     for (const place of await this.#records.partials())
       if (known(place.from)) gone.push(...this.#keep(place))
-      else gone.push(this.#records.delPartial(place))
+      else gone.push(...this.#records.delPartial(place))
     if (gone.length > 0) await this.#records.write(gone, { sync: false })
   }
 
@@ -45,25 +53,28 @@ export class Partials {
     return this.#open.get(from)?.size ?? 0
   }
 
-  /** The payload when this fragment completes it. What there is of it so far goes into the step. */
+  /** The payload when this fragment, which came in envelope `id`, completes it. What there is of it so far goes into the step. */
   async add(
-    { ops, partials }: PartialStep,
+    { ops, partials, lasts }: PartialStep,
     from: string,
     under: string,
     fragment: Fragment,
-  ): Promise<Bytes | undefined> {
-    if (fragment.count === 1) return fragment.data
+    id: Bytes,
+  ): Promise<Whole | undefined> {
+    if (fragment.count === 1) return { payload: fragment.data, last: id }
     const place = { from, under, transfer: fragment.transfer }
     const name = `${from} ${nameOf(place)}`
     const before = partials.has(name) ? partials.get(name) : await this.#records.partial(place)
     const joined = join(before, fragment)
     partials.set(name, joined instanceof Uint8Array ? undefined : joined)
+    if (fragment.index === fragment.count - 1) lasts.set(name, id)
     if (joined instanceof Uint8Array) {
       this.#open.get(from)?.delete(nameOf(place))
-      ops.push(this.#records.delPartial(place))
-      return joined
+      ops.push(...this.#records.delPartial(place))
+      return { payload: joined, last: lasts.get(name) ?? (await this.#records.lastOf(place)) ?? id }
     }
     ops.push(...this.#keep(place), this.#records.putPartial(place, joined))
+    if (lasts.get(name) === id) ops.push(this.#records.putLastOf(place, id))
     return undefined
   }
 
@@ -73,13 +84,13 @@ export class Partials {
     const [oldest] = open
     if (open.size <= PARTIALS_MAX || oldest === undefined) return []
     open.delete(oldest[0])
-    return [this.#records.delPartial(oldest[1])]
+    return this.#records.delPartial(oldest[1])
   }
 
   /** This author is gone, and with them what they began. */
   forget(from: string): SealedOp[] {
     const places = this.#open.get(from)?.values() ?? []
-    const ops = Array.from(places, (place) => this.#records.delPartial(place))
+    const ops = Array.from(places, (place) => this.#records.delPartial(place)).flat()
     this.#open.delete(from)
     return ops
   }

@@ -18,6 +18,24 @@ export interface ChatMailbox {
   post(envelope: Bytes): Promise<{ readonly peers: number }>
 }
 
+/** The ledger as chat sees it. */
+export interface ChatLedger {
+  /** Height of the newest block here. */
+  height(): number
+  /** Height at which an envelope was ordered, if it was. */
+  orderedAt(id: Bytes): number | undefined
+  /** What the blocks above a height ordered, oldest first. */
+  blocksAfter(height: number, limit: number): Promise<readonly OrderedBlock[]>
+  /** Looks at other peers for those of these envelopes that are not here; resolves when it has tried. */
+  bring(ids: readonly Bytes[]): Promise<void>
+}
+
+export interface OrderedBlock {
+  readonly height: number
+  /** Envelope ids, in order. */
+  readonly ids: readonly Bytes[]
+}
+
 export interface ChatParts {
   /** 32 bytes. */
   readonly meshId: Bytes
@@ -34,8 +52,9 @@ export interface ChatParts {
   /** One line for the log; never holds a secret, a name or an address. */
   readonly log: (line: string) => void
   /**
-   * Who says when a commit counts. In a mesh without a ledger an envelope is ordered when it arrives; with one, the ledger's driver
-   * calls `Chat.ordered`.
+   * Who says when a commit counts. In a mesh without a ledger an envelope is ordered when it arrives; with one, chat goes through the
+   * ledger's blocks, which `ledger` gives.
    */
   readonly order: "arrival" | "ledger"
+  readonly ledger?: ChatLedger
 }

@@ -27,6 +27,9 @@ export interface Outgoing {
   readonly messages: readonly Bytes[]
 }
 
+/** An envelope of ours that has no place in the ledger yet. */
+export type Unordered = Pick<Outgoing, "id" | "messages">
+
 /** A text that waits to be put into an envelope. */
 export interface Waiting {
   readonly thread: Bytes
@@ -151,7 +154,27 @@ export class ChatRecords {
     const head = new Writer().text(place.from, 1).text(place.under, 1).raw(place.transfer)
     return this.#put("partials", partialName(place), head.raw(encodePartial(partial)).finish())
   }
-  delPartial = (place: PartialPlace) => this.#del("partials", partialName(place))
+  delPartial = (place: PartialPlace): SealedOp[] => [
+    this.#del("partials", partialName(place)),
+    this.#del("last pieces", partialName(place)),
+  ]
+  /** The envelope that carried the last piece of it, 32 bytes, once that one is here. */
+  lastOf = (place: PartialPlace) => this.#get("last pieces", partialName(place))
+  putLastOf = (place: PartialPlace, id: Bytes) => this.#put("last pieces", partialName(place), id)
+
+  /** Own envelopes that are not ordered yet, with the texts inside. */
+  unordered = () => this.#all("unordered", decodeUnordered)
+  putUnordered = ({ id, messages }: Unordered) =>
+    this.#put("unordered", toHex(id), concat(id, ...messages))
+  delUnordered = (id: Bytes) => this.#del("unordered", toHex(id))
+
+  /** Height up to which the ledger's order was followed. */
+  async orderedUpTo(): Promise<number | undefined> {
+    const bytes = await this.#get("cursor", "ledger")
+    return bytes && new Reader(bytes).u64()
+  }
+  putOrderedUpTo = (height: number) =>
+    this.#put("cursor", "ledger", new Writer().u64(height).finish())
 
   /** Arrival number of the last envelope that was looked at. */
   async cursor(): Promise<number> {
@@ -166,6 +189,14 @@ function encodeOutgoing({ id, envelope, thread, messages }: Outgoing): Bytes {
   const out = new Writer().raw(id).bytes(envelope, 4).raw(thread).u16(messages.length)
   for (const message of messages) out.raw(message)
   return out.finish()
+}
+
+function decodeUnordered(bytes: Bytes): Unordered {
+  const read = new Reader(bytes)
+  const id = read.raw(32)
+  const messages: Bytes[] = []
+  while (read.left > 0) messages.push(read.raw(16))
+  return { id, messages }
 }
 
 function decodeOutgoing(bytes: Bytes): Outgoing {

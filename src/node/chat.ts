@@ -15,6 +15,7 @@ import type { Contact, Message, Page, ThreadSummary } from "./api/types.ts"
 import { ChatBook, Step } from "./chat-book.ts"
 import { Inbox } from "./chat-inbox.ts"
 import { Introductions } from "./chat-introductions.ts"
+import { Ordering } from "./chat-order.ts"
 import { Outbox } from "./chat-outbox.ts"
 import type { ChatParts } from "./chat-parts.ts"
 import { contactView, messageView } from "./chat-view.ts"
@@ -30,6 +31,7 @@ export class Chat {
   readonly #outbox: Outbox
   readonly #inbox: Inbox
   readonly #introductions: Introductions
+  readonly #order: Ordering | undefined
 
   private constructor(parts: ChatParts) {
     this.#parts = parts
@@ -37,7 +39,19 @@ export class Chat {
     this.#outbox = new Outbox(parts, this.#book)
     this.#inbox = new Inbox(parts, this.#book, this.#outbox, {
       introduced: (channel) => this.#introductions.verify(channel),
+      wasOrdered: (id) => this.#order?.isPast(id) ?? false,
     })
+    const { ledger } = parts
+    this.#order =
+      parts.order === "ledger" && ledger !== undefined
+        ? new Ordering({
+            parts,
+            ledger,
+            book: this.#book,
+            inbox: this.#inbox,
+            outbox: this.#outbox,
+          })
+        : undefined
     this.#introductions = new Introductions(parts, this.#book, this.#outbox, (tags) =>
       this.#inbox.expectNow(tags),
     )
@@ -48,15 +62,18 @@ export class Chat {
     const chat = new Chat(parts)
     await chat.#book.load()
     await chat.#outbox.load()
+    await chat.#order?.load()
     await chat.#inbox.load()
     chat.#outbox.start()
     chat.#introductions.start()
     chat.#inbox.kick()
+    chat.#order?.kick()
     return chat
   }
 
   async stop(): Promise<void> {
     await this.#introductions.stop()
+    await this.#order?.stop()
     await this.#outbox.stop()
     await this.#inbox.stop()
     await this.#book.turns.idle()
@@ -72,9 +89,9 @@ export class Chat {
     this.#inbox.kick()
   }
 
-  /** An envelope was ordered by the ledger. */
-  ordered(id: Bytes): Promise<void> {
-    return this.#inbox.ordered(id)
+  /** The ledger has grown. */
+  blocksCame(): void {
+    this.#order?.kick()
   }
 
   /** A peer appeared: a good moment also to read on, if reading had stopped at something that failed. */

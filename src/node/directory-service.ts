@@ -28,6 +28,8 @@ export interface DirectoryServices {
   readonly dht: (components: KadDHTComponents) => KadDHT
 }
 
+/** How long a peer that has just come may take to answer before it is left out of the routing table. */
+const NEWCOMER_TIMEOUT_MS = 15_000
 /** Kademlia requests a peer may have open with us at a time. */
 const INBOUND_STREAMS_MAX = 32
 
@@ -57,6 +59,9 @@ function kademlia(options: DirectoryServiceOptions, components: KadDHTComponents
     // A query with nobody to ask ends at once; without this it would wait for somebody, for up to three minutes.
     allowQueryWithZeroPeers: true,
     maxInboundStreams: INBOUND_STREAMS_MAX,
+    // A newcomer may be a machine that has just started and has its hands full.
+    pingNewContactTimeout: { minTimeout: NEWCOMER_TIMEOUT_MS },
+    onPeerConnectTimeout: 2 * NEWCOMER_TIMEOUT_MS,
     alpha: PATH_REQUESTS,
     disjointPaths: PATHS,
     validators: { [DIRECTORY_NAMESPACE]: (key, record) => shelf.validate(key, record) },

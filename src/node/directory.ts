@@ -15,6 +15,7 @@ import { type Clock, systemClock } from "./clock.ts"
 import { type FoundCard, lookUp, type VerifyCard } from "./directory-lookup.ts"
 import { type Publication, type Published, Publisher } from "./directory-publisher.ts"
 import type { Shelf } from "./directory-shelf.ts"
+import { keepInTable, type Table } from "./directory-table.ts"
 
 export { directoryProtocol, directoryServices } from "./directory-service.ts"
 export type { DirectoryServiceOptions, DirectoryServices } from "./directory-service.ts"
@@ -33,7 +34,12 @@ export class DirectoryError extends CodedError<DirectoryErrorCode> {}
 /** The libp2p node with the two services of `directoryServices`. */
 export type DirectoryLibp2p = Pick<
   Libp2p<{ dht: KadDHT; directoryShelf: Shelf }>,
-  "peerId" | "services" | "addEventListener" | "removeEventListener"
+  | "peerId"
+  | "services"
+  | "addEventListener"
+  | "removeEventListener"
+  | "getConnections"
+  | "peerStore"
 >
 
 export interface DirectoryParts {
@@ -98,12 +104,16 @@ class MeshDirectory implements Directory {
   #publisher: { readonly of: PublishedCard; readonly running: Publisher } | undefined
   #lookups = 0
   #cancelPrune: () => void = () => undefined
+  readonly #cancelTable: () => void
   readonly #onPeer = () => this.#publisher?.running.peerCame()
 
   constructor(parts: DirectoryParts) {
     this.#parts = parts
     this.#clock = parts.clock ?? systemClock
     parts.libp2p.addEventListener("peer:identify", this.#onPeer)
+    // kad-dht publishes less of its object than there is
+    const table = parts.libp2p.services.dht as unknown as Table
+    this.#cancelTable = keepInTable({ libp2p: parts.libp2p, table, clock: this.#clock })
     this.#prune()
   }
 
@@ -164,6 +174,7 @@ class MeshDirectory implements Directory {
   async stop(): Promise<void> {
     this.#parts.libp2p.removeEventListener("peer:identify", this.#onPeer)
     this.#cancelPrune()
+    this.#cancelTable()
     this.#stopping.abort(new DirectoryError("STOPPED", "the directory is stopped"))
     await this.#publisher?.running.stop()
     this.#publisher = undefined

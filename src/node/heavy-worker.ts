@@ -19,6 +19,18 @@ function run(job: HeavyJob): HeavyResult[HeavyJob["job"]] {
         slhDsa: slhDsaShake256s.sign(slhDsaShake256s.importPrivate(job.roots.slhDsa), message),
       }
     }
+    case "validator-keys": {
+      const { ed25519, mlDsa65, slhDsaSha2_128s } = primitives
+      return {
+        ed25519: ed25519.generate(),
+        mlDsa65: mlDsa65.generate(),
+        slhDsa: slhDsaSha2_128s.generate(),
+      }
+    }
+    case "seal": {
+      const { slhDsaSha2_128s } = primitives
+      return slhDsaSha2_128s.sign(slhDsaSha2_128s.importPrivate(job.key), job.message)
+    }
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * Work that would stop the event loop: stretching a passphrase (0.1 s), making root keys (0.1 s), signing a card (1 s). Each job gets a
+ * Work that would stop the event loop: stretching a passphrase (0.1 s), making root keys (0.1 s), signing a card (1 s), sealing a term of the ledger (0.2 s). Each job gets a
  * worker thread of its own that ends with it; they are rare, so there is no pool to keep. Secrets travel by structured clone inside
  * this process and nowhere else. Mining, which is frequent, has its own worker (mine.ts).
  */
@@ -7,6 +7,7 @@ import { Worker } from "node:worker_threads"
 import type { Bytes } from "../crypto/bytes.ts"
 import type { RootKeys } from "../crypto/identity.ts"
 import type { Argon2Cost } from "../crypto/primitives/types.ts"
+import type { ValidatorSecrets } from "./validator-keys.ts"
 
 export type HeavyJob =
   | {
@@ -17,12 +18,18 @@ export type HeavyJob =
     }
   | { readonly job: "roots" }
   | { readonly job: "sign-card"; readonly roots: RootKeys; readonly body: Bytes }
+  | { readonly job: "validator-keys" }
+  /** `key`: SLH-DSA-SHA2-128s, private form, 64 bytes. */
+  | { readonly job: "seal"; readonly key: Bytes; readonly message: Bytes }
 
 export interface HeavyResult {
   /** 32 bytes. */
   readonly stretch: Bytes
   readonly roots: RootKeys
   readonly "sign-card": { readonly ed25519: Bytes; readonly slhDsa: Bytes }
+  readonly "validator-keys": ValidatorSecrets
+  /** 7856 bytes. */
+  readonly seal: Bytes
 }
 
 /** No job here takes longer on a machine that can run sotto at all. */

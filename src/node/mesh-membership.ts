@@ -3,14 +3,21 @@
  * for good; another mesh is another profile.
  */
 import { primitives } from "#primitives"
+import { keysAreDistinct } from "../consensus/quorum.ts"
 import { type Bytes, equal } from "../crypto/bytes.ts"
 import { CryptoError } from "../crypto/errors.ts"
-import { decodeGenesis, encodeGenesis, type Genesis, meshIdOf } from "../crypto/genesis.ts"
+import {
+  decodeGenesis,
+  encodeGenesis,
+  type Genesis,
+  type GenesisValidator,
+  meshIdOf,
+} from "../crypto/genesis.ts"
 import { decodeTicket, encodeTicket, type Ticket } from "../crypto/ticket.ts"
 import { ApiError } from "./api/errors.ts"
 
-/** Work for one envelope while no ledger sets the price: some 15 ms of one core. */
-export const POW_BITS = 16
+/** Work for one envelope until a member's proof takes its place: 16,384 hashes on average, some 7 ms of one core. */
+export const POW_BITS = 14
 
 export interface Mesh {
   readonly genesis: Genesis
@@ -23,11 +30,23 @@ export function meshFrom(bytes: Bytes): Mesh {
   return { genesis: decodeGenesis(bytes), bytes, meshId: meshIdOf(bytes) }
 }
 
-/** A new mesh. It has no validators yet: its envelopes are not ordered by a ledger. */
-export function foundMesh(name: string, powBits = POW_BITS): Mesh {
+/** A new mesh. Without validators its envelopes are not ordered by a ledger. Throws ApiError BAD_PARAMS. */
+export function foundMesh(
+  name: string,
+  powBits = POW_BITS,
+  validators: readonly GenesisValidator[] = [],
+): Mesh {
+  const distinct = keysAreDistinct(
+    validators.map(({ ed25519, mlDsa65, slhDsaSha2 }) => ({
+      ed25519,
+      mlDsa65,
+      slhDsa: slhDsaSha2,
+    })),
+  )
+  if (!distinct) throw new ApiError("BAD_PARAMS", "a validator may be named once")
   try {
     const salt = primitives.randomBytes(32)
-    return meshFrom(encodeGenesis({ name, salt, powBits, validators: [] }))
+    return meshFrom(encodeGenesis({ name, salt, powBits, validators }))
   } catch (cause) {
     if (cause instanceof CryptoError)
       throw new ApiError("BAD_PARAMS", "a mesh's name has 1 to 64 bytes", { cause })

@@ -5,7 +5,7 @@
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import { monitorEventLoopDelay } from "node:perf_hooks"
-import type { Api, Status } from "./api/types.ts"
+import type { Api, LedgerStatus, Status } from "./api/types.ts"
 
 export interface MetricsServer {
   readonly port: number
@@ -64,6 +64,16 @@ async function answer(
 
 const ask = (api: Api) => api.call("status", {}, { signal: AbortSignal.timeout(CALL_TIMEOUT_MS) })
 
+const ledgerGauges = ({ height, waiting, behind, linked, stalled, role }: LedgerStatus) =>
+  [
+    ["sotto_ledger_height", "Height of the newest verified block.", height],
+    ["sotto_ledger_waiting", "Envelopes without a place in the order.", waiting],
+    ["sotto_ledger_behind", "Blocks shown by others and not here yet.", behind],
+    ["sotto_ledger_linked", "Other validators that votes are exchanged with.", linked ?? 0],
+    ["sotto_ledger_stalled", "1 while envelopes wait and no block comes.", stalled ? 1 : 0],
+    ["sotto_ledger_voting", "1 while this peer votes.", role === "validating" ? 1 : 0],
+  ] as const
+
 function render(status: Status, loopDelaySeconds: number): string {
   const { peers, sync } = status
   const count = (pick: (peer: Status["peers"][number]) => boolean) => peers.filter(pick).length
@@ -80,6 +90,7 @@ function render(status: Status, loopDelaySeconds: number): string {
     ["sotto_waiting", "Own messages no peer has taken yet.", status.waiting],
     ["sotto_sync_done", "Envelopes fetched in the running sync round.", sync.done],
     ["sotto_sync_total", "Envelopes known to be missing in it.", sync.total],
+    ...(status.ledger === null ? [] : ledgerGauges(status.ledger)),
     ["process_resident_memory_bytes", "Resident memory.", rss],
     ["nodejs_heap_size_used_bytes", "Used heap.", heapUsed],
     ["nodejs_eventloop_lag_p99_seconds", "Event loop delay, 99th percentile.", loopDelaySeconds],

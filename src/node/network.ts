@@ -17,10 +17,13 @@ import { type MineOptions, Miner } from "./mine.ts"
 import type { Store } from "./store.ts"
 import { StreamError, Streams } from "./streams.ts"
 import { type Refused, Sync } from "./sync.ts"
-import { ADDRESSES_PER_PEER_MAX, PEERS_MAX } from "./sync-messages.ts"
+import { ADDRESSES_PER_PEER_MAX, FETCH_MAX, PEERS_MAX } from "./sync-messages.ts"
 import { SyncError } from "./sync-round.ts"
 import { startTransport, type Transport, type TransportOptions } from "./transport.ts"
 import { startWatchdog } from "./watchdog.ts"
+
+/** Peers asked for the same missing envelopes. */
+const FETCH_PEERS_MAX = 8
 
 export interface NetworkParts extends Pick<
   TransportOptions,
@@ -44,6 +47,8 @@ export interface NetworkParts extends Pick<
   readonly onProgress?: (progress: SyncProgress) => void
   /** A peer fetched these envelopes: it has them now, gossiped or not. */
   readonly onServed?: (ids: readonly Bytes[], peer: string) => void
+  /** Encoded blocks of the ledger above a height, for peers that ask. */
+  readonly blocks?: (after: number, limit: number) => Promise<readonly Bytes[]>
   /** Something failed that no caller waits for, and that no peer is to blame for. */
   readonly onFault: (error: unknown) => void
 }
@@ -68,6 +73,10 @@ export interface Network {
   post(envelope: Bytes): Promise<Posted>
   /** Reads every connected peer's store now. */
   catchUp(): void
+  /** Blocks of the ledger above a height, from one peer: unjudged. Throws StreamError, SyncError. */
+  blocksFrom(peer: string, after: number, limit: number): Promise<readonly Bytes[]>
+  /** Looks for envelopes by id at one peer after the other until all are here, or nobody is left to ask. */
+  fetch(ids: readonly Bytes[]): Promise<void>
   /** Further peers to connect to: from another ticket. */
   reach(addresses: readonly string[]): void
   /** Ends everything that was started. Harmless when repeated. */
@@ -202,6 +211,24 @@ class MeshNetwork implements Network {
 
   catchUp(): void {
     for (const peer of this.transport.peers()) this.#sync?.read(peer)
+  }
+
+  async blocksFrom(peer: string, after: number, limit: number): Promise<readonly Bytes[]> {
+    return (await this.#sync?.blocks(peer, after, limit)) ?? []
+  }
+
+  async fetch(ids: readonly Bytes[]): Promise<void> {
+    let missing = ids
+    for (const peer of this.transport.peers().slice(0, FETCH_PEERS_MAX)) {
+      missing = missing.filter((id) => !this.mailbox.knows(id))
+      if (missing.length === 0) return
+      try {
+        for (let at = 0; at < missing.length; at += FETCH_MAX)
+          await this.#sync?.fetch(peer, missing.slice(at, at + FETCH_MAX))
+      } catch (error) {
+        if (!(error instanceof StreamError || error instanceof SyncError)) throw error
+      }
+    }
   }
 
   reach(addresses: readonly string[]): void {

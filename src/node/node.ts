@@ -10,6 +10,7 @@ import { type Address, addressBytes } from "../crypto/address.ts"
 import { type Bytes, equal, fromUtf8, toHex, utf8 } from "../crypto/bytes.ts"
 import { type Card, verifyCard } from "../crypto/card.ts"
 import { CodedError, CryptoError } from "../crypto/errors.ts"
+import type { GenesisValidator } from "../crypto/genesis.ts"
 import { addressOfRoots, type Identity } from "../crypto/identity.ts"
 import { type Keyfile, openVault, type Vault } from "../crypto/keyfile.ts"
 import { ApiError, isApiErrorCode } from "./api/errors.ts"
@@ -17,6 +18,7 @@ import { serveApi } from "./api/server.ts"
 import type { Api, ApiEvent, Method, Params, Result, Status } from "./api/types.ts"
 import { callMethod } from "./api-methods.ts"
 import { Chat } from "./chat.ts"
+import type { ChatLedger } from "./chat-parts.ts"
 import { ChatRecords } from "./chat-records.ts"
 import { systemClock } from "./clock.ts"
 import {
@@ -25,9 +27,18 @@ import {
   type DirectoryLibp2p,
   directoryServices,
 } from "./directory.ts"
+import { MeshLedger } from "./ledger.ts"
+import { listening } from "./listen-ports.ts"
 import { IDENTITY_STEPS, makeIdentity } from "./make-identity.ts"
 import { fetchGenesis, keepGenesis, MeshError, storedGenesis } from "./mesh-genesis.ts"
-import { foundMesh, type Mesh, mustBeOf, meshFrom, readTicket } from "./mesh-membership.ts"
+import {
+  foundMesh,
+  type Mesh,
+  mustBeOf,
+  meshFrom,
+  POW_BITS,
+  readTicket,
+} from "./mesh-membership.ts"
 import { type Network, type NetworkParts, startNetwork } from "./network.ts"
 import { newPeerKey, peerKeyAt } from "./peer-key.ts"
 import { Sealed } from "./sealed.ts"
@@ -35,6 +46,13 @@ import { sealedShelf } from "./sealed-store.ts"
 import { StatusNews } from "./status-news.ts"
 import { openMemoryStore, openStore, type Store } from "./store.ts"
 import { Turns } from "./turns.ts"
+import {
+  newMarkPath,
+  ownValidator,
+  parsePublicKey,
+  storedValidator,
+  type Validator,
+} from "./validator-keys.ts"
 import { newVault, readKeyfile, unlockVault, writeWhole } from "./vault.ts"
 import { VERSION } from "./version.ts"
 
@@ -43,7 +61,7 @@ export interface NodeOptions {
   readonly socketPath: string
   /** For `Status`; the name of the profile's directory when not given. */
   readonly profile?: string
-  /** Multiaddrs; default: TCP and WebSockets on every interface, at ports the system picks. */
+  /** Multiaddrs; default: TCP and WebSockets on every interface, at ports the system picks once (listen-ports.ts). */
   readonly listen?: readonly string[]
   /** Peers to keep a connection to, besides those of the ticket and those met before. */
   readonly bootstrap?: readonly string[]
@@ -65,7 +83,6 @@ export interface RunningNode {
   stop(): Promise<void>
 }
 
-const LISTEN_ANYWHERE = ["/ip4/0.0.0.0/tcp/0", "/ip4/0.0.0.0/tcp/0/ws"]
 const JOIN_TIMEOUT_MS = 20_000
 
 /** Starts a node and serves it on its socket. Throws ApiError BUSY when another process has the profile, and others by their code. */
@@ -103,6 +120,8 @@ export class SottoNode implements Api {
   #mesh: Mesh | undefined
   #network: Network | undefined
   #directory: Directory | undefined
+  #ledger: MeshLedger | undefined
+  #validator: Validator | undefined
   #keyfile: Keyfile | undefined
   #identity: Identity | undefined
   #address: Address | undefined
@@ -142,6 +161,7 @@ export class SottoNode implements Api {
     this.#news.stop()
     await this.#chat?.stop()
     await this.#directory?.stop()
+    await this.#ledger?.stop()
     await this.#network?.stop()
     await this.#store?.close()
     this.#listeners.clear()
@@ -204,6 +224,7 @@ export class SottoNode implements Api {
       peers: network?.peers() ?? [],
       alone: network?.alone() ?? null,
       sync: network?.sync() ?? { state: "idle", done: 0, total: 0 },
+      ledger: network === undefined ? null : (this.#ledger?.status() ?? null),
       envelopes: network?.mailbox.count ?? 0,
       waiting: this.#chat?.unsent ?? 0,
     }
@@ -218,6 +239,23 @@ export class SottoNode implements Api {
   get mesh(): Mesh {
     if (this.#mesh === undefined) throw new ApiError("NO_MESH", "this profile is in no mesh yet")
     return this.#mesh
+  }
+
+  /** Throws ApiError NO_MESH or NO_LEDGER. */
+  get ledger(): MeshLedger {
+    if (this.#ledger !== undefined) return this.#ledger
+    throw this.mesh.genesis.validators.length === 0
+      ? new ApiError("NO_LEDGER", "this mesh has no validators: nothing is ordered")
+      : new ApiError("NO_MESH", "this profile is in no mesh yet")
+  }
+
+  /** This peer's validator keys, made at the first call. */
+  async ownValidator(): Promise<Validator> {
+    const { dataDir, ephemeral } = this.options
+    return (this.#validator ??= await ownValidator(
+      ephemeral === true ? undefined : dataDir,
+      this.#stopping.signal,
+    ))
   }
 
   /** Throws ApiError NO_IDENTITY or LOCKED. */
@@ -247,11 +285,11 @@ export class SottoNode implements Api {
   }
 
   /** With a ticket: the mesh it is for. Without: a new one. Harmless when the profile is in that mesh already. */
-  joinMesh({ ticket, name }: { ticket?: string; name?: string }): Promise<Mesh> {
-    return this.#changes.run(() => this.#joinMesh(ticket, name))
+  joinMesh(params: Params<"mesh.join">): Promise<Mesh> {
+    return this.#changes.run(() => this.#joinMesh(params))
   }
 
-  async #joinMesh(ticketText: string | undefined, name: string | undefined): Promise<Mesh> {
+  async #joinMesh({ ticket: ticketText, name, validators }: Params<"mesh.join">): Promise<Mesh> {
     const ticket = ticketText === undefined ? undefined : readTicket(ticketText)
     if (this.#mesh !== undefined) {
       if (ticket !== undefined) {
@@ -261,11 +299,23 @@ export class SottoNode implements Api {
       return this.#mesh
     }
     const store = this.#openStore
-    const mesh = ticket === undefined ? foundMesh(name ?? "home") : await this.#fetchMesh(ticket)
+    const mesh =
+      ticket === undefined
+        ? foundMesh(name ?? "home", POW_BITS, await this.#firstValidators(validators))
+        : await this.#fetchMesh(ticket)
     await keepGenesis(store, mesh.bytes)
     this.#mesh = mesh
     await this.#startNetwork(mesh, ticket?.peers ?? [])
     return mesh
+  }
+
+  /** Those who were named; if nobody was, this peer alone (DESIGN §11). */
+  async #firstValidators(
+    named: readonly string[] | undefined,
+  ): Promise<readonly GenesisValidator[]> {
+    if (named !== undefined) return named.map(parsePublicKey)
+    const { ed25519, mlDsa65, slhDsa } = (await this.ownValidator()).keys
+    return [{ ed25519, mlDsa65, slhDsaSha2: slhDsa }]
   }
 
   async #fetchMesh(ticket: { meshId: Bytes; peers: readonly string[] }): Promise<Mesh> {
@@ -294,11 +344,11 @@ export class SottoNode implements Api {
     const store = this.#openStore
     const key =
       options.ephemeral === true ? newPeerKey() : peerKeyAt(join(options.dataDir, "peer.key"))
-    const network = await startNetwork({
+    const ledger = await this.#openLedger(mesh, store)
+    const parts: Omit<NetworkParts, "listen"> = {
       store,
       genesis: mesh.bytes,
       key: await key,
-      listen: options.listen ?? LISTEN_ANYWHERE,
       bootstrap: [...(options.bootstrap ?? []), ...peers],
       mdns: options.mdns ?? options.testnet !== true,
       ...(options.testnet === true ? { ipColocationWeight: 0 } : {}),
@@ -315,13 +365,22 @@ export class SottoNode implements Api {
       },
       onProgress: () => this.#news.changed(),
       onServed: (ids) => void this.#served(ids),
+      ...(ledger === undefined
+        ? {}
+        : { topics: ledger.topics(), blocks: (after, limit) => ledger.served(after, limit) }),
       onFault: (error) => this.#fault(error),
-    })
+    }
+    const network = await listening(store, options.listen, (listen) =>
+      startNetwork({ ...parts, listen }),
+    )
     this.#network = network
     network.mailbox.onStored(() => {
       this.#chat?.arrived()
       this.#news.changed()
     })
+    await ledger?.join(network)
+    this.#ledger = ledger
+    ledger?.onBlock(() => this.#chat?.blocksCame())
     this.#directory = createDirectory({
       // with the services given above
       libp2p: network.transport.libp2p as unknown as DirectoryLibp2p,
@@ -329,6 +388,21 @@ export class SottoNode implements Api {
     })
     await this.#startChat()
     this.#news.changed()
+  }
+
+  async #openLedger(mesh: Mesh, store: Store): Promise<MeshLedger | undefined> {
+    const { dataDir, ephemeral = false, log } = this.options
+    if (!ephemeral) this.#validator ??= await storedValidator(dataDir)
+    return await MeshLedger.open({
+      store,
+      mesh,
+      directory: ephemeral ? undefined : join(dataDir, "ledger"),
+      newMark: ephemeral ? undefined : newMarkPath(dataDir),
+      validator: this.#validator,
+      onChange: () => this.#news.changed(),
+      note: log,
+      onFault: (error) => this.#fault(error),
+    })
   }
 
   async #served(ids: readonly Bytes[]): Promise<void> {
@@ -412,7 +486,9 @@ export class SottoNode implements Api {
       clock: systemClock,
       emit: (event) => this.emit(event),
       log: this.options.log,
-      order: "arrival",
+      ...(this.#ledger === undefined
+        ? { order: "arrival" as const }
+        : { order: "ledger" as const, ledger: chatLedger(this.#ledger, network) }),
     })
     const { card, sequence, roots } = identity
     directory
@@ -420,6 +496,14 @@ export class SottoNode implements Api {
       .catch((error: unknown) => this.#fault(error))
   }
 }
+
+/** The ledger as chat sees it: the order, and the envelopes that it names. */
+const chatLedger = (ledger: MeshLedger, network: Network): ChatLedger => ({
+  height: () => ledger.height,
+  orderedAt: (id) => ledger.orderedAt(id),
+  blocksAfter: (height, limit) => ledger.blocksAfter(height, limit),
+  bring: (ids) => network.fetch(ids),
+})
 
 /** The card, when these bytes are this address's and both its signatures verify. */
 function soundCard(address: Address, bytes: Bytes): Card | undefined {

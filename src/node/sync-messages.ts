@@ -7,12 +7,14 @@
  *     3 genesis   nothing: the genesis that hashes to the mesh id
  *     4 peers     nothing: some other peers of the mesh
  *     5 news      store id 16, last 8: "my store has grown by sync; gossip may not have told you"
+ *     6 blocks    after 8, limit 1: blocks of the ledger above this height, with their certificates
  *   reply     status 1 (0 = done, 1 = of another mesh), then for the kinds above
  *     1           store id 16, last 8, next 8, count 2, ids 32 each; `next` is where the following page starts
  *     2           count 1, each: 0, or 1 and 4096 bytes; in the order asked for
  *     3           length 4, genesis
  *     4           count 1, each: count 1, multiaddrs of length 2
  *     5           nothing
+ *     6           count 1, each: length 4, block; in order of height
  */
 import { type Bytes, Reader, Writer } from "../crypto/bytes.ts"
 import { ENVELOPE_BYTES } from "../crypto/envelope.ts"
@@ -25,6 +27,11 @@ export const PAGE_IDS_MAX = 4096
 /** Envelopes in one reply: 256 KiB. */
 export const FETCH_MAX = 64
 export const PEERS_MAX = 16
+export const BLOCKS_MAX = 64
+/** After the first block no more are added once a reply would exceed this. */
+export const BLOCKS_BYTES_MAX = 512 * 1024
+/** One block: a full batch, and the certificate of the largest validator set. */
+export const BLOCK_BYTES_MAX = 768 * 1024
 export const ADDRESSES_PER_PEER_MAX = 8
 const ADDRESS_BYTES_MAX = 256
 
@@ -33,6 +40,7 @@ export const REPLY_BYTES_MAX = Math.max(
   64 + PAGE_IDS_MAX * 32,
   64 + FETCH_MAX * (ENVELOPE_BYTES + 1),
   64 + GENESIS_BYTES_MAX,
+  64 + BLOCKS_MAX * 4 + Math.max(BLOCKS_BYTES_MAX, BLOCK_BYTES_MAX),
 )
 
 /** A place in the arrival order of one store. */
@@ -49,6 +57,7 @@ export type SyncRequest = { readonly meshId: Bytes } & (
   | { readonly kind: "genesis" }
   | { readonly kind: "peers" }
   | { readonly kind: "news"; readonly storeId: Bytes; readonly last: number }
+  | { readonly kind: "blocks"; readonly after: number; readonly limit: number }
 )
 
 export interface IdsPage {
@@ -63,7 +72,7 @@ export interface IdsPage {
 export type Refusal = "OTHER_MESH"
 const REFUSALS: readonly Refusal[] = ["OTHER_MESH"]
 
-const KINDS = ["ids", "fetch", "genesis", "peers", "news"] as const
+const KINDS = ["ids", "fetch", "genesis", "peers", "news", "blocks"] as const
 
 export function encodeRequest(request: SyncRequest): Bytes {
   const out = new Writer().u8(KINDS.indexOf(request.kind) + 1).raw(request.meshId)
@@ -76,6 +85,8 @@ export function encodeRequest(request: SyncRequest): Bytes {
       return out.finish()
     case "news":
       return out.raw(request.storeId).u64(request.last).finish()
+    case "blocks":
+      return out.u64(request.after).u8(request.limit).finish()
     case "genesis":
     case "peers":
       return out.finish()
@@ -105,6 +116,8 @@ function requestFields(kind: (typeof KINDS)[number], read: Reader) {
     }
     case "news":
       return { kind, storeId: read.raw(STORE_ID_BYTES), last: read.u64() }
+    case "blocks":
+      return { kind, after: read.u64(), limit: atMost(read.u8(), BLOCKS_MAX) }
     case "genesis":
     case "peers":
       return { kind }
@@ -141,6 +154,12 @@ export function encodePeers(peers: readonly (readonly string[])[]): Bytes {
     out.u8(addresses.length)
     for (const address of addresses) out.text(address, 2)
   }
+  return out.finish()
+}
+
+export function encodeBlocks(blocks: readonly Bytes[]): Bytes {
+  const out = done().u8(blocks.length)
+  for (const block of blocks) out.bytes(block, 4)
   return out.finish()
 }
 
@@ -182,6 +201,12 @@ export const decodePeers = (bytes: Bytes): readonly (readonly string[])[] | Refu
         read.text(2, ADDRESS_BYTES_MAX),
       ),
     ),
+  )
+
+/** Encoded blocks; what they say is for the ledger to judge. */
+export const decodeBlocks = (bytes: Bytes): readonly Bytes[] | Refusal =>
+  decodeReply(bytes, (read) =>
+    Array.from({ length: atMost(read.u8(), BLOCKS_MAX) }, () => read.bytes(4, BLOCK_BYTES_MAX)),
   )
 
 function atMost(value: number, max: number): number {

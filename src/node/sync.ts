@@ -9,9 +9,12 @@ import { Cursors } from "./cursors.ts"
 import type { Mailbox } from "./mailbox.ts"
 import { StreamError, type Streams } from "./streams.ts"
 import {
+  decodeBlocks,
+  decodeEnvelopes,
   decodeNothing,
   decodePeers,
   decodeRequest,
+  encodeBlocks,
   encodeEnvelopes,
   encodeGenesisReply,
   encodeNothing,
@@ -60,6 +63,8 @@ export interface SyncParts {
   readonly onProgress: (progress: SyncProgress) => void
   /** These envelopes were fetched by a peer: it has them now. */
   readonly onServed: (ids: readonly Bytes[], peer: string) => void
+  /** Encoded blocks of the ledger above a height, at most so many; none in a mesh without one. */
+  readonly blocks?: ((after: number, limit: number) => Promise<readonly Bytes[]>) | undefined
   readonly onFault: (error: unknown) => void
 }
 
@@ -130,6 +135,18 @@ export class Sync {
   /** Addresses of other peers of the mesh, as this one tells them: hints, nothing more. Throws StreamError, SyncError. */
   async introductions(peer: string): Promise<readonly (readonly string[])[]> {
     return await ask(this.#asking(peer), { kind: "peers" }, decodePeers)
+  }
+
+  /** Blocks of the ledger above a height, as this peer has them: unjudged. Throws StreamError, SyncError. */
+  async blocks(peer: string, after: number, limit: number): Promise<readonly Bytes[]> {
+    return await ask(this.#asking(peer), { kind: "blocks", after, limit }, decodeBlocks)
+  }
+
+  /** Asks one peer for envelopes (at most FETCH_MAX) and keeps those that are in order. Throws StreamError, SyncError. */
+  async fetch(peer: string, ids: readonly Bytes[]): Promise<void> {
+    const found = await ask(this.#asking(peer), { kind: "fetch", ids }, decodeEnvelopes)
+    for (const bytes of found)
+      if (bytes !== undefined) await this.#parts.mailbox.admit(bytes, { from: "sync", peer })
   }
 
   /** Resolves when no peer is being read any more. */
@@ -272,6 +289,8 @@ export class Sync {
         if (!equal(storeId, request.storeId) || after < request.last) this.read(peer)
         return encodeNothing()
       }
+      case "blocks":
+        return encodeBlocks((await this.#parts.blocks?.(request.after, request.limit)) ?? [])
     }
   }
 

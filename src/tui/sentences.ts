@@ -13,6 +13,7 @@ export interface Sentence {
 
 export const SENTENCES: Readonly<Record<ApiErrorCode, Sentence>> = {
   NO_MESH: { what: "This profile is in no mesh yet.", next: "Join one with a ticket, or found your own." },
+  NO_LEDGER: { what: "This mesh has no validators: nothing is put in order.", next: "Chat goes on as it is." },
   NO_IDENTITY: { what: "This profile has no identity yet.", next: "Run sotto and choose a name." },
   LOCKED: { what: "The vault is locked.", next: "Enter the passphrase first." },
   ALREADY_EXISTS: { what: "This profile has an identity already.", next: "Use another profile for a second one." },

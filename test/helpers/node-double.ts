@@ -34,6 +34,17 @@ export const TICKET = "sotto-invite1qqqsyqcyq5rqwzqf"
 const hex32 = (text: string) => createHash("sha256").update(text).digest("hex").slice(0, 32)
 export const addressOf = (name: string) => `sotto1${hex32(name)}${hex32(`${name}'`)}`
 
+const LEDGER = {
+  height: 7,
+  validators: 1,
+  quorum: 1,
+  role: "validating",
+  linked: 0,
+  behind: 0,
+  waiting: 0,
+  stalled: false,
+} as const
+
 export interface DoubleOptions {
   readonly file?: string
   readonly locked?: boolean
@@ -127,6 +138,12 @@ export class NodeDouble implements Api {
       this.#join(ticket, name)
       return { meshId: hex32("mesh") }
     },
+    "validator.key": () => ({ key: "sotto-validator1double" }),
+    "validators.list": () => ({
+      validators: [{ seat: 0, key: hex32("key"), own: true, linked: false }],
+    }),
+    "ledger.show": () => ({ ...LEDGER, set: hex32("set"), last: null }),
+    "ledger.verify": () => ({ height: LEDGER.height, fault: null }),
     "mesh.ticket": () => {
       if (this.#facts.mesh === null)
         throw new ApiError("NO_MESH", "this profile belongs to no mesh")
@@ -313,6 +330,7 @@ export class NodeDouble implements Api {
       ],
       alone: null,
       sync: { state: "idle", done: 0, total: 0 },
+      ledger: mesh === null ? null : LEDGER,
       envelopes: this.#facts.messages.length,
       waiting: 0,
     }

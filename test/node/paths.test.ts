@@ -2,7 +2,7 @@ import assert from "node:assert/strict"
 import { describe, it } from "node:test"
 import { PathError, placesOf, SOCKET_PATH_BYTES_MAX } from "../../src/node/paths.ts"
 
-const base = { env: {}, cwd: "/work", home: "/home/alice", uid: 1000, temporary: "/tmp" }
+const base = { env: {}, cwd: "/some", home: "/home/alice", uid: 1000, temporary: "/tmp" }
 
 describe("paths: where a profile lives", () => {
   it("follows the XDG base directories, with their defaults", () => {
@@ -40,8 +40,8 @@ describe("paths: where a profile lives", () => {
     const env = { XDG_RUNTIME_DIR: "/run/user/1000", XDG_DATA_HOME: "/data" }
     assert.deepEqual(placesOf({ ...base, env, data: "here" }), {
       profile: "default",
-      dataDir: "/work/here",
-      socketPath: "/work/here/run/node.sock",
+      dataDir: "/some/here",
+      socketPath: "/some/here/run/node.sock",
     })
   })
 

@@ -254,6 +254,8 @@ export class Cluster implements Surroundings {
     this.checkers.restarted(node)
     node.restarts++
     const { cut } = node.start()
+    if (this.isCorrect(node) && node.replica?.mode === "halted")
+      this.checkers.violated(node.id, "halts as it comes back")
     if (cut > 0) this.rare.tornTails++
   }
 

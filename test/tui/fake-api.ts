@@ -76,6 +76,7 @@ export class FakeApi implements Api {
       })),
       alone: null,
       sync: { state: "idle", done: 0, total: 0 },
+      ledger: null,
       envelopes: 18_204,
       waiting: 0,
     }
@@ -258,6 +259,14 @@ export class FakeApi implements Api {
     id: () => ({ address: ADDRESS, name: this.status.name ?? "" }),
     stop: () => ({}),
     "mesh.join": () => ({ meshId: "ab".repeat(32) }),
+    "validator.key": () => ({ key: "sotto-validator1fake" }),
+    "validators.list": () => ({ validators: [] }),
+    "ledger.show": () => {
+      throw new FakeError("NO_LEDGER")
+    },
+    "ledger.verify": () => {
+      throw new FakeError("NO_LEDGER")
+    },
     "mesh.ticket": () => ({ ticket: TICKET }),
     "profile.create": ({ name, passphrase, ticket }) => {
       if (ticket !== undefined && !ticket.startsWith("sotto-invite1"))

@@ -1,23 +1,41 @@
-/** `sotto join`: a mesh for this peer, without an identity: what a relay needs. */
+/** `sotto join`: a mesh for this peer, without an identity: what a relay needs, and how a mesh of several validators begins. */
+import { readFile } from "node:fs/promises"
 import { withNode } from "../attach.ts"
 import type { Context } from "../context.ts"
-import { usage } from "../failure.ts"
+import { CliError, usage } from "../failure.ts"
 
 export async function run(context: Context): Promise<void> {
   const { args, out, signal } = context
   const [ticket] = args
   const name = context.text("name")
-  if (ticket !== undefined && name !== undefined)
-    throw usage("a ticket names its mesh already: --name is for founding one")
+  const files = context.texts("validator")
+  const none = context.flag("no-validators")
+  if (ticket !== undefined && (name !== undefined || files.length > 0 || none))
+    throw usage("a ticket names its mesh already: --name and --validator are for founding one")
   if (ticket === undefined && name === undefined)
     throw usage("join what?", "give a ticket, or --name NAME to found a mesh")
+  if (none && files.length > 0) throw usage("--no-validators and --validator exclude each other")
+  const validators = await Promise.all(files.map(keyIn))
   const { meshId } = await withNode(context, ({ api }) =>
     api.call(
       "mesh.join",
-      { ...(ticket === undefined ? {} : { ticket }), ...(name === undefined ? {} : { name }) },
+      {
+        ...(ticket === undefined ? {} : { ticket }),
+        ...(name === undefined ? {} : { name }),
+        ...(none || files.length > 0 ? { validators } : {}),
+      },
       { signal },
     ),
   )
   if (out.json) out.object({ meshId })
   else out.line(meshId)
+}
+
+async function keyIn(path: string): Promise<string> {
+  try {
+    return (await readFile(path, "utf8")).trim()
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    throw new CliError("NO_FILE", `no validator key can be read there (${code ?? "error"})`)
+  }
 }

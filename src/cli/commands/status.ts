@@ -1,7 +1,7 @@
 /** `sotto status`: what the running node says of itself. Exit 6 when none runs. */
 import { withRunningNode } from "../attach.ts"
 import type { Context } from "../context.ts"
-import type { Status } from "../../node/api/types.ts"
+import type { LedgerStatus, Status } from "../../node/api/types.ts"
 
 export async function run(context: Context): Promise<void> {
   const { out, signal } = context
@@ -14,8 +14,13 @@ export async function run(context: Context): Promise<void> {
   printTable(rowsOf(status))
 }
 
+function orderOf({ height, role, behind, waiting, stalled }: LedgerStatus): string {
+  const state = stalled ? "stands still" : behind > 0 ? `${behind} blocks behind` : "goes on"
+  return `at height ${height}, ${state}, ${waiting} envelopes wait (${role})`
+}
+
 function rowsOf(status: Status): string[][] {
-  const { mesh, identity, peers, alone, sync } = status
+  const { mesh, identity, peers, alone, sync, ledger } = status
   const quantum = peers.filter((peer) => peer.postQuantum).length
   const network =
     peers.length > 0
@@ -32,6 +37,7 @@ function rowsOf(status: Status): string[][] {
     ...status.listen.map((address) => ["listens", address]),
     ["network", network],
     ["sync", sync.state === "idle" ? "up to date" : `${sync.done} of ${sync.total}`],
+    ...(ledger === null ? [] : [["order", orderOf(ledger)]]),
     ["kept", `${status.envelopes} envelopes`],
     ["waiting", `${status.waiting} messages`],
   ]

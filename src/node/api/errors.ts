@@ -21,6 +21,7 @@ export class ApiError extends CodedError<ApiErrorCode> {
 /** Every code there is: total by type, so that a code added to the contract cannot be forgotten here. */
 const CODES: Readonly<Record<ApiErrorCode, true>> = {
   NO_MESH: true,
+  NO_LEDGER: true,
   NO_IDENTITY: true,
   LOCKED: true,
   ALREADY_EXISTS: true,

@@ -59,6 +59,18 @@ const pageLimit: Rule<number> = {
     Number.isInteger(value) && Number(value) >= 1 && Number(value) <= PAGE_MAX,
 }
 
+/** As many as a genesis holds, each 2.7 KB. */
+export const VALIDATOR_KEYS_MAX = 64
+export const VALIDATOR_KEY_MAX = 4096
+
+const validatorKeys: Rule<readonly string[]> = {
+  expected: `a list of at most ${VALIDATOR_KEYS_MAX} validator keys`,
+  accepts: (value): value is readonly string[] =>
+    Array.isArray(value) &&
+    value.length <= VALIDATOR_KEYS_MAX &&
+    value.every((each) => text(1, VALIDATOR_KEY_MAX).accepts(each)),
+}
+
 const name = text(1, NAME_MAX)
 const reference = text(1, REFERENCE_MAX)
 const ticket = text(1, TICKET_MAX)
@@ -71,7 +83,15 @@ const SHAPES: { readonly [M in Method]: Shape<Params<M>> } = {
     passphrase: required(orNull(passphrase)),
     ticket: optional(ticket),
   },
-  "mesh.join": { ticket: optional(ticket), name: optional(name) },
+  "mesh.join": {
+    ticket: optional(ticket),
+    name: optional(name),
+    validators: optional(validatorKeys),
+  },
+  "validator.key": {},
+  "validators.list": {},
+  "ledger.show": {},
+  "ledger.verify": {},
   "mesh.ticket": {},
   unlock: { passphrase: required(passphrase) },
   id: {},

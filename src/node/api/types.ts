@@ -32,6 +32,49 @@ export interface SyncProgress {
   readonly total: number
 }
 
+/** How the ledger stands, as far as this peer can tell. */
+export interface LedgerStatus {
+  /** Height of the newest block that is verified and stored here. */
+  readonly height: number
+  readonly validators: number
+  /** Signatures that make a block. */
+  readonly quorum: number
+  /** `observing`: a validator that must not vote yet. `halted`: one that has seen what must not be, and stopped. */
+  readonly role: "following" | "validating" | "observing" | "halted"
+  /** Other validators that this one exchanges votes with now; null at a follower. */
+  readonly linked: number | null
+  /** Blocks that others have shown and that are not here yet. */
+  readonly behind: number
+  /** Envelopes here without a place in the order. */
+  readonly waiting: number
+  /** Envelopes wait and no block comes: messages still go on, changes of keys and members wait. */
+  readonly stalled: boolean
+}
+
+export interface LedgerView extends LedgerStatus {
+  /** Digest of the validator set in force, hex. */
+  readonly set: string
+  readonly last: {
+    readonly hash: string
+    readonly parent: string
+    readonly items: number
+    readonly term: number
+    readonly view: number
+    /** Ed25519 keys of those who signed its certificate, hex. */
+    readonly signers: readonly string[]
+  } | null
+}
+
+export interface ValidatorView {
+  readonly seat: number
+  /** Ed25519 key, hex. */
+  readonly key: string
+  /** It is this peer's. */
+  readonly own: boolean
+  /** Whether votes flow between it and this validator; null at a follower. */
+  readonly linked: boolean | null
+}
+
 export interface Status {
   readonly version: string
   readonly pid: number
@@ -51,6 +94,8 @@ export interface Status {
   /** Why there are no peers and when the next attempt is; null while there are some. */
   readonly alone: { readonly reason: string; readonly retryInMs: number } | null
   readonly sync: SyncProgress
+  /** Null in a mesh without validators, where nothing is ordered. */
+  readonly ledger: LedgerStatus | null
   /** Envelopes in the mailbox store. */
   readonly envelopes: number
   /** Own messages not yet taken by any peer. */
@@ -118,7 +163,20 @@ export interface Methods {
     result: { address: string; ticket: string }
   }
   /** Joins (or founds, without a ticket) a mesh without making an identity: what a relay does. */
-  "mesh.join": { params: { ticket?: string; name?: string }; result: { meshId: string } }
+  /**
+   * Founding: `validators` are public keys as `validator.key` gives them; none at all leaves the mesh without an order, and without
+   * the parameter this peer is the one validator.
+   */
+  "mesh.join": {
+    params: { ticket?: string; name?: string; validators?: readonly string[] }
+    result: { meshId: string }
+  }
+  /** This peer's public validator key in one word, for whoever founds a mesh with it; made when there is none. */
+  "validator.key": { params: Nothing; result: { key: string } }
+  "validators.list": { params: Nothing; result: { validators: readonly ValidatorView[] } }
+  "ledger.show": { params: Nothing; result: LedgerView }
+  /** Checks the whole stored chain again from the genesis. `fault`: why the block after `height` is none; null when all are. */
+  "ledger.verify": { params: Nothing; result: { height: number; fault: string | null } }
   /** A ticket to hand on: the mesh, this peer's addresses, and the own address when there is one. */
   "mesh.ticket": { params: Nothing; result: { ticket: string } }
   unlock: { params: { passphrase: string }; result: { address: string } }
@@ -193,6 +251,8 @@ export interface Api {
  */
 export type ApiErrorCode =
   | "NO_MESH"
+  /** The mesh has no validators. */
+  | "NO_LEDGER"
   | "NO_IDENTITY"
   | "LOCKED"
   | "ALREADY_EXISTS"

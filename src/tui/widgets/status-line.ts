@@ -50,6 +50,14 @@ function sync(model: Model): Row[] {
   return [[span(`${settings.glyphs.syncing} syncing${share}${left}`, "accent")]]
 }
 
+/** How far the mesh has put things in order; nothing where nobody does. */
+function order(model: Model): Row[] {
+  const ledger = model.status?.ledger ?? null
+  if (ledger === null) return []
+  if (ledger.stalled) return [[span("order stands still: key changes wait", "warn")]]
+  return [[span(`in order at ${ledger.height.toLocaleString("en-GB")}`, "dim")]]
+}
+
 /** The state of what was written last, in words: the gutter has only shapes. */
 function lastState(model: Model): Row[] {
   const last = model.history?.messages.at(-1)
@@ -72,6 +80,7 @@ export function statusLine(model: Model, width: number): Row {
     ...sync(model),
     ...said(status?.unprotected === true, "! no passphrase", "warn"),
     ...lastState(model),
+    ...order(model),
     ...said(requests > 0, `? ${counted(requests, "request", "requests")}`, "accent"),
     ...said(progress !== null, progress === null ? "" : progressText(progress), "accent"),
     ...said(true, "F1 help", "dim"),

@@ -11,7 +11,11 @@ const id = "0123456789abcdef0123456789abcdef"
 const EXAMPLES: { readonly [M in Method]: Readonly<Record<string, unknown>> } = {
   status: {},
   "profile.create": { name: "alice", passphrase: null, ticket: "sotto-invite1x" },
-  "mesh.join": { ticket: "sotto-invite1x", name: "home" },
+  "mesh.join": { ticket: "sotto-invite1x", name: "home", validators: ["sotto-validator1x"] },
+  "validator.key": {},
+  "validators.list": {},
+  "ledger.show": {},
+  "ledger.verify": {},
   "mesh.ticket": {},
   unlock: { passphrase: "" },
   id: {},
@@ -33,6 +37,7 @@ const OPTIONAL = new Set([
   "profile.create.ticket",
   "mesh.join.ticket",
   "mesh.join.name",
+  "mesh.join.validators",
   "contacts.add.name",
   "messages.page.before",
   "messages.send.id",
@@ -71,7 +76,7 @@ describe("params: each method takes exactly what the contract says", () => {
   })
 
   it("names the field that is of another type or out of bounds", () => {
-    const wrong: readonly unknown[] = [1.5, true, {}, [], undefined, "\ud800", "x".repeat(300_000)]
+    const wrong: readonly unknown[] = [1.5, true, {}, [1], undefined, "\ud800", "x".repeat(300_000)]
     for (const method of METHODS)
       for (const field of Object.keys(EXAMPLES[method]))
         for (const value of wrong)

@@ -1,0 +1,165 @@
+/**
+ * The chain as a peer keeps it: blocks with their certificates, the newest boundary checkpoint, and at which height each envelope was
+ * ordered. Table `ledger`: `b` ‖ height 8 → block, `o` ‖ envelope id 32 → height 8, `stable` → certificate. What is written here was
+ * verified; what is read back is checked again against its own hashes.
+ */
+import {
+  decodeBlockRecord,
+  decodeCertificate,
+  encodeBlockRecord,
+  encodeCertificate,
+} from "../consensus/codec.ts"
+import { Ledger, type LedgerRules } from "../consensus/ledger.ts"
+import type { BlockRecord, Certificate, Item } from "../consensus/types.ts"
+import { type Bytes, concat, equal, Reader, utf8, Writer } from "../crypto/bytes.ts"
+import { CryptoError } from "../crypto/errors.ts"
+import { StoreError } from "./store-errors.ts"
+import type { Store, Write } from "./store.ts"
+
+const STABLE = utf8("stable")
+const u64 = (value: number) => new Writer().u64(value).finish()
+const blockKey = (height: number) => concat(utf8("b"), u64(height))
+const orderedKey = (id: Bytes) => concat(utf8("o"), id)
+/** The event loop gets its turn after this long. */
+const SLICE_MS = 8
+
+/** Where a whole chain leads. */
+export interface Replayed {
+  readonly ledger: Ledger
+  /** The newest blocks, at least all of the open term. */
+  readonly recent: readonly BlockRecord[]
+}
+
+/** What a certified block did, in order. */
+export interface ChainBlock {
+  readonly height: number
+  /** Envelopes that it ordered, 32 bytes each. */
+  readonly ids: readonly Bytes[]
+}
+
+export const envelopesOf = (items: readonly Item[]): Bytes[] =>
+  items.flatMap((item) => (item.type === "envelope" ? [item.id] : []))
+
+export class LedgerChain {
+  readonly #store: Store
+  #height: number
+  #last: BlockRecord | undefined
+  #stable: Certificate | undefined
+
+  private constructor(store: Store, at: Pick<LedgerChain, "height" | "last" | "stable">) {
+    this.#store = store
+    this.#height = at.height
+    this.#last = at.last
+    this.#stable = at.stable
+  }
+
+  static async open(store: Store): Promise<LedgerChain> {
+    let last: BlockRecord | undefined
+    for await (const [, bytes] of store.range("ledger", { ...BLOCKS, reverse: true, limit: 1 }))
+      last = soundly(() => decodeBlockRecord(bytes))
+    const stable = await store.get("ledger", STABLE)
+    return new LedgerChain(store, {
+      height: last?.height ?? 0,
+      last,
+      stable: stable && soundly(() => decodeCertificate(stable)),
+    })
+  }
+
+  /** Height of the last stored block, 0 for none. */
+  get height(): number {
+    return this.#height
+  }
+  get last(): BlockRecord | undefined {
+    return this.#last
+  }
+  /** The newest proof that a term has ended. */
+  get stable(): Certificate | undefined {
+    return this.#stable
+  }
+
+  /** Stores blocks that follow each other, and perhaps a boundary checkpoint, in one batch. */
+  async keep(
+    blocks: readonly { readonly record: BlockRecord; readonly applied: readonly Item[] }[],
+    stable: Certificate | undefined,
+    options: { sync: boolean },
+  ): Promise<void> {
+    const writes: Write[] = []
+    for (const { record, applied } of blocks) {
+      const value = u64(record.height)
+      writes.push({
+        table: "ledger",
+        key: blockKey(record.height),
+        value: encodeBlockRecord(record),
+      })
+      for (const id of envelopesOf(applied))
+        writes.push({ table: "ledger", key: orderedKey(id), value })
+    }
+    if (stable !== undefined)
+      writes.push({ table: "ledger", key: STABLE, value: encodeCertificate(stable) })
+    if (writes.length === 0) return
+    await this.#store.batch(writes, options)
+    this.#last = blocks.at(-1)?.record ?? this.#last
+    this.#height = this.#last?.height ?? 0
+    this.#stable = stable ?? this.#stable
+  }
+
+  /** Encoded blocks above a height: at most `limit`, and no more bytes than `bytesMax` after the first. */
+  async encodedAfter(height: number, limit: number, bytesMax: number): Promise<Bytes[]> {
+    const found: Bytes[] = []
+    let bytes = 0
+    const range = { gt: blockKey(height), lt: blockKey(this.#height + 1), limit }
+    for await (const [, value] of this.#store.range("ledger", range)) {
+      bytes += value.length
+      if (found.length > 0 && bytes > bytesMax) break
+      found.push(value)
+    }
+    return found
+  }
+
+  async *records(after = 0): AsyncIterable<BlockRecord> {
+    for await (const [, bytes] of this.#store.range("ledger", { ...BLOCKS, gt: blockKey(after) }))
+      yield soundly(() => decodeBlockRecord(bytes))
+  }
+
+  async block(height: number): Promise<BlockRecord | undefined> {
+    const bytes = await this.#store.get("ledger", blockKey(height))
+    return bytes && soundly(() => decodeBlockRecord(bytes))
+  }
+
+  /** At which height an envelope (32 bytes) was ordered. */
+  orderedAt(id: Bytes): number | undefined {
+    const bytes = this.#store.peek("ledger", orderedKey(id))
+    return bytes && new Reader(bytes).u64()
+  }
+
+  /** The state after the whole chain, worked out again from the genesis. Throws StoreError STORE_DAMAGED. */
+  async replay(rules: LedgerRules): Promise<Replayed> {
+    const ledger = new Ledger(rules)
+    const recent: BlockRecord[] = []
+    let began = performance.now()
+    for await (const record of this.records()) {
+      const plan = ledger.plan(record.batch)
+      if (record.height !== plan.height || !equal(plan.hash, record.certificate.digest))
+        throw new StoreError("STORE_DAMAGED", `block ${record.height} does not follow`)
+      ledger.apply(plan)
+      recent.push(record)
+      if (recent.length > rules.termHeights) recent.shift()
+      if (performance.now() - began < SLICE_MS) continue
+      await new Promise((resolve) => setImmediate(resolve))
+      began = performance.now()
+    }
+    return { ledger, recent }
+  }
+}
+
+const BLOCKS = { gte: utf8("b"), lt: utf8("c") } as const
+
+function soundly<T>(decode: () => T): T {
+  try {
+    return decode()
+  } catch (cause) {
+    if (cause instanceof CryptoError)
+      throw new StoreError("STORE_DAMAGED", "a stored block does not decode", { cause })
+    throw cause
+  }
+}

@@ -1,0 +1,277 @@
+/**
+ * Drives the pure ledger core of one validator (consensus/replica.ts): one input at a time, a step, everything it wrote made durable,
+ * and only then its messages, blocks and timers let out, in order (DESIGN §7, Durability). One sync serves every step that came while
+ * the one before was under way. Knows disks and timers, but neither streams nor people.
+ */
+import type { ReplicaParts } from "../consensus/core.ts"
+import { Inbox } from "../consensus/inbox.ts"
+import type { Ledger } from "../consensus/ledger.ts"
+import type { Memory } from "../consensus/recovery.ts"
+import { openTermOf } from "../consensus/recovery.ts"
+import { Replica } from "../consensus/replica.ts"
+import type {
+  BlockRecord,
+  Certificate,
+  Input,
+  Item,
+  Message,
+  Output,
+  Peer,
+  TimerName,
+  Wrong,
+} from "../consensus/types.ts"
+import type { Bytes } from "../crypto/bytes.ts"
+import type { LedgerChain, Replayed } from "./ledger-chain.ts"
+import type { LedgerLog } from "./ledger-wal.ts"
+
+export interface DriverParts {
+  readonly replica: ReplicaParts
+  readonly chain: LedgerChain
+  readonly log: LedgerLog
+  /** To one peer, or, without one, to every other validator of the term. */
+  readonly send: (to: Peer | undefined, message: Message) => void
+  /** A laggard asks for blocks above a height. */
+  readonly serve: (to: Peer, after: number) => void
+  /** Items that a proposal names and that are not admitted here. */
+  readonly want: (items: readonly Item[]) => void
+  /** A block is certified and on disk. In order of height, each once. */
+  readonly onBlock: (record: BlockRecord, applied: readonly Item[]) => void
+  /** Signs off the event loop. */
+  readonly seal: (preimage: Bytes, signal: AbortSignal) => Promise<Bytes>
+  /** One line for the log. */
+  readonly note: (line: string) => void
+  /** The driver has stopped for good: a disk that fails, an assertion. */
+  readonly onFault: (error: unknown) => void
+}
+
+interface Effect {
+  readonly after: number
+  readonly output: Output
+}
+
+/** How this validator stands. */
+export type Standing = "validating" | "observing" | "halted"
+
+export class LedgerDriver {
+  readonly #parts: DriverParts
+  readonly #replica: Replica
+  readonly #inbox: Inbox
+  readonly #stopping = new AbortController()
+  readonly #timers = new Map<TimerName, NodeJS.Timeout>()
+  readonly #effects: Effect[] = []
+  #blocks: { readonly record: BlockRecord; readonly applied: readonly Item[] }[] = []
+  #stable: Certificate | undefined
+  #written = 0
+  #synced = 0
+  #syncing: Promise<void> | undefined
+  #failed = false
+  #sealing: Promise<void> = Promise.resolve()
+  /** Wrong messages so far, by what was wrong with them. */
+  readonly wrong = new Map<string, number>()
+  viewChanges = 0
+
+  private constructor(parts: DriverParts, ledger: Ledger, memory: Memory) {
+    this.#parts = parts
+    this.#replica = new Replica(parts.replica, ledger, memory)
+    this.#inbox = new Inbox(() => this.#replica.court())
+  }
+
+  /** Comes back from whatever the disk holds, and starts. Throws StoreError. */
+  static async start({ ledger, recent }: Replayed, parts: DriverParts): Promise<LedgerDriver> {
+    const { chain, log } = parts
+    const { stable } = chain
+    const { rules } = ledger
+    const term = openTermOf(chain.height, rules.termHeights, stable)
+    const { records, past, cutBytes, guardTerm } = await log.recall(term)
+    if (cutBytes > 0)
+      parts.note(`ledger: cut ${cutBytes} bytes of a record that was never finished`)
+    if (past !== "intact") parts.note(`ledger: the memory of past votes is ${past}: observing`)
+    const driver = new LedgerDriver(parts, ledger, {
+      blocks: recent.filter(({ height }) => height > term * rules.termHeights),
+      records,
+      past,
+      ...(guardTerm === undefined ? {} : { guardTerm }),
+      ...(stable === undefined ? {} : { boundary: stable }),
+    })
+    driver.#run(() => driver.#replica.start())
+    return driver
+  }
+
+  get replica(): Replica {
+    return this.#replica
+  }
+
+  get standing(): Standing {
+    if (this.#failed || this.#replica.mode === "halted") return "halted"
+    return this.#replica.mode === "voter" ? "validating" : "observing"
+  }
+
+  input(input: Input): void {
+    if (!this.#ended) this.#run(() => this.#replica.step(input))
+  }
+
+  /** A message from a peer. What is wrong with it, if something is. */
+  receive(from: Peer, bytes: Bytes): Wrong | undefined {
+    return this.#ended ? undefined : this.#take(this.#inbox.takeBytes(from, bytes))
+  }
+
+  #take(taken: Input | Wrong | undefined): Wrong | undefined {
+    if (taken === undefined) return undefined
+    if ("verdict" in taken) {
+      this.wrong.set(taken.code, (this.wrong.get(taken.code) ?? 0) + 1)
+      return taken
+    }
+    this.input(taken)
+    return undefined
+  }
+
+  /** Resolves when what was being written is on disk. What was not synced was never acted on. */
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    for (const timer of this.#timers.values()) clearTimeout(timer)
+    this.#timers.clear()
+    await this.#syncing
+    await this.#sealing
+    await this.#parts.log.close()
+  }
+
+  get #ended(): boolean {
+    return this.#failed || this.#stopping.signal.aborted
+  }
+
+  #run(step: () => Output[]): void {
+    let outputs: Output[]
+    try {
+      outputs = step()
+    } catch (error) {
+      this.#fail(error)
+      return
+    }
+    for (const output of outputs) this.#write(output)
+    for (const output of outputs) this.#effects.push({ after: this.#written, output })
+    if (this.#synced === this.#written) this.#release()
+    else this.#syncing ??= this.#syncAll()
+  }
+
+  /** A state that must not be, or a disk that fails: nothing more leaves. */
+  #fail(error: unknown): void {
+    if (this.#failed) return
+    this.#failed = true
+    for (const timer of this.#timers.values()) clearTimeout(timer)
+    this.#effects.length = 0
+    this.#parts.onFault(error)
+  }
+
+  #write(output: Output): void {
+    if (output.type === "persist") this.#parts.log.append(output.term, output.record)
+    // With every block to store comes the same one to deliver, and that one says what it changed.
+    else if (output.type === "deliver") this.#blocks.push(output)
+    else if (output.type === "stable") this.#stable = output.certificate
+    else return
+    this.#written++
+  }
+
+  async #syncAll(): Promise<void> {
+    try {
+      while (this.#synced !== this.#written && !this.#ended) {
+        // What else this turn of the event loop brings goes into the same sync.
+        await new Promise((resolve) => setImmediate(resolve))
+        await this.#sync()
+        this.#release()
+      }
+    } catch (error) {
+      this.#fail(error)
+    } finally {
+      this.#syncing = undefined
+    }
+  }
+
+  /** Blocks before the log that goes on above them: a log never speaks of heights whose chain is not there. */
+  async #sync(): Promise<void> {
+    const { chain, log } = this.#parts
+    const upTo = this.#written
+    const blocks = this.#blocks
+    const stable = this.#stable
+    this.#blocks = []
+    this.#stable = undefined
+    const logged = log.take()
+    await chain.keep(blocks, stable, { sync: true })
+    await log.sync(logged)
+    if (stable !== undefined) await log.forget(stable.term)
+    this.#synced = upTo
+  }
+
+  /** Lets out what a sync covers, in order. */
+  #release(): void {
+    while (!this.#ended) {
+      const [next] = this.#effects
+      if (next === undefined || next.after > this.#synced) return
+      this.#effects.shift()
+      this.#carryOut(next.output)
+    }
+  }
+
+  #carryOut(output: Output): void {
+    const { send, serve, want, onBlock, note } = this.#parts
+    switch (output.type) {
+      case "send":
+        send(output.to, output.message)
+        return
+      case "broadcast":
+        if (output.message.type === "view-change") this.viewChanges++
+        send(undefined, output.message)
+        return
+      case "serve":
+        serve(output.to, output.after)
+        return
+      case "timer":
+        this.#arm(output)
+        return
+      case "deliver":
+        onBlock(output.record, output.applied)
+        return
+      case "want":
+        want(output.items)
+        return
+      case "term":
+        for (const { from, message } of this.#inbox.release())
+          this.#take(this.#inbox.take(from, message))
+        return
+      case "seal":
+        this.#seal(output.height, output.preimage)
+        return
+      case "observe":
+        note(`ledger: not voting before term ${output.voteFromTerm}: ${output.reason}`)
+        return
+      case "blame":
+        note(`ledger: validator ${output.signer}: ${output.code}`)
+        return
+      case "halt":
+        note(`ledger: HALTED ${output.code}: ${output.detail}`)
+        return
+      // written already
+      case "persist":
+      case "store":
+      case "stable":
+        return
+    }
+  }
+
+  /** A timer of a name replaces the one before: its token is stale. */
+  #arm({ timer, token, afterMs }: Extract<Output, { type: "timer" }>): void {
+    clearTimeout(this.#timers.get(timer))
+    const armed = setTimeout(() => this.input({ type: "timeout", timer, token }), afterMs)
+    armed.unref()
+    this.#timers.set(timer, armed)
+  }
+
+  #seal(height: number, preimage: Bytes): void {
+    const { signal } = this.#stopping
+    this.#sealing = this.#parts.seal(preimage, signal).then(
+      (signature) => this.input({ type: "sealed", height, signature }),
+      (error: unknown) => {
+        if (!signal.aborted) this.#parts.note(`ledger: a seal was not made: ${String(error)}`)
+      },
+    )
+  }
+}

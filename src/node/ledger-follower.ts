@@ -1,0 +1,167 @@
+/**
+ * Follows the ledger without a vote (DESIGN §7, Followers): takes blocks from gossip and from peers that are asked, each only when
+ * its certificate verifies against the validator set that this peer derived itself from the genesis on. Gossip may lose blocks; a gap,
+ * a new connection or the clock makes it ask.
+ */
+import { decodeBlockRecord } from "../consensus/codec.ts"
+import { Follower } from "../consensus/follower.ts"
+import type { Scheme } from "../consensus/hybrid.ts"
+import type { Ledger } from "../consensus/ledger.ts"
+import type { BlockRecord, Item } from "../consensus/types.ts"
+import type { Bytes } from "../crypto/bytes.ts"
+import { CryptoError } from "../crypto/errors.ts"
+import { ACCEPT, ignore, reject, type Verdict } from "../crypto/verdict.ts"
+import type { LedgerChain } from "./ledger-chain.ts"
+import { StreamError } from "./streams.ts"
+import { BLOCKS_MAX } from "./sync-messages.ts"
+import { SyncError } from "./sync-round.ts"
+import { Turns } from "./turns.ts"
+
+/** Between two looks at a random peer while something waits for its place, and while nothing does. */
+const LOOK_MIN_MS = 2_000
+const LOOK_MAX_MS = 60_000
+const SLICE_MS = 8
+
+export interface FollowerParts {
+  readonly ledger: Ledger
+  readonly chain: LedgerChain
+  readonly scheme: Scheme
+  readonly peers: () => readonly string[]
+  readonly ask: (peer: string, after: number, limit: number) => Promise<readonly Bytes[]>
+  /** Whether envelopes are known here that have no place yet. */
+  readonly waits: () => boolean
+  /** A block is verified and stored. In order of height, each once. */
+  readonly onBlock: (record: BlockRecord, applied: readonly Item[]) => void
+  readonly note: (line: string) => void
+  readonly onFault: (error: unknown) => void
+}
+
+export class LedgerFollower {
+  readonly #parts: FollowerParts
+  readonly #follower: Follower
+  readonly #turns = new Turns()
+  #announced = 0
+  #asking: Promise<void> | undefined
+  #askNext: string | undefined
+  #timer: NodeJS.Timeout | undefined
+  #stopped = false
+
+  constructor(parts: FollowerParts) {
+    this.#parts = parts
+    this.#follower = new Follower(parts.ledger, parts.scheme)
+  }
+
+  start(): void {
+    this.#schedule()
+  }
+
+  /** Highest height that somebody has shown a block of. */
+  get announced(): number {
+    return Math.max(this.#announced, this.#parts.chain.height)
+  }
+
+  get ledger(): Ledger {
+    return this.#follower.ledger
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    clearTimeout(this.#timer)
+    await this.#asking
+    await this.#turns.idle()
+  }
+
+  /** A block from gossip. */
+  async judge(record: BlockRecord, peer: string): Promise<Verdict> {
+    const { height } = this.#follower.ledger
+    // [IGNORE] it is new
+    if (record.height <= height) return ignore("DUPLICATE")
+    // [IGNORE] it is the next; what comes later cannot be judged yet
+    if (record.height > height + 1) {
+      this.#announced = Math.max(this.#announced, Math.min(record.height, height + ANNOUNCED_MAX))
+      this.catchUp(peer)
+      return ignore("NOT_NEXT")
+    }
+    // [REJECT] its certificate is one
+    const fault = await this.#take(record)
+    if (fault === undefined) return ACCEPT
+    return fault === "NOT_NEXT" ? ignore(fault) : reject(fault)
+  }
+
+  /** Asks this peer for what it has above our height; one peer at a time. */
+  catchUp(peer: string): void {
+    if (this.#stopped) return
+    this.#askNext = peer
+    this.#asking ??= this.#askAll().finally(() => (this.#asking = undefined))
+  }
+
+  async #askAll(): Promise<void> {
+    for (let peer = this.#askNext; peer !== undefined && !this.#stopped; peer = this.#askNext) {
+      this.#askNext = undefined
+      try {
+        while (await this.#askOne(peer));
+      } catch (error) {
+        if (error instanceof StreamError || error instanceof SyncError) continue
+        if (!(error instanceof CryptoError)) this.#parts.onFault(error)
+      }
+    }
+  }
+
+  /** True when there may be more. */
+  async #askOne(peer: string): Promise<boolean> {
+    const { ask, note } = this.#parts
+    const blocks = await ask(peer, this.#follower.ledger.height, BLOCKS_MAX)
+    let taken = 0
+    let began = performance.now()
+    for (const bytes of blocks) {
+      if (this.#stopped) return false
+      const fault = await this.#take(decodeBlockRecord(bytes))
+      if (fault === "NOT_NEXT") continue
+      if (fault !== undefined) {
+        note(`ledger: a peer sent a block that is none: ${fault}`)
+        return false
+      }
+      taken++
+      if (performance.now() - began < SLICE_MS) continue
+      await new Promise((resolve) => setImmediate(resolve))
+      began = performance.now()
+    }
+    return taken > 0
+  }
+
+  /** What is wrong with the block, or undefined when it is stored. */
+  #take(record: BlockRecord): Promise<string | undefined> {
+    return this.#turns.run(async () => {
+      if (this.#stopped) return "NOT_NEXT"
+      const taken = this.#follower.take(record)
+      if (!taken.ok) return taken.code
+      const { applied } = taken
+      await this.#parts.chain.keep([{ record, applied }], undefined, { sync: false })
+      this.#parts.onBlock(record, applied)
+      return undefined
+    })
+  }
+
+  #schedule(): void {
+    if (this.#stopped) return
+    const { waits, peers, chain } = this.#parts
+    const soon = waits() || this.announced > chain.height
+    const delayMs = (soon ? LOOK_MIN_MS : LOOK_MAX_MS) * (0.75 + Math.random() / 2)
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => {
+      const all = peers()
+      const peer = all[Math.floor(Math.random() * all.length)]
+      if (peer !== undefined) this.catchUp(peer)
+      this.#schedule()
+    }, delayMs)
+    this.#timer.unref()
+  }
+
+  /** Something waits for its place now: the next look comes soon. */
+  lookSoon(): void {
+    this.#schedule()
+  }
+}
+
+/** A claim of a height is worth this much at most: it is not proven. */
+const ANNOUNCED_MAX = 1_000_000

@@ -1,0 +1,286 @@
+/**
+ * `/sotto/pbft/1`: the streams between validators (DESIGN §9). Whoever opens one proves with a signature of its validator key over the
+ * mesh and both peer ids that it is a validator; the other side answers with the same, and from then on takes frames and confirms each.
+ * One direction a stream: every validator sends on the stream that it opened. The transport vouches for the peer ids, so a proof is of
+ * no use to anybody else.
+ *
+ *   hello   version 1 ‖ mesh id 32 ‖ Ed25519 key 32 ‖ signature 3373
+ *   frame   messages, each: length 4 ‖ bytes
+ *   answer  1 byte, when the frame has been taken in
+ *
+ * Nothing is kept for a peer that is away: the core's STATUS repairs what was lost.
+ */
+import { setTimeout as after } from "node:timers/promises"
+import type { Sign, Scheme } from "../consensus/hybrid.ts"
+import { HYBRID_SIGNATURE_BYTES } from "../consensus/limits.ts"
+import type { Peer, ValidatorKeys } from "../consensus/types.ts"
+import { type Bytes, equal, Reader, toHex, utf8, Writer } from "../crypto/bytes.ts"
+import { CryptoError } from "../crypto/errors.ts"
+import { type Frames, StreamError, type Streams } from "./streams.ts"
+
+export const PBFT_PROTOCOL = "/sotto/pbft/1"
+
+/** Messages are packed into frames up to this size; one message alone may be larger. */
+const FRAME_PACK_BYTES = 256 * 1024
+/** Longest frame: libp2p holds no more for a reader. A message that does not fit is dropped; blocks are served in smaller answers. */
+export const FRAME_BYTES_MAX = 3 * 1024 * 1024
+/** Waiting for one peer; beyond it the newest is dropped. */
+const QUEUE_BYTES_MAX = 8 * 1024 * 1024
+const HELLO_DEADLINE_MS = 10_000
+/** For a frame to be taken in: a laggard may be checking a whole answer of blocks. */
+const FRAME_DEADLINE_MS = 30_000
+const RETRY_MIN_MS = 250
+const RETRY_MAX_MS = 30_000
+/** Rejected messages after which a stream is cut. */
+const REJECTED_MAX = 16
+const SLICE_MS = 8
+const VERSION = 1
+const TAKEN = Uint8Array.of(1)
+const HELLO_DOMAIN = utf8("sotto/validator-hello/1")
+
+export interface LinksParts {
+  readonly streams: Streams
+  readonly meshId: Bytes
+  /** This peer's id. */
+  readonly peer: string
+  readonly keys: ValidatorKeys
+  readonly sign: Sign
+  readonly scheme: Scheme
+  /** Who may be at the other end now: the validators of this term and of the next. */
+  readonly validators: () => readonly ValidatorKeys[]
+  /** "reject" when an honest validator would not have sent it. */
+  readonly receive: (from: Peer, message: Bytes) => "taken" | "reject"
+  readonly onChange: () => void
+  readonly onFault: (error: unknown) => void
+}
+
+interface Outgoing {
+  readonly peer: string
+  readonly stop: AbortController
+  queue: Bytes[]
+  bytes: number
+  wake: () => void
+  /** Ed25519 key of the validator there, once it has proved it. */
+  key: Bytes | undefined
+  work: Promise<void>
+}
+
+export class LedgerLinks {
+  readonly #parts: LinksParts
+  readonly #outgoing = new Map<string, Outgoing>()
+  /** Peer ids in the numbering of the core, in the order in which they proved to be validators. */
+  readonly #numbers = new Map<string, Peer>()
+  readonly #names: string[] = []
+  readonly #stop = new AbortController()
+  dropped = 0
+
+  constructor(parts: LinksParts) {
+    this.#parts = parts
+  }
+
+  async start(): Promise<void> {
+    const limits = { frameBytesMax: FRAME_BYTES_MAX }
+    await this.#parts.streams.handle(PBFT_PROTOCOL, limits, (frames, signal) =>
+      this.#serve(frames, signal),
+    )
+  }
+
+  /** Keys of the validators that can be sent to now. */
+  get connected(): readonly Bytes[] {
+    return Array.from(this.#outgoing.values(), ({ key }) => key).filter((key) => key !== undefined)
+  }
+
+  /** A peer is there; whether it is a validator is found out. */
+  reach(peer: string): void {
+    if (this.#outgoing.has(peer) || this.#stop.signal.aborted) return
+    const out: Outgoing = {
+      peer,
+      stop: new AbortController(),
+      queue: [],
+      bytes: 0,
+      wake: () => undefined,
+      key: undefined,
+      work: Promise.resolve(),
+    }
+    this.#outgoing.set(peer, out)
+    out.work = this.#keepSending(out).catch(this.#parts.onFault)
+  }
+
+  lost(peer: string): void {
+    const out = this.#outgoing.get(peer)
+    if (out === undefined) return
+    this.#outgoing.delete(peer)
+    out.stop.abort()
+    out.wake()
+    this.#parts.onChange()
+  }
+
+  send(to: Peer, message: Bytes): void {
+    const out = this.#outgoing.get(this.#names[to] ?? "")
+    if (out?.key !== undefined) this.#enqueue(out, message)
+  }
+
+  /** To every validator of `members` that is there. */
+  broadcast(message: Bytes, members: readonly ValidatorKeys[]): void {
+    const wanted = new Set(members.map(({ ed25519 }) => toHex(ed25519)))
+    for (const out of this.#outgoing.values())
+      if (out.key !== undefined && wanted.has(toHex(out.key))) this.#enqueue(out, message)
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort()
+    const work = Array.from(this.#outgoing.values(), (out) => out.work)
+    for (const peer of [...this.#outgoing.keys()]) this.lost(peer)
+    await Promise.all(work)
+  }
+
+  #enqueue(out: Outgoing, message: Bytes): void {
+    const bytes = message.length + 4
+    if (bytes > FRAME_BYTES_MAX || out.bytes + bytes > QUEUE_BYTES_MAX) {
+      this.dropped++
+      return
+    }
+    out.queue.push(message)
+    out.bytes += bytes
+    out.wake()
+  }
+
+  /** Opens, and opens again, for as long as the peer is connected. */
+  async #keepSending(out: Outgoing): Promise<void> {
+    let delayMs = RETRY_MIN_MS
+    const signal = AbortSignal.any([out.stop.signal, this.#stop.signal])
+    while (!signal.aborted) {
+      try {
+        await this.#sendAll(out, signal, () => (delayMs = RETRY_MIN_MS))
+      } catch (error) {
+        if (!(error instanceof StreamError || error instanceof CryptoError)) throw error
+      }
+      if (out.key !== undefined) {
+        out.key = undefined
+        out.queue = []
+        out.bytes = 0
+        this.#parts.onChange()
+      }
+      await after(delayMs, undefined, { signal, ref: false }).catch(() => undefined)
+      delayMs = Math.min(2 * delayMs, RETRY_MAX_MS)
+    }
+  }
+
+  async #sendAll(out: Outgoing, signal: AbortSignal, opened: () => void): Promise<void> {
+    const { streams } = this.#parts
+    const within = (ms: number) => AbortSignal.any([signal, AbortSignal.timeout(ms)])
+    const limits = { frameBytesMax: FRAME_BYTES_MAX }
+    const frames = await streams.open(out.peer, PBFT_PROTOCOL, limits, within(HELLO_DEADLINE_MS))
+    try {
+      await frames.send(this.#hello(out.peer), within(HELLO_DEADLINE_MS))
+      out.key = this.#proved(await frames.receive(within(HELLO_DEADLINE_MS)), out.peer)
+      opened()
+      this.#parts.onChange()
+      while (!signal.aborted) {
+        const frame = packed(out)
+        if (frame === undefined) {
+          await new Promise<void>((resolve) => {
+            out.wake = resolve
+            if (signal.aborted || out.queue.length > 0) resolve()
+          })
+          continue
+        }
+        await frames.send(frame, within(FRAME_DEADLINE_MS))
+        await frames.receive(within(FRAME_DEADLINE_MS))
+      }
+      await frames.close()
+    } catch (error) {
+      frames.abort()
+      throw error
+    }
+  }
+
+  async #serve(frames: Frames, stopped: AbortSignal): Promise<void> {
+    const signal = AbortSignal.any([stopped, this.#stop.signal])
+    const within = (ms: number) => AbortSignal.any([signal, AbortSignal.timeout(ms)])
+    this.#proved(await frames.receive(within(HELLO_DEADLINE_MS)), frames.peer)
+    await frames.send(this.#hello(frames.peer), within(HELLO_DEADLINE_MS))
+    const from = this.#numberOf(frames.peer)
+    // Whoever calls can be called: one side may have learnt earlier than the other that both are validators.
+    this.#again(frames.peer)
+    let rejected = 0
+    while (!signal.aborted) {
+      const frame = await frames.receive(signal)
+      rejected += await this.#takeFrame(from, frame)
+      if (rejected > REJECTED_MAX) throw new CryptoError("BAD_ENCODING", "a validator that lies")
+      await frames.send(TAKEN, within(FRAME_DEADLINE_MS))
+    }
+  }
+
+  #again(peer: string): void {
+    const out = this.#outgoing.get(peer)
+    if (out !== undefined && out.key !== undefined) return
+    this.lost(peer)
+    this.reach(peer)
+  }
+
+  /** How many of the frame's messages were rejected. */
+  async #takeFrame(from: Peer, frame: Bytes): Promise<number> {
+    const read = new Reader(frame)
+    let rejected = 0
+    let began = performance.now()
+    while (read.left > 0) {
+      if (this.#parts.receive(from, read.bytes(4, FRAME_BYTES_MAX)) === "reject") rejected++
+      if (performance.now() - began < SLICE_MS) continue
+      await new Promise((resolve) => setImmediate(resolve))
+      began = performance.now()
+    }
+    return rejected
+  }
+
+  #numberOf(peer: string): Peer {
+    let number = this.#numbers.get(peer)
+    if (number === undefined) {
+      number = this.#names.push(peer) - 1
+      this.#numbers.set(peer, number)
+    }
+    return number
+  }
+
+  #hello(to: string): Bytes {
+    const { meshId, keys, peer, sign } = this.#parts
+    const signature = sign(helloPreimage(meshId, peer, to))
+    return new Writer().u8(VERSION).raw(meshId).raw(keys.ed25519).raw(signature).finish()
+  }
+
+  /** The Ed25519 key that the peer has proved to hold. Throws CryptoError. */
+  #proved(hello: Bytes, from: string): Bytes {
+    const { meshId, peer, scheme, validators } = this.#parts
+    const read = new Reader(hello)
+    if (read.u8() !== VERSION) throw new CryptoError("BAD_VERSION", "validator hello")
+    if (!equal(read.raw(32), meshId)) throw new CryptoError("BAD_ENCODING", "another mesh")
+    const key = read.raw(32)
+    const signature = read.raw(HYBRID_SIGNATURE_BYTES)
+    read.done()
+    const keys = validators().find(({ ed25519 }) => equal(ed25519, key))
+    if (keys === undefined || !scheme.verify(keys, helloPreimage(meshId, from, peer), signature))
+      throw new CryptoError("BAD_SIGNATURE", "not a validator")
+    return key.slice()
+  }
+}
+
+/** What a validator at peer `from` signs for the peer `to`. */
+export const helloPreimage = (meshId: Bytes, from: string, to: string): Bytes =>
+  new Writer().raw(HELLO_DOMAIN).raw(meshId).text(from, 1).text(to, 1).finish()
+
+/** The oldest messages of the queue in one frame; undefined when there are none. */
+function packed(out: Outgoing): Bytes | undefined {
+  const writer = new Writer()
+  let bytes = 0
+  let count = 0
+  for (const message of out.queue) {
+    if (count > 0 && bytes + message.length > FRAME_PACK_BYTES) break
+    writer.bytes(message, 4)
+    bytes += message.length + 4
+    count++
+  }
+  if (count === 0) return undefined
+  out.queue.splice(0, count)
+  out.bytes -= bytes
+  return writer.finish()
+}
