@@ -116,8 +116,11 @@ export class LedgerChain {
     return found
   }
 
+  /** The blocks above a height, in order. */
   async *records(after = 0): AsyncIterable<BlockRecord> {
-    for await (const [, bytes] of this.#store.range("ledger", { ...BLOCKS, gt: blockKey(after) }))
+    // Only one lower bound: beside a `gte`, LevelDB would not look at `gt`.
+    const range = { gt: blockKey(after), lt: BLOCKS.lt }
+    for await (const [, bytes] of this.#store.range("ledger", range))
       yield soundly(() => decodeBlockRecord(bytes))
   }
 

@@ -6,6 +6,8 @@ import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { describe, it } from "node:test"
 import { fileURLToPath } from "node:url"
+import { LedgerChain } from "../../src/node/ledger-chain.ts"
+import { openStore } from "../../src/node/store.ts"
 import { temporaryDirectory } from "../helpers/temporary.ts"
 
 const WRITER = fileURLToPath(new URL("../helpers/ledger-writer.js", import.meta.url))
@@ -54,6 +56,20 @@ describe("a validator that is killed at any moment", () => {
         said.find((line) => line.startsWith("ready"))!,
         /validating/,
       )
+
+    // and what it stored is read from any height on: nothing at the end, never again from the beginning
+    const store = await openStore(join(directory, "store"))
+    const chain = await LedgerChain.open(store)
+    const heightsAfter = async (height: number) => {
+      const heights: number[] = []
+      for await (const record of chain.records(height)) heights.push(record.height)
+      return heights
+    }
+    const tip = chain.height
+    assert.deepEqual(await heightsAfter(tip), [])
+    assert.deepEqual(await heightsAfter(tip - 3), [tip - 2, tip - 1, tip])
+    assert.equal((await heightsAfter(0)).length, tip)
+    await store.close()
   })
 
   it("never proposes anything else where it proposed before, when nobody answers", async (t) => {
