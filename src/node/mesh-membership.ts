@@ -54,10 +54,16 @@ export function foundMesh(
   }
 }
 
+/** A code as somebody pasted or scanned it: QR codes carry capitals, mail breaks lines. Bech32 allows one case or the other. */
+export function typedCode(text: string): string {
+  const whole = text.replace(/\s+/g, "")
+  return whole === whole.toUpperCase() ? whole.toLowerCase() : whole
+}
+
 /** Throws ApiError BAD_TICKET. */
 export function readTicket(text: string): Ticket {
   try {
-    return decodeTicket(text.trim())
+    return decodeTicket(typedCode(text))
   } catch (cause) {
     if (cause instanceof CryptoError)
       throw new ApiError("BAD_TICKET", "that is not a whole invite ticket", { cause })

@@ -5,6 +5,7 @@
  * A node can stand at four stages, and each call says what it needs: no mesh yet → in a mesh, carrying for others → with an identity,
  * locked → open, chatting. Headless relays stay at the second.
  */
+import type { Socket } from "node:net"
 import { join } from "node:path"
 import { type Address, addressBytes } from "../crypto/address.ts"
 import { type Bytes, equal, fromUtf8, toHex, utf8 } from "../crypto/bytes.ts"
@@ -58,7 +59,10 @@ import { VERSION } from "./version.ts"
 
 export interface NodeOptions {
   readonly dataDir: string
-  readonly socketPath: string
+  /** Where commands and screens find this node; undefined: nowhere. */
+  readonly socketPath: string | undefined
+  /** A connected socket to serve besides, inherited from whoever started this process. */
+  readonly apiSocket?: Socket
   /** For `Status`; the name of the profile's directory when not given. */
   readonly profile?: string
   /** Multiaddrs; default: TCP and WebSockets on every interface, at ports the system picks once (listen-ports.ts). */
@@ -72,6 +76,8 @@ export interface NodeOptions {
   readonly mdns?: boolean
   /** Nothing is written; the identity is gone at the end. */
   readonly ephemeral?: boolean
+  /** Most envelopes and most texts kept; the oldest go. Default: SHELF_ENVELOPES_MAX, or EPHEMERAL_MESSAGES_MAX; texts without end on disk. */
+  readonly messagesMax?: number
   readonly postQuantum?: "preferred" | "required"
   /** UTF-8. Opens the vault at the start. */
   readonly passphrase?: Uint8Array
@@ -84,6 +90,8 @@ export interface RunningNode {
 }
 
 const JOIN_TIMEOUT_MS = 20_000
+/** Envelopes, and texts, of a peer that keeps everything in memory: 40 MiB of the one and a few of the other. */
+export const EPHEMERAL_MESSAGES_MAX = 10_000
 
 /** Starts a node and serves it on its socket. Throws ApiError BUSY when another process has the profile, and others by their code. */
 export async function startNode(options: NodeOptions): Promise<RunningNode> {
@@ -95,6 +103,18 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     throw asApiError(error)
   }
   return { api: node, stop: () => node.stop() }
+}
+
+/** `work`, or the signal's reason as soon as it aborts. What was begun goes on: half of it done would be worse than all of it. */
+async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const aborted = Promise.withResolvers<never>()
+  const onAbort = () => aborted.reject(signal.reason as Error)
+  signal.addEventListener("abort", onAbort, { once: true })
+  try {
+    return await Promise.race([work, aborted.promise])
+  } finally {
+    signal.removeEventListener("abort", onAbort)
+  }
 }
 
 /** Whatever the world did, with a code that a screen has a sentence for. */
@@ -139,6 +159,7 @@ export class SottoNode implements Api {
     const genesis = await storedGenesis(this.#store)
     this.#mesh = genesis === undefined ? undefined : meshFrom(genesis.slice())
     this.#server = await serveApi({ socketPath, api: this, log })
+    if (this.options.apiSocket !== undefined) this.#server.adopt(this.options.apiSocket)
     if (this.#mesh !== undefined) await this.#startNetwork(this.#mesh, [])
     if (this.options.ticket !== undefined) await this.joinMesh({ ticket: this.options.ticket })
     const { passphrase } = this.options
@@ -173,10 +194,13 @@ export class SottoNode implements Api {
     options: { signal?: AbortSignal } = {},
   ): Promise<Result<M>> {
     if (this.#stopping.signal.aborted) throw new ApiError("STOPPING", "the node is stopping")
-    options.signal?.throwIfAborted()
+    const { signal } = options
+    signal?.throwIfAborted()
     try {
-      return await callMethod(this, method, params)
+      const done = callMethod(this, method, params)
+      return await (signal === undefined ? done : orAborted(done, signal))
     } catch (error) {
+      if (signal?.aborted === true) throw error
       throw asApiError(error)
     }
   }
@@ -203,7 +227,7 @@ export class SottoNode implements Api {
   status(): Status {
     const mesh = this.#mesh
     const network = this.#network
-    const { dataDir, profile } = this.options
+    const { dataDir, ephemeral = false, profile } = this.options
     return {
       version: VERSION,
       pid: process.pid,
@@ -219,7 +243,8 @@ export class SottoNode implements Api {
       identity: this.#identityState(),
       address: this.#address ?? null,
       name: this.#identity?.name ?? null,
-      unprotected: this.#keyfile?.mode === "unprotected",
+      unprotected: !ephemeral && this.#keyfile?.mode === "unprotected",
+      ephemeral,
       listen: network?.addresses() ?? [],
       peers: network?.peers() ?? [],
       alone: network?.alone() ?? null,
@@ -335,6 +360,11 @@ export class SottoNode implements Api {
     return this.#store
   }
 
+  get #messagesMax(): number | undefined {
+    const { ephemeral = false, messagesMax } = this.options
+    return messagesMax ?? (ephemeral ? EPHEMERAL_MESSAGES_MAX : undefined)
+  }
+
   get #vaultPath(): string {
     return join(this.options.dataDir, "vault")
   }
@@ -350,6 +380,7 @@ export class SottoNode implements Api {
       genesis: mesh.bytes,
       key: await key,
       bootstrap: [...(options.bootstrap ?? []), ...peers],
+      ...(this.#messagesMax === undefined ? {} : { envelopesMax: this.#messagesMax }),
       mdns: options.mdns ?? options.testnet !== true,
       ...(options.testnet === true ? { ipColocationWeight: 0 } : {}),
       postQuantum: options.postQuantum ?? "preferred",
@@ -486,6 +517,7 @@ export class SottoNode implements Api {
       clock: systemClock,
       emit: (event) => this.emit(event),
       log: this.options.log,
+      ...(this.#messagesMax === undefined ? {} : { textsMax: this.#messagesMax }),
       ...(this.#ledger === undefined
         ? { order: "arrival" as const }
         : { order: "ledger" as const, ledger: chatLedger(this.#ledger, network) }),
