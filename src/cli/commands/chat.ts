@@ -68,7 +68,7 @@ async function ephemeral(context: Context, own: { child: Child | null }): Promis
   ]
   own.child = spawn(process.execPath, [...process.execArgv, ...nodeArguments(context), ...more], {
     stdio: ["pipe", "pipe", "pipe", "pipe"],
-  }) as Child
+  })
   const socket = own.child.stdio[3]
   if (!(socket instanceof Socket)) throw new Error("a fourth pipe is a socket")
   await ready(own.child)
