@@ -169,10 +169,11 @@ export class NodeDouble implements Api {
     },
     "contacts.add": ({ code, name }) => {
       this.#identity()
-      if (!code.startsWith("sotto1")) throw new ApiError("BAD_ADDRESS", "this is not an address")
+      const address = code === TICKET ? INVITER.address : code
+      if (!address.startsWith("sotto1")) throw new ApiError("BAD_ADDRESS", "this is not an address")
       const contact: Contact = {
-        address: code,
-        name: name ?? code.slice(0, 12),
+        address,
+        name: name ?? address.slice(0, 12),
         theirName: null,
         state: "accepted",
         verified: false,
