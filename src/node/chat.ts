@@ -35,7 +35,7 @@ export class Chat {
 
   private constructor(parts: ChatParts) {
     this.#parts = parts
-    this.#book = new ChatBook(parts.me, parts.records, parts.emit)
+    this.#book = new ChatBook(parts)
     this.#outbox = new Outbox(parts, this.#book)
     this.#inbox = new Inbox(parts, this.#book, this.#outbox, {
       introduced: (channel) => this.#introductions.verify(channel),

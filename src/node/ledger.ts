@@ -11,6 +11,7 @@ import { type Bytes, equal, toHex } from "../crypto/bytes.ts"
 import { CryptoError } from "../crypto/errors.ts"
 import { ignore, reject, type Verdict } from "../crypto/verdict.ts"
 import type { LedgerStatus, LedgerView, ValidatorView } from "./api/types.ts"
+import type { ChatLedger } from "./chat-parts.ts"
 import type { TopicRule } from "./gossip.ts"
 import { type ChainBlock, envelopesOf, LedgerChain, type Replayed } from "./ledger-chain.ts"
 import { LedgerFollower } from "./ledger-follower.ts"
@@ -150,6 +151,16 @@ export class MeshLedger {
   }
 
   // ---- for chat
+
+  /** The order as chat sees it, and the envelopes that it names. */
+  forChat(network: Network): ChatLedger {
+    return {
+      height: () => this.height,
+      orderedAt: (id) => this.orderedAt(id),
+      blocksAfter: (height, limit) => this.blocksAfter(height, limit),
+      bring: (ids) => network.fetch(ids),
+    }
+  }
 
   get height(): number {
     return this.chain.height

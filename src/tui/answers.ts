@@ -30,7 +30,13 @@ export function onLoaded(
     case "none":
       return only({
         ...out,
-        screen: { name: "setup", setup: beginSetup(model.settings.userName, status.mesh !== null) },
+        screen: {
+          name: "setup",
+          setup: beginSetup(model.settings.userName, {
+            inMesh: status.mesh !== null,
+            ephemeral: status.ephemeral,
+          }),
+        },
       })
     case "locked":
       return only({ ...out, screen: { name: "unlock", passphrase: emptyDraft, busy: false } })

@@ -102,7 +102,7 @@ class LineSession {
   async open(userName: string): Promise<void> {
     const { identity } = this.#known.status
     if (identity === "none")
-      await createProfile(this.#api, this.#talk, this.#known.status.mesh !== null, userName)
+      await createProfile(this.#api, this.#talk, this.#known.status, userName)
     if (identity === "locked") await openVault(this.#api, this.#talk)
     const [{ contacts }, { threads }] = await Promise.all([
       this.#api.call("contacts.list", {}),

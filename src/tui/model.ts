@@ -6,6 +6,7 @@ import type {
   ApiErrorCode,
   ApiEvent,
   Contact,
+  Inviter,
   Message,
   Page,
   Status,
@@ -118,7 +119,12 @@ export type Action =
       readonly next: string
       readonly exitCode: number
     }
-  | { readonly type: "created"; readonly address: string; readonly ticket: string }
+  | {
+      readonly type: "created"
+      readonly address: string
+      readonly ticket: string
+      readonly inviter: Inviter | null
+    }
   | {
       readonly type: "page"
       readonly key: string

@@ -47,7 +47,7 @@ function transition(model: Model, action: Action): Step {
     }
     case "created":
       return model.screen.name === "setup"
-        ? only(withSetup(model, created(model.screen.setup, action.address, action.ticket)))
+        ? only(withSetup(model, created(model.screen.setup, action)))
         : only(model)
     case "page":
       return model.history?.key === action.key

@@ -118,11 +118,30 @@ describe("cli: every command with a node running", () => {
       name: "alice",
       address: addressOf("alice"),
       ticket: TICKET,
+      inviter: null,
+      added: false,
     })
     assert.deepEqual(await json("id"), { v: 1, address: addressOf("alice"), name: "alice" })
     assert.deepEqual(await json("ticket"), { v: 1, ticket: TICKET })
     const qr = await run("id", "--qr")
     assert.match(qr.out, /^sotto1[^\n]*\n\u001b\[38;5;231;48;5;16m█/)
+  })
+
+  it("join and init say who invited, and add them only when that is wanted", async (t) => {
+    const { node, run } = await profile(t)
+    const joined = await run("join", TICKET)
+    assert.match(joined.err, /Invited by bob\[2J: `sotto contact add TICKET`/)
+    const made = await run("init", "--name", "alice", "--no-passphrase", "--ticket", TICKET)
+    assert.match(made.err, /Invited by bob\[2J: `sotto contact add TICKET`/)
+    assert(![joined, made].some(({ err }) => err.includes("\u001b")), "a name is text only")
+    assert.deepEqual((await node.call("contacts.list", {})).contacts, [])
+
+    const other = await profile(t)
+    const init = ["init", "--name", "carol", "--no-passphrase", "--ticket", TICKET, "--add-inviter"]
+    const { added, inviter } = await other.json(...init)
+    assert.equal(added, true)
+    assert.equal((inviter as { address: string }).address, addressOf("bob"))
+    assert.equal((await other.node.call("contacts.list", {})).contacts.length, 1)
   })
 
   it("contact add, list, rename, block, accept, remove", async (t) => {

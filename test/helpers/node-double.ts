@@ -33,6 +33,8 @@ const STATES: readonly DeliveryState[] = ["queued", "gossiped", "ordered", "deli
 export const TICKET = "sotto-invite1qqqsyqcyq5rqwzqf"
 const hex32 = (text: string) => createHash("sha256").update(text).digest("hex").slice(0, 32)
 export const addressOf = (name: string) => `sotto1${hex32(name)}${hex32(`${name}'`)}`
+/** Whom every ticket names here: with an escape sequence, as strangers may. */
+const INVITER = { address: addressOf("bob"), name: "bob\u001b[2J" }
 
 const LEDGER = {
   height: 7,
@@ -132,11 +134,12 @@ export class NodeDouble implements Api {
       this.#join(ticket)
       this.tell({ type: "progress", what: "making keys", done: 1, total: 1 })
       Object.assign(this.#facts, { name, passphrase })
-      return { address: addressOf(name), ticket: TICKET }
+      const inviter = ticket === undefined ? null : INVITER
+      return { address: addressOf(name), ticket: TICKET, inviter }
     },
     "mesh.join": ({ ticket, name }) => {
       this.#join(ticket, name)
-      return { meshId: hex32("mesh") }
+      return { meshId: hex32("mesh"), inviter: ticket === undefined ? null : INVITER }
     },
     "validator.key": () => ({ key: "sotto-validator1double" }),
     "validators.list": () => ({
@@ -166,10 +169,11 @@ export class NodeDouble implements Api {
     },
     "contacts.add": ({ code, name }) => {
       this.#identity()
-      if (!code.startsWith("sotto1")) throw new ApiError("BAD_ADDRESS", "this is not an address")
+      const address = code === TICKET ? INVITER.address : code
+      if (!address.startsWith("sotto1")) throw new ApiError("BAD_ADDRESS", "this is not an address")
       const contact: Contact = {
-        address: code,
-        name: name ?? code.slice(0, 12),
+        address,
+        name: name ?? address.slice(0, 12),
         theirName: null,
         state: "accepted",
         verified: false,
@@ -317,6 +321,7 @@ export class NodeDouble implements Api {
       address: name === null ? null : addressOf(name),
       name,
       unprotected: name !== null && passphrase === null,
+      ephemeral: false,
       listen: ["/ip4/127.0.0.1/tcp/4001"],
       peers: [
         {
@@ -345,7 +350,7 @@ export class NodeDouble implements Api {
 /** The double in the place of a whole node: serves its socket, keeps its facts in `dataDir`. */
 export async function startDouble(options: {
   dataDir: string
-  socketPath: string
+  socketPath: string | undefined
   reach?: DeliveryState
   onStop?: () => void
 }): Promise<{ api: NodeDouble; stop: () => Promise<void> }> {

@@ -7,6 +7,7 @@ import type {
   ApiErrorCode,
   ApiEvent,
   Contact,
+  Inviter,
   DeliveryState,
   Message,
   Method,
@@ -45,6 +46,8 @@ export class FakeApi implements Api {
   readonly calls: Call[] = []
   status: Status
   passphrase = "correct horse"
+  /** Whom tickets name. */
+  inviter: Inviter | null = { address: addressOf("bob"), name: "bob" }
   contacts = new Map<string, Contact>()
   threads = new Map<string, ThreadSummary>()
   messages = new Map<string, Message[]>()
@@ -65,6 +68,7 @@ export class FakeApi implements Api {
       address: identity === "open" ? ADDRESS : null,
       name: identity === "none" ? null : "alice",
       unprotected: false,
+      ephemeral: false,
       listen: [],
       peers: [1, 2, 3, 4, 5].map((n) => ({
         peerId: `peer${n}`,
@@ -258,7 +262,7 @@ export class FakeApi implements Api {
     subscribe: () => ({ status: this.status }),
     id: () => ({ address: ADDRESS, name: this.status.name ?? "" }),
     stop: () => ({}),
-    "mesh.join": () => ({ meshId: "ab".repeat(32) }),
+    "mesh.join": () => ({ meshId: "ab".repeat(32), inviter: null }),
     "validator.key": () => ({ key: "sotto-validator1fake" }),
     "validators.list": () => ({ validators: [] }),
     "ledger.show": () => {
@@ -282,7 +286,11 @@ export class FakeApi implements Api {
         mesh: { name: "garden", meshId: "ab".repeat(32), validators: 1 },
       }
       this.tell({ type: "status", status: this.status })
-      return { address: ADDRESS, ticket: TICKET }
+      return {
+        address: ADDRESS,
+        ticket: TICKET,
+        inviter: ticket === undefined ? null : this.inviter,
+      }
     },
     unlock: ({ passphrase }) => {
       if (passphrase !== this.passphrase) throw new FakeError("WRONG_PASSPHRASE")

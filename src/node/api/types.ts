@@ -89,6 +89,8 @@ export interface Status {
   readonly name: string | null
   /** True when private records are sealed under a key that lies beside them (no passphrase was set). */
   readonly unprotected: boolean
+  /** Nothing is on disk: everything is gone when the process ends. */
+  readonly ephemeral: boolean
   readonly listen: readonly string[]
   readonly peers: readonly PeerInfo[]
   /** Why there are no peers and when the next attempt is; null while there are some. */
@@ -154,22 +156,30 @@ export interface Page {
   readonly before: string | null
 }
 
+/** Whom a ticket names as the one who handed it out; the name is what they call themselves, and may be empty. */
+export interface Inviter {
+  readonly address: string
+  readonly name: string
+}
+
 /** `contact` parameters take an address, a petname, or a unique prefix of either (8 characters of an address at least). */
 export interface Methods {
   status: { params: Nothing; result: Status }
-  /** Founds a mesh (no ticket) or joins one, then makes the identity. `passphrase: null` leaves the vault unprotected. */
+  /**
+   * Founds a mesh (no ticket) or joins one, then makes the identity. `passphrase: null` leaves the vault unprotected. Whoever the
+   * ticket names as its inviter is told and not added: that is for the newcomer to decide (`contacts.add` takes the ticket).
+   */
   "profile.create": {
     params: { name: string; passphrase: string | null; ticket?: string }
-    result: { address: string; ticket: string }
+    result: { address: string; ticket: string; inviter: Inviter | null }
   }
-  /** Joins (or founds, without a ticket) a mesh without making an identity: what a relay does. */
   /**
-   * Founding: `validators` are public keys as `validator.key` gives them; none at all leaves the mesh without an order, and without
+   * Joins (or founds, without a ticket) a mesh without making an identity: what a relay does. Founding: `validators` are public keys as `validator.key` gives them; none at all leaves the mesh without an order, and without
    * the parameter this peer is the one validator.
    */
   "mesh.join": {
     params: { ticket?: string; name?: string; validators?: readonly string[] }
-    result: { meshId: string }
+    result: { meshId: string; inviter: Inviter | null }
   }
   /** This peer's public validator key in one word, for whoever founds a mesh with it; made when there is none. */
   "validator.key": { params: Nothing; result: { key: string } }
