@@ -11,10 +11,12 @@ import { type Bytes, equal, toHex } from "../crypto/bytes.ts"
 import { CryptoError } from "../crypto/errors.ts"
 import { ignore, reject, type Verdict } from "../crypto/verdict.ts"
 import type { LedgerStatus, LedgerView, ValidatorView } from "./api/types.ts"
+import type { ChatLedger } from "./chat-parts.ts"
 import type { TopicRule } from "./gossip.ts"
 import { type ChainBlock, envelopesOf, LedgerChain, type Replayed } from "./ledger-chain.ts"
 import { LedgerFollower } from "./ledger-follower.ts"
 import type { LedgerPart } from "./ledger-part.ts"
+import { LedgerPeriods } from "./ledger-periods.ts"
 import { ledgerRules, ledgerTopic } from "./ledger-rules.ts"
 import { LedgerValidator } from "./ledger-validator.ts"
 import { blockView, validatorViews, verifyStored } from "./ledger-view.ts"
@@ -46,6 +48,8 @@ export interface MeshLedgerParts {
 export class MeshLedger {
   readonly rules: LedgerRules
   readonly chain: LedgerChain
+  /** What admission asks of the ledger. */
+  readonly periods = new LedgerPeriods(() => this.#ledger)
   readonly #parts: MeshLedgerParts
   readonly #scheme: Scheme = remembering(hybridScheme(), REMEMBERED_SIGNATURES)
   readonly #listeners = new Set<() => void>()
@@ -147,6 +151,16 @@ export class MeshLedger {
   }
 
   // ---- for chat
+
+  /** The order as chat sees it, and the envelopes that it names. */
+  forChat(network: Network): ChatLedger {
+    return {
+      height: () => this.height,
+      orderedAt: (id) => this.orderedAt(id),
+      blocksAfter: (height, limit) => this.blocksAfter(height, limit),
+      bring: (ids) => network.fetch(ids),
+    }
+  }
 
   get height(): number {
     return this.chain.height
