@@ -15,7 +15,7 @@ import { withClaim } from "../chat/names.ts"
 import { encodeHello } from "../chat/hello.ts"
 import { type Address, addressBytes } from "../crypto/address.ts"
 import { type Bytes, equal, toHex, Writer } from "../crypto/bytes.ts"
-import type { Card } from "../crypto/card.ts"
+import { type Card, vouchesFor } from "../crypto/card.ts"
 import { INTRO_PLAINTEXT_BYTES, sealIntro } from "../crypto/envelope.ts"
 import { cut } from "../crypto/fragment.ts"
 import { primitives } from "#primitives"
@@ -211,7 +211,8 @@ export class Introductions {
   async #groupWith(card: Card): Promise<{ channel: Channel; envelopes: Bytes[] } | undefined> {
     const { me, identity, meshId, clock } = this.#parts
     const nowSeconds = Math.floor(clock.nowMs() / 1000)
-    const verdict = await inspectKeyPackage(card.lastResort, nowSeconds)
+    const theirPackage = await this.#parts.findKeyPackage(card, this.#stopping.signal)
+    const verdict = await inspectKeyPackage(theirPackage, nowSeconds)
     const theirs =
       verdict.verdict === "accept" &&
       equal(verdict.signatureKey, card.leaf) &&
@@ -222,7 +223,7 @@ export class Introductions {
     }
     const own = { identity: addressBytes(me), signatureSeed: identity.leaf }
     const group = await createGroup({ groupId: newGroupId(clock.nowMs()), ...own })
-    const { next, welcome } = await addMembers(group, [card.lastResort], nowSeconds)
+    const { next, welcome } = await addMembers(group, [theirPackage], nowSeconds)
     const about = { peer: card.address, theirName: "", trusted: true }
     const hello = encodeHello({ from: me, name: identity.name, welcome })
     const plaintexts = cut(hello, INTRO_PLAINTEXT_BYTES)
@@ -246,7 +247,7 @@ export class Introductions {
     const step = new Step()
     const key = peerLeafKey(channel)
     const before = this.#book.contacts.get(channel.peer)
-    const sound = key !== undefined && equal(key, card.leaf)
+    const sound = key !== undefined && vouchesFor(card, key)
     if (!sound || (before === undefined && this.#isFull())) {
       // Somebody said they were someone else, or there is no room: nothing of it is kept.
       step.channels.set(group, null)
@@ -284,6 +285,11 @@ export class Introductions {
     const taken = this.#book.namesBut(contact.address)
     if (before === undefined) return { ...contact, name: freeName(contact.name, taken) }
     return named(contact, contact.theirName ?? "", taken)
+  }
+
+  /** The own leaf key is another one: every thread takes it on. */
+  keysChanged(): void {
+    for (const channel of this.#book.channels.values()) this.join(channel)
   }
 
   /** Once someone we were invited by is accepted: leaves the key package behind (post-compromise), and writes. */

@@ -16,7 +16,9 @@ import { Chat } from "./chat.ts"
 import { systemClock } from "./clock.ts"
 import { orAborted } from "./deadline.ts"
 import { createDirectory, type Directory, type DirectoryLibp2p } from "./directory.ts"
-import { directoryServicesIn, findCard, soundCard } from "./directory-cards.ts"
+import { directoryServicesIn, findCard, findKeyPackage, soundCard } from "./directory-cards.ts"
+import type { IdentityKeeper } from "./identity-keeper.ts"
+import { keepIdentity } from "./identity-published.ts"
 import { MeshLedger } from "./ledger.ts"
 import { listening } from "./listen-ports.ts"
 import { keepGenesis, storedGenesis } from "./mesh-genesis.ts"
@@ -80,6 +82,7 @@ export class SottoNode implements Api {
   #validator: Validator | undefined
   #owner: ProfileIdentity | undefined
   #chat: Chat | undefined
+  #keeper: IdentityKeeper | undefined
   #stopped: Promise<void> | undefined
 
   constructor(options: NodeOptions) {
@@ -119,6 +122,7 @@ export class SottoNode implements Api {
     await this.#server?.stop()
     await this.#changes.idle()
     this.#news.stop()
+    await this.#keeper?.stop()
     await this.#chat?.stop()
     await this.#directory?.stop()
     await this.#ledger?.stop()
@@ -381,15 +385,20 @@ export class SottoNode implements Api {
     const opened = this.#owner?.opened
     if (network === undefined || directory === undefined || mesh === undefined) return
     if (opened === undefined) return
-    const { records, identity, address: me } = opened
+    const { records, keys, address: me } = opened
     const textsMax = messagesMaxOf(this.options)
     this.#chat = await Chat.open({
       meshId: mesh.meshId,
       me,
-      identity,
+      get identity() {
+        return opened.identity
+      },
+      keys,
       records,
       mailbox: network.mailbox,
-      findCard: (address, signal) => findCard(directory, address, signal),
+      findCard: (address, signal, fresh = false) => findCard(directory, address, { signal, fresh }),
+      findKeyPackage: (card, signal) =>
+        findKeyPackage(directory, card, Math.floor(systemClock.nowMs() / 1000), signal),
       admit: (envelope, signal) => network.pay(envelope, { signal }),
       clock: systemClock,
       emit: (event) => this.emit(event),
@@ -399,9 +408,18 @@ export class SottoNode implements Api {
         ? { order: "arrival" as const }
         : { order: "ledger" as const, ledger: this.#ledger.forChat(network) }),
     })
-    const { card, sequence, roots } = identity
-    directory
-      .publish({ address: me, seed: roots.ed25519, card, sequence })
-      .catch((error: unknown) => this.#fault(error))
+    this.#keeper = keepIdentity({
+      opened,
+      directory,
+      onCard: () => this.#chat?.keysChanged(),
+      onFault: (error) => this.#fault(error),
+    })
+  }
+
+  /** Throws ApiError NO_IDENTITY, LOCKED or NO_MESH. */
+  get keeper(): IdentityKeeper {
+    this.#ownerOrThrow.mustBeOpen()
+    if (this.#keeper !== undefined) return this.#keeper
+    throw new ApiError("NO_MESH", "this profile is in no mesh yet")
   }
 }

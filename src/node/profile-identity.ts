@@ -9,6 +9,7 @@ import { ApiError } from "./api/errors.ts"
 import type { IdentityState } from "./api/types.ts"
 import { ChatRecords } from "./chat-records.ts"
 import { systemClock } from "./clock.ts"
+import { KeyRing } from "./key-ring.ts"
 import { IDENTITY_STEPS, makeIdentity } from "./make-identity.ts"
 import { Sealed } from "./sealed.ts"
 import { sealedShelf } from "./sealed-store.ts"
@@ -16,7 +17,9 @@ import type { Store } from "./store.ts"
 import { newVault, readKeyfile, unlockVault, writeWhole } from "./vault.ts"
 
 export interface OpenIdentity {
+  /** As it is at the moment: rotation replaces it. */
   readonly identity: Identity
+  readonly keys: KeyRing
   readonly address: Address
   /** Everything private of this profile. */
   readonly records: ChatRecords
@@ -114,6 +117,14 @@ export class ProfileIdentity {
     })
     if (identity === undefined)
       throw new ApiError("STORE_DAMAGED", "there is a key file but no identity beside it")
-    this.#opened = { identity, address: addressOfRoots(identity.roots), records }
+    const keys = await KeyRing.open({ records, clock: systemClock }, identity)
+    this.#opened = {
+      get identity() {
+        return keys.identity
+      },
+      keys,
+      address: addressOfRoots(identity.roots),
+      records,
+    }
   }
 }
