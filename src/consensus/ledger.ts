@@ -101,6 +101,8 @@ export const stateRootOf = (fields: LedgerFields): Bytes =>
 /** What a batch under trial has used up so far, on top of the ledger. */
 interface Trial {
   fields: LedgerFields
+  /** Proof-of-work envelopes on top of those that `fields` counts. */
+  work: number
   readonly ids: Set<string>
   readonly spends: Set<string>
   readonly roots: Map<string, string>
@@ -221,7 +223,8 @@ export class Ledger {
     const history = primitives.sha3_256(
       concat(HISTORY_DOMAIN, trial.fields.history, batch.digest, flags),
     )
-    const fields = this.#atBoundary({ ...trial.fields, history }, height)
+    const powOrdered = trial.fields.powOrdered + trial.work
+    const fields = this.#atBoundary({ ...trial.fields, powOrdered, history }, height)
     const stateRoot = stateRootOf(fields)
     const hash = blockHash(this.rules.meshId, {
       height,
@@ -264,7 +267,7 @@ export class Ledger {
   }
 
   #trial(): Trial {
-    return { fields: this.#fields, ids: new Set(), spends: new Set(), roots: new Map() }
+    return { fields: this.#fields, work: 0, ids: new Set(), spends: new Set(), roots: new Map() }
   }
 
   /** The fields after this item, or undefined when the state forbids it. */
@@ -293,7 +296,11 @@ export class Ledger {
         return {
           ...fields,
           period: item.period,
-          powBits: difficultyAfter(fields.powBits, fields.powOrdered, this.rules.powBits),
+          powBits: difficultyAfter(
+            fields.powBits,
+            fields.powOrdered + trial.work,
+            this.rules.powBits,
+          ),
           powOrdered: 0,
         }
     }
@@ -307,7 +314,7 @@ export class Ledger {
   #tryEnvelope(item: EnvelopeItem, trial: Trial): LedgerFields | undefined {
     const { fields } = trial
     const { nullifier, root } = keysOf(item)
-    if (nullifier === undefined) return { ...fields, powOrdered: fields.powOrdered + 1 }
+    if (nullifier === undefined) return fields
     const bound = this.#roots.get(nullifier)?.root ?? trial.roots.get(nullifier)
     return bound !== undefined && bound !== root ? undefined : fields
   }
@@ -315,6 +322,8 @@ export class Ledger {
   #use(item: Item, trial: Trial, fields: LedgerFields): void {
     const { id, spend, nullifier, root } = keysOf(item)
     trial.fields = fields
+    if (item.type === "tick") trial.work = 0
+    else if (item.type === "envelope" && root === undefined) trial.work++
     trial.ids.add(id)
     if (spend !== undefined) trial.spends.add(spend)
     if (nullifier !== undefined && root !== undefined) trial.roots.set(nullifier, root)

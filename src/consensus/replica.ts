@@ -15,7 +15,15 @@ import { Core } from "./core.ts"
 import type { Mode, ReplicaParts } from "./core.ts"
 import { checkInvariants, markOf } from "./invariants.ts"
 import type { Ledger } from "./ledger.ts"
-import { advance, onItems, onPrePrepare, onTickTimeout, onVote, TICK_TOLERANCE } from "./normal.ts"
+import {
+  advance,
+  isSpareVote,
+  onItems,
+  onPrePrepare,
+  onTickTimeout,
+  onVote,
+  TICK_TOLERANCE,
+} from "./normal.ts"
 import { onPaceTimeout, watchPace } from "./pace.ts"
 import { recall } from "./recovery.ts"
 import type { Memory } from "./recovery.ts"
@@ -30,7 +38,7 @@ import {
   onStatus,
   onStatusTimeout,
 } from "./status.ts"
-import type { Input, Output, Peer, TimerName, Verified } from "./types.ts"
+import type { Input, Message, Output, Peer, TimerName, Verified } from "./types.ts"
 import type { Court } from "./verify.ts"
 import { onNewView, onRequestTimeout, onViewChange, onViewTimeout } from "./view-change.ts"
 
@@ -100,6 +108,14 @@ export class Replica {
   court(): Court {
     const { meshId, term, termHeights, set } = this.#core
     return { meshId, term, termHeights, set, scheme: this.#core.parts.scheme }
+  }
+
+  /**
+   * Whether a message, were it true, could change nothing any more: a vote of a view that is over, or one that agrees with what
+   * a quorum has said already. It need not be judged. A vote that disagrees is never spare: it may be evidence.
+   */
+  isSpare(message: Message): boolean {
+    return isSpareVote(this.#core, message)
   }
 
   /** First step: arms the timers, tells others where we are, and sends again what was signed before a crash. */

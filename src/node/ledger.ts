@@ -11,7 +11,7 @@ import {
 import { DEFAULT_TIMING } from "../consensus/core.ts"
 import { Follower } from "../consensus/follower.ts"
 import { hybridScheme, remembering, type Scheme } from "../consensus/hybrid.ts"
-import { keyOf } from "../consensus/item.ts"
+import { keyOf, keysOf } from "../consensus/item.ts"
 import { Ledger, type LedgerRules } from "../consensus/ledger.ts"
 import { PIPELINE_SLOTS, POOL_ITEMS_MAX } from "../consensus/limits.ts"
 import { primaryOf, seatOf, type ValidatorSet } from "../consensus/quorum.ts"
@@ -441,14 +441,15 @@ export class MeshLedger {
   // ---- envelopes in, blocks out
 
   #stored(id: Bytes): void {
-    if (this.#stopped || this.chain.orderedAt(id) !== undefined) return
-    this.#waitFor(id)
+    const item = workItem(id)
+    if (this.#stopped || this.#isOrdered(item)) return
+    this.#waitFor(item)
     if (this.#driver === undefined) return
     if (this.#driver.replica.waiting + this.#admitting.length >= POOL_FULL) {
       this.#missed = true
       return
     }
-    this.#admitting.push(workItem(id))
+    this.#admitting.push(item)
     if (this.#admitSoon) return
     this.#admitSoon = true
     setImmediate(() => this.#admit())
@@ -461,10 +462,20 @@ export class MeshLedger {
       this.#driver?.input({ type: "admit", items: this.#admitting.splice(0, ADMIT_MAX) })
   }
 
-  #waitFor(id: Bytes): void {
-    if (this.#waiting.size >= WAITING_MAX || this.#waiting.has(keyOf(id))) return
+  /** The state knows the newest ids without the disk; only a chain that is longer than its memory has others. */
+  #isOrdered(item: EnvelopeItem): boolean {
+    const ledger = this.#driver?.replica.ledger ?? this.#follower?.ledger
+    if (ledger?.has(item) === true) return true
+    const { retentionTerms, termHeights } = this.rules
+    const remembered = ledger !== undefined && this.chain.height <= retentionTerms * termHeights
+    return !remembered && this.chain.orderedAt(item.id) !== undefined
+  }
+
+  #waitFor(item: EnvelopeItem): void {
+    const key = keysOf(item).id
+    if (this.#waiting.size >= WAITING_MAX || this.#waiting.has(key)) return
     const first = this.#waiting.size === 0
-    this.#waiting.set(keyOf(id), { id, sinceMs: performance.now() })
+    this.#waiting.set(key, { id: item.id, sinceMs: performance.now() })
     if (first) this.#follower?.lookSoon()
     this.#watch()
   }
@@ -482,7 +493,8 @@ export class MeshLedger {
 
   #applied(applied: readonly Item[]): void {
     this.#lastBlockMs = performance.now()
-    for (const id of envelopesOf(applied)) this.#waiting.delete(keyOf(id))
+    for (const item of applied)
+      if (item.type === "envelope") this.#waiting.delete(keysOf(item).id)
     for (const listener of this.#listeners) listener()
     this.#parts.onChange()
     const room = (this.#driver?.replica.waiting ?? 0) < POOL_FULL / 2
