@@ -13,12 +13,13 @@ import { primitives } from "#primitives"
 import { blockHash, startHash, termOf } from "./block.ts"
 import { difficultyAfter } from "./difficulty.ts"
 import { keysOf } from "./item.ts"
+import type { ItemKeys } from "./item.ts"
 import { APPROVAL_TERMS, SPEND_PERIODS, VALIDATORS_MAX } from "./limits.ts"
 import { MemberList, restoreMemberList } from "./membership.ts"
 import type { Membership, RestoreMembership } from "./membership.ts"
 import { keysAreDistinct, seatOf, validatorSet } from "./quorum.ts"
 import type { ValidatorSet } from "./quorum.ts"
-import type { Batch, EnvelopeItem, Item, ValidatorKeys, ValidatorsItem } from "./types.ts"
+import type { Batch, Item, ValidatorKeys, ValidatorsItem } from "./types.ts"
 
 /** What a mesh's genesis says about its ledger. */
 export interface LedgerRules {
@@ -106,6 +107,17 @@ interface Trial {
   readonly ids: Set<string>
   readonly spends: Set<string>
   readonly roots: Map<string, string>
+}
+
+/** Notes what an item of the trial changes. */
+function use(item: Item, keys: ItemKeys, trial: Trial, fields: LedgerFields): void {
+  const { id, spend, nullifier, root } = keys
+  trial.fields = fields
+  if (item.type === "tick") trial.work = 0
+  else if (item.type === "envelope" && root === undefined) trial.work++
+  trial.ids.add(id)
+  if (spend !== undefined) trial.spends.add(spend)
+  if (nullifier !== undefined && root !== undefined) trial.roots.set(nullifier, root)
 }
 
 export class Ledger {
@@ -204,7 +216,7 @@ export class Ledger {
 
   /** Whether the state alone lets this item come next. */
   allows(item: Item): boolean {
-    return this.#try(item, this.#asIs()) !== undefined
+    return this.#try(item, keysOf(item), this.#asIs()) !== undefined
   }
 
   /** The block this batch would make at the next height. Changes nothing. */
@@ -213,9 +225,10 @@ export class Ledger {
     const applied: Item[] = []
     const flags = new Uint8Array(Math.ceil(batch.items.length / 8))
     batch.items.forEach((item, i) => {
-      const fields = this.#try(item, trial)
+      const keys = keysOf(item)
+      const fields = this.#try(item, keys, trial)
       if (fields === undefined) return
-      this.#use(item, trial, fields)
+      use(item, keys, trial, fields)
       applied.push(item)
       flags[i >> 3] = (flags[i >> 3] ?? 0) | (1 << (i & 7))
     })
@@ -271,15 +284,15 @@ export class Ledger {
   }
 
   /** The fields after this item, or undefined when the state forbids it. */
-  #try(item: Item, trial: Trial): LedgerFields | undefined {
-    const { id, spend } = keysOf(item)
+  #try(item: Item, keys: ItemKeys, trial: Trial): LedgerFields | undefined {
+    const { id, spend } = keys
     if (this.#ids.has(id) || trial.ids.has(id)) return undefined
     if (spend !== undefined && (this.#used(item, spend) || trial.spends.has(spend)))
       return undefined
     const { fields } = trial
     switch (item.type) {
       case "envelope":
-        return this.#tryEnvelope(item, trial)
+        return this.#bindsOtherwise(keys, trial) ? undefined : fields
       case "member-add":
         if (fields.members.has(item.commitment)) return undefined
         return { ...fields, members: fields.members.add(item.commitment) }
@@ -311,22 +324,11 @@ export class Ledger {
     return item.type === "member-add" ? this.#vouchers.has(spend) : this.#spends.has(spend)
   }
 
-  #tryEnvelope(item: EnvelopeItem, trial: Trial): LedgerFields | undefined {
-    const { fields } = trial
-    const { nullifier, root } = keysOf(item)
-    if (nullifier === undefined) return fields
+  /** The nullifier of a membership proof is bound to another root. */
+  #bindsOtherwise({ nullifier, root }: ItemKeys, trial: Trial): boolean {
+    if (nullifier === undefined) return false
     const bound = this.#roots.get(nullifier)?.root ?? trial.roots.get(nullifier)
-    return bound !== undefined && bound !== root ? undefined : fields
-  }
-
-  #use(item: Item, trial: Trial, fields: LedgerFields): void {
-    const { id, spend, nullifier, root } = keysOf(item)
-    trial.fields = fields
-    if (item.type === "tick") trial.work = 0
-    else if (item.type === "envelope" && root === undefined) trial.work++
-    trial.ids.add(id)
-    if (spend !== undefined) trial.spends.add(spend)
-    if (nullifier !== undefined && root !== undefined) trial.roots.set(nullifier, root)
+    return bound !== undefined && bound !== root
   }
 
   /** Approvals name seats, so they count only while the set they were given in is in force, and only for a while. */

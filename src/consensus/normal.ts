@@ -52,7 +52,7 @@ export function propose(core: Core): void {
       .take(Math.max(room, 1), bytesMax, (item) =>
         item.type === "envelope" ? 81 : encodeItem(item).length,
       )
-      .filter((item) => core.ledger.allows(item) && firstUse(item, ids, spends))
+      .filter((item) => (staysAllowed(item) || core.ledger.allows(item)) && firstUse(item, ids, spends))
     if (items.length === 0) continue
     const batch = batchOf(room > 0 ? [...tick, ...items] : items)
     const message = { ...core.vote("pre-prepare", core.view, height, batch.digest), batch }
@@ -121,8 +121,8 @@ export function attachBatch(core: Core, slot: Slot, batch: Batch | undefined): v
   if (batch === undefined || slot.batch !== undefined || proposal === undefined) return
   if (!equal(batch.digest, proposal.digest)) return
   if (batch.items.length > core.ledger.rules.blockItemsMax) return
-  slot.batch = batch
-  for (const item of batch.items) core.pool.proposed(item)
+  // Our own objects for what we know: the others are forgotten again, with the keys that would be worked out for them.
+  slot.batch = { ...batch, items: batch.items.map((item) => core.pool.proposed(item)) }
   tryPrepare(core, slot)
   checkPrepared(core, slot)
   advance(core)
@@ -140,11 +140,17 @@ function fetchBatch(core: Core, slot: Slot): void {
 /** Notes what an item uses; false when the batch has used it before. */
 function firstUse(item: Item, ids: Set<string>, spends: Set<string>): boolean {
   const { id, spend } = keysOf(item)
-  if (ids.has(id) || (spend !== undefined && spends.has(spend))) return false
+  const known = ids.size + spends.size
   ids.add(id)
   if (spend !== undefined) spends.add(spend)
-  return true
+  return ids.size + spends.size - known === (spend === undefined ? 1 : 2)
 }
+
+/**
+ * An admitted envelope was allowed when it came, and leaves the pool with whatever excludes it: while it is there, the state
+ * allows it. What else is ordered depends on the term and the set as well.
+ */
+const staysAllowed = ({ type }: Item): boolean => type === "envelope"
 
 type Judgement = "good" | "wait" | "bad"
 
@@ -162,9 +168,11 @@ function judgeBatch(core: Core, slot: Slot, batch: Batch): Judgement {
         slot.missing.set(keysOf(item).id, item)
       continue
     }
-    if (!core.ledger.allows(item) || !firstUse(item, ids, spends)) return "bad"
+    const admitted = core.pool.admits(item)
+    const allowed = (admitted && staysAllowed(item)) || core.ledger.allows(item)
+    if (!allowed || !firstUse(item, ids, spends)) return "bad"
     if (item.type === "tick") early ||= core.tick === "early"
-    else if (!core.pool.admits(item)) slot.missing.set(keysOf(item).id, item)
+    else if (!admitted) slot.missing.set(keysOf(item).id, item)
   }
   if (slot.missing.size > 0) core.emit({ type: "want", items: [...slot.missing.values()] })
   return slot.missing.size > 0 || early ? "wait" : "good"
