@@ -13,11 +13,13 @@
 import { onCheckpoint, onSeal, onSealed } from "./checkpoint.ts"
 import { Core } from "./core.ts"
 import type { Mode, ReplicaParts } from "./core.ts"
+import { watchFill } from "./fill.ts"
 import { checkInvariants, markOf } from "./invariants.ts"
 import type { Ledger } from "./ledger.ts"
 import {
   advance,
   isSpareVote,
+  onFillTimeout,
   onItems,
   onPrePrepare,
   onTickTimeout,
@@ -167,6 +169,7 @@ export class Replica {
       if (core.behind) askAll(core)
       if (core.statusSlow && isOpen(core)) armStatus(core)
       watchPace(core)
+      watchFill(core)
     }
     checkInvariants(core, before)
     return core.out
@@ -188,6 +191,9 @@ export class Replica {
         return
       case "pace":
         onPaceTimeout(core)
+        return
+      case "fill":
+        onFillTimeout(core)
     }
   }
 
