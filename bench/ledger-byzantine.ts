@@ -39,7 +39,7 @@ export function misbehaving(
       receive: (until: AbortSignal) => frames.receive(until),
       close: () => frames.close(),
       abort: () => frames.abort(),
-    } as Frames
+    } as unknown as Frames
   }
   return { handle: streams.handle.bind(streams), open } as unknown as Streams
 }

@@ -198,6 +198,11 @@ export class LedgerCluster {
     return first
   }
 
+  /** Of the last block that f+1 validators have. */
+  get height(): number {
+    return this.blocks.at(-1)?.height ?? 0
+  }
+
   heightOf(at: number): number {
     return this.#peers[at]?.height ?? 0
   }

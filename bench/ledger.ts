@@ -50,7 +50,12 @@ async function repeated(times: number, load: () => Promise<Load>): Promise<Load>
   const loads: Load[] = []
   for (let i = 0; i < times; i++) loads.push(await load())
   const of = (key: keyof Load) => median(loads.map((each) => each[key]))
-  return { perSecond: of("perSecond"), p50Ms: of("p50Ms"), p99Ms: of("p99Ms"), blocks: of("blocks") }
+  return {
+    perSecond: of("perSecond"),
+    p50Ms: of("p50Ms"),
+    p99Ms: of("p99Ms"),
+    blocks: of("blocks"),
+  }
 }
 
 async function normalCase(): Promise<Result[]> {

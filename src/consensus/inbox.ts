@@ -15,19 +15,19 @@ interface Early {
   readonly message: Message
 }
 
-/** Says which messages can change nothing any more, whatever is true of them. */
-export type IsSpare = (message: Message) => boolean
+/** True for a message that can change nothing any more, whether or not it is true. */
+export type SetAside = (message: Message) => boolean
 
 export class Inbox {
   readonly #court: () => Court
-  readonly #isSpare: IsSpare
+  readonly #setAside: SetAside
   #early: Early[] = []
   readonly #counts = new Map<Peer, number>()
 
   /** `court` gives the open term's at the time of asking. */
-  constructor(court: () => Court, isSpare: IsSpare = () => false) {
+  constructor(court: () => Court, setAside: SetAside = () => false) {
     this.#court = court
-    this.#isSpare = isSpare
+    this.#setAside = setAside
   }
 
   get heldMessages(): number {
@@ -50,7 +50,7 @@ export class Inbox {
     const court = this.#court()
     if (termOfMessage(message) === court.term + 1) return this.#hold(from, message)
     // Signatures are the most of our work, and a quorum is there before the last vote comes.
-    if (this.#isSpare(message)) return undefined
+    if (this.#setAside(message)) return undefined
     const judged = verify(message, court)
     return isWrong(judged) ? judged : { type: "message", from, message: judged }
   }

@@ -48,7 +48,9 @@ export function propose(core: Core): void {
       .take(Math.max(room, 1), bytesMax, (item) =>
         item.type === "envelope" ? 81 : encodeItem(item).length,
       )
-      .filter((item) => (staysAllowed(item) || core.ledger.allows(item)) && firstUse(item, ids, spends))
+      .filter(
+        (item) => (staysAllowed(item) || core.ledger.allows(item)) && firstUse(item, ids, spends),
+      )
     if (items.length === 0) continue
     proposeBatch(core, height, batchOf(room > 0 ? [...tick, ...items] : items))
   }
@@ -272,7 +274,7 @@ export function onVote(core: Core, vote: Prepare | Commit): void {
  * A PREPARE for what has prepared in this view, a COMMIT for what is decided, either of a view that is over. The first of them is kept,
  * unjudged, in its slot: should the same signer say something else there, both are judged.
  */
-export function isSpareVote(core: Core, message: Message): boolean {
+export function setVoteAside(core: Core, message: Message): boolean {
   if (message.type !== "prepare" && message.type !== "commit") return false
   const { term, view, height, signer, digest } = message
   if (term !== core.term || signer === core.me || !inWindow(height, term, core.termHeights))

@@ -18,7 +18,7 @@ import { checkInvariants, markOf } from "./invariants.ts"
 import type { Ledger } from "./ledger.ts"
 import {
   advance,
-  isSpareVote,
+  setVoteAside,
   onFillTimeout,
   onItems,
   onPrePrepare,
@@ -113,11 +113,11 @@ export class Replica {
   }
 
   /**
-   * Whether a message, were it true, could change nothing any more: a vote of a view that is over, or one that agrees with what
-   * a quorum has said already. It need not be judged. A vote that disagrees is never spare: it may be evidence.
+   * True for a message that, were it true, could change nothing any more: a vote of a view that is over, or one that agrees with
+   * what a quorum has said already. It need not be judged. A vote that disagrees is never set aside: it may be evidence.
    */
-  isSpare(message: Message): boolean {
-    return isSpareVote(this.#core, message)
+  setAside(message: Message): boolean {
+    return setVoteAside(this.#core, message)
   }
 
   /** First step: arms the timers, tells others where we are, and sends again what was signed before a crash. */

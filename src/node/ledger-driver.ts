@@ -81,7 +81,7 @@ export class LedgerDriver {
     this.#replica = new Replica(parts.replica, ledger, memory)
     this.#inbox = new Inbox(
       () => this.#replica.court(),
-      (message) => this.#replica.isSpare(message),
+      (message) => this.#replica.setAside(message),
     )
   }
 
@@ -282,8 +282,7 @@ export class LedgerDriver {
 
   async #sealAll(): Promise<void> {
     const { signal } = this.#stopping
-    for (let next = this.#sealNext; next !== undefined && !signal.aborted; next = this.#sealNext) {
-      this.#sealNext = undefined
+    for (let next = this.#takeSeal(); next !== undefined; next = this.#takeSeal()) {
       const { height, preimage } = next
       try {
         this.input({ type: "sealed", height, signature: await this.#parts.seal(preimage, signal) })
@@ -292,5 +291,11 @@ export class LedgerDriver {
       }
       await after(SEAL_REST_MS, undefined, { signal, ref: false }).catch(() => undefined)
     }
+  }
+
+  #takeSeal() {
+    const next = this.#stopping.signal.aborted ? undefined : this.#sealNext
+    this.#sealNext = undefined
+    return next
   }
 }

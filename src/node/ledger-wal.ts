@@ -54,7 +54,8 @@ interface TermLog {
 }
 
 /** Written and on the disk in one call: a write and then a sync would be two trips through the thread pool. */
-const APPEND_SYNCED = constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND | constants.O_DSYNC
+const APPEND_SYNCED =
+  constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND | constants.O_DSYNC
 const LOG_NAME = /^log-(\d{1,10})$/
 
 export class LedgerLog {
@@ -194,7 +195,7 @@ export class LedgerLog {
 
 /** Nothing less than all of it; at its end without a position. */
 async function writeAll(file: FileHandle, bytes: Bytes, position: number | undefined) {
-  for (let done = 0; done < bytes.length; ) {
+  for (let done = 0; done < bytes.length;) {
     const at = position === undefined ? null : position + done
     done += (await file.write(bytes, done, bytes.length - done, at)).bytesWritten
   }

@@ -96,7 +96,7 @@ export class SimNode {
     this.replica = replica
     this.inbox = new Inbox(
       () => replica.court(),
-      (message) => replica.isSpare(message),
+      (message) => replica.setAside(message),
     )
     this.#guarded(undefined, () => replica.start())
     const pending = this.#around.pendingFor(this)
