@@ -71,6 +71,9 @@ export interface LedgerSnapshot {
   readonly vouchers: readonly string[]
 }
 
+/** A snapshot without what the blocks used up, which is kept block by block; see `snapshot`. */
+export type LedgerHead = Omit<LedgerSnapshot, "ids" | "spends" | "roots">
+
 /** A block that could come next, and what it would change. */
 export interface Plan {
   readonly height: number
@@ -106,12 +109,22 @@ interface Trial {
   readonly roots: Map<string, string>
 }
 
+/** A moment of a ledger: values that never change in place, and how many vouchers there were. */
+interface Mark {
+  readonly height: number
+  readonly tip: Bytes
+  readonly fields: LedgerFields
+  readonly lastSet: ValidatorSet
+  readonly vouchers: number
+}
+
 export class Ledger {
   readonly rules: LedgerRules
   #height = 0
   #tip: Bytes
   #fields: LedgerFields
   #lastSet: ValidatorSet
+  #boundary: Mark
   readonly #empty: Trial
   /** Ordered ids → term in which. Oldest first, as Maps keep insertion order. */
   readonly #ids = new Map<string, number>()
@@ -139,6 +152,7 @@ export class Ledger {
     this.#empty = this.#trial()
     this.#tip = startHash(rules.meshId, stateRootOf(this.#fields))
     if (snapshot !== undefined) this.#resume(snapshot, restore)
+    this.#boundary = this.#mark()
   }
 
   #resume(snapshot: LedgerSnapshot, restore: RestoreMembership): void {
@@ -156,19 +170,45 @@ export class Ledger {
 
   /** A copy of everything; what is not copied is never changed in place. */
   snapshot(): LedgerSnapshot {
-    const { members, set, nextSet, ...fields } = this.#fields
+    return {
+      ...this.#headAt(this.#mark()),
+      ids: [...this.#ids],
+      spends: [...this.#spends],
+      roots: [...this.#roots],
+    }
+  }
+
+  /** The state as the last block of the last full term left it; the genesis or where it resumed, before there is one. */
+  boundary(): LedgerHead {
+    return this.#headAt(this.#boundary)
+  }
+  /** Its height. */
+  get boundaryHeight(): number {
+    return this.#boundary.height
+  }
+
+  #mark(): Mark {
     return {
       height: this.#height,
       tip: this.#tip,
+      fields: this.#fields,
+      lastSet: this.#lastSet,
+      vouchers: this.#vouchers.size,
+    }
+  }
+
+  #headAt({ height, tip, fields: at, lastSet, vouchers }: Mark): LedgerHead {
+    const { members, set, nextSet, ...fields } = at
+    return {
+      height,
+      tip,
       fields,
       members: members.list(),
       set: set.members,
       ...(nextSet === set ? {} : { nextSet: nextSet.members }),
-      lastSet: this.#lastSet.members,
-      ids: [...this.#ids],
-      spends: [...this.#spends],
-      roots: [...this.#roots],
-      vouchers: [...this.#vouchers],
+      lastSet: lastSet.members,
+      // none is ever forgotten, so the first so many are those of then
+      vouchers: [...this.#vouchers].slice(0, vouchers),
     }
   }
 
@@ -245,8 +285,11 @@ export class Ledger {
       if (spend === undefined) continue
       if (item.type === "member-add") this.#vouchers.add(spend)
       else this.#spends.set(spend, plan.fields.period)
-      if (nullifier !== undefined && root !== undefined && !this.#roots.has(nullifier))
+      if (nullifier !== undefined && root !== undefined) {
+        // Bound until its last use is forgotten; taken out first, so that the oldest stay in front.
+        this.#roots.delete(nullifier)
         this.#roots.set(nullifier, { root, period: plan.fields.period })
+      }
     }
     const ticked = plan.fields.period !== this.#fields.period
     this.#lastSet = this.#fields.set
@@ -254,7 +297,9 @@ export class Ledger {
     this.#height = plan.height
     this.#tip = plan.hash
     if (ticked) this.#forgetSpends()
-    if (plan.height % this.rules.termHeights === 0) this.#forgetIds()
+    if (plan.height % this.rules.termHeights !== 0) return
+    this.#forgetIds()
+    this.#boundary = this.#mark()
   }
 
   /** A trial that is only looked at. */

@@ -103,7 +103,7 @@ export class MeshLedger {
   async join(network: Network): Promise<void> {
     this.#network = network
     const { validator, onChange, onFault } = this.#parts
-    const replayed = await this.chain.replay(this.rules)
+    const replayed = await this.#replayed()
     const waiting = new Waiting({
       chain: this.chain,
       mailbox: network.mailbox,
@@ -137,6 +137,14 @@ export class MeshLedger {
     for (const peer of network.transport.peers()) this.#part.connected(peer)
     waiting.scan()
     this.#finder.start()
+  }
+
+  async #replayed(): Promise<Replayed> {
+    const replayed = await this.chain.replay(this.rules)
+    const { without } = replayed
+    if (without !== undefined && this.chain.height >= this.rules.termHeights)
+      this.#parts.note(`ledger: replayed from the genesis, as there is no snapshot: ${without}`)
+    return replayed
   }
 
   async stop(): Promise<void> {
