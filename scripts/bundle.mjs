@@ -28,7 +28,7 @@ await build({
   format: "esm",
   platform: "node",
   target: "node24",
-  external: ["classic-level", "react-devtools-core"],
+  external: ["classic-level", "@napi-rs/blake-hash", "react-devtools-core"],
   define: { "process.env.NODE_ENV": '"production"' },
   // Some dependencies are CommonJS inside and ask for Node's own modules by `require`.
   banner: {
