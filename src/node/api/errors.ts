@@ -54,3 +54,12 @@ export const API_ERROR_CODES = Object.keys(CODES) as readonly ApiErrorCode[]
 
 export const isApiErrorCode = (value: unknown): value is ApiErrorCode =>
   typeof value === "string" && Object.hasOwn(CODES, value)
+
+/** Whatever the world did, with a code that a screen has a sentence for. */
+export function asApiError(error: unknown): ApiError {
+  if (error instanceof ApiError) return error
+  if (error instanceof CodedError && isApiErrorCode(error.code))
+    return new ApiError(error.code, error.message, { cause: error })
+  const message = error instanceof Error ? error.message : String(error)
+  return new ApiError("INTERNAL", message, { cause: error })
+}
