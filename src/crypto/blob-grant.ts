@@ -71,7 +71,10 @@ export function grantRoot(id: Bytes, { index, path }: GrantPath): Bytes {
 }
 
 /** What the admission is for: 4096 bytes, with `admission` (384 bytes; zeros when not paid yet) in front. */
-export function grantEnvelope(root: Bytes, admission: Bytes = new Uint8Array(ADMISSION_BYTES)): Bytes {
+export function grantEnvelope(
+  root: Bytes,
+  admission: Bytes = new Uint8Array(ADMISSION_BYTES),
+): Bytes {
   const head = concat(
     exactly(admission, ADMISSION_BYTES, "admission"),
     domain("blob grant"),

@@ -6,7 +6,7 @@
  *
  *   ref           version 1 (= 1) · size 8 · key 32 · root 32 (id of the root chunk)
  *   chunk key     derive("blob chunk", key, index 4); index 2^32 - 1 for the manifest
- *   root chunk    the data itself where they fit one chunk; otherwise the manifest: the ids of the data chunks, 32 each, in order
+ *   root chunk    the data itself where they fit one chunk; otherwise the manifest: count 4 · the ids of the data chunks, 32 each, in order
  *
  * Nothing here stores or sends; randomness comes from the primitives alone.
  */
@@ -30,6 +30,7 @@ export const BLOB_REF_BYTES = 73
 const VERSION = 1
 const KEY_BYTES = 32
 const MANIFEST = 2 ** 32 - 1
+const MANIFEST_HEAD_BYTES = 4
 /** Each key seals one chunk. */
 const NONCE = new Uint8Array(12)
 
@@ -97,7 +98,7 @@ const keyOf = (key: Bytes, place: ChunkPlace) => {
 
 /** The chunk that names the others. Throws CryptoError TOO_LARGE. */
 export function sealManifest(key: Bytes, ids: readonly Bytes[]): SealedChunk {
-  const out = new Writer()
+  const out = new Writer().u32(ids.length)
   for (const id of ids) out.raw(exactly(id, CHUNK_ID_BYTES, "chunk id"))
   return sealChunk(key, "manifest", out.finish())
 }
@@ -105,7 +106,9 @@ export function sealManifest(key: Bytes, ids: readonly Bytes[]): SealedChunk {
 /** The ids of the data chunks, in order. Throws like `openChunk`. */
 export function openManifest({ key, size }: BlobRef, bytes: Bytes): Bytes[] {
   const count = chunkCount(size)
-  const read = new Reader(openChunk(key, "manifest", bytes, count * CHUNK_ID_BYTES))
+  const length = MANIFEST_HEAD_BYTES + count * CHUNK_ID_BYTES
+  const read = new Reader(openChunk(key, "manifest", bytes, length))
+  if (read.u32() !== count) throw new CryptoError("BAD_ENCODING", "a manifest of another size")
   return Array.from({ length: count }, () => read.raw(CHUNK_ID_BYTES))
 }
 
@@ -115,7 +118,10 @@ export const isSingle = ({ size }: BlobRef): boolean => chunkCount(size) === 1
 /** 73 bytes. Throws CryptoError TOO_LARGE or BAD_LENGTH. */
 export function encodeBlobRef({ size, key, root }: BlobRef): Bytes {
   if (size > BLOB_BYTES_MAX) throw new CryptoError("TOO_LARGE", `a blob of ${size} bytes`)
-  const out = new Writer().u8(VERSION).u64(size).raw(exactly(key, KEY_BYTES, "blob key"))
+  const out = new Writer()
+    .u8(VERSION)
+    .u64(size)
+    .raw(exactly(key, KEY_BYTES, "blob key"))
   return out.raw(exactly(root, CHUNK_ID_BYTES, "chunk id")).finish()
 }
 

@@ -21,7 +21,7 @@ const NAMED_MAX = 64
 const BLAMED_MAX = 256
 const BLAMED_MS = 600_000
 /** A peer that did not say what it is, is asked again after this. */
-const SILENT_MS = 15_000
+const SILENT_MS = 5_000
 const ASKING_MS = 10_000
 
 export interface KeepersParts {
@@ -33,7 +33,11 @@ export interface KeepersParts {
   /** Where a connected peer can be reached by others. */
   readonly addressesOf: (peer: string) => readonly string[]
   /** Connects to a peer that `by` named. Throws TransportError. */
-  readonly connect: (addresses: readonly string[], by: string, signal: AbortSignal) => Promise<string>
+  readonly connect: (
+    addresses: readonly string[],
+    by: string,
+    signal: AbortSignal,
+  ) => Promise<string>
   readonly clock: Clock
 }
 
@@ -92,9 +96,7 @@ export class Keepers {
     return known
       .filter(({ peer }) => trusted(peer))
       .map(({ peer, role, point }) => ({ peer, role, far: distance(point, id) }))
-      .sort((a, b) =>
-        a.role === b.role ? compare(a.far, b.far) : a.role === "headless" ? -1 : 1,
-      )
+      .sort((a, b) => (a.role === b.role ? compare(a.far, b.far) : a.role === "headless" ? -1 : 1))
       .map(({ peer }) => peer)
   }
 

@@ -54,8 +54,8 @@ export class Lanes {
   }
 
   async #turn(peer: string, signal: AbortSignal): Promise<void> {
-    const { promise, resolve: go, reject } = Promise.withResolvers<void>()
-    const waiting = { peer, go }
+    const { promise, resolve, reject } = Promise.withResolvers<undefined>()
+    const waiting = { peer, go: () => resolve(undefined) }
     const onAbort = () => {
       if (this.#waiting.delete(waiting)) reject(signal.reason as Error)
     }

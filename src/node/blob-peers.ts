@@ -51,10 +51,16 @@ export class BlobPeers {
   }
 
   /** For each id whether the peer says it has it; nothing is proved by that. Throws StreamError. */
-  async have(peer: string, ids: readonly Bytes[], signal: AbortSignal): Promise<readonly boolean[]> {
+  async have(
+    peer: string,
+    ids: readonly Bytes[],
+    signal: AbortSignal,
+  ): Promise<readonly boolean[]> {
     const reply = await this.#ask(peer, { kind: "have", ids }, ANSWER_DEADLINE_MS, signal)
     const answer = decoded(reply, decodeHave)
-    return typeof answer === "string" || answer.length !== ids.length ? ids.map(() => false) : answer
+    return typeof answer === "string" || answer.length !== ids.length
+      ? ids.map(() => false)
+      : answer
   }
 
   /** Throws StreamError. */

@@ -88,7 +88,7 @@ export class Blobs {
   readonly #keepers: Keepers
   readonly #peers: BlobPeers
   readonly #granted = new Set<string>()
-  #changed = Promise.withResolvers<void>()
+  #changed = Promise.withResolvers<undefined>()
 
   private constructor(parts: BlobsParts) {
     this.#parts = parts
@@ -111,7 +111,7 @@ export class Blobs {
 
   /** A peer came or went: what waits for keepers looks again. */
   peersChanged(): void {
-    this.#changed.resolve()
+    this.#changed.resolve(undefined)
     this.#changed = Promise.withResolvers()
   }
 
@@ -192,7 +192,8 @@ export class Blobs {
     const { shelf } = this.#parts
     const parts = { keepers: this.#keepers, peers: this.#peers, shelf }
     const missing: Bytes[] = []
-    for (const id of ids) if (shelf.has(id)) onChunk()
+    for (const id of ids)
+      if (shelf.has(id)) onChunk()
       else missing.push(id)
     while (!(await download(parts, missing.splice(0), signal, onChunk))) {
       for (const id of ids) if (!shelf.has(id)) missing.push(id)
@@ -223,14 +224,15 @@ export class Blobs {
   /** Until peers come or go, or for a while. */
   async #change(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted()
-    const { promise: later, resolve } = Promise.withResolvers<void>()
-    const cancel = this.#parts.clock.after(RETRY_MS, resolve)
-    signal.addEventListener("abort", resolve as () => void, { once: true })
+    const { promise: later, resolve } = Promise.withResolvers<undefined>()
+    const wake = () => resolve(undefined)
+    const cancel = this.#parts.clock.after(RETRY_MS, wake)
+    signal.addEventListener("abort", wake, { once: true })
     try {
       await Promise.race([later, this.#changed.promise])
     } finally {
       cancel()
-      signal.removeEventListener("abort", resolve as () => void)
+      signal.removeEventListener("abort", wake)
     }
     signal.throwIfAborted()
   }
@@ -238,8 +240,7 @@ export class Blobs {
   async #answer(request: BlobRequest, peer: string): Promise<Bytes> {
     const { meshId, role, shelf } = this.#parts
     if (toHex(request.meshId) !== toHex(meshId)) return encodeBlobRefusal("OTHER_MESH")
-    if (request.kind === "keepers")
-      return encodeKeepers({ role, others: this.#keepers.told(peer) })
+    if (request.kind === "keepers") return encodeKeepers({ role, others: this.#keepers.told(peer) })
     if (role === "none") return encodeBlobRefusal("NO_KEEPER")
     switch (request.kind) {
       case "have":
@@ -256,7 +257,9 @@ export class Blobs {
     // [REJECT] the chunk is among those that the admission is for, and the admission is one
     const envelope = grantEnvelope(grantRoot(id, put.place), put.admission)
     if (!(await this.#isGranted(envelope))) return encodeBlobRefusal("NOT_ADMITTED")
-    return (await this.#parts.shelf.keep(id, put.chunk)) ? encodeStored() : encodeBlobRefusal("FULL")
+    return (await this.#parts.shelf.keep(id, put.chunk))
+      ? encodeStored()
+      : encodeBlobRefusal("FULL")
   }
 
   /** One admission stands for many chunks and is judged once. */

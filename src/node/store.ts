@@ -19,7 +19,15 @@ import { MIGRATIONS, type Migration } from "./store-migrations.ts"
  * `mesh`: what is known of the mesh and its peers, public. `sealed`: private records, encrypted before they come here. `ledger`: blocks
  * and their certificates. `chunks`: where in the chunk file a chunk lies. A table that an older program did not know is simply empty, so one more needs no migration.
  */
-export const TABLES = ["envelopes", "arrival", "tags", "mesh", "sealed", "ledger", "chunks"] as const
+export const TABLES = [
+  "envelopes",
+  "arrival",
+  "tags",
+  "mesh",
+  "sealed",
+  "ledger",
+  "chunks",
+] as const
 export type Table = (typeof TABLES)[number]
 
 export interface Write {

@@ -13,6 +13,10 @@ import { givenPassphrase } from "../secret.ts"
 
 /** A node that has not stopped after this long is left to the operating system; the store survives that. */
 const STOP_TIMEOUT_MS = 15_000
+/** Others' files that a node can be told to keep: 256 GiB, a million chunks, for a year. */
+const KEEP_GIB_MAX = 256
+const KEEP_DAYS_MAX = 366
+const CHUNKS_PER_GIB = 4096
 
 export async function run(context: Context): Promise<void> {
   const asJson = context.json || context.text("log") === "json"
@@ -42,12 +46,18 @@ function optionsOf(context: Context, log: (line: string) => void): NodeOptions {
   const listen = context.texts("listen")
   const bootstrap = context.texts("bootstrap")
   const postQuantum = context.text("post-quantum")
+  const keepGib = context.number("keep", 0, KEEP_GIB_MAX)
+  const chunkDays = context.number("keep-days", 2, KEEP_DAYS_MAX)
   return {
     ...context.home,
     log,
     testnet: context.flag("testnet"),
     ...(context.flag("mdns") || context.flag("no-mdns") ? { mdns: context.flag("mdns") } : {}),
     ephemeral: context.flag("ephemeral"),
+    // The chat's node runs while somebody sits there; any other one is meant to stay.
+    keeper: keepGib === 0 ? "none" : context.flag("with-parent") ? "casual" : "headless",
+    ...(keepGib === undefined ? {} : { chunksMax: keepGib * CHUNKS_PER_GIB }),
+    ...(chunkDays === undefined ? {} : { chunkDays }),
     ...(listen.length === 0 ? {} : { listen }),
     ...(bootstrap.length === 0 ? {} : { bootstrap }),
     ...(ticket === undefined ? {} : { ticket }),

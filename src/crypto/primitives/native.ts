@@ -97,9 +97,9 @@ function digest(algorithm: string, parts: readonly Bytes[]): Bytes {
 
 function blake3(...parts: readonly Bytes[]): Bytes {
   const [first = NOTHING] = parts
-  if (parts.length < 2) return plain(blakeHash.blake3(first))
+  if (parts.length < 2) return plain(blakeHash.blake3(raw(first)))
   const state = new blakeHash.Blake3Hasher()
-  for (const part of parts) state.update(part)
+  for (const part of parts) state.update(raw(part))
   return plain(state.digestBuffer())
 }
 

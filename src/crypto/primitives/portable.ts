@@ -55,7 +55,10 @@ function randomBytes(length: number): Bytes {
   return out
 }
 
-function digest(algorithm: typeof sha256 | typeof sha3_256 | typeof blake3, parts: readonly Bytes[]): Bytes {
+function digest(
+  algorithm: typeof sha256 | typeof sha3_256 | typeof blake3,
+  parts: readonly Bytes[],
+): Bytes {
   const state = algorithm.create()
   for (const part of parts) state.update(part)
   return state.digest()
