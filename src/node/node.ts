@@ -16,6 +16,7 @@ import { type BlobRoom, openBlobRoom } from "./blob-room.ts"
 import type { Blobs } from "./blobs.ts"
 import { Chat } from "./chat.ts"
 import { systemClock } from "./clock.ts"
+import { orAborted } from "./deadline.ts"
 import { createDirectory, type Directory, type DirectoryLibp2p } from "./directory.ts"
 import { directoryServicesIn, findCard, soundCard } from "./directory-cards.ts"
 import { MeshLedger } from "./ledger.ts"
@@ -30,7 +31,7 @@ import {
   POW_BITS,
   readTicket,
 } from "./mesh-membership.ts"
-import type { NodeOptions } from "./node-options.ts"
+import { messagesMaxOf, type NodeOptions } from "./node-options.ts"
 import { type Network, type NetworkParts, startNetwork } from "./network.ts"
 import { newPeerKey, peerKeyAt } from "./peer-key.ts"
 import { ProfileIdentity } from "./profile-identity.ts"
@@ -100,6 +101,7 @@ export class SottoNode implements Api {
     const genesis = await storedGenesis(this.#store)
     this.#mesh = genesis === undefined ? undefined : meshFrom(genesis.slice())
     this.#server = await serveApi({ socketPath, api: this, log })
+    if (this.options.apiSocket !== undefined) this.#server.adopt(this.options.apiSocket)
     if (this.#mesh !== undefined) await this.#startNetwork(this.#mesh, [])
     if (this.options.ticket !== undefined) await this.joinMesh({ ticket: this.options.ticket })
     const { passphrase } = this.options
@@ -135,10 +137,13 @@ export class SottoNode implements Api {
     options: { signal?: AbortSignal } = {},
   ): Promise<Result<M>> {
     if (this.#stopping.signal.aborted) throw new ApiError("STOPPING", "the node is stopping")
-    options.signal?.throwIfAborted()
+    const { signal } = options
+    signal?.throwIfAborted()
     try {
-      return await callMethod(this, method, params)
+      const done = callMethod(this, method, params)
+      return await (signal === undefined ? done : orAborted(done, signal))
     } catch (error) {
+      if (signal?.aborted === true) throw error
       throw asApiError(error)
     }
   }
@@ -166,7 +171,7 @@ export class SottoNode implements Api {
     const mesh = this.#mesh
     const network = this.#network
     const opened = this.#owner?.opened
-    const { dataDir, profile } = this.options
+    const { dataDir, ephemeral = false, profile } = this.options
     return {
       version: VERSION,
       pid: process.pid,
@@ -182,7 +187,8 @@ export class SottoNode implements Api {
       identity: this.#owner?.state ?? "none",
       address: opened?.address ?? null,
       name: opened?.identity.name ?? null,
-      unprotected: this.#owner?.unprotected ?? false,
+      unprotected: !ephemeral && this.#owner?.unprotected === true,
+      ephemeral,
       listen: network?.addresses() ?? [],
       peers: network?.peers() ?? [],
       alone: network?.alone() ?? null,
@@ -292,11 +298,13 @@ export class SottoNode implements Api {
     const key =
       options.ephemeral === true ? newPeerKey() : peerKeyAt(join(options.dataDir, "peer.key"))
     const ledger = await this.#openLedger(mesh, store)
+    const messagesMax = messagesMaxOf(options)
     const parts: Omit<NetworkParts, "listen"> = {
       store,
       genesis: mesh.bytes,
       key: await key,
       bootstrap: [...(options.bootstrap ?? []), ...peers],
+      ...(messagesMax === undefined ? {} : { envelopesMax: messagesMax }),
       mdns: options.mdns ?? options.testnet !== true,
       ...(options.testnet === true ? { ipColocationWeight: 0 } : {}),
       postQuantum: options.postQuantum ?? "preferred",
@@ -396,6 +404,7 @@ export class SottoNode implements Api {
     if (network === undefined || directory === undefined || mesh === undefined) return
     if (opened === undefined) return
     const { records, identity, address: me } = opened
+    const textsMax = messagesMaxOf(this.options)
     this.#chat = await Chat.open({
       meshId: mesh.meshId,
       me,
@@ -407,6 +416,7 @@ export class SottoNode implements Api {
       clock: systemClock,
       emit: (event) => this.emit(event),
       log: this.options.log,
+      ...(textsMax === undefined ? {} : { textsMax }),
       ...(this.#ledger === undefined
         ? { order: "arrival" as const }
         : { order: "ledger" as const, ledger: this.#ledger.forChat(network) }),

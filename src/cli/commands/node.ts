@@ -2,11 +2,12 @@
  * `sotto node`: an always-on peer in the foreground. One ready line on standard output; what goes on, on standard error.
  * SIGTERM, SIGINT and `sotto node stop` let calls under way finish and close the store; a second signal ends it at once.
  */
+import { Socket } from "node:net"
 import { utf8 } from "../../crypto/bytes.ts"
 import type { Api } from "../../node/api/types.ts"
 import { serveMetrics, type MetricsServer } from "../../node/metrics.ts"
 import type { Context } from "../context.ts"
-import { CliError } from "../failure.ts"
+import { CliError, usage } from "../failure.ts"
 import { safeJson } from "../neutral.ts"
 import type { NodeOptions, RunningNode } from "../parts.ts"
 import { givenPassphrase } from "../secret.ts"
@@ -48,12 +49,20 @@ function optionsOf(context: Context, log: (line: string) => void): NodeOptions {
   const postQuantum = context.text("post-quantum")
   const keepGib = context.number("keep", 0, KEEP_GIB_MAX)
   const chunkDays = context.number("keep-days", 2, KEEP_DAYS_MAX)
+  const ephemeral = context.flag("ephemeral")
+  const fd = context.number("api-fd", 3, 1023)
+  const messagesMax = context.number("max-messages", 100, 10_000_000)
+  if (messagesMax !== undefined && !ephemeral) throw usage("--max-messages goes with --ephemeral")
   return {
     ...context.home,
+    // A socket has a name on the disk, and one without (Linux' abstract ones) lets in every user of this machine.
+    ...(ephemeral ? { socketPath: undefined } : {}),
+    ...(fd === undefined ? {} : { apiSocket: new Socket({ fd, allowHalfOpen: true }) }),
+    ...(messagesMax === undefined ? {} : { messagesMax }),
+    ephemeral,
     log,
     testnet: context.flag("testnet"),
     ...(context.flag("mdns") || context.flag("no-mdns") ? { mdns: context.flag("mdns") } : {}),
-    ephemeral: context.flag("ephemeral"),
     // The chat's node runs while somebody sits there; any other one is meant to stay.
     keeper: keepGib === 0 ? "none" : context.flag("with-parent") ? "casual" : "headless",
     ...(keepGib === undefined ? {} : { chunksMax: keepGib * CHUNKS_PER_GIB }),
@@ -98,9 +107,9 @@ async function sayReady(
 ): Promise<void> {
   const { out, places } = context
   const { listen, pid, identity, profile } = await api.call("status", {})
+  const socket = context.flag("ephemeral") ? null : places.socketPath
   const extra = metrics === null ? {} : { metrics: metrics.port }
-  if (asJson)
-    out.object({ ready: true, pid, listen, identity, socket: places.socketPath, ...extra })
+  if (asJson) out.object({ ready: true, pid, listen, identity, socket, ...extra })
   else
     out.line(
       `Ready: process ${pid}, profile ${profile}, listening on ${listen.join(", ") || "nothing"}`,
