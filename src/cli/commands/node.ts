@@ -63,8 +63,7 @@ function optionsOf(context: Context, log: (line: string) => void): NodeOptions {
     log,
     testnet: context.flag("testnet"),
     ...(context.flag("mdns") || context.flag("no-mdns") ? { mdns: context.flag("mdns") } : {}),
-    // The chat's node runs while somebody sits there; any other one is meant to stay.
-    keeper: keepGib === 0 ? "none" : context.flag("with-parent") ? "casual" : "headless",
+    keeper: keepGib === 0 ? "none" : keeperOf(context),
     ...(keepGib === undefined ? {} : { chunksMax: keepGib * CHUNKS_PER_GIB }),
     ...(chunkDays === undefined ? {} : { chunkDays }),
     ...(listen.length === 0 ? {} : { listen }),
@@ -74,6 +73,10 @@ function optionsOf(context: Context, log: (line: string) => void): NodeOptions {
     ...(postQuantum === "required" || postQuantum === "preferred" ? { postQuantum } : {}),
   }
 }
+
+/** The chat's node runs while somebody sits there, and memory ends with its process; any other one is meant to stay. */
+const keeperOf = (context: Context) =>
+  context.flag("with-parent") || context.flag("ephemeral") ? "casual" : "headless"
 
 /** Resolves when the node is to end: a signal, its own `stop` call, or, for the chat's node, the chat's end. */
 function endOf(context: Context) {
