@@ -94,7 +94,7 @@ function nextTick(core: Core): Item[] {
   const underway = core
     .slotsAbove(core.executed)
     .some((slot) => slot.batch?.items.some((item) => item.type === "tick") === true)
-  return underway ? [] : [{ type: "tick", period: core.ledger.fields.period + 1 }]
+  return underway ? [] : [{ type: "tick", period: core.ledger.now.period + 1 }]
 }
 
 // ---- PRE-PREPARE

@@ -6,7 +6,7 @@
  * A snapshot is a shortcut and no proof: whoever reads one holds its state against the stored block of its height, whose hash
  * covers the state root. What does not decode, belong together or fit that block is thrown away, and the chain replayed.
  *
- *   head   version 1 ‖ rules 32 ‖ height 8 ‖ tip 32 ‖ fields ‖ sets ‖ members ‖ vouchers ‖ terms ‖ digest of all before 32
+ *   head   version 1 ‖ rules 32 ‖ height 8 ‖ tip 32 ‖ fields ‖ sets ‖ members ‖ periods ‖ vouchers ‖ terms ‖ digest of all before 32
  *   uses   of a term: blocks that used something up, each: height 8 ‖ length 4 ‖ uses
  *          of a block: period 4 ‖ count 2 ‖ each: kind 1 (0 id, 1 and spend, 2 and key root) ‖ id 32 [‖ spend 32 [‖ root 16]]
  */
@@ -16,7 +16,7 @@ import { assert, CryptoError } from "../crypto/errors.ts"
 import { primitives } from "#primitives"
 import { blockHash, termOf } from "./block.ts"
 import { itemId, keyOf, NULLIFIER_TAG_BYTES, ROOT_TAG_BYTES, spendOf } from "./item.ts"
-import { Ledger, stateRootOf } from "./ledger.ts"
+import { Ledger } from "./ledger.ts"
 import type { LedgerHead, LedgerRules, LedgerSnapshot } from "./ledger.ts"
 import {
   BLOCK_ITEMS_MAX,
@@ -27,8 +27,8 @@ import {
   SPEND_PERIODS,
   VALIDATORS_MAX,
 } from "./limits.ts"
-import { restoreMemberList } from "./membership.ts"
 import { keysAreDistinct, writeKeys } from "./quorum.ts"
+import { PERIODS_KEPT, stateRootOf } from "./state.ts"
 import type { BlockRecord, Item, ValidatorKeys } from "./types.ts"
 
 const VERSION = 1
@@ -44,6 +44,10 @@ export interface TermUses {
   /** Runs over the term's uses, block by block; see `usesAfter`. */
   readonly digest: Bytes
 }
+
+/** The ledger's period at a state. */
+export const periodOf = ({ periods }: Pick<LedgerHead, "periods">): number =>
+  periods[0]?.period ?? 0
 
 export interface Head {
   readonly state: LedgerHead
@@ -68,25 +72,67 @@ function writeAll(writer: Writer, values: readonly Bytes[]): void {
   for (const value of values) writer.raw(value)
 }
 
-const bytesOfKey = (key: string): Bytes => Uint8Array.from(key, (char) => char.charCodeAt(0))
-
 /** What the state gains one day has to be written here as well: until it is, this does not compile. */
 const allIsWritten = (rest: Readonly<Record<string, never>>): void =>
   assert(Object.keys(rest).length === 0, "a snapshot holds the whole state")
 
+type Period = LedgerHead["periods"][number]
+
+function writePeriod(
+  writer: Writer,
+  { period, anchor, powBits, past, ...unwritten }: Period,
+): void {
+  const { size, gone, ...unknown } = past
+  allIsWritten(unwritten)
+  allIsWritten(unknown)
+  writer.u32(period).raw(anchor).u16(powBits).u32(size).u32(gone.length)
+  for (const [place, commitment] of gone) writer.u32(place).raw(commitment)
+}
+
+function readPeriod(reader: Reader): Period {
+  const period = reader.u32()
+  const anchor = reader.raw(DIGEST_BYTES)
+  const powBits = reader.u16()
+  const size = reader.u32()
+  const gone: (readonly [number, Bytes])[] = []
+  for (let left = readCount(reader, 4 + DIGEST_BYTES); left > 0; left--)
+    gone.push([reader.u32(), reader.raw(DIGEST_BYTES)])
+  return { period, anchor, powBits, past: { size, gone } }
+}
+
+/** One at least: the period that is. */
+function readPeriods(reader: Reader): Period[] {
+  const count = reader.u8()
+  if (count === 0 || count > PERIODS_KEPT) throw new CryptoError("TOO_LARGE", `${count} periods`)
+  return Array.from({ length: count }, () => readPeriod(reader))
+}
+
+function readVouchers(reader: Reader): LedgerHead["vouchers"] {
+  const vouchers: (readonly [string, Bytes])[] = []
+  for (let left = readCount(reader, 2 * DIGEST_BYTES); left > 0; left--)
+    vouchers.push([keyOf(reader.raw(DIGEST_BYTES)), reader.raw(DIGEST_BYTES)])
+  return vouchers
+}
+
+const bytesOfKey = (key: string): Bytes => Uint8Array.from(key, (char) => char.charCodeAt(0))
+
 export function encodeHead(rules: LedgerRules, { state, terms }: Head): Bytes {
-  const { height, tip, fields, set, nextSet, lastSet, members, vouchers, ...unknown } = state
-  const { setSince, period, powBits, powOrdered, history, ...unwritten } = fields
+  const { height, tip, fields, set, nextSet, lastSet, ...others } = state
+  const { members, periods, vouchers, ...unknown } = others
+  const { setSince, powOrdered, history, ...unwritten } = fields
   allIsWritten(unknown)
   allIsWritten(unwritten)
   const writer = new Writer().u8(VERSION).raw(rulesDigest(rules)).u64(height).raw(tip)
-  writer.u32(setSince).u32(period).u16(powBits).u32(powOrdered).raw(history)
+  writer.u32(setSince).u32(powOrdered).raw(history)
   writeSet(writer, set)
   writer.u8(nextSet === undefined ? 0 : 1)
   if (nextSet !== undefined) writeSet(writer, nextSet)
   writeSet(writer, lastSet)
   writeAll(writer, members)
-  writeAll(writer, vouchers.map(bytesOfKey))
+  writer.u8(periods.length)
+  for (const each of periods) writePeriod(writer, each)
+  writer.u32(vouchers.length)
+  for (const [voucher, commitment] of vouchers) writer.raw(bytesOfKey(voucher)).raw(commitment)
   writer.u32(terms.length)
   for (const each of terms) writer.u32(each.term).u32(each.period).raw(each.digest)
   const body = writer.finish()
@@ -144,8 +190,6 @@ export function decodeHead(rules: LedgerRules, bytes: Bytes): Head {
   const tip = reader.raw(DIGEST_BYTES)
   const fields = {
     setSince: reader.u32(),
-    period: reader.u32(),
-    powBits: reader.u16(),
     powOrdered: reader.u32(),
     history: reader.raw(DIGEST_BYTES),
   }
@@ -153,13 +197,14 @@ export function decodeHead(rules: LedgerRules, bytes: Bytes): Head {
   const nextSet = readFlag(reader) ? { nextSet: readSet(reader) } : {}
   const lastSet = readSet(reader)
   const members = readAll(reader)
-  const vouchers = readAll(reader).map(keyOf)
+  const periods = readPeriods(reader)
+  const vouchers = readVouchers(reader)
   const terms = readTerms(reader, termOf(height, rules.termHeights))
   const digest = reader.raw(DIGEST_BYTES)
   reader.done()
   if (!equal(digest, primitives.sha3_256(HEAD_DOMAIN, body)))
     throw new CryptoError("BAD_ENCODING", "a damaged snapshot")
-  const state = { height, tip, fields, set, ...nextSet, lastSet, members, vouchers }
+  const state = { height, tip, fields, set, ...nextSet, lastSet, members, periods, vouchers }
   return { state, terms }
 }
 
@@ -283,7 +328,7 @@ export class Restoring {
     this.#digests.set(term, usesAfter(before, height, bytes))
     const { period, items } = decodeUses(bytes)
     const isIdKept = term >= this.#termAfter - this.#rules.retentionTerms
-    const isSpendKept = period >= state.fields.period - SPEND_PERIODS
+    const isSpendKept = period >= periodOf(state) - SPEND_PERIODS
     for (const { id, spend, root } of items) {
       if (isIdKept) this.#ids.set(keyOf(id), term)
       if (spend === undefined || !isSpendKept) continue
@@ -300,7 +345,7 @@ export class Restoring {
   }
 
   /** The ledger, if all that was taken is all that the head speaks of and leads to this block. Throws CryptoError. */
-  ledger(block: BlockRecord, restore = restoreMemberList): Ledger {
+  ledger(block: BlockRecord): Ledger {
     const { state, terms } = this.#head
     for (const { term, digest } of terms)
       if (!equal(this.#digests.get(term) ?? new Uint8Array(0), digest))
@@ -311,7 +356,7 @@ export class Restoring {
       spends: [...this.#spends],
       roots: [...this.#roots],
     }
-    const ledger = new Ledger(this.#rules, snapshot, restore)
+    const ledger = new Ledger(this.#rules, snapshot)
     if (!this.#leadsTo(ledger, block))
       throw new CryptoError("BAD_ENCODING", "not the state of the stored block")
     return ledger

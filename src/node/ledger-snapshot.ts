@@ -14,6 +14,7 @@ import {
   encodeUses,
   firstRemembered,
   type Head,
+  periodOf,
   Restoring,
   type TermUses,
   usesAfter,
@@ -52,7 +53,7 @@ export class UsesSoFar {
 
   static at(rules: LedgerRules, { state, terms }: Head): UsesSoFar {
     const digest = usesStart(termOf(state.height + 1, rules.termHeights))
-    return new UsesSoFar(rules, terms, { period: state.fields.period, digest, blocks: [] })
+    return new UsesSoFar(rules, terms, { period: periodOf(state), digest, blocks: [] })
   }
 
   /** One block on; at the end of a term, what has to be written with it. */

@@ -16,6 +16,7 @@ import type { TopicRule } from "./gossip.ts"
 import { type ChainBlock, envelopesOf, LedgerChain, type Replayed } from "./ledger-chain.ts"
 import { LedgerFollower } from "./ledger-follower.ts"
 import type { LedgerPart } from "./ledger-part.ts"
+import { LedgerPeriods } from "./ledger-periods.ts"
 import { ledgerRules, ledgerTopic } from "./ledger-rules.ts"
 import { LedgerValidator } from "./ledger-validator.ts"
 import { blockView, validatorViews, verifyStored } from "./ledger-view.ts"
@@ -47,6 +48,8 @@ export interface MeshLedgerParts {
 export class MeshLedger {
   readonly rules: LedgerRules
   readonly chain: LedgerChain
+  /** What admission asks of the ledger. */
+  readonly periods = new LedgerPeriods(() => this.#ledger)
   readonly #parts: MeshLedgerParts
   readonly #scheme: Scheme = remembering(hybridScheme(), REMEMBERED_SIGNATURES)
   readonly #listeners = new Set<() => void>()

@@ -55,6 +55,12 @@ export function foundMesh(
   }
 }
 
+/** A code as somebody pasted or scanned it: QR codes carry capitals, mail breaks lines. Bech32 allows one case or the other. */
+export function typedCode(text: string): string {
+  const whole = text.replace(/\s+/g, "")
+  return whole === whole.toUpperCase() ? whole.toLowerCase() : whole
+}
+
 const FETCH_DEADLINE_MS = 20_000
 
 /** The mesh that a ticket is for, asked for at the ticket's addresses. Throws ApiError UNREACHABLE. */
@@ -74,7 +80,7 @@ export async function fetchMesh(
 /** Throws ApiError BAD_TICKET. */
 export function readTicket(text: string): Ticket {
   try {
-    return decodeTicket(text.trim())
+    return decodeTicket(typedCode(text))
   } catch (cause) {
     if (cause instanceof CryptoError)
       throw new ApiError("BAD_TICKET", "that is not a whole invite ticket", { cause })

@@ -12,8 +12,11 @@ import { ApiError, asApiError } from "./api/errors.ts"
 import { serveApi } from "./api/server.ts"
 import type { Api, ApiEvent, Method, Params, Result, Status } from "./api/types.ts"
 import { callMethod } from "./api-methods.ts"
+import { type BlobRoom, openBlobRoom } from "./blob-room.ts"
+import type { Blobs } from "./blobs.ts"
 import { Chat } from "./chat.ts"
 import { systemClock } from "./clock.ts"
+import { orAborted } from "./deadline.ts"
 import { createDirectory, type Directory, type DirectoryLibp2p } from "./directory.ts"
 import { directoryServicesIn, findCard, soundCard } from "./directory-cards.ts"
 import { MeshLedger } from "./ledger.ts"
@@ -28,7 +31,7 @@ import {
   POW_BITS,
   readTicket,
 } from "./mesh-membership.ts"
-import type { NodeOptions } from "./node-options.ts"
+import { messagesMaxOf, type NodeOptions } from "./node-options.ts"
 import { type Network, type NetworkParts, startNetwork } from "./network.ts"
 import { newPeerKey, peerKeyAt } from "./peer-key.ts"
 import { ProfileIdentity } from "./profile-identity.ts"
@@ -74,6 +77,7 @@ export class SottoNode implements Api {
   #server: Awaited<ReturnType<typeof serveApi>> | undefined
   #mesh: Mesh | undefined
   #network: Network | undefined
+  #blobRoom: BlobRoom | undefined
   #directory: Directory | undefined
   #ledger: MeshLedger | undefined
   #validator: Validator | undefined
@@ -97,6 +101,7 @@ export class SottoNode implements Api {
     const genesis = await storedGenesis(this.#store)
     this.#mesh = genesis === undefined ? undefined : meshFrom(genesis.slice())
     this.#server = await serveApi({ socketPath, api: this, log })
+    if (this.options.apiSocket !== undefined) this.#server.adopt(this.options.apiSocket)
     if (this.#mesh !== undefined) await this.#startNetwork(this.#mesh, [])
     if (this.options.ticket !== undefined) await this.joinMesh({ ticket: this.options.ticket })
     const { passphrase } = this.options
@@ -121,6 +126,7 @@ export class SottoNode implements Api {
     await this.#directory?.stop()
     await this.#ledger?.stop()
     await this.#network?.stop()
+    await this.#blobRoom?.close()
     await this.#store?.close()
     this.#listeners.clear()
   }
@@ -131,10 +137,13 @@ export class SottoNode implements Api {
     options: { signal?: AbortSignal } = {},
   ): Promise<Result<M>> {
     if (this.#stopping.signal.aborted) throw new ApiError("STOPPING", "the node is stopping")
-    options.signal?.throwIfAborted()
+    const { signal } = options
+    signal?.throwIfAborted()
     try {
-      return await callMethod(this, method, params)
+      const done = callMethod(this, method, params)
+      return await (signal === undefined ? done : orAborted(done, signal))
     } catch (error) {
+      if (signal?.aborted === true) throw error
       throw asApiError(error)
     }
   }
@@ -162,7 +171,7 @@ export class SottoNode implements Api {
     const mesh = this.#mesh
     const network = this.#network
     const opened = this.#owner?.opened
-    const { dataDir, profile } = this.options
+    const { dataDir, ephemeral = false, profile } = this.options
     return {
       version: VERSION,
       pid: process.pid,
@@ -178,7 +187,8 @@ export class SottoNode implements Api {
       identity: this.#owner?.state ?? "none",
       address: opened?.address ?? null,
       name: opened?.identity.name ?? null,
-      unprotected: this.#owner?.unprotected ?? false,
+      unprotected: !ephemeral && this.#owner?.unprotected === true,
+      ephemeral,
       listen: network?.addresses() ?? [],
       peers: network?.peers() ?? [],
       alone: network?.alone() ?? null,
@@ -201,6 +211,13 @@ export class SottoNode implements Api {
     throw this.mesh.genesis.validators.length === 0
       ? new ApiError("NO_LEDGER", "this mesh has no validators: nothing is ordered")
       : new ApiError("NO_MESH", "this profile is in no mesh yet")
+  }
+
+  /** Throws ApiError NO_MESH. */
+  get blobs(): Blobs {
+    if (this.#blobRoom === undefined)
+      throw new ApiError("NO_MESH", "this profile is in no mesh yet")
+    return this.#blobRoom.blobs
   }
 
   /** This peer's validator keys, made at the first call. */
@@ -281,11 +298,13 @@ export class SottoNode implements Api {
     const key =
       options.ephemeral === true ? newPeerKey() : peerKeyAt(join(options.dataDir, "peer.key"))
     const ledger = await this.#openLedger(mesh, store)
+    const messagesMax = messagesMaxOf(options)
     const parts: Omit<NetworkParts, "listen"> = {
       store,
       genesis: mesh.bytes,
       key: await key,
       bootstrap: [...(options.bootstrap ?? []), ...peers],
+      ...(messagesMax === undefined ? {} : { envelopesMax: messagesMax }),
       mdns: options.mdns ?? options.testnet !== true,
       ...(options.testnet === true ? { ipColocationWeight: 0 } : {}),
       postQuantum: options.postQuantum ?? "preferred",
@@ -293,6 +312,7 @@ export class SottoNode implements Api {
       onPeers: () => {
         this.#news.changed()
         this.#chat?.peersChanged()
+        this.#blobRoom?.blobs.peersChanged()
       },
       onProgress: () => this.#news.changed(),
       onServed: (ids) => void this.#served(ids),
@@ -308,6 +328,16 @@ export class SottoNode implements Api {
     network.mailbox.onStored(() => {
       this.#chat?.arrived()
       this.#news.changed()
+    })
+    this.#blobRoom = await openBlobRoom({
+      store,
+      network,
+      directory: options.ephemeral === true ? undefined : options.dataDir,
+      role: options.keeper ?? "casual",
+      chunksMax: options.chunksMax,
+      daysMax: options.chunkDays,
+      clock: systemClock,
+      onFault: (error) => this.#fault(error),
     })
     await ledger?.join(network)
     this.#ledger = ledger
@@ -374,6 +404,7 @@ export class SottoNode implements Api {
     if (network === undefined || directory === undefined || mesh === undefined) return
     if (opened === undefined) return
     const { records, identity, address: me } = opened
+    const textsMax = messagesMaxOf(this.options)
     this.#chat = await Chat.open({
       meshId: mesh.meshId,
       me,
@@ -385,6 +416,7 @@ export class SottoNode implements Api {
       clock: systemClock,
       emit: (event) => this.emit(event),
       log: this.options.log,
+      ...(textsMax === undefined ? {} : { textsMax }),
       ...(this.#ledger === undefined
         ? { order: "arrival" as const }
         : { order: "ledger" as const, ledger: this.#ledger.forChat(network) }),
