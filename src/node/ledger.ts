@@ -106,7 +106,7 @@ export class MeshLedger {
   async join(network: Network): Promise<void> {
     this.#network = network
     const { validator, onChange, onFault } = this.#parts
-    const replayed = await this.chain.replay(this.rules)
+    const replayed = await this.#replayed()
     const waiting = new Waiting({
       isOrdered: (item) => this.#isOrdered(item),
       mailbox: network.mailbox,
@@ -149,6 +149,14 @@ export class MeshLedger {
     const { retentionTerms, termHeights } = this.rules
     const isWhole = ledger !== undefined && this.chain.height <= retentionTerms * termHeights
     return !isWhole && this.chain.orderedAt(item.id) !== undefined
+  }
+
+  async #replayed(): Promise<Replayed> {
+    const replayed = await this.chain.replay(this.rules)
+    const { without } = replayed
+    if (without !== undefined && this.chain.height >= this.rules.termHeights)
+      this.#parts.note(`ledger: replayed from the genesis, as there is no snapshot: ${without}`)
+    return replayed
   }
 
   async stop(): Promise<void> {
