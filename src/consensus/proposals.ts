@@ -108,9 +108,9 @@ export class Proposals {
     return isProven && item.approvals.length >= this.#ledger().set.quorum ? item : undefined
   }
 
-  /** By the whole id or the beginning of its hexadecimal form: all that match. */
-  find(matches: (id: Bytes) => boolean): readonly Proposal[] {
-    return this.list().filter(({ id }) => matches(id))
+  /** By its id, 32 bytes. */
+  get(id: Bytes): Proposal | undefined {
+    return this.#open.get(keyOf(id))
   }
 
   /** Lets go of what was ordered or can no longer be. Returns the ids of what went. */
