@@ -80,6 +80,8 @@ const EXIT: Readonly<Record<ApiErrorCode | CliErrorCode | PathErrorCode, number>
   BAD_LEDGER: 1,
   WRONG_PASSPHRASE: 7,
   BLOCKED_CONTACT: 7,
+  IDENTITY_CHANGED: 7,
+  NUMBER_DIFFERS: 7,
   OTHER_MESH: 7,
   STORE_DAMAGED: 8,
   STORE_NEWER: 8,

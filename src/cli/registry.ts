@@ -238,7 +238,13 @@ export const COMMANDS: readonly Command[] = [
     id: "contact accept",
     help: "accept a request, or take a block back",
     args: [contact],
-    options: { ...passphrase },
+    options: {
+      anyway: {
+        type: "boolean",
+        help: "even if they go by the name of another contact: they are somebody of their own then",
+      },
+      ...passphrase,
+    },
     json: "object",
     load: () => import("./commands/contact-accept.ts"),
   },
@@ -267,6 +273,23 @@ export const COMMANDS: readonly Command[] = [
     load: () => import("./commands/contact-remove.ts"),
   },
   {
+    id: "verify",
+    help: "compare safety numbers with a contact, and mark them as verified",
+    detail:
+      "Prints the 60 digits that both of you see. Compare them over a call or in person, or scan the QR code, which holds the " +
+      "same digits; then say so with --digits or --yes.",
+    args: [contact],
+    options: {
+      digits: { type: "string", value: "N", help: "the digits that they see; marks if they agree" },
+      yes: { type: "boolean", help: "you have compared what is printed: mark them" },
+      undo: { type: "boolean", help: "take the mark back" },
+      qr,
+      ...passphrase,
+    },
+    json: "object",
+    load: () => import("./commands/verify.ts"),
+  },
+  {
     id: "node",
     help: "run a peer until it is told to stop",
     detail:
@@ -286,6 +309,12 @@ export const COMMANDS: readonly Command[] = [
       "no-mdns": { type: "boolean", help: "do not" },
       testnet: { type: "boolean", help: "settings for many peers on one machine", hidden: true },
       ...ephemeral,
+      keep: {
+        type: "string",
+        value: "GIB",
+        help: "how much of others' files to keep; 4 unless said, 0 for none",
+      },
+      "keep-days": { type: "string", value: "DAYS", help: "and for how long; 30 unless said" },
       "post-quantum": {
         type: "string",
         value: "HOW",

@@ -23,6 +23,10 @@ const NEXT: Readonly<Record<ApiErrorCode, string | undefined>> = {
   UNKNOWN_THREAD: "`sotto threads` shows them",
   UNKNOWN_MESSAGE: "`sotto read --json` shows the ids",
   BLOCKED_CONTACT: "`sotto contact accept` takes the block back",
+  IDENTITY_CHANGED:
+    "`sotto verify CONTACT` compares numbers; or `sotto contact accept --anyway`, or `sotto contact block`",
+  NUMBER_DIFFERS:
+    "compare again, digit by digit; if it stays, somebody may be between you: do not trust this contact",
   MESSAGE_TOO_LONG: "send it in parts",
   MESSAGE_EMPTY: "say something: -m TEXT, --file FILE or standard input",
   QUEUE_FULL: "wait until some of what is queued has left; `sotto status` shows how much",

@@ -67,6 +67,9 @@ export interface LedgerSnapshot {
   readonly vouchers: readonly (readonly [string, Bytes])[]
 }
 
+/** A snapshot without what the blocks used up, which is kept block by block; see `snapshot`. */
+export type LedgerHead = Omit<LedgerSnapshot, "ids" | "spends" | "roots">
+
 /** A block that could come next, and what it would change. */
 export interface Plan {
   readonly height: number
@@ -87,12 +90,22 @@ interface Trial {
   readonly roots: Map<string, string>
 }
 
+/** A moment of a ledger: values that never change in place, and how many vouchers there were. */
+interface Mark {
+  readonly height: number
+  readonly tip: Bytes
+  readonly fields: LedgerFields
+  readonly lastSet: ValidatorSet
+  readonly vouchers: number
+}
+
 export class Ledger {
   readonly rules: LedgerRules
   #height = 0
   #tip: Bytes
   #fields: LedgerFields
   #lastSet: ValidatorSet
+  #boundary: Mark
   readonly #empty: Trial
   /** Ordered ids → term in which. Oldest first, as Maps keep insertion order. */
   readonly #ids = new Map<string, number>()
@@ -121,6 +134,7 @@ export class Ledger {
     this.#empty = this.#trial()
     this.#tip = startHash(rules.meshId, stateRootOf(this.#fields))
     if (snapshot !== undefined) this.#resume(snapshot)
+    this.#boundary = this.#mark()
   }
 
   #resume(snapshot: LedgerSnapshot): void {
@@ -144,10 +158,38 @@ export class Ledger {
 
   /** A copy of everything; what is not copied is never changed in place. */
   snapshot(): LedgerSnapshot {
-    const { members, set, nextSet, periods, ...fields } = this.#fields
+    return {
+      ...this.#headAt(this.#mark()),
+      ids: [...this.#ids],
+      spends: [...this.#spends],
+      roots: [...this.#roots],
+    }
+  }
+
+  /** The state as the last block of the last full term left it; the genesis or where it resumed, before there is one. */
+  boundary(): LedgerHead {
+    return this.#headAt(this.#boundary)
+  }
+  /** Its height. */
+  get boundaryHeight(): number {
+    return this.#boundary.height
+  }
+
+  #mark(): Mark {
     return {
       height: this.#height,
       tip: this.#tip,
+      fields: this.#fields,
+      lastSet: this.#lastSet,
+      vouchers: this.#vouchers.size,
+    }
+  }
+
+  #headAt({ height, tip, fields: at, lastSet, vouchers }: Mark): LedgerHead {
+    const { members, set, nextSet, periods, ...fields } = at
+    return {
+      height,
+      tip,
       fields,
       members: members.list(),
       periods: periods.map(({ members: then, ...start }) => ({
@@ -156,11 +198,9 @@ export class Ledger {
       })),
       set: set.members,
       ...(nextSet === set ? {} : { nextSet: nextSet.members }),
-      lastSet: this.#lastSet.members,
-      ids: [...this.#ids],
-      spends: [...this.#spends],
-      roots: [...this.#roots],
-      vouchers: [...this.#vouchers],
+      lastSet: lastSet.members,
+      // none is ever forgotten, so the first so many are those of then
+      vouchers: [...this.#vouchers].slice(0, vouchers),
     }
   }
 
@@ -259,15 +299,20 @@ export class Ledger {
       if (spend === undefined) continue
       if (item.type === "member-add") this.#vouchers.set(spend, item.commitment)
       else this.#spends.set(spend, period)
-      if (nullifier !== undefined && root !== undefined && !this.#roots.has(nullifier))
+      if (nullifier !== undefined && root !== undefined) {
+        // Bound until its last use is forgotten; taken out first, so that the oldest stay in front.
+        this.#roots.delete(nullifier)
         this.#roots.set(nullifier, { root, period })
+      }
     }
     this.#lastSet = this.#fields.set
     this.#fields = plan.fields
     this.#height = plan.height
     this.#tip = plan.hash
     if (period !== before) this.#forgetSpends()
-    if (plan.height % this.rules.termHeights === 0) this.#forgetIds()
+    if (plan.height % this.rules.termHeights !== 0) return
+    this.#forgetIds()
+    this.#boundary = this.#mark()
   }
 
   /** A trial that is only looked at. */

@@ -57,7 +57,16 @@ const METHODS: Table = {
     await node.chat.remove(contact)
     return {}
   },
-  "contacts.accept": async (node, { contact }) => ({ contact: await node.chat.accept(contact) }),
+  "contacts.accept": async (node, { contact, anyway = false }) => ({
+    contact: await node.chat.accept(contact, { anyway }),
+  }),
+  "contacts.safety": (node, { contact }) => node.chat.safety(contact),
+  "contacts.verify": async (node, { contact, number }) => ({
+    contact: await node.chat.verify(contact, number),
+  }),
+  "contacts.unverify": async (node, { contact }) => ({
+    contact: await node.chat.unverify(contact),
+  }),
   "contacts.block": async (node, { contact }) => ({ contact: await node.chat.block(contact) }),
   "contacts.rename": async (node, { contact, name }) => ({
     contact: await node.chat.rename(contact, name),

@@ -9,6 +9,7 @@ import type { BlockRecord, ValidatorKeys } from "../consensus/types.ts"
 import { type Bytes, equal, toHex } from "../crypto/bytes.ts"
 import type { LedgerView, ProposalView, ValidatorView } from "./api/types.ts"
 import type { LedgerChain } from "./ledger-chain.ts"
+import { headHeight, headOf, UsesSoFar } from "./ledger-snapshot.ts"
 
 const SLICE_MS = 8
 
@@ -80,7 +81,10 @@ export function proposalView(
   }
 }
 
-/** Checks the whole stored chain again, from the genesis on: every link, every state, every signature. Throws StoreError. */
+/**
+ * Checks the whole stored chain again, from the genesis on: every link, every state, every signature, and whether the snapshot that a start
+ * goes on from is what the chain leads to (SNAPSHOT_DIFFERS: it is dropped, and the next start replays). Throws StoreError.
+ */
 export async function verifyStored(
   chain: LedgerChain,
   rules: LedgerRules,
@@ -89,11 +93,23 @@ export async function verifyStored(
   // Nothing remembered: what is checked now is checked now.
   const follower = new Follower(new Ledger(rules), hybridScheme())
   const total = chain.height
+  const head = await chain.head()
+  const headAt = head && headHeight(rules, head)
+  let uses = UsesSoFar.atGenesis(rules)
   let began = performance.now()
   for await (const record of chain.records()) {
     if (record.height > total) break
     const taken = follower.take(record)
     if (!taken.ok) return { height: record.height, code: taken.code }
+    uses = uses.after(record.height, taken.applied).next
+    if (
+      head !== undefined &&
+      record.height === headAt &&
+      !equal(head, headOf(follower.ledger, uses))
+    ) {
+      await chain.dropHead()
+      return { height: record.height, code: "SNAPSHOT_DIFFERS" }
+    }
     if (performance.now() - began < SLICE_MS) continue
     progress(record.height, total)
     await new Promise((resolve) => setImmediate(resolve))

@@ -14,7 +14,7 @@ import { ignore, reject, type Verdict } from "../crypto/verdict.ts"
 import type { LedgerStatus, LedgerView, ValidatorView } from "./api/types.ts"
 import type { ChatLedger } from "./chat-parts.ts"
 import type { TopicRule } from "./gossip.ts"
-import { type ChainBlock, envelopesOf, LedgerChain } from "./ledger-chain.ts"
+import { type ChainBlock, envelopesOf, LedgerChain, type Replayed } from "./ledger-chain.ts"
 import { changesTopic, MeshChanges } from "./ledger-changes.ts"
 import type { Standpoint } from "./ledger-driver.ts"
 import { LedgerFollower } from "./ledger-follower.ts"
@@ -133,7 +133,7 @@ export class MeshLedger {
   async join(network: Network): Promise<void> {
     this.#network = network
     const { onChange, onFault } = this.#parts
-    const replayed = await this.chain.replay(this.rules)
+    const replayed = await this.#replayed()
     const waiting = new Waiting({
       chain: this.chain,
       mailbox: network.mailbox,
@@ -165,6 +165,14 @@ export class MeshLedger {
     for (const peer of network.transport.peers()) this.#part.connected(peer)
     waiting.scan()
     this.#finder.start()
+  }
+
+  async #replayed(): Promise<Replayed> {
+    const replayed = await this.chain.replay(this.rules)
+    const { without } = replayed
+    if (without !== undefined && this.chain.height >= this.rules.termHeights)
+      this.#parts.note(`ledger: replayed from the genesis, as there is no snapshot: ${without}`)
+    return replayed
   }
 
   async stop(): Promise<void> {

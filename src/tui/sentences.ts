@@ -32,6 +32,8 @@ export const SENTENCES: Readonly<Record<ApiErrorCode, Sentence>> = {
   UNKNOWN_THREAD: { what: "There is no such conversation.", next: "Choose one from the list." },
   UNKNOWN_MESSAGE: { what: "That message is not here any more.", next: "Scroll to see what is." },
   BLOCKED_CONTACT: { what: "You blocked this contact.", next: "Take them back with /accept first." },
+  IDENTITY_CHANGED: { what: "Another identity goes by the name of a contact of yours.", next: "Open their chat to decide: compare numbers, accept anyway, or block." },
+  NUMBER_DIFFERS: { what: "That is not the safety number of this contact.", next: "Compare again; if it stays, do not trust this contact." },
   MESSAGE_TOO_LONG: { what: "That message is too long.", next: "Send it in parts." },
   MESSAGE_EMPTY: { what: "There is nothing to send.", next: "Write something first." },
   QUEUE_FULL: { what: "Too many messages are waiting to go out.", next: "Wait until peers are reached, then send again." },

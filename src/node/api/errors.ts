@@ -40,6 +40,8 @@ const CODES: Readonly<Record<ApiErrorCode, true>> = {
   UNKNOWN_THREAD: true,
   UNKNOWN_MESSAGE: true,
   BLOCKED_CONTACT: true,
+  IDENTITY_CHANGED: true,
+  NUMBER_DIFFERS: true,
   MESSAGE_TOO_LONG: true,
   MESSAGE_EMPTY: true,
   QUEUE_FULL: true,

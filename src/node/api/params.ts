@@ -79,6 +79,14 @@ const references: Rule<readonly string[]> = {
     value.every((each) => reference.accepts(each)),
 }
 
+/** Spaces between the groups do no harm. */
+const safetyNumber = text(60, 120)
+
+const flag: Rule<boolean> = {
+  expected: "true or false",
+  accepts: (value): value is boolean => typeof value === "boolean",
+}
+
 const name = text(1, NAME_MAX)
 const reference = text(1, REFERENCE_MAX)
 const ticket = text(1, TICKET_MAX)
@@ -109,7 +117,10 @@ const SHAPES: { readonly [M in Method]: Shape<Params<M>> } = {
   "contacts.list": {},
   "contacts.add": { code: required(ticket), name: optional(name) },
   "contacts.remove": { contact: required(reference) },
-  "contacts.accept": { contact: required(reference) },
+  "contacts.accept": { contact: required(reference), anyway: optional(flag) },
+  "contacts.safety": { contact: required(reference) },
+  "contacts.verify": { contact: required(reference), number: required(safetyNumber) },
+  "contacts.unverify": { contact: required(reference) },
   "contacts.block": { contact: required(reference) },
   "contacts.rename": { contact: required(reference), name: required(name) },
   "threads.list": {},

@@ -137,7 +137,13 @@ export interface Contact {
   readonly theirName: string | null
   /** `request`: they wrote first and were not accepted yet. `pending`: added here, their card is not found yet. */
   readonly state: "request" | "pending" | "accepted" | "blocked"
+  /** The safety number was compared. */
   readonly verified: boolean
+  /**
+   * Address of another contact whose name this one came with: another identity, whoever it is. Nothing goes out to them until the user
+   * decides: `contacts.verify`, `contacts.accept` with `anyway`, or `contacts.block`. Null when there is nothing to decide.
+   */
+  readonly claims: string | null
 }
 
 export interface Message {
@@ -225,9 +231,15 @@ export interface Methods {
   /** `code`: an address or an invite ticket of this mesh that names its inviter. */
   "contacts.add": { params: { code: string; name?: string }; result: { contact: Contact } }
   "contacts.remove": { params: { contact: string }; result: Nothing }
-  "contacts.accept": { params: { contact: string }; result: { contact: Contact } }
+  /** `anyway`: in spite of what `claims` says; without it that is IDENTITY_CHANGED. */
+  "contacts.accept": { params: { contact: string; anyway?: boolean }; result: { contact: Contact } }
   "contacts.block": { params: { contact: string }; result: { contact: Contact } }
   "contacts.rename": { params: { contact: string; name: string }; result: { contact: Contact } }
+  /** 60 digits that both sides see alike. */
+  "contacts.safety": { params: { contact: string }; result: { contact: Contact; number: string } }
+  /** Marks as verified if `number` is theirs, digit for digit, which also decides what they claim; NUMBER_DIFFERS if not. */
+  "contacts.verify": { params: { contact: string; number: string }; result: { contact: Contact } }
+  "contacts.unverify": { params: { contact: string }; result: { contact: Contact } }
   "threads.list": { params: Nothing; result: { threads: readonly ThreadSummary[] } }
   /** Newest page without `before`; `limit` 1 to 500. `thread` takes a thread id or a contact. */
   "messages.page": { params: { thread: string; before?: string; limit: number }; result: Page }
@@ -314,6 +326,10 @@ export type ApiErrorCode =
   | "UNKNOWN_THREAD"
   | "UNKNOWN_MESSAGE"
   | "BLOCKED_CONTACT"
+  /** Somebody goes by the name of another contact, and the user has not decided about it. */
+  | "IDENTITY_CHANGED"
+  /** The safety number compared is not the one of this contact. */
+  | "NUMBER_DIFFERS"
   | "MESSAGE_TOO_LONG"
   | "MESSAGE_EMPTY"
   | "QUEUE_FULL"
