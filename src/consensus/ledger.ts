@@ -21,7 +21,13 @@ import { PERIODS_KEPT, stateRootOf } from "./state.ts"
 import type { LedgerFields, PeriodStart } from "./state.ts"
 import { keysAreDistinct, seatOf, validatorSet } from "./quorum.ts"
 import type { ValidatorSet } from "./quorum.ts"
-import type { Batch, Item, ValidatorKeys, ValidatorsItem } from "./types.ts"
+import type {
+  Batch,
+  Item,
+  MemberRemoveItem,
+  ValidatorKeys,
+  ValidatorsItem,
+} from "./types.ts"
 
 /** What a mesh's genesis says about its ledger. */
 export interface LedgerRules {
@@ -258,6 +264,12 @@ export class Ledger {
     return this.#try(item, keysOf(item), this.#asIs()) !== undefined
   }
 
+  /** Whether the state lets this change of the mesh happen next, whoever approves it. */
+  permits(item: MemberRemoveItem | ValidatorsItem): boolean {
+    if (item.type === "validators") return this.setAfter(item) !== undefined
+    return this.#fields.members.has(item.commitment)
+  }
+
   /** The block this batch would make at the next height. Changes nothing. */
   plan(batch: Batch): Plan {
     const trial = this.#trial()
@@ -342,7 +354,7 @@ export class Ledger {
         if (!fields.members.takes(item.commitment)) return undefined
         return { ...fields, members: fields.members.add(item.commitment) }
       case "member-remove":
-        if (!this.#approvalCounts(item.term) || !fields.members.has(item.commitment))
+        if (!this.approvalCounts(item.term) || !fields.members.has(item.commitment))
           return undefined
         return { ...fields, members: fields.members.remove(item.commitment) }
       case "validators": {
@@ -377,7 +389,7 @@ export class Ledger {
   }
 
   /** Approvals name seats, so they count only while the set they were given in is in force, and only for a while. */
-  #approvalCounts(approvedIn: number): boolean {
+  approvalCounts(approvedIn: number): boolean {
     const now = this.term
     return (
       approvedIn >= this.#fields.setSince && approvedIn <= now && now - approvedIn <= APPROVAL_TERMS
@@ -386,7 +398,7 @@ export class Ledger {
 
   /** The set after a change, or undefined when it does not apply: one change a term, distinct keys, at least one member. */
   setAfter(item: ValidatorsItem, fields: LedgerFields = this.#fields): ValidatorSet | undefined {
-    if (fields.nextSet !== fields.set || !this.#approvalCounts(item.term)) return undefined
+    if (fields.nextSet !== fields.set || !this.approvalCounts(item.term)) return undefined
     if (item.add.length + item.remove.length === 0) return undefined
     if (item.remove.some((key) => seatOf(fields.set, key) < 0)) return undefined
     const kept = fields.set.members.filter(

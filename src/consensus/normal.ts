@@ -394,6 +394,9 @@ export function execute(core: Core, plan: Plan, certificate: Certificate): void 
   core.emit({ type: "store", record })
   core.emit({ type: "deliver", record, applied })
   for (const item of batch.items) core.pool.ordered(item)
+  const isChange = ({ type }: Item) => type !== "envelope" && type !== "tick"
+  if (core.executed === core.high || applied.some(isChange))
+    core.pool.sift((item) => core.ledger.allows(item))
   if (applied.some((item) => item.type === "tick")) restartTick(core)
   if (applied.length > 0 && ++core.progress % PROGRESS_BLOCKS === 0 && core.failures > 0)
     core.failures--
