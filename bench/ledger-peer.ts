@@ -116,7 +116,7 @@ async function start(plan: PeerPlan): Promise<(ids: Uint8Array) => void> {
     mesh: meshFrom(genesis),
     directory: join(directory, "ledger"),
     newMark: join(directory, "validator.new"),
-    validator,
+    validator: () => validator,
     onChange: () => undefined,
     note: (line) => process.stderr.write(`${line}\n`),
     onFault: fail,
