@@ -21,13 +21,7 @@ import { PERIODS_KEPT, stateRootOf } from "./state.ts"
 import type { LedgerFields, PeriodStart } from "./state.ts"
 import { keysAreDistinct, seatOf, validatorSet } from "./quorum.ts"
 import type { ValidatorSet } from "./quorum.ts"
-import type {
-  Batch,
-  Item,
-  MemberRemoveItem,
-  ValidatorKeys,
-  ValidatorsItem,
-} from "./types.ts"
+import type { Batch, Item, MemberRemoveItem, ValidatorKeys, ValidatorsItem } from "./types.ts"
 
 /** What a mesh's genesis says about its ledger. */
 export interface LedgerRules {
