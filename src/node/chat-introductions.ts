@@ -54,6 +54,11 @@ function newGroupId(nowMs: number): Bytes {
   return head.raw(primitives.randomBytes(GROUP_ID_BYTES - 6)).finish()
 }
 
+const withCard = (contact: ChatContact, { sequence, hash }: Card): ChatContact => ({
+  ...contact,
+  card: { sequence, hash },
+})
+
 export class Introductions {
   readonly #parts: ChatParts
   readonly #book: ChatBook
@@ -140,13 +145,15 @@ export class Introductions {
 
   async #searchOn(peer: Address, { wanted, found, inTurn = false }: Search): Promise<void> {
     let pauseMs = FIRST_RETRY_MS
+    let again = false
     while (wanted() && !this.#isOver()) {
       try {
         const card = inTurn
-          ? await this.#verifyInTurn(() => this.#findCard(peer, wanted))
-          : await this.#findCard(peer, wanted)
+          ? await this.#verifyInTurn(() => this.#findCard(peer, wanted, again))
+          : await this.#findCard(peer, wanted, again)
+        again = true
         // Whoever looks cards up answers for them; that it is the card asked for costs nothing to see for oneself.
-        if (card?.address === peer && wanted()) {
+        if (card?.address === peer && wanted() && !this.#isOutdated(card)) {
           if (await found(card)) return
         }
       } catch (error) {
@@ -158,9 +165,18 @@ export class Introductions {
     }
   }
 
-  async #findCard(peer: Address, wanted: () => boolean): Promise<Card | undefined> {
-    // It may have waited for its turn.
-    return wanted() ? this.#parts.findCard(peer, this.#stopping.signal) : undefined
+  async #findCard(peer: Address, wanted: () => boolean, again: boolean): Promise<Card | undefined> {
+    // It may have waited for its turn. Asking again is for a newer card than the one of some minutes ago.
+    return wanted() ? this.#parts.findCard(peer, this.#stopping.signal, again) : undefined
+  }
+
+  /** Not the newest card that was ever seen of this contact: somebody shows an old one, or has signed two of one number. */
+  #isOutdated({ address, sequence, hash }: Card): boolean {
+    const seen = this.#book.contacts.get(address)?.card ?? null
+    if (seen === null || sequence > seen.sequence) return false
+    const isOther = sequence < seen.sequence || !equal(hash, seen.hash)
+    if (isOther) this.#parts.log("a card was not taken: a newer one was seen before")
+    return isOther
   }
 
   async #verifyInTurn<T>(look: () => Promise<T>): Promise<T> {
@@ -200,8 +216,9 @@ export class Introductions {
       step.channels.set(toHex(channel.groupId), channel)
       step.threads.set(toHex(now.id), now)
       const contact = this.#book.contacts.get(card.address)
-      if (contact?.standing === "pending")
-        step.contacts.set(card.address, { ...contact, standing: "accepted" })
+      if (contact === undefined) return
+      const standing = contact.standing === "pending" ? "accepted" : contact.standing
+      step.contacts.set(card.address, withCard({ ...contact, standing }, card))
     })
     this.#outbox.kick(thread)
     return true
@@ -261,7 +278,8 @@ export class Introductions {
     const contact = introducedContact(before, channel.peer, channel.theirName)
     const called = this.#petnamed(before, contact)
     const others = this.#book.contacts.values()
-    step.contacts.set(channel.peer, withClaim(before, called, channel.theirName, others))
+    const claimed = withClaim(before, called, channel.theirName, others)
+    step.contacts.set(channel.peer, withCard(claimed, card))
     const thread = this.#book.threadWith(channel.peer)
     step.threads.set(toHex(thread.id), thread)
     return this.#book.commit(step, { sync: true })
