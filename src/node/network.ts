@@ -12,6 +12,9 @@ import type { PeerInfo, SyncProgress } from "./api/types.ts"
 import { type Alone, Dialer, WANTED_PEERS } from "./dialer.ts"
 import type { TopicRule } from "./gossip.ts"
 import { type Admission, Mailbox, type Posted } from "./mailbox.ts"
+import { MEMBERSHIP_KIND } from "../crypto/membership/admission.ts"
+import { MembershipAdmission } from "./membership-admission.ts"
+import type { MembershipRoots } from "./membership-source.ts"
 import { keepGenesis } from "./mesh-genesis.ts"
 import { type MineOptions, Miner } from "./mine.ts"
 import type { Store } from "./store.ts"
@@ -20,6 +23,7 @@ import { type Refused, Sync } from "./sync.ts"
 import { ADDRESSES_PER_PEER_MAX, FETCH_MAX, PEERS_MAX } from "./sync-messages.ts"
 import { SyncError } from "./sync-round.ts"
 import { startTransport, type Transport, type TransportOptions } from "./transport.ts"
+import { ProofVerifier } from "./verify.ts"
 import { startWatchdog } from "./watchdog.ts"
 
 /** Peers asked for the same missing envelopes. */
@@ -38,6 +42,10 @@ export interface NetworkParts extends Pick<
   readonly bootstrap: readonly string[]
   /** How envelopes may be admitted; by default by proof of work as the genesis asks. */
   readonly admissions?: ReadonlyMap<number, Admission>
+  /** Lets members post by proof: periods and roots, as the ledger has them. */
+  readonly membership?: MembershipRoots
+  /** Whether the ledger has ordered an envelope: then sync may bring it without admission. */
+  readonly vouched?: (id: Bytes) => boolean
   /** Further gossip topics. */
   readonly topics?: readonly TopicRule[]
   /** Most envelopes kept; default SHELF_ENVELOPES_MAX. */
@@ -61,6 +69,9 @@ export interface Network {
   readonly transport: Transport
   /** For further protocols. */
   readonly streams: Streams
+  /** How members' envelopes are judged; undefined where there is no membership. */
+  readonly membership: MembershipAdmission | undefined
+  readonly verifier: ProofVerifier
   peers(): readonly PeerInfo[]
   /** Why there are no peers; null while there are some. */
   alone(): Alone | null
@@ -77,6 +88,8 @@ export interface Network {
   blocksFrom(peer: string, after: number, limit: number): Promise<readonly Bytes[]>
   /** Looks for envelopes by id at one peer after the other until all are here, or nobody is left to ask. */
   fetch(ids: readonly Bytes[]): Promise<void>
+  /** The ledger has another block: looks again at what it knew too little for, and forgets what its periods have left behind. */
+  ledgerMoved(): void
   /** Further peers to connect to: from another ticket. */
   reach(addresses: readonly string[]): void
   /** Ends everything that was started. Harmless when repeated. */
@@ -88,20 +101,31 @@ export async function startNetwork(parts: NetworkParts): Promise<Network> {
   const genesis = decodeGenesis(parts.genesis)
   await keepGenesis(parts.store, parts.genesis)
   const meshId = meshIdOf(parts.genesis)
-  const mailbox = await Mailbox.open({
-    ...parts,
-    meshId,
-    admissions: parts.admissions ?? admissionsOf(genesis, meshId),
-  })
+  const verifier = new ProofVerifier()
+  const membership = await membershipOf(parts, meshId, verifier)
+  const admissions = new Map(parts.admissions ?? admissionsOf(genesis, meshId))
+  if (membership !== undefined)
+    admissions.set(MEMBERSHIP_KIND, (envelope, origin) => membership.judge(envelope, origin))
+  const mailbox = await Mailbox.open({ ...parts, meshId, admissions })
   const book = await AddressBook.open(parts.store)
   const topics = [mailbox.rule(), ...(parts.topics ?? [])]
   const transport = await startTransport({ ...parts, topics })
   try {
-    return await MeshNetwork.start(parts, { genesis, meshId, mailbox, book, transport })
+    const rooms = { genesis, meshId, mailbox, book, transport, membership, verifier }
+    return await MeshNetwork.start(parts, rooms)
   } catch (error) {
     await transport.stop()
     throw error
   }
+}
+
+async function membershipOf(
+  { membership: roots, store, onFault }: NetworkParts,
+  meshId: Bytes,
+  verifier: ProofVerifier,
+): Promise<MembershipAdmission | undefined> {
+  if (roots === undefined) return undefined
+  return await MembershipAdmission.open({ store, meshId, roots, verifier, onFault })
 }
 
 function admissionsOf({ powBits: bits }: Genesis, meshId: Bytes): ReadonlyMap<number, Admission> {
@@ -115,6 +139,8 @@ interface Rooms {
   readonly mailbox: Mailbox
   readonly book: AddressBook
   readonly transport: Transport
+  readonly membership: MembershipAdmission | undefined
+  readonly verifier: ProofVerifier
 }
 
 class MeshNetwork implements Network {
@@ -123,6 +149,8 @@ class MeshNetwork implements Network {
   readonly mailbox: Mailbox
   readonly transport: Transport
   readonly streams: Streams
+  readonly membership: MembershipAdmission | undefined
+  readonly verifier: ProofVerifier
   readonly #parts: NetworkParts
   readonly #book: AddressBook
   readonly #dialer: Dialer
@@ -133,7 +161,10 @@ class MeshNetwork implements Network {
   #sync: Sync | undefined
   #stopping: Promise<void> | undefined
 
-  private constructor(parts: NetworkParts, { genesis, meshId, mailbox, book, transport }: Rooms) {
+  private constructor(parts: NetworkParts, rooms: Rooms) {
+    const { genesis, meshId, mailbox, book, transport } = rooms
+    this.membership = rooms.membership
+    this.verifier = rooms.verifier
     this.#parts = parts
     this.genesis = genesis
     this.meshId = meshId
@@ -231,6 +262,11 @@ class MeshNetwork implements Network {
     }
   }
 
+  ledgerMoved(): void {
+    this.membership?.tidy(this.mailbox)
+    this.#sync?.ledgerMoved(this.#parts.membership?.period())
+  }
+
   reach(addresses: readonly string[]): void {
     for (const address of addresses) this.#dialer.found([address])
   }
@@ -245,6 +281,8 @@ class MeshNetwork implements Network {
     await this.#miner.stop()
     await this.#sync?.stop()
     await this.streams.stop()
+    await this.verifier.stop()
+    await this.membership?.stop()
     await this.mailbox.stop()
     await this.transport.stop()
   }
