@@ -309,6 +309,12 @@ export const COMMANDS: readonly Command[] = [
       "no-mdns": { type: "boolean", help: "do not" },
       testnet: { type: "boolean", help: "settings for many peers on one machine", hidden: true },
       ...ephemeral,
+      keep: {
+        type: "string",
+        value: "GIB",
+        help: "how much of others' files to keep; 4 unless said, 0 for none",
+      },
+      "keep-days": { type: "string", value: "DAYS", help: "and for how long; 30 unless said" },
       "post-quantum": {
         type: "string",
         value: "HOW",

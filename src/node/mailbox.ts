@@ -259,6 +259,7 @@ export class Mailbox {
     // [REJECT] an envelope has 4096 bytes
     if (envelope.length !== ENVELOPE_BYTES) return { verdict: reject("BAD_LENGTH") }
     const admission = this.#parts.admissions.get(envelope[0] ?? 0)
+    // gossip is for what is new, and that has its admission
     const mayBeVouched = this.#parts.vouched !== undefined && isAskedFor(origin)
     // [REJECT] its admission is of a kind that this mesh knows
     if (admission === undefined && !(mayBeVouched && isStripped(envelope)))
@@ -267,7 +268,7 @@ export class Mailbox {
     // [IGNORE] it is new
     if (this.knows(id)) return { verdict: ignore("DUPLICATE"), id }
     // the ledger's word is worth more than any admission, and an admission that nobody checked is not passed on
-    if (mayBeVouched && this.#parts.vouched?.(id) === true)
+    if (mayBeVouched && this.isVouched(id))
       return this.#keep(id, stripped(envelope) ?? envelope, ACCEPT)
     if (admission === undefined) return { verdict: ignore("NOT_ORDERED"), id }
     const peer = origin.from === "local" ? OURSELVES : origin.peer
@@ -368,7 +369,7 @@ export class Mailbox {
   }
 }
 
-/** Gossip is for what is new, and that has its admission. */
+/** What sync brings was asked for by its id. */
 const isAskedFor = ({ from }: Origin) => from === "sync" || from === "fetch"
 
 /** No admission at all, in its one spelling. */

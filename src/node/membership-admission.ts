@@ -88,7 +88,7 @@ export class MembershipAdmission {
     if ("wrong" in read) return read.wrong
     const { fields } = read
     // [IGNORE] the period is this one or the one before
-    if (!this.#isTaken(fields.period)) return say("MEMBER_PERIOD")
+    if (!this.isTaken(fields.period)) return say("MEMBER_PERIOD")
     // [IGNORE] the tree that its proofs are made under is known here
     const treeRoot = roots.rootFor(fields.period)
     if (treeRoot === undefined) return say("MEMBER_ROOT")
@@ -109,7 +109,8 @@ export class MembershipAdmission {
     return this.#admit(use, origin)
   }
 
-  #isTaken(period: number): boolean {
+  /** Whether proofs of this period are taken at present. */
+  isTaken(period: number): boolean {
     const now = this.#parts.roots.period()
     return period <= now && period > now - PERIODS_TAKEN
   }

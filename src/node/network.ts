@@ -7,12 +7,13 @@ import type { Libp2pEvents, PrivateKey } from "@libp2p/interface"
 import type { Bytes } from "../crypto/bytes.ts"
 import { decodeGenesis, type Genesis, meshIdOf } from "../crypto/genesis.ts"
 import { POW_KIND, verifyProofOfWork } from "../crypto/pow.ts"
+import { reject, type Verdict } from "../crypto/verdict.ts"
 import { AddressBook } from "./address-book.ts"
 import type { PeerInfo, SyncProgress } from "./api/types.ts"
 import { type Alone, Dialer, WANTED_PEERS } from "./dialer.ts"
 import type { TopicRule } from "./gossip.ts"
 import { type Admission, Mailbox, type Posted } from "./mailbox.ts"
-import { MEMBERSHIP_KIND } from "../crypto/membership/admission.ts"
+import { MEMBERSHIP_KIND, readMembership } from "../crypto/membership/admission.ts"
 import { MembershipAdmission } from "./membership-admission.ts"
 import type { MembershipRoots } from "./membership-source.ts"
 import { keepGenesis } from "./mesh-genesis.ts"
@@ -26,6 +27,8 @@ import { startTransport, type Transport, type TransportOptions } from "./transpo
 import { ProofVerifier } from "./verify.ts"
 import { startWatchdog } from "./watchdog.ts"
 
+/** Where admissions of something else than envelopes come from: whoever brings them, they share one budget. */
+const OF_A_GRANT = { from: "sync", peer: "of a grant" } as const
 /** Peers asked for the same missing envelopes. */
 const FETCH_PEERS_MAX = 8
 
@@ -80,6 +83,8 @@ export interface Network {
   addresses(): readonly string[]
   /** A copy of the envelope, paid for by proof of work. Throws MineError, or the signal's reason. */
   pay(envelope: Bytes, options?: MineOptions): Promise<Bytes>
+  /** Whether this envelope's proof is of a period that nobody takes any more: then it has to be admitted anew. */
+  isStale(envelope: Bytes): boolean
   /** Stores, then publishes. Throws MailboxError NOT_ADMITTED, StoreError. */
   post(envelope: Bytes): Promise<Posted>
   /** Reads every connected peer's store now. */
@@ -92,6 +97,15 @@ export interface Network {
   ledgerMoved(): void
   /** Further peers to connect to: from another ticket. */
   reach(addresses: readonly string[]): void
+  /** Judges an admission: 4096 bytes that it stands in front of, whatever they are otherwise. */
+  judge(envelope: Bytes): Promise<Verdict>
+  /** Where others can reach a peer that answered for this mesh, as far as this one knows. */
+  addressesOf(peer: string): readonly string[]
+  /**
+   * Connects to a peer that the peer `by` has named, and resolves to its id. Loopback addresses count only from who is on loopback.
+   * Throws TransportError.
+   */
+  connect(addresses: readonly string[], by: string, signal: AbortSignal): Promise<string>
   /** Ends everything that was started. Harmless when repeated. */
   stop(): Promise<void>
 }
@@ -111,8 +125,15 @@ export async function startNetwork(parts: NetworkParts): Promise<Network> {
   const topics = [mailbox.rule(), ...(parts.topics ?? [])]
   const transport = await startTransport({ ...parts, topics })
   try {
-    const rooms = { genesis, meshId, mailbox, book, transport, membership, verifier }
-    return await MeshNetwork.start(parts, rooms)
+    const admitting = { admissions, membership, verifier }
+    return await MeshNetwork.start(parts, {
+      genesis,
+      meshId,
+      mailbox,
+      book,
+      transport,
+      ...admitting,
+    })
   } catch (error) {
     await transport.stop()
     throw error
@@ -137,6 +158,7 @@ interface Rooms {
   readonly genesis: Genesis
   readonly meshId: Bytes
   readonly mailbox: Mailbox
+  readonly admissions: ReadonlyMap<number, Admission>
   readonly book: AddressBook
   readonly transport: Transport
   readonly membership: MembershipAdmission | undefined
@@ -152,6 +174,7 @@ class MeshNetwork implements Network {
   readonly membership: MembershipAdmission | undefined
   readonly verifier: ProofVerifier
   readonly #parts: NetworkParts
+  readonly #admissions: ReadonlyMap<number, Admission>
   readonly #book: AddressBook
   readonly #dialer: Dialer
   readonly #miner = new Miner()
@@ -162,10 +185,11 @@ class MeshNetwork implements Network {
   #stopping: Promise<void> | undefined
 
   private constructor(parts: NetworkParts, rooms: Rooms) {
-    const { genesis, meshId, mailbox, book, transport } = rooms
+    const { genesis, meshId, mailbox, admissions, book, transport } = rooms
     this.membership = rooms.membership
     this.verifier = rooms.verifier
     this.#parts = parts
+    this.#admissions = admissions
     this.genesis = genesis
     this.meshId = meshId
     this.mailbox = mailbox
@@ -231,6 +255,11 @@ class MeshNetwork implements Network {
     return this.transport.addresses()
   }
 
+  isStale(envelope: Bytes): boolean {
+    const read = readMembership(envelope)
+    return "fields" in read && this.membership?.isTaken(read.fields.period) === false
+  }
+
   async pay(envelope: Bytes, options?: MineOptions): Promise<Bytes> {
     const rule = { meshId: this.meshId, anchor: this.meshId, bits: this.genesis.powBits }
     return await this.#miner.mine(envelope, rule, options)
@@ -269,6 +298,25 @@ class MeshNetwork implements Network {
 
   reach(addresses: readonly string[]): void {
     for (const address of addresses) this.#dialer.found([address])
+  }
+
+  async judge(envelope: Bytes): Promise<Verdict> {
+    const admission = this.#admissions.get(envelope[0] ?? 0)
+    if (admission === undefined) return reject("UNKNOWN_ADMISSION")
+    const verdict = await admission(envelope, OF_A_GRANT)
+    // what it used up stays used up, though no envelope is kept
+    if ("writes" in verdict) await this.#parts.store.batch(verdict.writes)
+    return verdict
+  }
+
+  addressesOf(peer: string): readonly string[] {
+    return this.#book.addressesOf(peer)
+  }
+
+  async connect(addresses: readonly string[], by: string, signal: AbortSignal): Promise<string> {
+    const local = isLoopback(this.#connectionTo(by)?.remoteAddr.toString() ?? "")
+    const sensible = addresses.filter((address) => local || !isLoopback(address))
+    return await this.transport.dial(sensible, signal)
   }
 
   stop(): Promise<void> {

@@ -42,20 +42,15 @@ export class Slots {
     return slots
   }
 
-  /** Free slots of a period. */
-  free(period: number): number {
+  /** Those of a period that nothing was made for. */
+  free(period: number): readonly number[] {
     const used = this.#used.get(period) ?? 0
     return Array.from({ length: SLOTS }, (_, slot) => slot).filter((slot) => !has(used, slot))
-      .length
   }
 
-  /** One of the free ones, all alike likely, not marked yet; undefined when there is none. */
+  /** One of the free ones, all alike likely, not marked yet; undefined when there is none besides these. */
   pick(period: number, besides: ReadonlySet<number>): number | undefined {
-    const used = this.#used.get(period) ?? 0
-    const free = Array.from({ length: SLOTS }, (_, slot) => slot).filter(
-      (slot) => !has(used, slot) && !besides.has(slot),
-    )
-    if (free.length === 0) return undefined
+    const free = this.free(period).filter((slot) => !besides.has(slot))
     const random = primitives.randomBytes(4).reduce((sum, byte) => sum * 256 + byte, 0)
     return free[random % free.length]
   }

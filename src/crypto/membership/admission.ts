@@ -148,3 +148,9 @@ export function ledgerTags({ nullifier, keyIndex }: MembershipFields, keyRoot: B
   const spend = concat(tag.subarray(0, NULLIFIER_TAG_BYTES), new Uint8Array([keyIndex]))
   return { spend, root: keyRoot.slice(0, ROOT_TAG_BYTES) }
 }
+
+/** The same of an envelope of 4096 bytes; undefined when it has no such admission. */
+export function membershipTags(envelope: Bytes): ReturnType<typeof ledgerTags> | undefined {
+  const read = readMembership(envelope)
+  return "fields" in read ? ledgerTags(read.fields, keyRootOf(read.fields)) : undefined
+}
