@@ -137,7 +137,9 @@ describe("the judge of membership proofs", () => {
   it("has so many proofs of one peer checked at a time; others get their turn meanwhile", async (t) => {
     const held: ((holds: boolean) => void)[] = []
     const verify = (claim: Claim) =>
-      claim.proof.length === 0 ? Promise.resolve(false) : new Promise<boolean>((resolve) => held.push(resolve))
+      claim.proof.length === 0
+        ? Promise.resolve(false)
+        : new Promise<boolean>((resolve) => held.push(resolve))
     const { came, mailbox } = await membershipMailbox(t, { verifier: { verify } })
     const shed: string[] = []
     mailbox.onShed((peer) => shed.push(peer))
