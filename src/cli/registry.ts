@@ -385,6 +385,17 @@ export const COMMANDS: readonly Command[] = [
     load: () => import("./commands/ledger.ts"),
   },
   {
+    id: "ledger resume",
+    help: "let this validator vote again after it halted, or after a lone one lost its memory",
+    detail:
+      "A validator that met an impossible state votes again from its next start on. One that is the only validator and lost its " +
+      "`ledger` folder votes again at once, above the chain that it has: first connect every peer that may hold a later block.",
+    args: [],
+    options: {},
+    json: "object",
+    load: () => import("./commands/ledger-resume.ts"),
+  },
+  {
     id: "ledger verify",
     help: "check every block again, from the genesis on; exit 1 if one is wrong",
     args: [],

@@ -29,6 +29,7 @@ const METHODS: Table = {
   }),
   "validators.list": (node) => ({ validators: node.ledger.validators() }),
   "ledger.show": (node) => node.ledger.view(),
+  "ledger.resume": async (node) => ({ resumed: await node.ledger.resume() }),
   "ledger.verify": async (node) => {
     const { height, code } = await node.ledger.verify((done, total) =>
       node.emit({ type: "progress", what: "checking the ledger", done, total }),

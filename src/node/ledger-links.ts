@@ -50,6 +50,8 @@ export interface LinksParts {
   readonly validators: () => readonly ValidatorKeys[]
   /** "reject" when an honest validator would not have sent it. */
   readonly receive: (from: Peer, message: Bytes) => "taken" | "reject"
+  /** This peer sent so much that no honest validator would have that its stream was cut. */
+  readonly lied: (peer: string) => void
   readonly onChange: () => void
   readonly onFault: (error: unknown) => void
 }
@@ -207,7 +209,10 @@ export class LedgerLinks {
     while (!signal.aborted) {
       const frame = await frames.receive(signal)
       rejected += await this.#takeFrame(from, frame)
-      if (rejected > REJECTED_MAX) throw new CryptoError("BAD_ENCODING", "a validator that lies")
+      if (rejected > REJECTED_MAX) {
+        this.#parts.lied(frames.peer)
+        throw new CryptoError("BAD_ENCODING", "a validator that lies")
+      }
       await frames.send(TAKEN, within(FRAME_DEADLINE_MS))
     }
   }

@@ -76,6 +76,8 @@ export interface Network {
   catchUp(): void
   /** Blocks of the ledger above a height, from one peer: unjudged. Throws StreamError, SyncError. */
   blocksFrom(peer: string, after: number, limit: number): Promise<readonly Bytes[]>
+  /** A peer that sent what no honest one would have: hung up, and left alone for ten minutes. */
+  distrust(peer: string): Promise<void>
   /** Looks for envelopes by id at one peer after the other until all are here, or nobody is left to ask. */
   fetch(ids: readonly Bytes[]): Promise<void>
   /** Further peers to connect to: from another ticket. */
@@ -240,6 +242,10 @@ class MeshNetwork implements Network {
         if (!(error instanceof StreamError || error instanceof SyncError)) throw error
       }
     }
+  }
+
+  distrust(peer: string): Promise<void> {
+    return this.#refuse(peer, "SYNC_LIED")
   }
 
   reach(addresses: readonly string[]): void {

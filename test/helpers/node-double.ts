@@ -46,6 +46,7 @@ const LEDGER = {
   behind: 0,
   waiting: 0,
   stalled: false,
+  problem: null,
 } as const
 
 export interface DoubleOptions {
@@ -147,6 +148,7 @@ export class NodeDouble implements Api {
       validators: [{ seat: 0, key: hex32("key"), own: true, linked: false }],
     }),
     "ledger.show": () => ({ ...LEDGER, set: hex32("set"), last: null }),
+    "ledger.resume": () => ({ resumed: "no" }),
     "ledger.verify": () => ({ height: LEDGER.height, fault: null }),
     "mesh.ticket": () => {
       if (this.#facts.mesh === null)

@@ -270,6 +270,9 @@ export class FakeApi implements Api {
     "ledger.show": () => {
       throw new FakeError("NO_LEDGER")
     },
+    "ledger.resume": () => {
+      throw new FakeError("NO_LEDGER")
+    },
     "ledger.verify": () => {
       throw new FakeError("NO_LEDGER")
     },

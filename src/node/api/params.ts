@@ -99,6 +99,7 @@ const SHAPES: { readonly [M in Method]: Shape<Params<M>> } = {
   "validator.key": {},
   "validators.list": {},
   "ledger.show": {},
+  "ledger.resume": {},
   "ledger.verify": {},
   "mesh.ticket": {},
   unlock: { passphrase: required(passphrase) },

@@ -49,6 +49,17 @@ export interface LedgerStatus {
   readonly waiting: number
   /** Envelopes wait and no block comes: messages still go on, changes of keys and members wait. */
   readonly stalled: boolean
+  /** What keeps this peer from its part until somebody does something. */
+  readonly problem: LedgerProblem | null
+}
+
+export interface LedgerProblem {
+  /**
+   * `IMPOSSIBLE_STATE`: this validator met what cannot be and votes no more. `STOPPED`: its disk failed, or itself; the detail is a code.
+   * `MEMORY_LOST`: what it signed is forgotten, and it is alone. `FORKED`: blocks are signed that do not stand on this peer's.
+   */
+  readonly code: "IMPOSSIBLE_STATE" | "STOPPED" | "MEMORY_LOST" | "FORKED"
+  readonly detail: string
 }
 
 export interface LedgerView extends LedgerStatus {
@@ -192,6 +203,8 @@ export interface Methods {
   "validators.list": { params: Nothing; result: { validators: readonly ValidatorView[] } }
   "ledger.show": { params: Nothing; result: LedgerView }
   /** Checks the whole stored chain again from the genesis. `fault`: why the block after `height` is none; null when all are. */
+  /** The operator's word that this validator may vote again: at once, or from the next start on. */
+  "ledger.resume": { params: Nothing; result: { readonly resumed: "now" | "next-start" | "no" } }
   "ledger.verify": { params: Nothing; result: { height: number; fault: string | null } }
   /** A ticket to hand on: the mesh, this peer's addresses, and the own address when there is one. */
   "mesh.ticket": { params: Nothing; result: { ticket: string } }

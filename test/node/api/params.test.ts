@@ -15,6 +15,7 @@ const EXAMPLES: { readonly [M in Method]: Readonly<Record<string, unknown>> } = 
   "validator.key": {},
   "validators.list": {},
   "ledger.show": {},
+  "ledger.resume": {},
   "ledger.verify": {},
   "mesh.ticket": {},
   unlock: { passphrase: "" },
