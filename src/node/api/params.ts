@@ -71,6 +71,14 @@ const validatorKeys: Rule<readonly string[]> = {
     value.every((each) => text(1, VALIDATOR_KEY_MAX).accepts(each)),
 }
 
+const references: Rule<readonly string[]> = {
+  expected: `a list of at most ${VALIDATOR_KEYS_MAX} references`,
+  accepts: (value): value is readonly string[] =>
+    Array.isArray(value) &&
+    value.length <= VALIDATOR_KEYS_MAX &&
+    value.every((each) => reference.accepts(each)),
+}
+
 /** Spaces between the groups do no harm. */
 const safetyNumber = text(60, 120)
 
@@ -98,6 +106,9 @@ const SHAPES: { readonly [M in Method]: Shape<Params<M>> } = {
   },
   "validator.key": {},
   "validators.list": {},
+  "validators.propose": { add: required(validatorKeys), remove: required(references) },
+  "proposals.list": {},
+  "proposals.approve": { proposal: required(reference) },
   "ledger.show": {},
   "ledger.resume": {},
   "ledger.verify": {},
