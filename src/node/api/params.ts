@@ -71,6 +71,20 @@ const validatorKeys: Rule<readonly string[]> = {
     value.every((each) => text(1, VALIDATOR_KEY_MAX).accepts(each)),
 }
 
+/** Longest path a file may have here; systems differ, this is Linux'. */
+export const PATH_MAX = 4096
+
+const filePath: Rule<string> = {
+  expected: `an absolute path of at most ${PATH_MAX} characters`,
+  accepts: (value): value is string =>
+    text(2, PATH_MAX).accepts(value) && value.startsWith("/") && !value.includes("\0"),
+}
+
+const flag: Rule<boolean> = {
+  expected: "true or false",
+  accepts: (value): value is boolean => typeof value === "boolean",
+}
+
 const name = text(1, NAME_MAX)
 const reference = text(1, REFERENCE_MAX)
 const ticket = text(1, TICKET_MAX)
@@ -114,6 +128,11 @@ const SHAPES: { readonly [M in Method]: Shape<Params<M>> } = {
   },
   "messages.retry": { id: required(messageId) },
   "threads.read": { thread: required(reference), through: required(reference) },
+  "backup.write": {
+    path: required(filePath),
+    passphrase: required(passphrase),
+    replace: optional(flag),
+  },
   subscribe: {},
   stop: {},
 }
