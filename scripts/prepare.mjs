@@ -67,7 +67,8 @@ function fingerprint() {
     }
   }
   for (const path of [...sources, "package-lock.json"]) visit(path)
-  hash.update(readFileSync(join(home, "scripts/bundle.mjs")))
+  for (const name of ["bundle", "circuit"])
+    hash.update(readFileSync(join(home, `scripts/${name}.mjs`)))
   return hash.digest("hex")
 }
 
@@ -83,7 +84,11 @@ function build() {
     "-p",
     "tsconfig.json",
   ])
-  run("The bundle", existsSync(node) ? node : process.execPath, [join(home, "scripts/bundle.mjs")])
+  for (const [what, name] of [
+    ["The circuit", "circuit"],
+    ["The bundle", "bundle"],
+  ])
+    run(what, existsSync(node) ? node : process.execPath, [join(home, `scripts/${name}.mjs`)])
   mkdirSync(dirname(stampOf("build")), { recursive: true })
   writeFileSync(stampOf("build"), fingerprint())
 }

@@ -112,7 +112,13 @@ async function attach(
       if (!hasCode(error, "GONE")) throw error
     }
     try {
-      const node = await context.parts.startNode({ ...context.home, offline, log: () => undefined })
+      const node = await context.parts.startNode({
+        ...context.home,
+        offline,
+        // gone in a moment: nobody should leave anything with it
+        keeper: "none",
+        log: () => undefined,
+      })
       return { attached: { api: node.api, own: true }, release: () => node.stop() }
     } catch (error) {
       // Somebody else holds the profile: another node that is coming up, or a command about to end.

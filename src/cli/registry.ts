@@ -243,7 +243,13 @@ export const COMMANDS: readonly Command[] = [
     id: "contact accept",
     help: "accept a request, or take a block back",
     args: [contact],
-    options: { ...passphrase },
+    options: {
+      anyway: {
+        type: "boolean",
+        help: "even if they go by the name of another contact: they are somebody of their own then",
+      },
+      ...passphrase,
+    },
     json: "object",
     load: () => import("./commands/contact-accept.ts"),
   },
@@ -270,6 +276,23 @@ export const COMMANDS: readonly Command[] = [
     options: { ...passphrase },
     json: "object",
     load: () => import("./commands/contact-remove.ts"),
+  },
+  {
+    id: "verify",
+    help: "compare safety numbers with a contact, and mark them as verified",
+    detail:
+      "Prints the 60 digits that both of you see. Compare them over a call or in person, or scan the QR code, which holds the " +
+      "same digits; then say so with --digits or --yes.",
+    args: [contact],
+    options: {
+      digits: { type: "string", value: "N", help: "the digits that they see; marks if they agree" },
+      yes: { type: "boolean", help: "you have compared what is printed: mark them" },
+      undo: { type: "boolean", help: "take the mark back" },
+      qr,
+      ...passphrase,
+    },
+    json: "object",
+    load: () => import("./commands/verify.ts"),
   },
   {
     id: "backup",
@@ -326,6 +349,12 @@ export const COMMANDS: readonly Command[] = [
       "no-mdns": { type: "boolean", help: "do not" },
       testnet: { type: "boolean", help: "settings for many peers on one machine", hidden: true },
       ...ephemeral,
+      keep: {
+        type: "string",
+        value: "GIB",
+        help: "how much of others' files to keep; 4 unless said, 0 for none",
+      },
+      "keep-days": { type: "string", value: "DAYS", help: "and for how long; 30 unless said" },
       "post-quantum": {
         type: "string",
         value: "HOW",
@@ -418,6 +447,60 @@ export const COMMANDS: readonly Command[] = [
     options: {},
     json: "object",
     load: () => import("./commands/validators-key.ts"),
+  },
+  {
+    id: "validators add",
+    help: "propose a new validator, as one of the mesh's operators",
+    detail:
+      "Operators are those who hold a validator's key; a quorum of them has to approve. The new validator's node must be running: it " +
+      "proves that it holds its keys. In a mesh of one validator this command is all it takes. The set changes with the next term.",
+    args: [
+      {
+        name: "KEY",
+        rest: true,
+        help: "what `sotto validators key` prints on the new validator, or a file that holds it",
+      },
+    ],
+    options: {
+      replace: {
+        type: "string",
+        value: "KEY",
+        multiple: true,
+        help: "a validator that leaves at the same time: the beginning of its key in `sotto validators`",
+      },
+    },
+    json: "object",
+    load: () => import("./commands/validators-add.ts"),
+  },
+  {
+    id: "validators remove",
+    help: "propose that validators leave the set",
+    args: [
+      {
+        name: "KEY",
+        rest: true,
+        help: "the beginning of its key in `sotto validators`, 8 digits at least",
+      },
+    ],
+    options: {},
+    json: "object",
+    load: () => import("./commands/validators-remove.ts"),
+  },
+  {
+    id: "validators proposals",
+    help: "list what operators have proposed, and who has approved it",
+    args: [],
+    options: {},
+    json: "object",
+    load: () => import("./commands/validators-proposals.ts"),
+  },
+  {
+    id: "validators approve",
+    help: "approve a proposal, as one of the mesh's operators",
+    args: [{ name: "PROPOSAL", help: "the beginning of its id in `sotto validators proposals`" }],
+    options: {},
+    json: "object",
+    load: () => import("./commands/validators-approve.ts"),
   },
   {
     id: "unlock",

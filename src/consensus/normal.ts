@@ -94,7 +94,7 @@ function nextTick(core: Core): Item[] {
   const underway = core
     .slotsAbove(core.executed)
     .some((slot) => slot.batch?.items.some((item) => item.type === "tick") === true)
-  return underway ? [] : [{ type: "tick", period: core.ledger.fields.period + 1 }]
+  return underway ? [] : [{ type: "tick", period: core.ledger.now.period + 1 }]
 }
 
 // ---- PRE-PREPARE
@@ -352,6 +352,9 @@ export function execute(core: Core, plan: Plan, certificate: Certificate): void 
   core.emit({ type: "store", record })
   core.emit({ type: "deliver", record, applied })
   for (const item of batch.items) core.pool.ordered(item)
+  const isChange = ({ type }: Item) => type !== "envelope" && type !== "tick"
+  if (core.executed === core.high || applied.some(isChange))
+    core.pool.sift((item) => core.ledger.allows(item))
   if (applied.some((item) => item.type === "tick")) restartTick(core)
   if (applied.length > 0 && ++core.progress % PROGRESS_BLOCKS === 0 && core.failures > 0)
     core.failures--

@@ -27,6 +27,8 @@ export class Pool {
   #next = 0
   #freshCount = 0
   readonly #held = new Map<string, Item>()
+  /** Admitted items that are no envelopes: what one of them changes may forbid another. */
+  readonly #changes = new Set<string>()
   /** What is used up → admitted items that would use it: nearly always one. */
   readonly #rivals = new Map<string, string | Set<string>>()
 
@@ -50,6 +52,7 @@ export class Pool {
     if (this.#queue.length > 2 * this.#admitted.size + QUEUE_SLACK) this.#compact()
     this.#freshCount++
     if (this.#held.size > 0) this.#held.delete(id)
+    if (item.type !== "envelope") this.#changes.add(id)
     for (const use of usesOf(item)) {
       const rivals = this.#rivals.get(use)
       if (rivals === undefined) this.#rivals.set(use, id)
@@ -102,6 +105,14 @@ export class Pool {
         const other = this.#admitted.get(rival)
         if (other !== undefined && excludes(item, other.item)) this.#drop(rival, other)
       }
+    }
+  }
+
+  /** The state has changed: changes of the mesh that it forbids now leave. They would be waited for in vain. */
+  sift(isAllowed: (item: Item) => boolean): void {
+    for (const id of this.#changes) {
+      const known = this.#admitted.get(id)
+      if (known !== undefined && !isAllowed(known.item)) this.#drop(id, known)
     }
   }
 
@@ -172,6 +183,7 @@ export class Pool {
 
   #drop(id: string, waiting: Waiting): void {
     this.#admitted.delete(id)
+    this.#changes.delete(id)
     this.#stale(waiting)
     for (const use of usesOf(waiting.item)) {
       const rivals = this.#rivals.get(use)

@@ -28,6 +28,13 @@ const METHODS: Table = {
     key: publicKeyText((await node.ownValidator()).keys),
   }),
   "validators.list": (node) => ({ validators: node.ledger.validators() }),
+  "validators.propose": (node, params) => ({
+    proposal: node.ledger.operators.proposeValidators(params),
+  }),
+  "proposals.list": (node) => ({ proposals: node.ledger.operators.proposals() }),
+  "proposals.approve": (node, { proposal }) => ({
+    proposal: node.ledger.operators.approve(proposal),
+  }),
   "ledger.show": (node) => node.ledger.view(),
   "ledger.verify": async (node) => {
     const { height, code } = await node.ledger.verify((done, total) =>
@@ -50,7 +57,16 @@ const METHODS: Table = {
     await node.chat.remove(contact)
     return {}
   },
-  "contacts.accept": async (node, { contact }) => ({ contact: await node.chat.accept(contact) }),
+  "contacts.accept": async (node, { contact, anyway = false }) => ({
+    contact: await node.chat.accept(contact, { anyway }),
+  }),
+  "contacts.safety": (node, { contact }) => node.chat.safety(contact),
+  "contacts.verify": async (node, { contact, number }) => ({
+    contact: await node.chat.verify(contact, number),
+  }),
+  "contacts.unverify": async (node, { contact }) => ({
+    contact: await node.chat.unverify(contact),
+  }),
   "contacts.block": async (node, { contact }) => ({ contact: await node.chat.block(contact) }),
   "contacts.rename": async (node, { contact, name }) => ({
     contact: await node.chat.rename(contact, name),

@@ -14,6 +14,7 @@ import {
   readPayload,
 } from "../chat/channel.ts"
 import { named } from "../chat/contact.ts"
+import { withClaim } from "../chat/names.ts"
 import type { Content } from "../chat/content.ts"
 import { decodeHello } from "../chat/hello.ts"
 import { received } from "../chat/thread.ts"
@@ -311,9 +312,12 @@ export class Inbox {
     switch (content.kind) {
       case "receipt":
         return this.#outbox.delivered(step, content.ids, peer)
-      case "profile":
-        step.contacts.set(peer, named(contact, content.name, this.#book.namesBut(peer)))
+      case "profile": {
+        const after = named(contact, content.name, this.#book.namesBut(peer))
+        const others = this.#book.contacts.values()
+        step.contacts.set(peer, withClaim(contact, after, content.name, others))
         return
+      }
       case "text": {
         const name = toHex(content.id)
         if (known.has(name)) return
@@ -326,7 +330,8 @@ export class Inbox {
         step.messages.push({ thread, message, fresh: true })
         known.add(name)
         texts.add(name)
-        if (contact.standing === "accepted") this.#outbox.kickSoon(thread)
+        if (contact.standing === "accepted" && contact.claims === null)
+          this.#outbox.kickSoon(thread)
       }
     }
   }

@@ -11,6 +11,7 @@ import {
   introduced as introducedContact,
   named,
 } from "../chat/contact.ts"
+import { withClaim } from "../chat/names.ts"
 import { encodeHello } from "../chat/hello.ts"
 import { type Address, addressBytes } from "../crypto/address.ts"
 import { type Bytes, equal, Reader, toHex, Writer } from "../crypto/bytes.ts"
@@ -118,9 +119,9 @@ export class Introductions {
     if (this.#book.sendingChannel(peer) !== undefined) return
     this.#search(`out ${peer}`, peer, {
       wanted: () => {
-        const standing = this.#book.contacts.get(peer)?.standing
-        const open = standing === "pending" || standing === "accepted"
-        return open && this.#book.sendingChannel(peer) === undefined
+        const contact = this.#book.contacts.get(peer)
+        const open = contact?.standing === "pending" || contact?.standing === "accepted"
+        return open && contact.claims === null && this.#book.sendingChannel(peer) === undefined
       },
       found: (card) => this.#invite(card),
     })
@@ -273,7 +274,9 @@ export class Introductions {
     // Of who is blocked only the channel is kept: they write into it for good, also once they are let in again.
     if (before?.standing === "blocked") return this.#book.commit(step, { sync: true })
     const contact = introducedContact(before, channel.peer, channel.theirName)
-    step.contacts.set(channel.peer, this.#petnamed(before, contact))
+    const called = this.#petnamed(before, contact)
+    const others = this.#book.contacts.values()
+    step.contacts.set(channel.peer, withClaim(before, called, channel.theirName, others))
     const thread = this.#book.threadWith(channel.peer)
     step.threads.set(toHex(thread.id), thread)
     return this.#book.commit(step, { sync: true })
@@ -302,7 +305,13 @@ export class Introductions {
   /** Once someone we were invited by is accepted: leaves the key package behind (post-compromise), and writes. */
   join(channel: Channel): void {
     const contact = this.#book.contacts.get(channel.peer)
-    if (contact?.standing !== "accepted" || !channel.trusted || channel.retired) return
+    if (
+      contact?.standing !== "accepted" ||
+      contact.claims !== null ||
+      !channel.trusted ||
+      channel.retired
+    )
+      return
     const thread = this.#book.threadWith(channel.peer)
     const invited = ownLeaf(channel.state) !== 0
     const untouched = invited && channel.epochs.length === 1

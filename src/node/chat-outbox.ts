@@ -218,6 +218,8 @@ export class Outbox {
     const thread = this.#book.threads.get(threadId)
     const channel = thread && this.#book.sendingChannel(thread.peer)
     if (thread === undefined || channel === undefined) return undefined
+    // Somebody under another's name: nothing leaves before the user has decided (DESIGN §4).
+    if ((this.#book.contacts.get(thread.peer)?.claims ?? null) !== null) return undefined
     const sealed = ahead.reduce((sum, { batch }) => sum + batch.waiting.length, 0)
     const line = this.#line.of(threadId).slice(sealed, sealed + TOGETHER_MAX)
     const receipts = this.#receiptsFor(thread, ahead)

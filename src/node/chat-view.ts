@@ -11,8 +11,9 @@ export function contactView({
   theirName,
   standing,
   verified,
+  claims,
 }: ChatContact): Contact {
-  return { address, name, theirName, state: standing, verified }
+  return { address, name, theirName, state: standing, verified, claims }
 }
 
 export function messageView(thread: ChatThread, message: ChatMessage): Message {

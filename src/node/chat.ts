@@ -3,11 +3,20 @@
  * Made when the vault opens, stopped before it closes.
  */
 import { primitives } from "#primitives"
-import { added, type ChatContact, CONTACTS_MAX, freeName, unnamed } from "../chat/contact.ts"
+import {
+  accepted,
+  added,
+  type ChatContact,
+  CONTACTS_MAX,
+  freeName,
+  unnamed,
+  verified,
+} from "../chat/contact.ts"
 import { MESSAGE_ID_BYTES } from "../chat/content.ts"
 import { positionOf } from "../chat/message.ts"
+import { withClaim } from "../chat/names.ts"
 import { type ChatThread, readUpTo, threadIdOf } from "../chat/thread.ts"
-import type { Address } from "../crypto/address.ts"
+import { type Address, addressBytes } from "../crypto/address.ts"
 import { type Bytes, toHex, utf8 } from "../crypto/bytes.ts"
 import { NAME_BYTES_MAX } from "../crypto/identity.ts"
 import { ApiError } from "./api/errors.ts"
@@ -19,6 +28,7 @@ import { Ordering } from "./chat-order.ts"
 import { Outbox } from "./chat-outbox.ts"
 import type { ChatParts } from "./chat-parts.ts"
 import { contactView, messageView } from "./chat-view.ts"
+import { heavy } from "./heavy.ts"
 
 /** An address is long; this much of its end tells people apart, and is asked for at least. */
 const ADDRESS_PREFIX_MIN = 8
@@ -32,6 +42,7 @@ export class Chat {
   readonly #inbox: Inbox
   readonly #introductions: Introductions
   readonly #order: Ordering | undefined
+  readonly #stopping = new AbortController()
 
   private constructor(parts: ChatParts) {
     this.#parts = parts
@@ -80,6 +91,7 @@ export class Chat {
   }
 
   async stop(): Promise<void> {
+    this.#stopping.abort(new ApiError("STOPPING", "the node is stopping"))
     await this.#introductions.stop()
     await this.#order?.stop()
     await this.#outbox.stop()
@@ -130,20 +142,51 @@ export class Chat {
       if (before === undefined && this.#book.contacts.size >= CONTACTS_MAX)
         throw new ApiError("QUEUE_FULL", `a profile holds ${CONTACTS_MAX} contacts`)
       const wanted = name ?? before?.name ?? unnamed(address)
-      return added(before, address, this.#freeName(wanted, address))
+      const after = added(before, address, this.#freeName(wanted, address))
+      return withClaim(before, after, wanted, this.#book.contacts.values())
     })
     this.#welcome(address)
     return contactView(contact)
   }
 
-  async accept(which: string): Promise<Contact> {
-    const { address, standing } = this.#contact(which)
-    if (standing === "pending") return contactView(this.#contact(address))
+  /** Throws ApiError IDENTITY_CHANGED when they claim another's name, unless `anyway`. */
+  async accept(which: string, { anyway = false } = {}): Promise<Contact> {
+    const { address } = this.#contact(which)
+    const contact = await this.#change(address, (before) => {
+      const known = before ?? this.#contact(address)
+      if (!anyway) mustBeDecided(known)
+      return accepted(known)
+    })
+    this.#welcome(address)
+    return contactView(contact)
+  }
+
+  async safety(which: string): Promise<{ contact: Contact; number: string }> {
+    const contact = this.#contact(which)
+    const [one, other] = [addressBytes(this.#parts.me), addressBytes(contact.address)]
+    const number = await heavy({ job: "safety-number", one, other }, this.#stopping.signal)
+    return { contact: contactView(this.#contact(contact.address)), number }
+  }
+
+  /** `compared` is what the user saw on the other side. Throws ApiError NUMBER_DIFFERS. */
+  async verify(which: string, compared: string): Promise<Contact> {
+    const { contact, number } = await this.safety(which)
+    if (compared.replace(/\s/gu, "") !== number)
+      throw new ApiError("NUMBER_DIFFERS", "that is not the safety number of this contact")
+    const { address } = this.#contact(contact.address)
+    const changed = await this.#change(address, (before) =>
+      verified(before ?? this.#contact(address)),
+    )
+    this.#welcome(address)
+    return contactView(changed)
+  }
+
+  async unverify(which: string): Promise<Contact> {
+    const { address } = this.#contact(which)
     const contact = await this.#change(address, (before) => ({
       ...(before ?? this.#contact(address)),
-      standing: "accepted",
+      verified: false,
     }))
-    this.#welcome(address)
     return contactView(contact)
   }
 
@@ -227,6 +270,7 @@ export class Chat {
       throw new ApiError("UNKNOWN_CONTACT", "nobody of that name or address")
     if (contact.standing === "blocked")
       throw new ApiError("BLOCKED_CONTACT", "this contact is blocked")
+    mustBeDecided(contact)
     const messageId =
       id === undefined
         ? primitives.randomBytes(MESSAGE_ID_BYTES)
@@ -320,4 +364,10 @@ export class Chat {
       throw new ApiError("AMBIGUOUS_CONTACT", `${like.length} contacts begin like that`)
     return only.address
   }
+}
+
+/** Throws ApiError IDENTITY_CHANGED: nothing goes out to somebody who came under another's name before the user has decided. */
+function mustBeDecided({ claims }: ChatContact): void {
+  if (claims !== null)
+    throw new ApiError("IDENTITY_CHANGED", "another identity goes by the name of a contact")
 }

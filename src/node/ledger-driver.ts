@@ -49,6 +49,9 @@ interface Effect {
   readonly output: Output
 }
 
+/** Where a validator begins: the ledger, and all blocks of the open term. */
+export type Standpoint = Pick<Replayed, "ledger" | "recent">
+
 /** How this validator stands. */
 export type Standing = "validating" | "observing" | "halted"
 
@@ -77,7 +80,7 @@ export class LedgerDriver {
   }
 
   /** Comes back from whatever the disk holds, and starts. Throws StoreError. */
-  static async start({ ledger, recent }: Replayed, parts: DriverParts): Promise<LedgerDriver> {
+  static async start({ ledger, recent }: Standpoint, parts: DriverParts): Promise<LedgerDriver> {
     const { chain, log } = parts
     const { stable } = chain
     const { rules } = ledger

@@ -129,6 +129,7 @@ export class LedgerLinks {
 
   async stop(): Promise<void> {
     this.#stop.abort()
+    await this.#parts.streams.unhandle(PBFT_PROTOCOL)
     const work = Array.from(this.#outgoing.values(), (out) => out.work)
     for (const peer of [...this.#outgoing.keys()]) this.lost(peer)
     await Promise.all(work)

@@ -1,3 +1,5 @@
+import type { KeeperRole } from "./blob-messages.ts"
+
 /** What a node is told when it starts; node.ts composes it from there. */
 import type { Socket } from "node:net"
 
@@ -32,6 +34,11 @@ export interface NodeOptions {
   readonly postQuantum?: "preferred" | "required"
   /** UTF-8. Opens the vault at the start. */
   readonly passphrase?: Uint8Array
+  /** What it does with others' chunks; `casual` when not given. */
+  readonly keeper?: KeeperRole
+  /** Chunks of 256 KiB that it keeps, and for how many days. */
+  readonly chunksMax?: number
+  readonly chunkDays?: number
   readonly log: (line: string) => void
 }
 

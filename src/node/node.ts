@@ -12,6 +12,8 @@ import { ApiError, asApiError } from "./api/errors.ts"
 import { serveApi } from "./api/server.ts"
 import type { Api, ApiEvent, Method, Params, Result, Status } from "./api/types.ts"
 import { callMethod } from "./api-methods.ts"
+import { type BlobRoom, openBlobRoom } from "./blob-room.ts"
+import type { Blobs } from "./blobs.ts"
 import { Chat } from "./chat.ts"
 import { mustOnlyRead, NOBODY_THERE } from "./chat-offline.ts"
 import { systemClock } from "./clock.ts"
@@ -78,6 +80,7 @@ export class SottoNode implements Api {
   #server: Awaited<ReturnType<typeof serveApi>> | undefined
   #mesh: Mesh | undefined
   #network: Network | undefined
+  #blobRoom: BlobRoom | undefined
   #directory: Directory | undefined
   #ledger: MeshLedger | undefined
   #validator: Validator | undefined
@@ -133,6 +136,7 @@ export class SottoNode implements Api {
     await this.#directory?.stop()
     await this.#ledger?.stop()
     await this.#network?.stop()
+    await this.#blobRoom?.close()
     await this.#store?.close()
     this.#listeners.clear()
   }
@@ -219,6 +223,13 @@ export class SottoNode implements Api {
     throw this.mesh.genesis.validators.length === 0
       ? new ApiError("NO_LEDGER", "this mesh has no validators: nothing is ordered")
       : new ApiError("NO_MESH", "this profile is in no mesh yet")
+  }
+
+  /** Throws ApiError NO_MESH. */
+  get blobs(): Blobs {
+    if (this.#blobRoom === undefined)
+      throw new ApiError("NO_MESH", "this profile is in no mesh yet")
+    return this.#blobRoom.blobs
   }
 
   /** This peer's validator keys, made at the first call. */
@@ -313,6 +324,7 @@ export class SottoNode implements Api {
       onPeers: () => {
         this.#news.changed()
         this.#chat?.peersChanged()
+        this.#blobRoom?.blobs.peersChanged()
       },
       onProgress: () => this.#news.changed(),
       onServed: (ids) => void this.#served(ids),
@@ -328,6 +340,16 @@ export class SottoNode implements Api {
     network.mailbox.onStored(() => {
       this.#chat?.arrived()
       this.#news.changed()
+    })
+    this.#blobRoom = await openBlobRoom({
+      store,
+      network,
+      directory: options.ephemeral === true ? undefined : options.dataDir,
+      role: options.keeper ?? "casual",
+      chunksMax: options.chunksMax,
+      daysMax: options.chunkDays,
+      clock: systemClock,
+      onFault: (error) => this.#fault(error),
     })
     await ledger?.join(network)
     this.#ledger = ledger
@@ -352,7 +374,7 @@ export class SottoNode implements Api {
       mesh,
       directory: ephemeral ? undefined : join(dataDir, "ledger"),
       newMark: ephemeral ? undefined : newMarkPath(dataDir),
-      validator: this.#validator,
+      validator: () => this.#validator,
       onChange: () => this.#news.changed(),
       note: log,
       onFault: (error) => this.#fault(error),

@@ -17,9 +17,17 @@ import { MIGRATIONS, type Migration } from "./store-migrations.ts"
 /**
  * `envelopes`: id → 4096 bytes, or nothing for one that was dropped. `arrival`: sequence number → id. `tags`: tag ‖ id → sequence number.
  * `mesh`: what is known of the mesh and its peers, public. `sealed`: private records, encrypted before they come here. `ledger`: blocks
- * and their certificates. A table that an older program did not know is simply empty, so one more needs no migration.
+ * and their certificates. `chunks`: where in the chunk file a chunk lies. A table that an older program did not know is simply empty, so one more needs no migration.
  */
-export const TABLES = ["envelopes", "arrival", "tags", "mesh", "sealed", "ledger"] as const
+export const TABLES = [
+  "envelopes",
+  "arrival",
+  "tags",
+  "mesh",
+  "sealed",
+  "ledger",
+  "chunks",
+] as const
 export type Table = (typeof TABLES)[number]
 
 export interface Write {
@@ -181,6 +189,7 @@ class LevelStore implements Store {
       mesh: sublevelOf(root, "mesh"),
       sealed: sublevelOf(root, "sealed"),
       ledger: sublevelOf(root, "ledger"),
+      chunks: sublevelOf(root, "chunks"),
     }
   }
 

@@ -68,6 +68,14 @@ export function onContact(model: Model, contact: Contact, what: string): Step {
       const shown: Model = { ...noticed(known, "good", text), overlay: null }
       return open === undefined ? only(shown) : openChat(shown, open.key)
     }
+    case "verified":
+    case "unverified": {
+      const text =
+        what === "verified"
+          ? `${name} is verified: their messages come from whom you compared with.`
+          : `${name} is not verified any more.`
+      return only(noticed({ ...known, overlay: null }, what === "verified" ? "good" : "info", text))
+    }
     case "accepted":
       return only(noticed(known, "good", `${name} can write to you now, and you to them.`))
     case "blocked": {
@@ -125,6 +133,16 @@ export function onFailed(model: Model, effect: Effect, code: ApiErrorCode, text:
       })
     case "read":
       return only(model)
+    case "safety":
+    case "verify":
+    case "unverify":
+      return only(
+        noticed(
+          { ...model, overlay: model.overlay?.name === "verify" ? null : model.overlay },
+          "bad",
+          text,
+        ),
+      )
     case "retry":
     case "accept":
     case "block":

@@ -73,6 +73,10 @@ function transition(model: Model, action: Action): Step {
       return model.overlay?.name === "code"
         ? only({ ...model, overlay: { ...model.overlay, ticket: action.ticket } })
         : only(model)
+    case "safety":
+      return model.overlay?.name === "verify" && model.overlay.contact === action.contact.address
+        ? only({ ...model, overlay: { ...model.overlay, number: action.number } })
+        : only(model)
     case "contact":
       return onContact(model, action.contact, action.what)
     case "failed":

@@ -165,7 +165,7 @@ describe("4.2 the normal case", () => {
     c.run(1000)
     assert.deepEqual(executed(c), [0, 0, 0, 0])
     assert.ok(c.runUntil(() => c.settled(), 3500))
-    assert.equal(c.node(1).replica?.ledger.fields.period, 1)
+    assert.equal(c.node(1).replica?.ledger.now.period, 1)
     assert.equal(c.node(1).replica?.view, 0)
     clean(c)
   })

@@ -31,6 +31,7 @@ interface Facts {
 
 const STATES: readonly DeliveryState[] = ["queued", "gossiped", "ordered", "delivered"]
 export const TICKET = "sotto-invite1qqqsyqcyq5rqwzqf"
+export const NUMBER = "0123456789".repeat(6)
 const hex32 = (text: string) => createHash("sha256").update(text).digest("hex").slice(0, 32)
 export const addressOf = (name: string) => `sotto1${hex32(name)}${hex32(`${name}'`)}`
 /** Whom every ticket names here: with an escape sequence, as strangers may. */
@@ -144,8 +145,24 @@ export class NodeDouble implements Api {
     "backup.write": () => ({ bytes: 1, records: 1, damaged: 0, height: 7, validator: true }),
     "validator.key": () => ({ key: "sotto-validator1double" }),
     "validators.list": () => ({
-      validators: [{ seat: 0, key: hex32("key"), own: true, linked: false }],
+      validators: [{ seat: 0, standing: "in force", key: hex32("key"), own: true, linked: false }],
     }),
+    "validators.propose": ({ add, remove }) => ({
+      proposal: {
+        id: hex32("proposal"),
+        kind: "validators",
+        add: add.map((key) => ({ key: hex32(key), proved: false })),
+        remove,
+        approvals: [hex32("key")],
+        needed: 1,
+        own: true,
+        termsLeft: 8,
+      },
+    }),
+    "proposals.list": () => ({ proposals: [] }),
+    "proposals.approve": () => {
+      throw new ApiError("UNKNOWN_PROPOSAL", "no open proposal has an id that begins like this")
+    },
     "ledger.show": () => ({ ...LEDGER, set: hex32("set"), last: null }),
     "ledger.verify": () => ({ height: LEDGER.height, fault: null }),
     "mesh.ticket": () => {
@@ -178,6 +195,7 @@ export class NodeDouble implements Api {
         theirName: null,
         state: "accepted",
         verified: false,
+        claims: this.#facts.contacts.find((other) => other.name === name)?.address ?? null,
       }
       this.#facts.contacts.push(contact)
       this.tell({ type: "contact", contact })
@@ -189,7 +207,18 @@ export class NodeDouble implements Api {
       this.tell({ type: "contact-removed", address })
       return {}
     },
-    "contacts.accept": ({ contact }) => this.#change(contact, { state: "accepted" }),
+    "contacts.accept": ({ contact, anyway = false }) => {
+      if (this.#contact(contact).claims !== null && !anyway)
+        throw new ApiError("IDENTITY_CHANGED", "another identity of that name")
+      return this.#change(contact, { state: "accepted", claims: null })
+    },
+    "contacts.safety": ({ contact }) => ({ contact: this.#contact(contact), number: NUMBER }),
+    "contacts.verify": ({ contact, number }) => {
+      if (number.replace(/\s/g, "") !== NUMBER)
+        throw new ApiError("NUMBER_DIFFERS", "not this contact's number")
+      return this.#change(contact, { state: "accepted", claims: null, verified: true })
+    },
+    "contacts.unverify": ({ contact }) => this.#change(contact, { verified: false }),
     "contacts.block": ({ contact }) => this.#change(contact, { state: "blocked" }),
     "contacts.rename": ({ contact, name }) => this.#change(contact, { name }),
     "threads.list": () => ({ threads: this.#threads() }),
@@ -295,6 +324,8 @@ export class NodeDouble implements Api {
 
   #send(to: string, text: string, id: string): { message: Message } {
     const contact = this.#contact(to)
+    if (contact.claims !== null)
+      throw new ApiError("IDENTITY_CHANGED", "another identity of that name")
     if (contact.state === "blocked") throw new ApiError("BLOCKED_CONTACT", "you blocked them")
     if (text === "") throw new ApiError("MESSAGE_EMPTY", "there is nothing to send")
     const before = this.#facts.messages.find((m) => m.id === id)

@@ -28,6 +28,7 @@ class FakeError extends Error {
 export const T0 = Date.UTC(2026, 10, 18, 9, 12)
 export const ADDRESS = `sotto1${"q7x2mk9d".repeat(13)}a3c4e`
 export const TICKET = `sotto-invite1${"k4n8w2pz".repeat(38)}`
+export const NUMBER = "03528".repeat(6) + "71946".repeat(6)
 export const addressOf = (name: string): string =>
   `sotto1${name.padEnd(109, "qpzry9x8gf2tvdw0")}`.slice(0, 115)
 
@@ -158,6 +159,7 @@ export class FakeApi implements Api {
       theirName: name,
       state: "accepted",
       verified: false,
+      claims: null,
       ...change,
     }
     this.contacts.set(contact.address, contact)
@@ -269,6 +271,13 @@ export class FakeApi implements Api {
     },
     "validator.key": () => ({ key: "sotto-validator1fake" }),
     "validators.list": () => ({ validators: [] }),
+    "validators.propose": () => {
+      throw new FakeError("NO_LEDGER")
+    },
+    "proposals.list": () => ({ proposals: [] }),
+    "proposals.approve": () => {
+      throw new FakeError("NO_LEDGER")
+    },
     "ledger.show": () => {
       throw new FakeError("NO_LEDGER")
     },
@@ -311,6 +320,7 @@ export class FakeApi implements Api {
         theirName: null,
         state: "pending",
         verified: false,
+        claims: null,
       }
       this.contacts.set(code, contact)
       this.tell({ type: "contact", contact })
@@ -322,7 +332,16 @@ export class FakeApi implements Api {
       this.tell({ type: "contact-removed", address })
       return {}
     },
-    "contacts.accept": ({ contact }) => this.#change(contact, { state: "accepted" }),
+    "contacts.accept": ({ contact, anyway = false }) => {
+      if (this.#contact(contact).claims !== null && !anyway) throw new FakeError("IDENTITY_CHANGED")
+      return this.#change(contact, { state: "accepted", claims: null })
+    },
+    "contacts.safety": ({ contact }) => ({ contact: this.#contact(contact), number: NUMBER }),
+    "contacts.verify": ({ contact, number }) => {
+      if (number !== NUMBER) throw new FakeError("NUMBER_DIFFERS")
+      return this.#change(contact, { state: "accepted", claims: null, verified: true })
+    },
+    "contacts.unverify": ({ contact }) => this.#change(contact, { verified: false }),
     "contacts.block": ({ contact }) => this.#change(contact, { state: "blocked" }),
     "contacts.rename": ({ contact, name }) => this.#change(contact, { name }),
     "threads.list": () => ({ threads: [...this.threads.values()] }),

@@ -15,6 +15,10 @@ import { givenPassphrase } from "../secret.ts"
 
 /** A node that has not stopped after this long is left to the operating system; the store survives that. */
 const STOP_TIMEOUT_MS = 15_000
+/** Others' files that a node can be told to keep: 256 GiB, a million chunks, for a year. */
+const KEEP_GIB_MAX = 256
+const KEEP_DAYS_MAX = 366
+const CHUNKS_PER_GIB = 4096
 
 export async function run(context: Context): Promise<void> {
   const asJson = context.json || context.text("log") === "json"
@@ -44,6 +48,8 @@ function optionsOf(context: Context, log: (line: string) => void): NodeOptions {
   const listen = context.texts("listen")
   const bootstrap = context.texts("bootstrap")
   const postQuantum = context.text("post-quantum")
+  const keepGib = context.number("keep", 0, KEEP_GIB_MAX)
+  const chunkDays = context.number("keep-days", 2, KEEP_DAYS_MAX)
   const ephemeral = context.flag("ephemeral")
   const fd = context.number("api-fd", 3, 1023)
   const messagesMax = context.number("max-messages", 100, 10_000_000)
@@ -61,6 +67,9 @@ function optionsOf(context: Context, log: (line: string) => void): NodeOptions {
     log,
     testnet: context.flag("testnet"),
     ...(context.flag("mdns") || context.flag("no-mdns") ? { mdns: context.flag("mdns") } : {}),
+    keeper: keepGib === 0 ? "none" : keeperOf(context),
+    ...(keepGib === undefined ? {} : { chunksMax: keepGib * CHUNKS_PER_GIB }),
+    ...(chunkDays === undefined ? {} : { chunkDays }),
     ...(listen.length === 0 ? {} : { listen }),
     ...(bootstrap.length === 0 ? {} : { bootstrap }),
     ...(ticket === undefined ? {} : { ticket }),
@@ -68,6 +77,10 @@ function optionsOf(context: Context, log: (line: string) => void): NodeOptions {
     ...(postQuantum === "required" || postQuantum === "preferred" ? { postQuantum } : {}),
   }
 }
+
+/** The chat's node runs while somebody sits there, and memory ends with its process; any other one is meant to stay. */
+const keeperOf = (context: Context) =>
+  context.flag("with-parent") || context.flag("ephemeral") ? "casual" : "headless"
 
 /** Resolves when the node is to end: a signal, its own `stop` call, or, for the chat's node, the chat's end. */
 function endOf(context: Context) {

@@ -80,6 +80,17 @@ const filePath: Rule<string> = {
     text(2, PATH_MAX).accepts(value) && value.startsWith("/") && !value.includes("\0"),
 }
 
+const references: Rule<readonly string[]> = {
+  expected: `a list of at most ${VALIDATOR_KEYS_MAX} references`,
+  accepts: (value): value is readonly string[] =>
+    Array.isArray(value) &&
+    value.length <= VALIDATOR_KEYS_MAX &&
+    value.every((each) => reference.accepts(each)),
+}
+
+/** Spaces between the groups do no harm. */
+const safetyNumber = text(60, 120)
+
 const flag: Rule<boolean> = {
   expected: "true or false",
   accepts: (value): value is boolean => typeof value === "boolean",
@@ -104,6 +115,9 @@ const SHAPES: { readonly [M in Method]: Shape<Params<M>> } = {
   },
   "validator.key": {},
   "validators.list": {},
+  "validators.propose": { add: required(validatorKeys), remove: required(references) },
+  "proposals.list": {},
+  "proposals.approve": { proposal: required(reference) },
   "ledger.show": {},
   "ledger.verify": {},
   "mesh.ticket": {},
@@ -112,7 +126,10 @@ const SHAPES: { readonly [M in Method]: Shape<Params<M>> } = {
   "contacts.list": {},
   "contacts.add": { code: required(ticket), name: optional(name) },
   "contacts.remove": { contact: required(reference) },
-  "contacts.accept": { contact: required(reference) },
+  "contacts.accept": { contact: required(reference), anyway: optional(flag) },
+  "contacts.safety": { contact: required(reference) },
+  "contacts.verify": { contact: required(reference), number: required(safetyNumber) },
+  "contacts.unverify": { contact: required(reference) },
   "contacts.block": { contact: required(reference) },
   "contacts.rename": { contact: required(reference), name: required(name) },
   "threads.list": {},

@@ -65,8 +65,30 @@ export interface LedgerView extends LedgerStatus {
   } | null
 }
 
+/** A change of the mesh that operators decide; whoever holds a validator's key is one. */
+export interface ProposalView {
+  /** 64 hex digits; the beginning is enough to name it. */
+  readonly id: string
+  readonly kind: "validators" | "member-remove"
+  /** Ed25519 keys, hex. `proved`: its holder has shown that the keys are there. */
+  readonly add: readonly { readonly key: string; readonly proved: boolean }[]
+  /** Ed25519 keys of validators, or a member's commitment; hex. */
+  readonly remove: readonly string[]
+  /** Ed25519 keys of the operators who have approved, hex. */
+  readonly approvals: readonly string[]
+  /** Approvals that make it an item of the ledger. */
+  readonly needed: number
+  /** This peer's operator is among them. */
+  readonly own: boolean
+  /** Terms for which its approvals still count. */
+  readonly termsLeft: number
+}
+
 export interface ValidatorView {
-  readonly seat: number
+  /** Null for one of the next term. */
+  readonly seat: number | null
+  /** `joining` and `leaving`: from the next term on. */
+  readonly standing: "in force" | "joining" | "leaving"
   /** Ed25519 key, hex. */
   readonly key: string
   /** It is this peer's. */
@@ -127,7 +149,13 @@ export interface Contact {
   readonly theirName: string | null
   /** `request`: they wrote first and were not accepted yet. `pending`: added here, their card is not found yet. */
   readonly state: "request" | "pending" | "accepted" | "blocked"
+  /** The safety number was compared. */
   readonly verified: boolean
+  /**
+   * Address of another contact whose name this one came with: another identity, whoever it is. Nothing goes out to them until the user
+   * decides: `contacts.verify`, `contacts.accept` with `anyway`, or `contacts.block`. Null when there is nothing to decide.
+   */
+  readonly claims: string | null
 }
 
 export interface Message {
@@ -196,6 +224,14 @@ export interface Methods {
   /** This peer's public validator key in one word, for whoever founds a mesh with it; made when there is none. */
   "validator.key": { params: Nothing; result: { key: string } }
   "validators.list": { params: Nothing; result: { validators: readonly ValidatorView[] } }
+  /** Proposes a change of the validators with this operator's approval: public keys to add, Ed25519 keys (or their beginning) to remove. */
+  "validators.propose": {
+    params: { add: readonly string[]; remove: readonly string[] }
+    result: { proposal: ProposalView }
+  }
+  /** Open proposals, of validators' and of members' changes, oldest first. */
+  "proposals.list": { params: Nothing; result: { proposals: readonly ProposalView[] } }
+  "proposals.approve": { params: { proposal: string }; result: { proposal: ProposalView } }
   "ledger.show": { params: Nothing; result: LedgerView }
   /** Checks the whole stored chain again from the genesis. `fault`: why the block after `height` is none; null when all are. */
   "ledger.verify": { params: Nothing; result: { height: number; fault: string | null } }
@@ -220,9 +256,15 @@ export interface Methods {
   /** `code`: an address or an invite ticket of this mesh that names its inviter. */
   "contacts.add": { params: { code: string; name?: string }; result: { contact: Contact } }
   "contacts.remove": { params: { contact: string }; result: Nothing }
-  "contacts.accept": { params: { contact: string }; result: { contact: Contact } }
+  /** `anyway`: in spite of what `claims` says; without it that is IDENTITY_CHANGED. */
+  "contacts.accept": { params: { contact: string; anyway?: boolean }; result: { contact: Contact } }
   "contacts.block": { params: { contact: string }; result: { contact: Contact } }
   "contacts.rename": { params: { contact: string; name: string }; result: { contact: Contact } }
+  /** 60 digits that both sides see alike. */
+  "contacts.safety": { params: { contact: string }; result: { contact: Contact; number: string } }
+  /** Marks as verified if `number` is theirs, digit for digit, which also decides what they claim; NUMBER_DIFFERS if not. */
+  "contacts.verify": { params: { contact: string; number: string }; result: { contact: Contact } }
+  "contacts.unverify": { params: { contact: string }; result: { contact: Contact } }
   "threads.list": { params: Nothing; result: { threads: readonly ThreadSummary[] } }
   /** Newest page without `before`; `limit` 1 to 500. `thread` takes a thread id or a contact. */
   "messages.page": { params: { thread: string; before?: string; limit: number }; result: Page }
@@ -288,6 +330,12 @@ export type ApiErrorCode =
   | "NO_MESH"
   /** The mesh has no validators. */
   | "NO_LEDGER"
+  /** Only an operator can do this, and this peer is no validator. */
+  | "NOT_OPERATOR"
+  | "UNKNOWN_PROPOSAL"
+  | "UNKNOWN_VALIDATOR"
+  /** The ledger's state forbids this change now. */
+  | "CHANGE_REFUSED"
   | "NO_IDENTITY"
   | "LOCKED"
   | "ALREADY_EXISTS"
@@ -303,6 +351,10 @@ export type ApiErrorCode =
   | "UNKNOWN_THREAD"
   | "UNKNOWN_MESSAGE"
   | "BLOCKED_CONTACT"
+  /** Somebody goes by the name of another contact, and the user has not decided about it. */
+  | "IDENTITY_CHANGED"
+  /** The safety number compared is not the one of this contact. */
+  | "NUMBER_DIFFERS"
   | "MESSAGE_TOO_LONG"
   | "MESSAGE_EMPTY"
   | "QUEUE_FULL"

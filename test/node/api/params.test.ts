@@ -14,6 +14,9 @@ const EXAMPLES: { readonly [M in Method]: Readonly<Record<string, unknown>> } = 
   "mesh.join": { ticket: "sotto-invite1x", name: "home", validators: ["sotto-validator1x"] },
   "validator.key": {},
   "validators.list": {},
+  "validators.propose": { add: ["sotto-validator1x"], remove: ["abcdef01"] },
+  "proposals.list": {},
+  "proposals.approve": { proposal: "abcdef01" },
   "ledger.show": {},
   "ledger.verify": {},
   "mesh.ticket": {},
@@ -22,7 +25,10 @@ const EXAMPLES: { readonly [M in Method]: Readonly<Record<string, unknown>> } = 
   "contacts.list": {},
   "contacts.add": { code: "sotto1x", name: "bob" },
   "contacts.remove": { contact: "bob" },
-  "contacts.accept": { contact: "bob" },
+  "contacts.accept": { contact: "bob", anyway: true },
+  "contacts.safety": { contact: "bob" },
+  "contacts.verify": { contact: "bob", number: "0123456789".repeat(6) },
+  "contacts.unverify": { contact: "bob" },
   "contacts.block": { contact: "bob" },
   "contacts.rename": { contact: "bob", name: "rob" },
   "threads.list": {},
@@ -40,6 +46,7 @@ const OPTIONAL = new Set([
   "mesh.join.name",
   "mesh.join.validators",
   "contacts.add.name",
+  "contacts.accept.anyway",
   "messages.page.before",
   "messages.send.id",
   "backup.write.replace",
@@ -81,7 +88,9 @@ describe("params: each method takes exactly what the contract says", () => {
     const wrong: readonly unknown[] = [1.5, true, {}, [1], undefined, "\ud800", "x".repeat(300_000)]
     for (const method of METHODS)
       for (const field of Object.keys(EXAMPLES[method]))
-        for (const value of wrong.filter((each) => field !== "replace" || each !== true))
+        for (const value of wrong.filter(
+          (v) => typeof v !== typeof EXAMPLES[method][field] || v !== true,
+        ))
           assert.match(
             refusal(method, { ...EXAMPLES[method], [field]: value }),
             new RegExp(`${field} must be`),
