@@ -204,7 +204,7 @@ export class MeshLedger {
 
   /** The ledger's own clock after the newest block. */
   get period(): number {
-    return this.#ledger.fields.period
+    return this.#ledger.fields.periods[0].period
   }
 
   /** Called after every stored block. Returns how to end it. */

@@ -35,7 +35,8 @@ export async function backUp(
       vault: opened.vault,
       genesis: mesh.bytes,
       block: block && encodeBlockRecord(block),
-      period: period ?? (await chain?.replay(ledgerRules(mesh)))?.ledger.fields.period ?? 0,
+      period:
+        period ?? (await chain?.replay(ledgerRules(mesh)))?.ledger.fields.periods[0].period ?? 0,
     },
     options,
   )
