@@ -7,7 +7,7 @@ import { hybridScheme, remembering, type Scheme } from "../consensus/hybrid.ts"
 import { Ledger, type LedgerRules } from "../consensus/ledger.ts"
 import { seatOf, type ValidatorSet } from "../consensus/quorum.ts"
 import { openTermOf } from "../consensus/recovery.ts"
-import type { BlockRecord, Item, ValidatorKeys } from "../consensus/types.ts"
+import type { BlockRecord, EnvelopeItem, Item, ValidatorKeys } from "../consensus/types.ts"
 import { type Bytes, equal, toHex } from "../crypto/bytes.ts"
 import { CryptoError } from "../crypto/errors.ts"
 import { ignore, reject, type Verdict } from "../crypto/verdict.ts"
@@ -135,7 +135,7 @@ export class MeshLedger {
     const { onChange, onFault } = this.#parts
     const replayed = await this.#replayed()
     const waiting = new Waiting({
-      chain: this.chain,
+      isOrdered: (item) => this.#isOrdered(item),
       mailbox: network.mailbox,
       fetch: (ids) => network.fetch(ids),
       pooled: () => this.#part?.pooled,
@@ -165,6 +165,15 @@ export class MeshLedger {
     for (const peer of network.transport.peers()) this.#part.connected(peer)
     waiting.scan()
     this.#finder.start()
+  }
+
+  /** The state knows the newest ids without the disk; only a chain that is longer than its memory has others. */
+  #isOrdered(item: EnvelopeItem): boolean {
+    const ledger = this.#part?.ledger
+    if (ledger?.has(item) === true) return true
+    const { retentionTerms, termHeights } = this.rules
+    const isWhole = ledger !== undefined && this.chain.height <= retentionTerms * termHeights
+    return !isWhole && this.chain.orderedAt(item.id) !== undefined
   }
 
   async #replayed(): Promise<Replayed> {
