@@ -102,7 +102,14 @@ export async function openChannel(
   state: SessionState,
   about: Pick<Channel, "peer" | "theirName" | "trusted"> & { readonly retired?: boolean },
 ): Promise<Channel> {
-  return { retired: false, ...about, groupId: groupIdOf(state), state, epochs: [await newEpoch(state)], held: [] }
+  return {
+    retired: false,
+    ...about,
+    groupId: groupIdOf(state),
+    state,
+    epochs: [await newEpoch(state)],
+    held: [],
+  }
 }
 
 async function newEpoch(state: SessionState): Promise<ChannelEpoch> {
