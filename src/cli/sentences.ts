@@ -33,6 +33,8 @@ const NEXT: Readonly<Record<ApiErrorCode, string | undefined>> = {
   BAD_PARAMS: undefined,
   UNKNOWN_METHOD: "the running node is another version: restart it",
   BUSY: "try again in a moment",
+  BAD_FILE: "look at the path; nothing was changed",
+  BAD_BACKUP: "take another copy of it; nothing was changed",
   STORE_DAMAGED: "restore a backup, or start anew in another --data directory",
   STORE_NEWER: "a newer sotto wrote it: update this one",
   DISK_FULL: "make room on the disk; nothing was lost",

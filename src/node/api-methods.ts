@@ -82,6 +82,7 @@ const METHODS: Table = {
     await node.chat.read(thread, through)
     return {}
   },
+  "backup.write": (node, params) => node.backUp(params),
   stop: (node) => {
     // After the answer has gone out: whoever asked should hear that it worked.
     setImmediate(() => void node.stop())

@@ -211,6 +211,11 @@ export class MeshLedger {
     return this.chain.height
   }
 
+  /** The ledger's own clock after the newest block. */
+  get period(): number {
+    return this.#ledger.fields.periods[0].period
+  }
+
   /** Called after every stored block. Returns how to end it. */
   onBlock(listener: () => void): () => void {
     this.#listeners.add(listener)

@@ -143,6 +143,7 @@ export class NodeDouble implements Api {
       this.#join(ticket, name)
       return { meshId: hex32("mesh"), inviter: ticket === undefined ? null : INVITER }
     },
+    "backup.write": () => ({ bytes: 1, records: 1, damaged: 0, height: 7, validator: true }),
     "validator.key": () => ({ key: "sotto-validator1double" }),
     "validators.list": () => ({
       validators: [{ seat: 0, standing: "in force", key: hex32("key"), own: true, linked: false }],
@@ -370,6 +371,7 @@ export class NodeDouble implements Api {
       sync: { state: "idle", done: 0, total: 0 },
       ledger: mesh === null ? null : LEDGER,
       envelopes: this.#facts.messages.length,
+      restored: null,
       waiting: 0,
     }
   }

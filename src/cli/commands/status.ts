@@ -3,7 +3,7 @@ import { withRunningNode } from "../attach.ts"
 import type { Context } from "../context.ts"
 import { counted } from "../counted.ts"
 import { LEDGER_PROBLEMS } from "../sentences.ts"
-import type { LedgerStatus, Status } from "../../node/api/types.ts"
+import type { LedgerStatus, RestoredView, Status } from "../../node/api/types.ts"
 
 export async function run(context: Context): Promise<void> {
   const { out, signal } = context
@@ -27,6 +27,18 @@ function orderOf({ height, role, behind, waiting, stalled, problem }: LedgerStat
   return `at height ${height}, ${state}, ${counted(waiting, "envelope")} waiting (${role})`
 }
 
+const STANDINGS: Readonly<Record<RestoredView["standing"], string>> = {
+  unchecked: "not checked yet: the chain will tell",
+  certified: "signed by the mesh's validators",
+  agreed: "the chain holds that block",
+  contradicted: "THE CHAIN HOLDS ANOTHER BLOCK: this history is not this mesh's",
+}
+
+const restoredOf = ({ height, standing }: RestoredView) =>
+  height === 0
+    ? "from a backup"
+    : `from a backup, complete up to height ${height}, ${STANDINGS[standing]}`
+
 function rowsOf(status: Status): string[][] {
   const { mesh, identity, peers, alone, sync, ledger } = status
   const quantum = peers.filter((peer) => peer.postQuantum).length
@@ -43,6 +55,7 @@ function rowsOf(status: Status): string[][] {
     ...(status.address === null ? [] : [["address", status.address]]),
     ...(status.ephemeral ? [["on disk", "nothing"]] : []),
     ...(status.unprotected ? [["on disk", "unprotected: no passphrase was set"]] : []),
+    ...(status.restored === null ? [] : [["restored", restoredOf(status.restored)]]),
     ...status.listen.map((address) => ["listens", address]),
     ["network", network],
     ["sync", sync.state === "idle" ? "up to date" : `${sync.done} of ${sync.total}`],

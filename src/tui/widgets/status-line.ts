@@ -80,6 +80,11 @@ export function statusLine(model: Model, width: number): Row {
   const rest: Row[] = [
     ...sync(model),
     ...said(status?.unprotected === true, "! no passphrase", "warn"),
+    ...said(
+      status?.restored?.standing === "contradicted",
+      "! the order contradicts the backup",
+      "bad",
+    ),
     ...said(status?.ephemeral === true, "in memory only", "accent"),
     ...lastState(model),
     ...order(model),
