@@ -33,5 +33,6 @@ export const NOBODY_THERE: Pick<ChatParts, "mailbox" | "findCard" | "admit" | "o
   },
   findCard: () => Promise.reject(noNetwork()),
   admit: () => Promise.reject(noNetwork()),
+  isStale: () => false,
   order: "arrival",
 }
