@@ -15,6 +15,8 @@ import { Turns } from "./turns.ts"
 
 /** How often it looks whether something is due. */
 const LOOK_MS = 3_600_000
+/** And how often it asks, after a restore, which card the mesh knows, until it has heard. */
+const ASK_AGAIN_MS = 60_000
 /** Used one-time packages are not destroyed before the mail that waited during an absence was read. */
 const READ_FIRST_MS = 10 * 60_000
 /** Uses are answered by a new offer together, and not more often: strangers decide how many there are. */
@@ -26,6 +28,8 @@ export interface IdentityKeeperParts {
   readonly ring: KeyRing
   readonly records: ChatRecords
   readonly clock: Clock
+  /** This profile came out of a backup: a newer card may have been published since, and readers take no older one. */
+  readonly isRestored?: boolean
   /** The sequence number of the newest card of ours that the mesh knows; 0 when it knows none or cannot be asked. */
   readonly published: (signal: AbortSignal) => Promise<number>
   /** The card changed: it is to be published, and threads take on the new leaf key. */
@@ -50,10 +54,13 @@ export class IdentityKeeper {
   #cancelLook: () => void = () => undefined
   #cancelReplenish: (() => void) | undefined
   #offer: PublishedOffer | undefined
+  /** Whether the mesh is still to be asked which card of ours it knows. */
+  #isUnsure: boolean
 
   constructor(parts: IdentityKeeperParts) {
     this.#parts = parts
     this.#startedMs = parts.clock.nowMs()
+    this.#isUnsure = parts.isRestored ?? false
     this.#stopListening = parts.ring.onUsed(() => this.#replenishSoon())
   }
 
@@ -104,21 +111,35 @@ export class IdentityKeeper {
       if (!this.#stopping.signal.aborted) this.#parts.onFault(error)
     }
     if (this.#stopping.signal.aborted) return
-    this.#cancelLook = this.#parts.clock.after(LOOK_MS, () => void this.#look())
+    const pauseMs = this.#isUnsure ? ASK_AGAIN_MS : LOOK_MS
+    this.#cancelLook = this.#parts.clock.after(pauseMs, () => void this.#look())
   }
 
   async #tidy(): Promise<void> {
     const { clock, ring } = this.#parts
     await this.#destroyExpired()
-    if (clock.nowMs() - ring.identity.sinceMs >= ROTATE_AFTER_MS) await this.#rotate(false)
+    const isOld = clock.nowMs() - ring.identity.sinceMs >= ROTATE_AFTER_MS
+    if (isOld || (await this.#isOvertaken())) await this.#rotate(false)
     else await this.#replenish()
   }
 
-  async #rotate(forgetOld: boolean): Promise<Identity> {
-    const { ring, records, clock, published, onCard } = this.#parts
+  /** Whether the mesh knows a newer card than ours, after a restore. */
+  async #isOvertaken(): Promise<boolean> {
+    if (!this.#isUnsure) return false
+    const known = await this.#published()
+    this.#isUnsure = known === 0
+    return known > this.#parts.ring.identity.sequence
+  }
+
+  #published(): Promise<number> {
     const signal = AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(ASK_MS)])
+    return this.#parts.published(signal).catch(() => 0)
+  }
+
+  async #rotate(forgetOld: boolean): Promise<Identity> {
+    const { ring, records, clock, onCard } = this.#parts
     const before = ring.identity
-    const known = await published(signal).catch(() => 0)
+    const known = await this.#published()
     const nowMs = clock.nowMs()
     const next = await rotateIdentity(before, {
       nowMs,
@@ -179,7 +200,8 @@ export class IdentityKeeper {
     if (this.#stopping.signal.aborted) return
     const before = await records.offerSequence()
     const isNew = fresh.length > 0 || before === 0
-    const sequence = isNew ? before + 1 : before
+    // Minutes since 1970: above whatever a copy of this profile has offered before, and no more than those who store it see anyway.
+    const sequence = isNew ? Math.max(before + 1, Math.floor(clock.nowMs() / 60_000)) : before
     if (isNew) {
       const ops = [...fresh.map(records.putOneTime), records.putOfferSequence(sequence)]
       await records.write(ops, { sync: true })

@@ -7,13 +7,15 @@ import type { OpenIdentity } from "./profile-identity.ts"
 export interface KeepParts {
   readonly opened: OpenIdentity
   readonly directory: Directory
+  readonly isRestored: boolean
   /** After the new card was handed to the directory. */
   readonly onCard: () => void
   readonly onFault: (error: unknown) => void
 }
 
 /** Publishes the card and the offer, and goes on doing so with every change. Stop it before the directory. */
-export function keepIdentity({ opened, directory, onCard, onFault }: KeepParts): IdentityKeeper {
+export function keepIdentity(parts: KeepParts): IdentityKeeper {
+  const { opened, directory, isRestored, onCard, onFault } = parts
   const { keys, records, address } = opened
   const publish = (publication: { card: Uint8Array; sequence: number; kind: "card" | "offer" }) => {
     const seed = opened.identity.roots.ed25519
@@ -29,6 +31,7 @@ export function keepIdentity({ opened, directory, onCard, onFault }: KeepParts):
     ring: keys,
     records,
     clock: systemClock,
+    isRestored,
     published: async (signal) => {
       const found = await directory.lookup(address, { signal, fresh: true })
       return found === "NOT_FOUND" ? 0 : found.sequence

@@ -25,6 +25,7 @@ import type { ChatMailbox } from "../../src/node/chat-parts.ts"
 import { ChatRecords } from "../../src/node/chat-records.ts"
 import { type Clock, systemClock } from "../../src/node/clock.ts"
 import { KeyRing } from "../../src/node/key-ring.ts"
+import { moveIn } from "../../src/node/restore.ts"
 import type { Kept } from "../../src/node/shelf.ts"
 import { Sealed, type SealedOp, type SealedShelf } from "../../src/node/sealed.ts"
 
@@ -172,6 +173,7 @@ export class Person {
   keys: KeyRing | undefined
   admit = (envelope: Bytes): Promise<Bytes> => Promise.resolve(envelope)
   #chat: Chat | undefined
+  #retiredPackage = false
   readonly #watchers = new Set<() => void>()
 
   constructor(world: World, name: string, identity: Identity) {
@@ -199,9 +201,24 @@ export class Person {
     return this.#chat !== undefined
   }
 
+  #records(): ChatRecords {
+    return new ChatRecords(new Sealed(openVault(this.#vaultKey), this.shelf))
+  }
+
+  /** Goes on elsewhere, from a copy of an earlier state of the disk. What has arrived in the mesh is still there. */
+  async moveTo(rows: ReadonlyMap<string, Bytes>): Promise<void> {
+    this.kill()
+    this.shelf = new MemoryShelf(new Map(rows))
+    const records = this.#records()
+    await records.write([records.putIdentity(this.#identity)], { sync: false })
+    await moveIn(records, { about: { period: 0 }, proof: undefined })
+    this.#retiredPackage = true
+    await this.start()
+  }
+
   async start(): Promise<void> {
     this.shelf = new MemoryShelf(this.shelf.rows)
-    const records = new ChatRecords(new Sealed(openVault(this.#vaultKey), this.shelf))
+    const records = this.#records()
     const keys = await KeyRing.open({ records, clock: this.clock }, this.#identity)
     this.keys = keys
     this.#chat = await Chat.open({
@@ -212,13 +229,18 @@ export class Person {
       },
       keys,
       records,
+      isRetired: () => this.#retiredPackage,
       mailbox: this.mailbox.life(this.shelf),
       findCard: (address) => this.#world.findCard(address),
       findKeyPackage: (card) => this.#world.findKeyPackage(card),
-      admit: async (envelope) => {
-        await this.#world.admission()
-        return this.admit(envelope)
-      },
+      admit: (envelopes) =>
+        Promise.all(
+          envelopes.map(async (envelope) => {
+            await this.#world.admission()
+            return this.admit(envelope)
+          }),
+        ),
+      isStale: () => false,
       clock: this.clock,
       emit: (event) => {
         this.events.push(event)

@@ -44,7 +44,11 @@ interface Owner {
 }
 
 /** One life of an owner's process over what is on a disk. */
-async function live(clock: ManualClock, shelf: MemoryShelf): Promise<Owner> {
+async function live(
+  clock: ManualClock,
+  shelf: MemoryShelf,
+  { isRestored = false } = {},
+): Promise<Owner> {
   const records = new ChatRecords(new Sealed(openVault(vaultKey), shelf))
   const identity = (await records.identity()) ?? assert.fail("no identity")
   const ring = await KeyRing.open({ records, clock }, identity)
@@ -53,6 +57,7 @@ async function live(clock: ManualClock, shelf: MemoryShelf): Promise<Owner> {
     ring,
     records,
     clock,
+    isRestored,
     published: () => Promise.resolve(owner.known),
     onCard: ({ card }) => cards.push(verifyCard(card)),
     onOffer: (offer) => offers.push(offer),
@@ -148,6 +153,20 @@ describe("rotation", () => {
     ada.known = 0
     await ada.keeper.rotate()
     assert.equal(cardOf(ada).sequence, 43)
+  })
+
+  it("follows a restore when a newer card was published meanwhile, once the mesh can be asked", async (t) => {
+    const { owner: before, shelf } = await owner(t)
+    await before.keeper.stop()
+    const ada = await live(before.clock, shelf, { isRestored: true })
+    t.after(() => ada.keeper.stop())
+    await ada.keeper.start()
+    assert.equal(ada.cards.length, 0, "nobody can be asked yet")
+    ada.known = cardOf(ada).sequence + 3
+    await pass(ada, 60_000)
+    assert.equal(cardOf(ada).sequence, ada.known + 1)
+    await pass(ada, HOUR)
+    assert.equal(ada.cards.length, 1, "once is enough")
   })
 
   it("is stored before anybody hears of it: a life that ends there goes on with the new keys", async (t) => {
