@@ -29,9 +29,21 @@ const SIGNATURES: readonly (readonly [type: string, at: number, bytes: readonly 
   ["image/tiff", 0, hex("4d 4d 00 2a")],
   ["application/pdf", 0, ascii("%PDF-")],
   ["application/postscript", 0, ascii("%!PS")],
-  ["application/vnd.oasis.opendocument.text", 30, ascii("mimetypeapplication/vnd.oasis.opendocument.text")],
-  ["application/vnd.oasis.opendocument.spreadsheet", 30, ascii("mimetypeapplication/vnd.oasis.opendocument.spreadsheet")],
-  ["application/vnd.oasis.opendocument.presentation", 30, ascii("mimetypeapplication/vnd.oasis.opendocument.presentation")],
+  [
+    "application/vnd.oasis.opendocument.text",
+    30,
+    ascii("mimetypeapplication/vnd.oasis.opendocument.text"),
+  ],
+  [
+    "application/vnd.oasis.opendocument.spreadsheet",
+    30,
+    ascii("mimetypeapplication/vnd.oasis.opendocument.spreadsheet"),
+  ],
+  [
+    "application/vnd.oasis.opendocument.presentation",
+    30,
+    ascii("mimetypeapplication/vnd.oasis.opendocument.presentation"),
+  ],
   ["application/epub+zip", 30, ascii("mimetypeapplication/epub+zip")],
   ["application/zip", 0, hex("50 4b 03 04")],
   ["application/zip", 0, hex("50 4b 05 06")],
@@ -80,7 +92,8 @@ const has = (head: Bytes, at: number, bytes: readonly number[]) =>
 
 /** "BM" alone begins many a text: the header's length, at 14, is one of few. */
 const isBitmap = (head: Bytes) =>
-  has(head, 0, ascii("BM")) && [12, 40, 52, 56, 64, 108, 124].some((length) => has(head, 14, [length, 0, 0, 0]))
+  has(head, 0, ascii("BM")) &&
+  [12, 40, 52, 56, 64, 108, 124].some((length) => has(head, 14, [length, 0, 0, 0]))
 
 function officeType(head: Bytes): string | undefined {
   const text = new TextDecoder("latin1").decode(head)

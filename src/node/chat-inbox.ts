@@ -324,8 +324,8 @@ export class Inbox {
         const before = this.#book.threadWith(peer)
         const current = step.threads.get(toHex(before.id)) ?? before
         if (contact.standing === "request" && current.unread >= REQUEST_MESSAGES_MAX) return
-        const { id, lamport, sentAtMs, text } = content
-        const { thread, message } = received(current, { id, author: peer, lamport, sentAtMs, text })
+        const { kind: _, ...said } = content
+        const { thread, message } = received(current, { ...said, author: peer })
         step.threads.set(toHex(thread.id), thread)
         step.messages.push({ thread, message, fresh: true })
         known.add(name)

@@ -70,7 +70,12 @@ export class FileRecords {
 }
 
 export function encodeUpload({ id, to, text, file, sent }: Upload): Bytes {
-  const out = new Writer().u8(VERSION).raw(id).u8(sent ? 1 : 0).text(to, 2).text(text, 2)
+  const out = new Writer()
+    .u8(VERSION)
+    .raw(id)
+    .u8(sent ? 1 : 0)
+    .text(to, 2)
+    .text(text, 2)
   return writeFileNote(out, file).finish()
 }
 
@@ -87,7 +92,10 @@ export function decodeUpload(bytes: Bytes): Upload {
 }
 
 export function encodeSave({ id, directory, name, overwrite }: Save): Bytes {
-  const out = new Writer().u8(VERSION).raw(id).u8(overwrite ? 1 : 0)
+  const out = new Writer()
+    .u8(VERSION)
+    .raw(id)
+    .u8(overwrite ? 1 : 0)
   return out.text(directory, 2).text(name, 2).finish()
 }
 

@@ -102,7 +102,10 @@ const codeOf = (error: unknown) => String((error as { code?: unknown }).code)
 /** The system's refusals as FileErrors; everything else as it is. */
 function fileError(error: unknown): unknown {
   if (error instanceof CodedError || !(error instanceof Error && "syscall" in error)) return error
-  const [code, message] = CODES.get(codeOf(error)) ?? ["FILE_FAILED", "the system refused to write the file"]
+  const [code, message] = CODES.get(codeOf(error)) ?? [
+    "FILE_FAILED",
+    "the system refused to write the file",
+  ]
   return new FileError(code, message, { cause: error })
 }
 
@@ -118,14 +121,19 @@ const READ_BYTES = 1 << 20
 /** Opens a file to send. Throws FileError NO_FILE, FILE_TOO_LARGE. */
 export async function openSource(path: string, bytesMax: number): Promise<Source> {
   // a pipe would block for ever, a device never end
-  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch((cause: unknown) => {
-    throw new FileError("NO_FILE", "the file cannot be read", { cause })
-  })
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch(
+    (cause: unknown) => {
+      throw new FileError("NO_FILE", "the file cannot be read", { cause })
+    },
+  )
   try {
     const about = await file.stat()
     if (!about.isFile()) throw new FileError("NO_FILE", "that is not a file")
     if (about.size > bytesMax)
-      throw new FileError("FILE_TOO_LARGE", `a file of ${about.size} bytes; at most ${bytesMax} are sent`)
+      throw new FileError(
+        "FILE_TOO_LARGE",
+        `a file of ${about.size} bytes; at most ${bytesMax} are sent`,
+      )
     const { size } = about
     async function* pieces() {
       let at = 0

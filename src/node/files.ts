@@ -184,7 +184,8 @@ export class Files {
   /** Resolves when it is under way; the transfer tells the rest. Throws ApiError UNKNOWN_MESSAGE or NOT_A_FILE, FileError. */
   async save(params: Params<"files.save">): Promise<Transfer> {
     const { directory, overwrite = false } = params
-    if (!isAbsolute(directory)) throw new ApiError("BAD_PARAMS", "the path of a folder begins with /")
+    if (!isAbsolute(directory))
+      throw new ApiError("BAD_PARAMS", "the path of a folder begins with /")
     const { message, file } = await this.#fileOf(params.id)
     if (file.ref.size > FILE_BYTES_MAX)
       throw new FileError("FILE_TOO_LARGE", `a file of ${file.ref.size} bytes`)

@@ -22,8 +22,11 @@ function decode(type: string, bytes: Bytes): Raster {
       return { width, height, channels, depth: depth === 16 ? 16 : 8, data }
     }
     case "image/jpeg": {
-      const options = { useTArray: true, formatAsRGBA: true, maxMemoryUsageInMB: JPEG_MEMORY_MIB }
-      const { width, height, data } = jpeg.decode(bytes, options)
+      const { width, height, data } = jpeg.decode(bytes, {
+        useTArray: true,
+        formatAsRGBA: true,
+        maxMemoryUsageInMB: JPEG_MEMORY_MIB,
+      })
       return { width, height, channels: 4, depth: 8, data }
     }
     case "image/gif": {
@@ -34,7 +37,7 @@ function decode(type: string, bytes: Bytes): Raster {
     }
     default: {
       const { width, height, channels, data } = decodeBmp(bytes)
-      return { width, height, channels, depth: 8, data }
+      return { width, height, channels, depth: 8, data: data as Uint8Array }
     }
   }
 }

@@ -18,7 +18,10 @@ interface Moving {
   toldAtMs: number
 }
 
-export type TransferStart = Pick<Transfer, "id" | "thread" | "direction" | "name" | "size" | "state">
+export type TransferStart = Pick<
+  Transfer,
+  "id" | "thread" | "direction" | "name" | "size" | "state"
+>
 
 export class Transfers {
   readonly #clock: Clock
@@ -36,7 +39,10 @@ export class Transfers {
   }
 
   list(): Transfer[] {
-    return [...this.#ended.values(), ...Array.from(this.#moving.values(), ({ transfer }) => transfer)]
+    return [
+      ...this.#ended.values(),
+      ...Array.from(this.#moving.values(), ({ transfer }) => transfer),
+    ]
   }
 
   of(id: string): Transfer | undefined {

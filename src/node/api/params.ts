@@ -71,6 +71,21 @@ const validatorKeys: Rule<readonly string[]> = {
     value.every((each) => text(1, VALIDATOR_KEY_MAX).accepts(each)),
 }
 
+/** A path of this machine, absolute. */
+export const PATH_MAX = 4096
+const path: Rule<string> = {
+  expected: `an absolute path of at most ${PATH_MAX} characters`,
+  accepts: (value): value is string =>
+    text(1, PATH_MAX).accepts(value) && value.startsWith("/") && !value.includes("\0"),
+}
+
+const PREVIEW_SIDE_MAX = 4096
+const side: Rule<number> = {
+  expected: `a whole number from 1 to ${PREVIEW_SIDE_MAX}`,
+  accepts: (value): value is number =>
+    Number.isInteger(value) && Number(value) >= 1 && Number(value) <= PREVIEW_SIDE_MAX,
+}
+
 /** Spaces between the groups do no harm. */
 const safetyNumber = text(60, 120)
 
@@ -124,6 +139,22 @@ const SHAPES: { readonly [M in Method]: Shape<Params<M>> } = {
     id: optional(messageId),
   },
   "messages.retry": { id: required(messageId) },
+  "files.send": {
+    to: required(reference),
+    path: required(path),
+    text: optional(text(0, TEXT_MAX)),
+    id: optional(messageId),
+  },
+  "files.list": { thread: optional(reference), limit: optional(pageLimit) },
+  "files.save": {
+    id: required(messageId),
+    directory: required(path),
+    name: optional(text(1, PATH_MAX)),
+    overwrite: optional(flag),
+  },
+  "files.preview": { id: required(messageId), width: required(side), height: required(side) },
+  "files.cancel": { id: required(messageId) },
+  "transfers.list": {},
   "threads.read": { thread: required(reference), through: required(reference) },
   subscribe: {},
   stop: {},

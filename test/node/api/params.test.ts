@@ -32,6 +32,12 @@ const EXAMPLES: { readonly [M in Method]: Readonly<Record<string, unknown>> } = 
   "messages.page": { thread: "bob", before: "1", limit: 500 },
   "messages.send": { to: "bob", text: "", id },
   "messages.retry": { id },
+  "files.send": { to: "bob", path: "/tmp/a", text: "", id },
+  "files.list": { thread: "bob", limit: 10 },
+  "files.save": { id, directory: "/tmp", name: "a", overwrite: false },
+  "files.preview": { id, width: 80, height: 48 },
+  "files.cancel": { id },
+  "transfers.list": {},
   "threads.read": { thread: "bob", through: "1" },
   subscribe: {},
   stop: {},
@@ -45,6 +51,12 @@ const OPTIONAL = new Set([
   "contacts.accept.anyway",
   "messages.page.before",
   "messages.send.id",
+  "files.send.text",
+  "files.send.id",
+  "files.list.thread",
+  "files.list.limit",
+  "files.save.name",
+  "files.save.overwrite",
 ])
 
 const refusal = (method: Method, params: unknown) => {
