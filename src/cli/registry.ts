@@ -440,6 +440,60 @@ export const COMMANDS: readonly Command[] = [
     load: () => import("./commands/validators-key.ts"),
   },
   {
+    id: "validators add",
+    help: "propose a new validator, as one of the mesh's operators",
+    detail:
+      "Operators are those who hold a validator's key; a quorum of them has to approve. The new validator's node must be running: it " +
+      "proves that it holds its keys. In a mesh of one validator this command is all it takes. The set changes with the next term.",
+    args: [
+      {
+        name: "KEY",
+        rest: true,
+        help: "what `sotto validators key` prints on the new validator, or a file that holds it",
+      },
+    ],
+    options: {
+      replace: {
+        type: "string",
+        value: "KEY",
+        multiple: true,
+        help: "a validator that leaves at the same time: the beginning of its key in `sotto validators`",
+      },
+    },
+    json: "object",
+    load: () => import("./commands/validators-add.ts"),
+  },
+  {
+    id: "validators remove",
+    help: "propose that validators leave the set",
+    args: [
+      {
+        name: "KEY",
+        rest: true,
+        help: "the beginning of its key in `sotto validators`, 8 digits at least",
+      },
+    ],
+    options: {},
+    json: "object",
+    load: () => import("./commands/validators-remove.ts"),
+  },
+  {
+    id: "validators proposals",
+    help: "list what operators have proposed, and who has approved it",
+    args: [],
+    options: {},
+    json: "object",
+    load: () => import("./commands/validators-proposals.ts"),
+  },
+  {
+    id: "validators approve",
+    help: "approve a proposal, as one of the mesh's operators",
+    args: [{ name: "PROPOSAL", help: "the beginning of its id in `sotto validators proposals`" }],
+    options: {},
+    json: "object",
+    load: () => import("./commands/validators-approve.ts"),
+  },
+  {
     id: "unlock",
     help: "open the running node's vault",
     args: [],

@@ -5,6 +5,10 @@ const NEXT: Readonly<Record<ApiErrorCode, string | undefined>> = {
   NO_MESH: "found a mesh with `sotto init`, or join one with `sotto join TICKET`",
   NO_LEDGER:
     "it was founded without validators; another mesh can have them: `sotto join --name NAME`",
+  NOT_OPERATOR: "ask somebody who runs a validator: `sotto validators` lists them",
+  UNKNOWN_PROPOSAL: "`sotto validators proposals` lists those that are open",
+  UNKNOWN_VALIDATOR: "`sotto validators` lists the keys; 8 digits or more name one",
+  CHANGE_REFUSED: "`sotto validators` and `sotto validators proposals` show how things stand",
   NO_IDENTITY: "make one with `sotto init`",
   LOCKED: "open it with `sotto unlock`, or give --passphrase-file",
   ALREADY_EXISTS: "another profile can have another: `sotto --profile NAME init`",

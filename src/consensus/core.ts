@@ -329,7 +329,10 @@ export class Core {
       const slot = this.slots[height - this.low - 1]
       slots.push({
         proposal: slot?.proposal !== undefined && slot.batch !== undefined,
-        prepares: bits((seat) => slot?.prepares.get(seat) !== undefined),
+        // What has prepared needs no more of them.
+        prepares: bits(
+          (seat) => slot?.prepares.get(seat) !== undefined || slot?.prepared?.view === this.view,
+        ),
         commits: bits((seat) => slot?.commits.get(seat) !== undefined),
       })
     }

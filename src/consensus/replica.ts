@@ -18,6 +18,7 @@ import { checkInvariants, markOf } from "./invariants.ts"
 import type { Ledger } from "./ledger.ts"
 import {
   advance,
+  setVoteAside,
   onFillTimeout,
   onItems,
   onPrePrepare,
@@ -39,7 +40,7 @@ import {
   onStatus,
   onStatusTimeout,
 } from "./status.ts"
-import type { Input, Output, Peer, TimerName, Verified } from "./types.ts"
+import type { Input, Message, Output, Peer, TimerName, Verified } from "./types.ts"
 import type { Court } from "./verify.ts"
 import { onNewView, onRequestTimeout, onViewChange, onViewTimeout } from "./view-change.ts"
 
@@ -109,6 +110,14 @@ export class Replica {
   court(): Court {
     const { meshId, term, termHeights, set } = this.#core
     return { meshId, term, termHeights, set, scheme: this.#core.parts.scheme }
+  }
+
+  /**
+   * True for a message that, were it true, could change nothing any more: a vote of a view that is over, or one that agrees with
+   * what a quorum has said already. It need not be judged. A vote that disagrees is never set aside: it may be evidence.
+   */
+  setAside(message: Message): boolean {
+    return setVoteAside(this.#core, message)
   }
 
   /** First step: arms the timers, tells others where we are, and sends again what was signed before a crash. */

@@ -28,6 +28,13 @@ const METHODS: Table = {
     key: publicKeyText((await node.ownValidator()).keys),
   }),
   "validators.list": (node) => ({ validators: node.ledger.validators() }),
+  "validators.propose": (node, params) => ({
+    proposal: node.ledger.operators.proposeValidators(params),
+  }),
+  "proposals.list": (node) => ({ proposals: node.ledger.operators.proposals() }),
+  "proposals.approve": (node, { proposal }) => ({
+    proposal: node.ledger.operators.approve(proposal),
+  }),
   "ledger.show": (node) => node.ledger.view(),
   "ledger.verify": async (node) => {
     const { height, code } = await node.ledger.verify((done, total) =>

@@ -111,7 +111,7 @@ function fileError(error: unknown): unknown {
 
 export interface Source {
   readonly size: number
-  /** Throws FileError FILE_CHANGED where the file is not as long as it was. */
+  /** Each piece is good until the next is asked for. Throws FileError FILE_CHANGED where the file is not as long as it was. */
   readonly pieces: AsyncIterable<Bytes>
   close(): Promise<void>
 }
@@ -136,9 +136,10 @@ export async function openSource(path: string, bytesMax: number): Promise<Source
       )
     const { size } = about
     async function* pieces() {
+      const buffer = new Uint8Array(READ_BYTES)
       let at = 0
       while (at <= size) {
-        const { buffer, bytesRead } = await file.read(new Uint8Array(READ_BYTES), 0, READ_BYTES, at)
+        const { bytesRead } = await file.read(buffer, 0, READ_BYTES, at)
         if (bytesRead === 0) break
         at += bytesRead
         yield buffer.subarray(0, bytesRead)

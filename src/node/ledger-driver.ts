@@ -3,6 +3,7 @@
  * and only then its messages, blocks and timers let out, in order (DESIGN §7, Durability). One sync serves every step that came while
  * the one before was under way. Knows disks and timers, but neither streams nor people.
  */
+import { setTimeout as after } from "node:timers/promises"
 import type { ReplicaParts } from "../consensus/core.ts"
 import { Inbox } from "../consensus/inbox.ts"
 import type { Ledger } from "../consensus/ledger.ts"
@@ -44,10 +45,16 @@ export interface DriverParts {
   readonly onFault: (error: unknown) => void
 }
 
+/** Between two seals, each a fifth of a second of work: terms may follow each other faster than that. */
+const SEAL_REST_MS = 10_000
+
 interface Effect {
   readonly after: number
   readonly output: Output
 }
+
+/** Where a validator begins: the ledger, and all blocks of the open term. */
+export type Standpoint = Pick<Replayed, "ledger" | "recent">
 
 /** How this validator stands. */
 export type Standing = "validating" | "observing" | "halted"
@@ -65,7 +72,9 @@ export class LedgerDriver {
   #synced = 0
   #syncing: Promise<void> | undefined
   #failed = false
-  #sealing: Promise<void> = Promise.resolve()
+  #sealing: Promise<void> | undefined
+  /** The newest boundary whose seal was asked for and not begun. */
+  #sealNext: { readonly height: number; readonly preimage: Bytes } | undefined
   /** Wrong messages so far, by what was wrong with them. */
   readonly wrong = new Map<string, number>()
   viewChanges = 0
@@ -73,11 +82,14 @@ export class LedgerDriver {
   private constructor(parts: DriverParts, ledger: Ledger, memory: Memory) {
     this.#parts = parts
     this.#replica = new Replica(parts.replica, ledger, memory)
-    this.#inbox = new Inbox(() => this.#replica.court())
+    this.#inbox = new Inbox(
+      () => this.#replica.court(),
+      (message) => this.#replica.setAside(message),
+    )
   }
 
   /** Comes back from whatever the disk holds, and starts. Throws StoreError. */
-  static async start({ ledger, recent }: Replayed, parts: DriverParts): Promise<LedgerDriver> {
+  static async start({ ledger, recent }: Standpoint, parts: DriverParts): Promise<LedgerDriver> {
     const { chain, log } = parts
     const { stable } = chain
     const { rules } = ledger
@@ -265,13 +277,28 @@ export class LedgerDriver {
     this.#timers.set(timer, armed)
   }
 
+  /** One at a time, the newest boundary first, with a rest in between: its chain of hashes covers those that are skipped. */
   #seal(height: number, preimage: Bytes): void {
+    this.#sealNext = { height, preimage }
+    this.#sealing ??= this.#sealAll().finally(() => (this.#sealing = undefined))
+  }
+
+  async #sealAll(): Promise<void> {
     const { signal } = this.#stopping
-    this.#sealing = this.#parts.seal(preimage, signal).then(
-      (signature) => this.input({ type: "sealed", height, signature }),
-      (error: unknown) => {
+    for (let next = this.#takeSeal(); next !== undefined; next = this.#takeSeal()) {
+      const { height, preimage } = next
+      try {
+        this.input({ type: "sealed", height, signature: await this.#parts.seal(preimage, signal) })
+      } catch (error) {
         if (!signal.aborted) this.#parts.note(`ledger: a seal was not made: ${String(error)}`)
-      },
-    )
+      }
+      await after(SEAL_REST_MS, undefined, { signal, ref: false }).catch(() => undefined)
+    }
+  }
+
+  #takeSeal() {
+    const next = this.#stopping.signal.aborted ? undefined : this.#sealNext
+    this.#sealNext = undefined
+    return next
   }
 }

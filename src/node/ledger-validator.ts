@@ -18,8 +18,8 @@ import { primitives } from "#primitives"
 import { type Bytes, equal, toHex } from "../crypto/bytes.ts"
 import { ACCEPT, ignore, reject, type Verdict } from "../crypto/verdict.ts"
 import { BACKLOG_BYTES_MAX } from "./gossip.ts"
-import type { LedgerChain, Replayed } from "./ledger-chain.ts"
-import { LedgerDriver } from "./ledger-driver.ts"
+import type { LedgerChain } from "./ledger-chain.ts"
+import { LedgerDriver, type Standpoint } from "./ledger-driver.ts"
 import { LedgerLinks } from "./ledger-links.ts"
 import type { LedgerPart } from "./ledger-part.ts"
 import { ledgerTopic } from "./ledger-rules.ts"
@@ -79,13 +79,13 @@ export class LedgerValidator implements LedgerPart {
   }
 
   /** Comes back from whatever the disk holds, and votes if it may. Throws StoreError. */
-  static async start(replayed: Replayed, parts: ValidatorParts): Promise<LedgerValidator> {
+  static async start(replayed: Standpoint, parts: ValidatorParts): Promise<LedgerValidator> {
     const self = new LedgerValidator(parts)
     await self.#start(replayed)
     return self
   }
 
-  async #start(replayed: Replayed): Promise<void> {
+  async #start(replayed: Standpoint): Promise<void> {
     const { scheme, validator, chain, directory, newMark, rules } = this.#parts
     const { want, onBlock, onChange, note, onFault } = this.#parts
     this.#driver = await LedgerDriver.start(replayed, {

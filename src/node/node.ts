@@ -370,7 +370,7 @@ export class SottoNode implements Api {
       mesh,
       directory: ephemeral ? undefined : join(dataDir, "ledger"),
       newMark: ephemeral ? undefined : newMarkPath(dataDir),
-      validator: this.#validator,
+      validator: () => this.#validator,
       onChange: () => this.#news.changed(),
       note: log,
       onFault: (error) => this.#fault(error),

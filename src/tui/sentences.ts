@@ -14,6 +14,10 @@ export interface Sentence {
 export const SENTENCES: Readonly<Record<ApiErrorCode, Sentence>> = {
   NO_MESH: { what: "This profile is in no mesh yet.", next: "Join one with a ticket, or found your own." },
   NO_LEDGER: { what: "This mesh has no validators: nothing is put in order.", next: "Chat goes on as it is." },
+  NOT_OPERATOR: { what: "Only who runs a validator can do this.", next: "Ask one of them." },
+  UNKNOWN_PROPOSAL: { what: "There is no such proposal.", next: "Run sotto validators proposals for a list." },
+  UNKNOWN_VALIDATOR: { what: "There is no such validator.", next: "Run sotto validators for a list." },
+  CHANGE_REFUSED: { what: "The ledger does not allow this now.", next: "Run sotto validators to see how things stand." },
   NO_IDENTITY: { what: "This profile has no identity yet.", next: "Run sotto and choose a name." },
   LOCKED: { what: "The vault is locked.", next: "Enter the passphrase first." },
   ALREADY_EXISTS: { what: "This profile has an identity already.", next: "Use another profile for a second one." },

@@ -146,8 +146,24 @@ export class NodeDouble implements Api {
     },
     "validator.key": () => ({ key: "sotto-validator1double" }),
     "validators.list": () => ({
-      validators: [{ seat: 0, key: hex32("key"), own: true, linked: false }],
+      validators: [{ seat: 0, standing: "in force", key: hex32("key"), own: true, linked: false }],
     }),
+    "validators.propose": ({ add, remove }) => ({
+      proposal: {
+        id: hex32("proposal"),
+        kind: "validators",
+        add: add.map((key) => ({ key: hex32(key), proved: false })),
+        remove,
+        approvals: [hex32("key")],
+        needed: 1,
+        own: true,
+        termsLeft: 8,
+      },
+    }),
+    "proposals.list": () => ({ proposals: [] }),
+    "proposals.approve": () => {
+      throw new ApiError("UNKNOWN_PROPOSAL", "no open proposal has an id that begins like this")
+    },
     "ledger.show": () => ({ ...LEDGER, set: hex32("set"), last: null }),
     "ledger.verify": () => ({ height: LEDGER.height, fault: null }),
     "mesh.ticket": () => {

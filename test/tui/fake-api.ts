@@ -304,6 +304,13 @@ export class FakeApi implements Api {
     "mesh.join": () => ({ meshId: "ab".repeat(32), inviter: null }),
     "validator.key": () => ({ key: "sotto-validator1fake" }),
     "validators.list": () => ({ validators: [] }),
+    "validators.propose": () => {
+      throw new FakeError("NO_LEDGER")
+    },
+    "proposals.list": () => ({ proposals: [] }),
+    "proposals.approve": () => {
+      throw new FakeError("NO_LEDGER")
+    },
     "ledger.show": () => {
       throw new FakeError("NO_LEDGER")
     },

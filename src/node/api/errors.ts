@@ -22,6 +22,10 @@ export class ApiError extends CodedError<ApiErrorCode> {
 const CODES: Readonly<Record<ApiErrorCode, true>> = {
   NO_MESH: true,
   NO_LEDGER: true,
+  NOT_OPERATOR: true,
+  UNKNOWN_PROPOSAL: true,
+  UNKNOWN_VALIDATOR: true,
+  CHANGE_REFUSED: true,
   NO_IDENTITY: true,
   LOCKED: true,
   ALREADY_EXISTS: true,

@@ -86,6 +86,14 @@ const side: Rule<number> = {
     Number.isInteger(value) && Number(value) >= 1 && Number(value) <= PREVIEW_SIDE_MAX,
 }
 
+const references: Rule<readonly string[]> = {
+  expected: `a list of at most ${VALIDATOR_KEYS_MAX} references`,
+  accepts: (value): value is readonly string[] =>
+    Array.isArray(value) &&
+    value.length <= VALIDATOR_KEYS_MAX &&
+    value.every((each) => reference.accepts(each)),
+}
+
 /** Spaces between the groups do no harm. */
 const safetyNumber = text(60, 120)
 
@@ -113,6 +121,9 @@ const SHAPES: { readonly [M in Method]: Shape<Params<M>> } = {
   },
   "validator.key": {},
   "validators.list": {},
+  "validators.propose": { add: required(validatorKeys), remove: required(references) },
+  "proposals.list": {},
+  "proposals.approve": { proposal: required(reference) },
   "ledger.show": {},
   "ledger.verify": {},
   "mesh.ticket": {},

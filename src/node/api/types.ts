@@ -65,8 +65,30 @@ export interface LedgerView extends LedgerStatus {
   } | null
 }
 
+/** A change of the mesh that operators decide; whoever holds a validator's key is one. */
+export interface ProposalView {
+  /** 64 hex digits; the beginning is enough to name it. */
+  readonly id: string
+  readonly kind: "validators" | "member-remove"
+  /** Ed25519 keys, hex. `proved`: its holder has shown that the keys are there. */
+  readonly add: readonly { readonly key: string; readonly proved: boolean }[]
+  /** Ed25519 keys of validators, or a member's commitment; hex. */
+  readonly remove: readonly string[]
+  /** Ed25519 keys of the operators who have approved, hex. */
+  readonly approvals: readonly string[]
+  /** Approvals that make it an item of the ledger. */
+  readonly needed: number
+  /** This peer's operator is among them. */
+  readonly own: boolean
+  /** Terms for which its approvals still count. */
+  readonly termsLeft: number
+}
+
 export interface ValidatorView {
-  readonly seat: number
+  /** Null for one of the next term. */
+  readonly seat: number | null
+  /** `joining` and `leaving`: from the next term on. */
+  readonly standing: "in force" | "joining" | "leaving"
   /** Ed25519 key, hex. */
   readonly key: string
   /** It is this peer's. */
@@ -236,6 +258,14 @@ export interface Methods {
   /** This peer's public validator key in one word, for whoever founds a mesh with it; made when there is none. */
   "validator.key": { params: Nothing; result: { key: string } }
   "validators.list": { params: Nothing; result: { validators: readonly ValidatorView[] } }
+  /** Proposes a change of the validators with this operator's approval: public keys to add, Ed25519 keys (or their beginning) to remove. */
+  "validators.propose": {
+    params: { add: readonly string[]; remove: readonly string[] }
+    result: { proposal: ProposalView }
+  }
+  /** Open proposals, of validators' and of members' changes, oldest first. */
+  "proposals.list": { params: Nothing; result: { proposals: readonly ProposalView[] } }
+  "proposals.approve": { params: { proposal: string }; result: { proposal: ProposalView } }
   "ledger.show": { params: Nothing; result: LedgerView }
   /** Checks the whole stored chain again from the genesis. `fault`: why the block after `height` is none; null when all are. */
   "ledger.verify": { params: Nothing; result: { height: number; fault: string | null } }
@@ -348,6 +378,12 @@ export type ApiErrorCode =
   | "NO_MESH"
   /** The mesh has no validators. */
   | "NO_LEDGER"
+  /** Only an operator can do this, and this peer is no validator. */
+  | "NOT_OPERATOR"
+  | "UNKNOWN_PROPOSAL"
+  | "UNKNOWN_VALIDATOR"
+  /** The ledger's state forbids this change now. */
+  | "CHANGE_REFUSED"
   | "NO_IDENTITY"
   | "LOCKED"
   | "ALREADY_EXISTS"
