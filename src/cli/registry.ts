@@ -186,7 +186,7 @@ export const COMMANDS: readonly Command[] = [
     help: "list files that were sent and received",
     args: [{ name: "THREAD", optional: true, help: "a contact or a thread id; all without it" }],
     options: {
-      limit: { type: "string", value: "N", help: "at most so many; 50 unless said" },
+      limit: { type: "string", short: "n", value: "N", help: "at most so many; 50 unless said" },
       ...passphrase,
     },
     json: "object",
