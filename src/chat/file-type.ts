@@ -108,7 +108,6 @@ function isText(head: Bytes): boolean {
   } catch {
     return false
   }
-  // eslint-disable-next-line no-control-regex -- they are what is looked for
   return text.length > 0 && !/[\0-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f]/.test(text)
 }
 

@@ -83,9 +83,9 @@ async function inProcess(
   )
   const out: Bytes[] = []
   let length = 0
-  let tooMuch = false
+  const over = { limit: false }
   const end = (large: boolean) => {
-    tooMuch ||= large
+    over.limit ||= large
     child.kill("SIGKILL")
   }
   const timer = setTimeout(() => end(true), DECODING_MS)
@@ -115,7 +115,7 @@ async function inProcess(
     signal.removeEventListener("abort", onAbort)
   }
   signal.throwIfAborted()
-  if (tooMuch) throw new ImageError("IMAGE_TOO_LARGE", "decoding took too much memory or time")
+  if (over.limit) throw new ImageError("IMAGE_TOO_LARGE", "decoding took too much memory or time")
   return concat(...out)
 }
 

@@ -421,7 +421,7 @@ export class FakeApi implements Api {
     "files.list": () => ({ files: [] }),
     "files.save": ({ id, directory }) => {
       const message = [...this.messages.values()].flat().find((each) => each.id === id)
-      if (message?.file == null) throw new FakeError("NOT_A_FILE")
+      if (message === undefined || message.file === null) throw new FakeError("NOT_A_FILE")
       const { name, size } = message.file
       const about = { id, name, size, thread: message.thread, direction: "down" as const }
       return { transfer: this.transfer({ ...about, state: "downloading", path: directory }) }
