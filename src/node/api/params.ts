@@ -71,12 +71,13 @@ const validatorKeys: Rule<readonly string[]> = {
     value.every((each) => text(1, VALIDATOR_KEY_MAX).accepts(each)),
 }
 
-/** A path of this machine, absolute. */
+/** Longest path a file may have here; systems differ, this is Linux'. */
 export const PATH_MAX = 4096
-const path: Rule<string> = {
+
+const filePath: Rule<string> = {
   expected: `an absolute path of at most ${PATH_MAX} characters`,
   accepts: (value): value is string =>
-    text(1, PATH_MAX).accepts(value) && value.startsWith("/") && !value.includes("\0"),
+    text(2, PATH_MAX).accepts(value) && value.startsWith("/") && !value.includes("\0"),
 }
 
 const PREVIEW_SIDE_MAX = 4096
@@ -125,6 +126,7 @@ const SHAPES: { readonly [M in Method]: Shape<Params<M>> } = {
   "proposals.list": {},
   "proposals.approve": { proposal: required(reference) },
   "ledger.show": {},
+  "ledger.resume": {},
   "ledger.verify": {},
   "mesh.ticket": {},
   unlock: { passphrase: required(passphrase) },
@@ -152,14 +154,14 @@ const SHAPES: { readonly [M in Method]: Shape<Params<M>> } = {
   "messages.retry": { id: required(messageId) },
   "files.send": {
     to: required(reference),
-    path: required(path),
+    path: required(filePath),
     text: optional(text(0, TEXT_MAX)),
     id: optional(messageId),
   },
   "files.list": { thread: optional(reference), limit: optional(pageLimit) },
   "files.save": {
     id: required(messageId),
-    directory: required(path),
+    directory: required(filePath),
     name: optional(text(1, PATH_MAX)),
     overwrite: optional(flag),
   },
@@ -167,6 +169,11 @@ const SHAPES: { readonly [M in Method]: Shape<Params<M>> } = {
   "files.cancel": { id: required(messageId) },
   "transfers.list": {},
   "threads.read": { thread: required(reference), through: required(reference) },
+  "backup.write": {
+    path: required(filePath),
+    passphrase: required(passphrase),
+    replace: optional(flag),
+  },
   subscribe: {},
   stop: {},
 }

@@ -18,6 +18,7 @@ const EXAMPLES: { readonly [M in Method]: Readonly<Record<string, unknown>> } = 
   "proposals.list": {},
   "proposals.approve": { proposal: "abcdef01" },
   "ledger.show": {},
+  "ledger.resume": {},
   "ledger.verify": {},
   "mesh.ticket": {},
   unlock: { passphrase: "" },
@@ -42,6 +43,7 @@ const EXAMPLES: { readonly [M in Method]: Readonly<Record<string, unknown>> } = 
   "files.cancel": { id },
   "transfers.list": {},
   "threads.read": { thread: "bob", through: "1" },
+  "backup.write": { path: "/tmp/sotto.backup", passphrase: "", replace: true },
   subscribe: {},
   stop: {},
 }
@@ -60,6 +62,7 @@ const OPTIONAL = new Set([
   "files.list.limit",
   "files.save.name",
   "files.save.overwrite",
+  "backup.write.replace",
 ])
 
 const refusal = (method: Method, params: unknown) => {
