@@ -23,6 +23,8 @@ import { createDirectory, type Directory, type DirectoryLibp2p } from "./directo
 import { directoryServicesIn, findCard, findKeyPackage, soundCard } from "./directory-cards.ts"
 import type { IdentityKeeper } from "./identity-keeper.ts"
 import { keepIdentity } from "./identity-published.ts"
+import { FileRecords } from "./file-records.ts"
+import { Files } from "./files.ts"
 import { MeshLedger } from "./ledger.ts"
 import { listening } from "./listen-ports.ts"
 import type { Member } from "./member.ts"
@@ -91,6 +93,7 @@ export class SottoNode implements Api {
   #owner: ProfileIdentity | undefined
   #chat: Chat | undefined
   #keeper: IdentityKeeper | undefined
+  #files: Files | undefined
   #member: Member | undefined
   #restored: RestoredProfile | undefined
   #stopped: Promise<void> | undefined
@@ -139,6 +142,7 @@ export class SottoNode implements Api {
     await this.#changes.idle()
     this.#news.stop()
     await this.#keeper?.stop()
+    await this.#files?.stop()
     await this.#chat?.stop()
     await this.#member?.stop()
     await this.#directory?.stop()
@@ -262,6 +266,13 @@ export class SottoNode implements Api {
   /** Throws ApiError NO_IDENTITY or LOCKED. */
   get chat(): Chat {
     if (this.#chat !== undefined) return this.#chat
+    this.#ownerOrThrow.mustBeOpen()
+    throw new ApiError("NO_MESH", "this profile is in no mesh yet")
+  }
+
+  /** Throws ApiError NO_IDENTITY or LOCKED. */
+  get files(): Files {
+    if (this.#files !== undefined) return this.#files
     this.#ownerOrThrow.mustBeOpen()
     throw new ApiError("NO_MESH", "this profile is in no mesh yet")
   }
@@ -518,6 +529,14 @@ export class SottoNode implements Api {
       ...(this.#ledger === undefined
         ? { order: "arrival" as const }
         : { order: "ledger" as const, ledger: this.#ledger.forChat(network) }),
+    })
+    this.#files = await Files.open({
+      blobs: this.blobs,
+      chat: this.#chat,
+      records: new FileRecords(records.sealed),
+      clock: systemClock,
+      onTransfer: (transfer) => this.emit({ type: "transfer", transfer }),
+      onFault: (error) => this.#fault(error),
     })
     await this.#settleRestored()
     this.#keeper = keepIdentity({
