@@ -179,6 +179,7 @@ class LineSession {
         break
       }
       case "progress":
+      case "transfer":
         break
     }
   }

@@ -69,10 +69,14 @@ async function live(
 }
 
 const startMs = Date.now()
-const made: Promise<Identity>[] = []
+const made = new Map<number, Promise<Identity>>()
 /** Making one takes seconds: every test begins with the same two. */
-const born = (which: 0 | 1): Promise<Identity> =>
-  (made[which] ??= makeIdentity({ name: "Ada", nowMs: startMs, progress: () => undefined }))
+function born(which: 0 | 1): Promise<Identity> {
+  const known = made.get(which)
+  const making = known ?? makeIdentity({ name: "Ada", nowMs: startMs, progress: () => undefined })
+  made.set(which, making)
+  return making
+}
 
 async function owner(
   t: TestContext,
