@@ -71,6 +71,16 @@ const validatorKeys: Rule<readonly string[]> = {
     value.every((each) => text(1, VALIDATOR_KEY_MAX).accepts(each)),
 }
 
+const whole = (min: number, max: number): Rule<number> => ({
+  expected: `a whole number from ${min} to ${max}`,
+  accepts: (value): value is number =>
+    Number.isInteger(value) && Number(value) >= min && Number(value) <= max,
+})
+/** Tickets made in one call. */
+export const INVITE_MAX = 1000
+const count = whole(1, INVITE_MAX)
+const bits = whole(0, 32)
+
 const references: Rule<readonly string[]> = {
   expected: `a list of at most ${VALIDATOR_KEYS_MAX} references`,
   accepts: (value): value is readonly string[] =>
@@ -103,6 +113,8 @@ const SHAPES: { readonly [M in Method]: Shape<Params<M>> } = {
     ticket: optional(ticket),
     name: optional(name),
     validators: optional(validatorKeys),
+    open: optional(flag),
+    powBits: optional(bits),
   },
   "validator.key": {},
   "validators.list": {},
@@ -112,6 +124,10 @@ const SHAPES: { readonly [M in Method]: Shape<Params<M>> } = {
   "ledger.show": {},
   "ledger.verify": {},
   "mesh.ticket": {},
+  "mesh.invite": { count: required(count) },
+  "members.list": {},
+  "members.join": { ticket: optional(ticket) },
+  "members.revoke": { member: required(reference) },
   unlock: { passphrase: required(passphrase) },
   id: {},
   "contacts.list": {},
