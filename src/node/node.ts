@@ -14,6 +14,7 @@ import type { Api, ApiEvent, Method, Params, Result, Status } from "./api/types.
 import { callMethod } from "./api-methods.ts"
 import { type BlobRoom, openBlobRoom } from "./blob-room.ts"
 import type { Blobs } from "./blobs.ts"
+import { admitting, openMember } from "./admitting.ts"
 import { Chat } from "./chat.ts"
 import { systemClock } from "./clock.ts"
 import { orAborted } from "./deadline.ts"
@@ -21,6 +22,7 @@ import { createDirectory, type Directory, type DirectoryLibp2p } from "./directo
 import { directoryServicesIn, findCard, soundCard } from "./directory-cards.ts"
 import { MeshLedger } from "./ledger.ts"
 import { listening } from "./listen-ports.ts"
+import type { Member } from "./member.ts"
 import { keepGenesis, storedGenesis } from "./mesh-genesis.ts"
 import {
   fetchMesh,
@@ -83,6 +85,7 @@ export class SottoNode implements Api {
   #validator: Validator | undefined
   #owner: ProfileIdentity | undefined
   #chat: Chat | undefined
+  #member: Member | undefined
   #stopped: Promise<void> | undefined
 
   constructor(options: NodeOptions) {
@@ -123,6 +126,7 @@ export class SottoNode implements Api {
     await this.#changes.idle()
     this.#news.stop()
     await this.#chat?.stop()
+    await this.#member?.stop()
     await this.#directory?.stop()
     await this.#ledger?.stop()
     await this.#network?.stop()
@@ -229,6 +233,16 @@ export class SottoNode implements Api {
     ))
   }
 
+  /** This installation as a member of its mesh, joined or not. Throws ApiError NO_MESH, NO_LEDGER, NO_IDENTITY or LOCKED. */
+  get member(): Member {
+    if (this.#member !== undefined) return this.#member
+    // says what is missing, if it is one of these
+    this.#ownerOrThrow.mustBeOpen()
+    if (this.mesh.genesis.validators.length === 0)
+      throw new ApiError("NO_LEDGER", "this mesh has no validators: it has no members either")
+    throw new ApiError("NO_MESH", "this profile is in no mesh yet")
+  }
+
   /** Throws ApiError NO_IDENTITY or LOCKED. */
   get chat(): Chat {
     if (this.#chat !== undefined) return this.#chat
@@ -318,7 +332,12 @@ export class SottoNode implements Api {
       onServed: (ids) => void this.#served(ids),
       ...(ledger === undefined
         ? {}
-        : { topics: ledger.topics(), blocks: (after, limit) => ledger.served(after, limit) }),
+        : {
+            topics: ledger.topics(),
+            blocks: (after, limit) => ledger.served(after, limit),
+            membership: ledger.periods,
+            vouched: (id) => ledger.orderedAt(id) !== undefined,
+          }),
       onFault: (error) => this.#fault(error),
     }
     const network = await listening(store, options.listen, (listen) =>
@@ -341,7 +360,12 @@ export class SottoNode implements Api {
     })
     await ledger?.join(network)
     this.#ledger = ledger
-    ledger?.onBlock(() => this.#chat?.blocksCame())
+    ledger?.onBlock(() => {
+      this.#chat?.blocksCame()
+      network.ledgerMoved()
+      this.#member?.ledgerMoved()
+    })
+    network.ledgerMoved()
     this.#directory = createDirectory({
       // with the services given above
       libp2p: network.transport.libp2p as unknown as DirectoryLibp2p,
@@ -405,6 +429,19 @@ export class SottoNode implements Api {
     if (opened === undefined) return
     const { records, identity, address: me } = opened
     const textsMax = messagesMaxOf(this.options)
+    const { log } = this.options
+    this.#member =
+      this.#ledger === undefined
+        ? undefined
+        : await openMember({
+            network,
+            periods: this.#ledger.periods,
+            records,
+            store: this.#openStore,
+            log,
+          })
+    // whoever opened the profile is likely to write
+    this.#member?.expect()
     this.#chat = await Chat.open({
       meshId: mesh.meshId,
       me,
@@ -412,7 +449,8 @@ export class SottoNode implements Api {
       records,
       mailbox: network.mailbox,
       findCard: (address, signal) => findCard(directory, address, signal),
-      admit: (envelope, signal) => network.pay(envelope, { signal }),
+      admit: admitting(network, this.#member),
+      isStale: (envelope) => network.isStale(envelope),
       clock: systemClock,
       emit: (event) => this.emit(event),
       log: this.options.log,

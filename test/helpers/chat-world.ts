@@ -203,10 +203,14 @@ export class Person {
       records: new ChatRecords(new Sealed(openVault(this.#vaultKey), this.shelf)),
       mailbox: this.mailbox.life(this.shelf),
       findCard: (address) => this.#world.findCard(address),
-      admit: async (envelope) => {
-        await this.#world.admission()
-        return this.admit(envelope)
-      },
+      admit: (envelopes) =>
+        Promise.all(
+          envelopes.map(async (envelope) => {
+            await this.#world.admission()
+            return this.admit(envelope)
+          }),
+        ),
+      isStale: () => false,
       clock: systemClock,
       emit: (event) => {
         this.events.push(event)
