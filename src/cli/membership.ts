@@ -14,7 +14,7 @@ export function spokenMembership({ state, refusal }: MembershipView): string {
   if (refusal === null) return STATES[state]
   const why =
     refusal === "VOUCHER_USED"
-      ? "somebody has joined with the invitation already"
+      ? "the invitation has made a member already"
       : "no operator of this mesh vouches for the invitation"
   return `${STATES[state]} The last try came to nothing: ${why}; ${nextStep(refusal) ?? ""}.`
 }

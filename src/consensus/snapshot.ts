@@ -114,7 +114,6 @@ function readVouchers(reader: Reader): LedgerHead["vouchers"] {
   return vouchers
 }
 
-
 export function encodeHead(rules: LedgerRules, { state, terms }: Head): Bytes {
   const { height, tip, fields, set, nextSet, lastSet, ...others } = state
   const { members, periods, vouchers, ...unknown } = others

@@ -3,6 +3,7 @@
  * restarts: the voucher is kept, sealed, until the ledger has taken it or refuses it. Saying the item is repeated until it is
  * ordered, so nobody in particular has to be there when it is said first.
  */
+import { setTimeout as sleep } from "node:timers/promises"
 import { keyOf } from "../consensus/item.ts"
 import {
   decodeVoucher,
@@ -21,7 +22,12 @@ import { type Bytes, equal, toHex } from "../crypto/bytes.ts"
 import { ApiError } from "./api/errors.ts"
 import type { MembershipView } from "./api/types.ts"
 
-const SAY_AGAIN_MS = 10_000
+/** Between two times that the item is said: sooner at first, when whoever should hear it may not be connected yet. */
+const SAY_MIN_MS = 500
+const SAY_MAX_MS = 20_000
+/** A ledger that has not moved for so long is taken to be where it is. */
+const SETTLED_MS = 4_000
+const LOOK_MS = 250
 
 /** Sealed place for the voucher that is being used. */
 export interface VoucherShelf {
@@ -59,6 +65,8 @@ export class MeshJoining {
   readonly #parts: JoiningParts
   readonly #stop = new AbortController()
   #item: MemberAddItem | undefined
+  #sayMs = SAY_MIN_MS
+  #movedMs = 0
   #refusal: Refusal | undefined
   #running: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
@@ -101,7 +109,7 @@ export class MeshJoining {
       this.#beginWork(signal)
       return await this.#outcome(signal)
     }
-    const decoded = readVoucher(voucher)
+    const decoded = this.#read(voucher)
     await this.#parts.shelf.put(encodeVoucher(decoded))
     this.#begin(decoded)
     return await this.#outcome(signal)
@@ -109,6 +117,7 @@ export class MeshJoining {
 
   /** A block was applied. */
   applied(): void {
+    this.#movedMs = performance.now()
     const { ledger, shelf, onChange } = this.#parts
     const item = this.#item
     if (item === undefined || ledger().allows(item)) return
@@ -129,20 +138,32 @@ export class MeshJoining {
     this.#settle()
   }
 
+  /** Throws ApiError BAD_VOUCHER. */
+  #read(bytes: Bytes): Voucher {
+    try {
+      return decodeVoucher(bytes)
+    } catch (cause) {
+      this.#refusal = "BAD_VOUCHER"
+      throw new ApiError("BAD_VOUCHER", "the ticket's voucher is none that this program knows", {
+        cause,
+      })
+    }
+  }
+
   #begin(voucher: Voucher): void {
     this.#run(async () => {
       const { meshId, ledger, shelf, commitment: own, prove } = this.#parts
       const commitment = await own()
       const spend = spendOfVoucher(meshId, voucher)
       const by = ledger().vouchers.get(keyOf(spend))
-      const isOurs = by !== undefined && equal(by, commitment)
-      // An operator who left meanwhile may be one whom this peer has not heard of yet: the ledger is read on, and says.
       if (by !== undefined) {
-        if (!isOurs) this.#refusal = "VOUCHER_USED"
+        // by somebody else, or by us before operators took us out
+        const isIn = equal(by, commitment) && ledger().fields.members.has(commitment)
+        if (!isIn) this.#refusal = "VOUCHER_USED"
         await shelf.put(undefined)
         return
       }
-      if (!isVouched(meshId, ledger().set, voucher)) {
+      if (!(await this.#isVouched(voucher))) {
         this.#refusal = "BAD_VOUCHER"
         await shelf.put(undefined)
         return
@@ -150,6 +171,18 @@ export class MeshJoining {
       const proof = await prove(joiningBytes(meshId, commitment, spend))
       this.#say(joinByVoucher(meshId, commitment, voucher, proof))
     })
+  }
+
+  /** A newcomer's ledger may still be on its way to the set that the operator is in: it is given time for as long as it moves. */
+  async #isVouched(voucher: Voucher): Promise<boolean> {
+    const { meshId, ledger } = this.#parts
+    this.#movedMs = performance.now()
+    const { signal } = this.#stop
+    while (!isVouched(meshId, ledger().set, voucher)) {
+      if (performance.now() - this.#movedMs > SETTLED_MS) return false
+      await sleep(LOOK_MS, undefined, { signal, ref: false })
+    }
+    return true
   }
 
   #beginWork(signal: AbortSignal): void {
@@ -164,6 +197,7 @@ export class MeshJoining {
 
   #run(work: () => Promise<void>): void {
     this.#refusal = undefined
+    this.#sayMs = SAY_MIN_MS
     this.#running = work()
       .catch((error: unknown) => {
         if (!this.#stop.signal.aborted) this.#parts.onFault(error)
@@ -181,8 +215,9 @@ export class MeshJoining {
     this.#item = item
     this.#parts.say(item).catch(() => undefined)
     clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => this.#say(item), SAY_AGAIN_MS)
+    this.#timer = setTimeout(() => this.#say(item), this.#sayMs)
     this.#timer.unref()
+    this.#sayMs = Math.min(2 * this.#sayMs, SAY_MAX_MS)
     this.applied()
   }
 
@@ -203,17 +238,6 @@ export class MeshJoining {
 }
 
 const REFUSED: Readonly<Record<Refusal, string>> = {
-  VOUCHER_USED: "somebody has joined with this invitation already",
+  VOUCHER_USED: "this invitation has made a member already",
   BAD_VOUCHER: "no operator of this mesh vouches for this invitation",
-}
-
-/** Throws ApiError BAD_VOUCHER. */
-function readVoucher(bytes: Bytes): Voucher {
-  try {
-    return decodeVoucher(bytes)
-  } catch (cause) {
-    throw new ApiError("BAD_VOUCHER", "the ticket's voucher is none that this program knows", {
-      cause,
-    })
-  }
 }

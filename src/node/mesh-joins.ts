@@ -15,7 +15,7 @@ import { ACCEPT, ignore, reject, type Verdict } from "../crypto/verdict.ts"
 /** Joinings that were judged well and are remembered until they are ordered; the oldest are forgotten. */
 export const JOINS_MAX = 1024
 /** Said again before that, it is not passed on. */
-const AGAIN_AFTER_MS = 8_000
+const AGAIN_AFTER_MS = 2_000
 
 export interface JoinsParts {
   readonly rule: () => JoinRule

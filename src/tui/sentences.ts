@@ -18,7 +18,7 @@ export const SENTENCES: Readonly<Record<ApiErrorCode, Sentence>> = {
   UNKNOWN_PROPOSAL: { what: "There is no such proposal.", next: "Run sotto validators proposals for a list." },
   UNKNOWN_MEMBER: { what: "There is no such member.", next: "Run sotto mesh members for a list." },
   NOT_INVITED: { what: "This mesh takes members by invitation only.", next: "Ask an operator; until then messages cost some work." },
-  VOUCHER_USED: { what: "Somebody has used this invitation already.", next: "Ask for another; until then messages cost some work." },
+  VOUCHER_USED: { what: "This invitation has made a member already.", next: "Ask for another; until then messages cost some work." },
   BAD_VOUCHER: { what: "Nobody of this mesh vouches for this invitation.", next: "Ask for another; until then messages cost some work." },
   UNKNOWN_VALIDATOR: { what: "There is no such validator.", next: "Run sotto validators for a list." },
   CHANGE_REFUSED: { what: "The ledger does not allow this now.", next: "Run sotto validators to see how things stand." },
