@@ -13,6 +13,7 @@ import { primitives } from "#primitives"
 import { blockHash, startHash, termOf } from "./block.ts"
 import { difficultyAfter } from "./difficulty.ts"
 import { keysOf } from "./item.ts"
+import type { ItemKeys } from "./item.ts"
 import { APPROVAL_TERMS, SPEND_PERIODS, VALIDATORS_MAX } from "./limits.ts"
 import { LISTED } from "./membership.ts"
 import type { MembershipKind, MembershipPast } from "./membership.ts"
@@ -20,14 +21,7 @@ import { PERIODS_KEPT, stateRootOf } from "./state.ts"
 import type { LedgerFields, PeriodStart } from "./state.ts"
 import { keysAreDistinct, seatOf, validatorSet } from "./quorum.ts"
 import type { ValidatorSet } from "./quorum.ts"
-import type {
-  Batch,
-  EnvelopeItem,
-  Item,
-  MemberRemoveItem,
-  ValidatorKeys,
-  ValidatorsItem,
-} from "./types.ts"
+import type { Batch, Item, MemberRemoveItem, ValidatorKeys, ValidatorsItem } from "./types.ts"
 
 /** What a mesh's genesis says about its ledger. */
 export interface LedgerRules {
@@ -85,9 +79,22 @@ export interface Plan {
 /** What a batch under trial has used up so far, on top of the ledger. */
 interface Trial {
   fields: LedgerFields
+  /** Proof-of-work envelopes on top of those that `fields` counts. */
+  work: number
   readonly ids: Set<string>
   readonly spends: Set<string>
   readonly roots: Map<string, string>
+}
+
+/** Notes what an item of the trial changes. */
+function use(item: Item, keys: ItemKeys, trial: Trial, fields: LedgerFields): void {
+  const { id, spend, nullifier, root } = keys
+  trial.fields = fields
+  if (item.type === "tick") trial.work = 0
+  else if (item.type === "envelope" && root === undefined) trial.work++
+  trial.ids.add(id)
+  if (spend !== undefined) trial.spends.add(spend)
+  if (nullifier !== undefined && root !== undefined) trial.roots.set(nullifier, root)
 }
 
 /** A moment of a ledger: values that never change in place, and how many vouchers there were. */
@@ -248,7 +255,7 @@ export class Ledger {
 
   /** Whether the state alone lets this item come next. */
   allows(item: Item): boolean {
-    return this.#try(item, this.#asIs()) !== undefined
+    return this.#try(item, keysOf(item), this.#asIs()) !== undefined
   }
 
   /** Whether the state lets this change of the mesh happen next, whoever approves it. */
@@ -263,9 +270,10 @@ export class Ledger {
     const applied: Item[] = []
     const flags = new Uint8Array(Math.ceil(batch.items.length / 8))
     batch.items.forEach((item, i) => {
-      const fields = this.#try(item, trial)
+      const keys = keysOf(item)
+      const fields = this.#try(item, keys, trial)
       if (fields === undefined) return
-      this.#use(item, trial, fields)
+      use(item, keys, trial, fields)
       applied.push(item)
       flags[i >> 3] = (flags[i >> 3] ?? 0) | (1 << (i & 7))
     })
@@ -273,7 +281,8 @@ export class Ledger {
     const history = primitives.sha3_256(
       concat(HISTORY_DOMAIN, trial.fields.history, batch.digest, flags),
     )
-    const fields = this.#atBoundary({ ...trial.fields, history }, height)
+    const powOrdered = trial.fields.powOrdered + trial.work
+    const fields = this.#atBoundary({ ...trial.fields, powOrdered, history }, height)
     const stateRoot = stateRootOf(fields)
     const hash = blockHash(this.rules.meshId, {
       height,
@@ -322,19 +331,19 @@ export class Ledger {
   }
 
   #trial(): Trial {
-    return { fields: this.#fields, ids: new Set(), spends: new Set(), roots: new Map() }
+    return { fields: this.#fields, work: 0, ids: new Set(), spends: new Set(), roots: new Map() }
   }
 
   /** The fields after this item, or undefined when the state forbids it. */
-  #try(item: Item, trial: Trial): LedgerFields | undefined {
-    const { id, spend } = keysOf(item)
+  #try(item: Item, keys: ItemKeys, trial: Trial): LedgerFields | undefined {
+    const { id, spend } = keys
     if (this.#ids.has(id) || trial.ids.has(id)) return undefined
     if (spend !== undefined && (this.#used(item, spend) || trial.spends.has(spend)))
       return undefined
     const { fields } = trial
     switch (item.type) {
       case "envelope":
-        return this.#tryEnvelope(item, trial)
+        return this.#bindsOtherwise(keys, trial) ? undefined : fields
       case "member-add":
         if (!fields.members.takes(item.commitment)) return undefined
         return { ...fields, members: fields.members.add(item.commitment) }
@@ -347,15 +356,15 @@ export class Ledger {
         return nextSet === undefined ? undefined : { ...fields, nextSet }
       }
       case "tick":
-        return this.#tryTick(item.period, fields)
+        return this.#tryTick(item.period, trial)
     }
   }
 
   /** A period begins where the block before this one ends, whatever stands before the tick in this block. */
-  #tryTick(period: number, fields: LedgerFields): LedgerFields | undefined {
+  #tryTick(period: number, { fields, work }: Trial): LedgerFields | undefined {
     const [now, ...earlier] = fields.periods
     if (period !== now.period + 1) return undefined
-    const powBits = difficultyAfter(now.powBits, fields.powOrdered, this.rules.powBits)
+    const powBits = difficultyAfter(now.powBits, fields.powOrdered + work, this.rules.powBits)
     const start = { period, anchor: this.#tip, members: this.#fields.members, powBits }
     const kept = [now, ...earlier].slice(0, PERIODS_KEPT - 1)
     return { ...fields, periods: [start, ...kept], powOrdered: 0 }
@@ -366,20 +375,11 @@ export class Ledger {
     return item.type === "member-add" ? this.#vouchers.has(spend) : this.#spends.has(spend)
   }
 
-  #tryEnvelope(item: EnvelopeItem, trial: Trial): LedgerFields | undefined {
-    const { fields } = trial
-    const { nullifier, root } = keysOf(item)
-    if (nullifier === undefined) return { ...fields, powOrdered: fields.powOrdered + 1 }
+  /** The nullifier of a membership proof is bound to another root. */
+  #bindsOtherwise({ nullifier, root }: ItemKeys, trial: Trial): boolean {
+    if (nullifier === undefined) return false
     const bound = this.#roots.get(nullifier)?.root ?? trial.roots.get(nullifier)
-    return bound !== undefined && bound !== root ? undefined : fields
-  }
-
-  #use(item: Item, trial: Trial, fields: LedgerFields): void {
-    const { id, spend, nullifier, root } = keysOf(item)
-    trial.fields = fields
-    trial.ids.add(id)
-    if (spend !== undefined) trial.spends.add(spend)
-    if (nullifier !== undefined && root !== undefined) trial.roots.set(nullifier, root)
+    return bound !== undefined && bound !== root
   }
 
   /** Approvals name seats, so they count only while the set they were given in is in force, and only for a while. */

@@ -3,7 +3,7 @@
  * only known by content, which is enough to prepare what an earlier view already prepared. When an item is ordered, whatever
  * competes with it (the same spend, another root under its nullifier) leaves too.
  */
-import { keysOf, sameItem } from "./item.ts"
+import { isSameEnvelope, keyOf, keysOf, sameItem } from "./item.ts"
 import { POOL_ITEMS_MAX } from "./limits.ts"
 import type { Item } from "./types.ts"
 
@@ -162,10 +162,12 @@ export class Pool {
     this.#next = 0
   }
 
-  /** A proposal of this view names the item. */
-  proposed(item: Item): void {
-    const known = this.#admitted.get(keysOf(item).id)
-    if (known !== undefined) this.#stale(known)
+  /** A proposal of this view names the item. Returns our own object for it when it is the very same. */
+  proposed(item: Item): Item {
+    const known = this.#admitted.get(item.type === "envelope" ? keyOf(item.id) : keysOf(item).id)
+    if (known === undefined) return item
+    this.#stale(known)
+    return isSameEnvelope(known.item, item) ? known.item : item
   }
 
   /** A new view: what was proposed and fell out returns, and is proposed again in the old order. */

@@ -351,7 +351,7 @@ export class Outbox {
   async #update(group: string, thread: Pick<ChatThread, "id">): Promise<void> {
     const sealed = await this.#book.turns.run(async () => {
       const channel = this.#book.channels.get(group)
-      if (channel === undefined || channel.held.length > 0) return undefined
+      if (channel === undefined || channel.retired || channel.held.length > 0) return undefined
       const epoch = epochOf(channel.state)
       const { commit, next } = await updateSelf(channel.state)
       const made = sealMessage(channel, this.#parts.meshId, commit)

@@ -21,8 +21,10 @@ import type { Store, Write } from "./store.ts"
 
 const STABLE = utf8("stable")
 const u64 = (value: number) => new Writer().u64(value).finish()
-const blockKey = (height: number) => concat(utf8("b"), u64(height))
-const orderedKey = (id: Bytes) => concat(utf8("o"), id)
+const BLOCK = utf8("b")
+const ORDERED = utf8("o")
+const blockKey = (height: number) => concat(BLOCK, u64(height))
+const orderedKey = (id: Bytes) => concat(ORDERED, id)
 /** The event loop gets its turn after this long. */
 const SLICE_MS = 8
 /** Parts of a snapshot that is made again are written so many at a time. */

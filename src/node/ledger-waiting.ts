@@ -2,12 +2,10 @@
  * Envelopes that have no place in the order yet: counted, given to the core where this peer validates, and missed aloud when no block
  * comes. Also the other direction: what a proposal names and this peer lacks is looked for in the mailbox and fetched.
  */
-import { keyOf, sameItem } from "../consensus/item.ts"
+import { keyOf, keysOf, sameItem } from "../consensus/item.ts"
 import { POOL_ITEMS_MAX } from "../consensus/limits.ts"
 import type { EnvelopeItem, Item } from "../consensus/types.ts"
 import type { Bytes } from "../crypto/bytes.ts"
-import type { LedgerChain } from "./ledger-chain.ts"
-import { envelopesOf } from "./ledger-chain.ts"
 import { itemOf } from "./ledger-rules.ts"
 import type { Mailbox } from "./mailbox.ts"
 
@@ -23,7 +21,7 @@ export const STALLED_AFTER_MS = 10_000
 const SCAN_PAGE = 256
 
 export interface WaitingParts {
-  readonly chain: Pick<LedgerChain, "orderedAt">
+  readonly isOrdered: (item: EnvelopeItem) => boolean
   readonly mailbox: Pick<Mailbox, "knows" | "getMany" | "entriesAfter">
   /** Asks peers for envelopes; those that arrive are admitted like any. */
   readonly fetch: (ids: readonly Bytes[]) => Promise<unknown>
@@ -75,16 +73,17 @@ export class Waiting {
 
   /** An envelope of 4096 bytes is in the mailbox. */
   stored(id: Bytes, envelope: Bytes): void {
-    const { chain, pooled } = this.#parts
-    if (this.#stopped || chain.orderedAt(id) !== undefined) return
-    this.#count(id)
+    const { isOrdered, pooled } = this.#parts
+    const item = itemOf(id, envelope)
+    if (this.#stopped || isOrdered(item)) return
+    this.#count(item)
     const inCore = pooled()
     if (inCore === undefined) return
     if (inCore + this.#admitting.length >= POOL_FULL) {
       this.#missed = true
       return
     }
-    this.#admitting.push(itemOf(id, envelope))
+    this.#admitting.push(item)
     if (this.#admitSoon) return
     this.#admitSoon = true
     setImmediate(() => this.#admit())
@@ -93,7 +92,7 @@ export class Waiting {
   /** A block gave these their place. */
   ordered(items: readonly Item[]): void {
     this.#lastBlockMs = performance.now()
-    for (const id of envelopesOf(items)) this.#since.delete(keyOf(id))
+    for (const item of items) if (item.type === "envelope") this.#since.delete(keysOf(item).id)
   }
 
   /** After a block: the core may have room again for what was missed. */
@@ -144,8 +143,8 @@ export class Waiting {
       this.#parts.admit(this.#admitting.splice(0, ADMIT_MAX))
   }
 
-  #count(id: Bytes): void {
-    const key = keyOf(id)
+  #count(item: EnvelopeItem): void {
+    const key = keysOf(item).id
     if (this.#since.size >= WAITING_MAX || this.#since.has(key)) return
     const first = this.#since.size === 0
     this.#since.set(key, performance.now())

@@ -7,7 +7,13 @@ import { hybridScheme, remembering, type Scheme } from "../consensus/hybrid.ts"
 import { Ledger, type LedgerRules } from "../consensus/ledger.ts"
 import { seatOf, type ValidatorSet } from "../consensus/quorum.ts"
 import { openTermOf } from "../consensus/recovery.ts"
-import type { BlockRecord, Item, MemberAddItem, ValidatorKeys } from "../consensus/types.ts"
+import type {
+  BlockRecord,
+  EnvelopeItem,
+  Item,
+  MemberAddItem,
+  ValidatorKeys,
+} from "../consensus/types.ts"
 import { type Bytes, equal, toHex } from "../crypto/bytes.ts"
 import { CryptoError } from "../crypto/errors.ts"
 import { ignore, reject, type Verdict } from "../crypto/verdict.ts"
@@ -146,7 +152,7 @@ export class MeshLedger {
     const { onChange, onFault } = this.#parts
     const replayed = await this.#replayed()
     const waiting = new Waiting({
-      chain: this.chain,
+      isOrdered: (item) => this.#isOrdered(item),
       mailbox: network.mailbox,
       fetch: (ids) => network.fetch(ids),
       pooled: () => this.#part?.pooled,
@@ -176,6 +182,15 @@ export class MeshLedger {
     for (const peer of network.transport.peers()) this.#part.connected(peer)
     waiting.scan()
     this.#finder.start()
+  }
+
+  /** The state knows the newest ids without the disk; only a chain that is longer than its memory has others. */
+  #isOrdered(item: EnvelopeItem): boolean {
+    const ledger = this.#part?.ledger
+    if (ledger?.has(item) === true) return true
+    const { retentionTerms, termHeights } = this.rules
+    const isWhole = ledger !== undefined && this.chain.height <= retentionTerms * termHeights
+    return !isWhole && this.chain.orderedAt(item.id) !== undefined
   }
 
   async #replayed(): Promise<Replayed> {
@@ -223,6 +238,11 @@ export class MeshLedger {
     return this.#changes.say(item)
   }
 
+  /** The ledger's own clock after the newest block. */
+  get period(): number {
+    return this.#ledger.fields.periods[0].period
+  }
+
   /** Called after every stored block. Returns how to end it. */
   onBlock(listener: () => void): () => void {
     this.#listeners.add(listener)
@@ -260,7 +280,15 @@ export class MeshLedger {
       behind: Math.max(0, (this.#part?.announced ?? height) - height),
       waiting: this.#waiting?.size ?? 0,
       stalled: this.#waiting?.stalled ?? false,
+      problem: this.#part?.problem ?? null,
     }
+  }
+
+  /** The operator's word that this validator may vote again. */
+  async resume(): Promise<"now" | "next-start" | "no"> {
+    const resumed = (await this.#part?.resume()) ?? "no"
+    this.#parts.onChange()
+    return resumed
   }
 
   view(): LedgerView {
@@ -351,6 +379,7 @@ export class MeshLedger {
       scheme: this.#scheme,
       peers: () => network.transport.peers(),
       ask: (peer, after, limit) => network.blocksFrom(peer, after, limit),
+      lied: (peer) => void network.distrust(peer).catch(this.#parts.onFault),
       waits: () => (this.#waiting?.size ?? 0) > 0,
       onBlock: (_, applied) => this.#applied(applied),
       note: this.#parts.note,

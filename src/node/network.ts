@@ -100,6 +100,8 @@ export interface Network {
   catchUp(): void
   /** Blocks of the ledger above a height, from one peer: unjudged. Throws StreamError, SyncError. */
   blocksFrom(peer: string, after: number, limit: number): Promise<readonly Bytes[]>
+  /** A peer that sent what no honest one would have: hung up, and left alone for ten minutes. */
+  distrust(peer: string): Promise<void>
   /** Looks for envelopes by id at one peer after the other until all are here, or nobody is left to ask. */
   fetch(ids: readonly Bytes[]): Promise<void>
   /** The ledger has another block: looks again at what it knew too little for, and forgets what its periods have left behind. */
@@ -327,6 +329,10 @@ class MeshNetwork implements Network {
     this.price()
     this.membership?.tidy(this.mailbox)
     this.#sync?.ledgerMoved(this.#parts.membership?.period())
+  }
+
+  distrust(peer: string): Promise<void> {
+    return this.#refuse(peer, "SYNC_LIED")
   }
 
   reach(addresses: readonly string[]): void {

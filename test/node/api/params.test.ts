@@ -24,6 +24,7 @@ const EXAMPLES: { readonly [M in Method]: Readonly<Record<string, unknown>> } = 
   "proposals.list": {},
   "proposals.approve": { proposal: "abcdef01" },
   "ledger.show": {},
+  "ledger.resume": {},
   "ledger.verify": {},
   "mesh.ticket": {},
   "mesh.invite": { count: 10 },
@@ -46,6 +47,7 @@ const EXAMPLES: { readonly [M in Method]: Readonly<Record<string, unknown>> } = 
   "messages.send": { to: "bob", text: "", id },
   "messages.retry": { id },
   "threads.read": { thread: "bob", through: "1" },
+  "backup.write": { path: "/tmp/sotto.backup", passphrase: "", replace: true },
   subscribe: {},
   stop: {},
 }
@@ -61,6 +63,7 @@ const OPTIONAL = new Set([
   "contacts.accept.anyway",
   "messages.page.before",
   "messages.send.id",
+  "backup.write.replace",
 ])
 
 const refusal = (method: Method, params: unknown) => {
