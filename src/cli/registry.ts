@@ -553,7 +553,7 @@ export const COMMANDS: readonly Command[] = [
       "can use it: hand it over as you would a key.",
     args: [],
     options: {
-      count: { type: "string", short: "n", value: "N", help: "so many (1; at most 1000)" },
+      count: { type: "string", value: "N", help: "so many (1; at most 1000)" },
     },
     json: "object",
     load: () => import("./commands/mesh-invite.ts"),
