@@ -7,6 +7,7 @@ import { type Address, addressBytes, addressFromBytes } from "../crypto/address.
 import { type Bytes, Reader, toHex, Writer } from "../crypto/bytes.ts"
 import { CryptoError } from "../crypto/errors.ts"
 import { LAMPORT_MAX, MESSAGE_ID_BYTES, TEXT_BYTES_MAX } from "./content.ts"
+import { type FileNote, readFileNote, writeFileNote } from "./file.ts"
 import { type Delivery, DELIVERIES } from "./delivery.ts"
 
 const VERSION = 1
@@ -25,6 +26,8 @@ export interface ChatMessage {
   readonly delivery: Delivery
   /** Settled before something that had been read already. */
   readonly late: boolean
+  /** The file that it brings. */
+  readonly file?: FileNote
 }
 
 /** 22 bytes that sort as the thread reads. */
@@ -41,16 +44,16 @@ export function advanceLamport(clock: number, claimed: number): number {
 }
 
 export function encodeMessage(message: ChatMessage): Bytes {
-  return new Writer()
+  const out = new Writer()
     .u8(VERSION)
     .raw(message.id)
     .raw(addressBytes(message.author))
-    .u8((message.mine ? 1 : 0) | (message.late ? 2 : 0))
+    .u8((message.mine ? 1 : 0) | (message.late ? 2 : 0) | (message.file ? 4 : 0))
     .u8(DELIVERIES.indexOf(message.delivery))
     .u64(message.lamport)
     .u64(message.sentAtMs)
     .text(message.text, 4)
-    .finish()
+  return (message.file === undefined ? out : writeFileNote(out, message.file)).finish()
 }
 
 /** From our own sealed store. Throws CryptoError when that is damaged. */
@@ -61,10 +64,11 @@ export function decodeMessage(bytes: Bytes): ChatMessage {
   const author = addressFromBytes(read.raw(64))
   const flags = read.u8()
   const delivery = DELIVERIES[read.u8()]
-  if (delivery === undefined || flags > 3) throw new CryptoError("BAD_ENCODING", "message record")
+  if (delivery === undefined || flags > 7) throw new CryptoError("BAD_ENCODING", "message record")
   const lamport = read.u64()
   const sentAtMs = read.u64()
   const text = read.text(4, TEXT_BYTES_MAX)
+  const file = (flags & 4) === 0 ? {} : { file: readFileNote(read) }
   read.done()
   return {
     id,
@@ -75,5 +79,6 @@ export function decodeMessage(bytes: Bytes): ChatMessage {
     sentAtMs,
     text,
     delivery,
+    ...file,
   }
 }

@@ -324,8 +324,9 @@ export class Inbox {
         const before = this.#book.threadWith(peer)
         const current = step.threads.get(toHex(before.id)) ?? before
         if (contact.standing === "request" && current.unread >= REQUEST_MESSAGES_MAX) return
-        const { id, lamport, sentAtMs, text } = content
-        const { thread, message } = received(current, { id, author: peer, lamport, sentAtMs, text })
+        const { id, lamport, sentAtMs, text, file } = content
+        const said = { id, author: peer, lamport, sentAtMs, text, ...(file && { file }) }
+        const { thread, message } = received(current, said)
         step.threads.set(toHex(thread.id), thread)
         step.messages.push({ thread, message, fresh: true })
         known.add(name)

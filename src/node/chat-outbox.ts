@@ -18,6 +18,7 @@ import {
 } from "../chat/channel.ts"
 import { type Content, contentBytes, RECEIPT_IDS_MAX, takeFitting } from "../chat/content.ts"
 import { further } from "../chat/delivery.ts"
+import type { FileNote } from "../chat/file.ts"
 import { type ChatThread, paid } from "../chat/thread.ts"
 import type { Address } from "../crypto/address.ts"
 import { type Bytes, toHex } from "../crypto/bytes.ts"
@@ -118,8 +119,8 @@ export class Outbox {
   }
 
   /** Durable when it resolves. `id`: 16 bytes; a text of that id that is there already is returned as it stands. */
-  async send(peer: Address, id: Bytes, text: string): Promise<Said> {
-    const said = await this.#line.say(peer, id, text)
+  async send(peer: Address, id: Bytes, text: string, file?: FileNote): Promise<Said> {
+    const said = await this.#line.say(peer, id, text, file)
     this.kick(said.thread)
     await this.#line.durable(id)
     return said

@@ -1,5 +1,7 @@
 /** What the API shows of chat's records. Pure. */
 import type { ChatContact } from "../chat/contact.ts"
+import { type FileNote, safeName } from "../chat/file.ts"
+import { UNKNOWN_TYPE } from "../chat/file-type.ts"
 import { type ChatMessage, positionText } from "../chat/message.ts"
 import type { ChatThread } from "../chat/thread.ts"
 import { toHex } from "../crypto/bytes.ts"
@@ -16,6 +18,12 @@ export function contactView({
   return { address, name, theirName, state: standing, verified, claims }
 }
 
+const fileView = ({ name, type, ref }: FileNote) => ({
+  name: safeName(name),
+  size: ref.size,
+  type: /^[a-z0-9.+-]{1,60}\/[a-z0-9.+-]{1,60}$/.test(type) ? type : UNKNOWN_TYPE,
+})
+
 export function messageView(thread: ChatThread, message: ChatMessage): Message {
   return {
     id: toHex(message.id),
@@ -27,6 +35,7 @@ export function messageView(thread: ChatThread, message: ChatMessage): Message {
     state: message.delivery,
     failure: null,
     late: message.late,
+    file: message.file === undefined ? null : fileView(message.file),
     position: positionText(message),
   }
 }

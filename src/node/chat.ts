@@ -13,7 +13,8 @@ import {
   verified,
 } from "../chat/contact.ts"
 import { MESSAGE_ID_BYTES } from "../chat/content.ts"
-import { positionOf } from "../chat/message.ts"
+import type { FileNote } from "../chat/file.ts"
+import { type ChatMessage, positionOf } from "../chat/message.ts"
 import { withClaim } from "../chat/names.ts"
 import { type ChatThread, readUpTo, threadIdOf } from "../chat/thread.ts"
 import { type Address, addressBytes } from "../crypto/address.ts"
@@ -28,6 +29,7 @@ import { Ordering } from "./chat-order.ts"
 import { Outbox } from "./chat-outbox.ts"
 import type { ChatParts } from "./chat-parts.ts"
 import { contactView, messageView } from "./chat-view.ts"
+import type { FileMessage } from "./files.ts"
 import { heavy } from "./heavy.ts"
 
 /** An address is long; this much of its end tells people apart, and is asked for at least. */
@@ -264,6 +266,47 @@ export class Chat {
   }
 
   async send(to: string, text: string, id: string | undefined): Promise<Message> {
+    const messageId =
+      id === undefined
+        ? primitives.randomBytes(MESSAGE_ID_BYTES)
+        : new Uint8Array(Buffer.from(id, "hex"))
+    if (messageId.length !== MESSAGE_ID_BYTES)
+      throw new ApiError("BAD_PARAMS", "a message id is 32 hexadecimal digits")
+    return await this.#say(to, text, messageId)
+  }
+
+  /** Whom `to` means, in a form that stays, and their thread. Throws like `send`. */
+  addressee(to: string): { to: Address; thread: string } {
+    const { address } = this.#mayWriteTo(to)
+    return { to: address, thread: toHex(threadIdOf(this.#parts.me, address)) }
+  }
+
+  /** A message that brings a file which others can read already. Repeating it with the same id is harmless. */
+  sendFile(to: string, text: string, id: Bytes, file: FileNote): Promise<Message> {
+    return this.#say(to, text, id, file)
+  }
+
+  /** The file that a message brought, if there is such a message and it brought one. */
+  async fileOf(id: Bytes): Promise<FileMessage | undefined> {
+    const found = await this.#book.records.findMessage(id)
+    return found && this.#fileMessage(found)
+  }
+
+  /** Messages that brought files, the newest first. */
+  async files(which: string | undefined, limit: number): Promise<FileMessage[]> {
+    const thread = which === undefined ? undefined : this.#thread(which).id
+    const found = await this.#book.records.files(limit, thread)
+    return found.flatMap((each) => this.#fileMessage(each) ?? [])
+  }
+
+  #fileMessage({ thread: id, message }: { thread: Bytes; message: ChatMessage }) {
+    const thread = this.#book.threads.get(toHex(id))
+    const { file } = message
+    if (thread === undefined || file === undefined) return undefined
+    return { message: messageView(thread, message), file }
+  }
+
+  #mayWriteTo(to: string): ChatContact {
     const peer = this.#peerOf(to)
     const contact = this.#book.contacts.get(peer)
     if (contact === undefined)
@@ -271,15 +314,14 @@ export class Chat {
     if (contact.standing === "blocked")
       throw new ApiError("BLOCKED_CONTACT", "this contact is blocked")
     mustBeDecided(contact)
-    const messageId =
-      id === undefined
-        ? primitives.randomBytes(MESSAGE_ID_BYTES)
-        : new Uint8Array(Buffer.from(id, "hex"))
-    if (messageId.length !== MESSAGE_ID_BYTES)
-      throw new ApiError("BAD_PARAMS", "a message id is 32 hexadecimal digits")
+    return contact
+  }
+
+  async #say(to: string, text: string, id: Bytes, file?: FileNote): Promise<Message> {
+    const { address, standing } = this.#mayWriteTo(to)
     // Answering a stranger accepts them.
-    if (contact.standing === "request") await this.accept(peer)
-    const { thread, message } = await this.#outbox.send(peer, messageId, text)
+    if (standing === "request") await this.accept(address)
+    const { thread, message } = await this.#outbox.send(address, id, text, file)
     return messageView(thread, message)
   }
 

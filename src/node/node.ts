@@ -21,6 +21,8 @@ import { systemClock } from "./clock.ts"
 import { orAborted } from "./deadline.ts"
 import { createDirectory, type Directory, type DirectoryLibp2p } from "./directory.ts"
 import { directoryServicesIn, findCard, soundCard } from "./directory-cards.ts"
+import { FileRecords } from "./file-records.ts"
+import { Files } from "./files.ts"
 import { MeshLedger } from "./ledger.ts"
 import { listening } from "./listen-ports.ts"
 import { openJoining } from "./joining-room.ts"
@@ -90,6 +92,7 @@ export class SottoNode implements Api {
   #validator: Validator | undefined
   #owner: ProfileIdentity | undefined
   #chat: Chat | undefined
+  #files: Files | undefined
   #member: Member | undefined
   #joining: MeshJoining | undefined
   #restored: RestoredProfile | undefined
@@ -138,6 +141,7 @@ export class SottoNode implements Api {
     await this.#server?.stop()
     await this.#changes.idle()
     this.#news.stop()
+    await this.#files?.stop()
     await this.#chat?.stop()
     await this.#joining?.stop()
     await this.#member?.stop()
@@ -275,6 +279,13 @@ export class SottoNode implements Api {
   /** Throws ApiError NO_IDENTITY or LOCKED. */
   get chat(): Chat {
     if (this.#chat !== undefined) return this.#chat
+    this.#ownerOrThrow.mustBeOpen()
+    throw new ApiError("NO_MESH", "this profile is in no mesh yet")
+  }
+
+  /** Throws ApiError NO_IDENTITY or LOCKED. */
+  get files(): Files {
+    if (this.#files !== undefined) return this.#files
     this.#ownerOrThrow.mustBeOpen()
     throw new ApiError("NO_MESH", "this profile is in no mesh yet")
   }
@@ -543,6 +554,14 @@ export class SottoNode implements Api {
       ...(this.#ledger === undefined
         ? { order: "arrival" as const }
         : { order: "ledger" as const, ledger: this.#ledger.forChat(network) }),
+    })
+    this.#files = await Files.open({
+      blobs: this.blobs,
+      chat: this.#chat,
+      records: new FileRecords(records.sealed),
+      clock: systemClock,
+      onTransfer: (transfer) => this.emit({ type: "transfer", transfer }),
+      onFault: (error) => this.#fault(error),
     })
     await this.#settleRestored()
     const { card, sequence, roots } = identity
