@@ -489,6 +489,31 @@ describe("durability", () => {
     clean(c)
   })
 
+  it("says nothing about an old term's last height when that height's proposal ends the term of its silence", () => {
+    const c = cluster(4, { termHeights: 4, batch: 1, record: true })
+    c.submit(6)
+    c.run(1000)
+    c.crash("3", "wiped")
+    c.restart("3")
+    c.run(3000)
+    assert.equal(c.node(3).replica?.mode, "observer")
+    // Not the next term's primary, who prepares nothing. Everything about height 8 is there but what was proposed: the proposal then decides, ends the term and opens the next.
+    for (const type of ["blocks", "batch"] as const) c.hold({ to: "3", type })
+    const held = c.hold({ to: "3", type: "pre-prepare", height: 8 })
+    c.submit(2)
+    c.runUntil(() => c.node(0).replica?.term === 2 && c.node(3).replica?.executed === 7, 5000)
+    held()
+    c.release({ type: "pre-prepare" })
+    c.run(300)
+    const { term, mode } = c.node(3).replica!
+    assert.deepEqual([term, mode], [2, "voter"])
+    assert.deepEqual(
+      sentBy(c, "3", "prepare").filter((vote) => (vote as Vote).height === 8),
+      [],
+    )
+    clean(c)
+  })
+
   it("stops voting when others show it a vote of its own that it has forgotten", () => {
     const c = cluster(4)
     const vote = {
