@@ -15,7 +15,7 @@ import { FILL_SLOTS, needsBlocks } from "./fill.ts"
 import { batchOf, encodeItem, isNull, keysOf, NULL_BATCH } from "./item.ts"
 import { BATCH_MAX_BYTES } from "./limits.ts"
 import type { Plan } from "./ledger.ts"
-import type { Slot } from "./slot.ts"
+import type { Proposal, Slot } from "./slot.ts"
 import type { Batch, Certificate, Commit, Item, Message, Prepare, PrePrepare } from "./types.ts"
 import { conflict } from "./verify.ts"
 
@@ -230,23 +230,18 @@ export function tryPrepare(core: Core, slot: Slot): void {
   const vote = core.vote("prepare", core.view, slot.height, proposal.digest)
   slot.preparedIn = core.view
   // [PERSIST] "... and adding both messages to its log": before the network sees the vote.
-  core.persist({
-    kind: "proposal",
-    message: {
-      type: "pre-prepare",
-      term: core.term,
-      view: core.view,
-      height: slot.height,
-      digest: proposal.digest,
-      signer: core.primary,
-      signature: proposal.signature,
-      batch,
-    },
-  })
+  persistProposal(core, slot.height, proposal, batch)
   core.persist({ kind: "vote", message: vote })
   core.broadcast(vote)
   slot.prepares.add(core.me, vote)
   checkPrepared(core, slot)
+}
+
+function persistProposal(core: Core, height: number, proposal: Proposal, batch: Batch): void {
+  const { view, digest, signature } = proposal
+  const { term, primary: signer } = core
+  const message = { type: "pre-prepare", term, view, height, digest, signer, signature } as const
+  core.persist({ kind: "proposal", message: { ...message, batch } })
 }
 
 /** A vote of ours that comes back from others and that we do not know: our log has lost something. */
@@ -330,6 +325,9 @@ export function checkPrepared(core: Core, slot: Slot): void {
     prepares: matching.map(({ signer, signature }) => ({ signer, signature })),
   }
   slot.preparedBatch = batch
+  // [PERSIST] Others' votes were enough, so no vote of ours has put the batch on the disk: whoever shows a P entry must hold what it names.
+  if (core.votes && slot.preparedIn !== core.view)
+    persistProposal(core, slot.height, proposal, batch)
   tryCommit(core, slot)
 }
 
