@@ -18,7 +18,6 @@ import {
   epochOf,
   exportSecret,
   groupIdOf,
-  type Member,
   members,
   mergeCommit,
   ownLeaf,
@@ -246,8 +245,8 @@ export async function readPayload(channel: Channel, leaf: number, payload: Bytes
       return read
     case "commit": {
       if (read.sender.leaf !== leaf) return { kind: "ignored", code: "OTHER_SENDER" }
-      // A thread of two stays one, and a leaf keeps the key that its owner's card vouched for.
-      const alien = read.added.length + read.removed.length > 0 || !keepsKeys(channel, read.updated)
+      // A thread of two stays one. The author's leaf key may be new: whether their card names it is looked up once the commit counts.
+      const alien = read.added.length + read.removed.length > 0
       return alien ? { kind: "ignored", code: "ALIEN_COMMIT" } : { kind: "commit", next: read.next }
     }
     case "application": {
@@ -264,13 +263,6 @@ export async function readPayload(channel: Channel, leaf: number, payload: Bytes
   }
 }
 
-function keepsKeys(channel: Channel, updated: readonly Member[]): boolean {
-  const before = members(channel.state)
-  return updated.every(({ leaf, signatureKey }) =>
-    before.some((each) => each.leaf === leaf && equal(each.signatureKey, signatureKey)),
-  )
-}
-
 export function hold(channel: Channel, commit: HeldCommit): Channel {
   return { ...channel, held: [...channel.held, commit].slice(-HELD_MAX) }
 }
@@ -285,6 +277,12 @@ export async function advance(channel: Channel, ordered: Bytes): Promise<Channel
   const state = mergeCommit(channel.state, winner.next)
   const epochs = [await newEpoch(state), ...channel.epochs].slice(0, EPOCHS_KEPT)
   return { ...channel, state, epochs, held: [] }
+}
+
+/** The signature key of our own leaf, 32 bytes. */
+export function ownLeafKey(channel: Channel): Bytes | undefined {
+  const own = ownLeaf(channel.state)
+  return members(channel.state).find(({ leaf }) => leaf === own)?.signatureKey
 }
 
 /** The signature key of the leaf that claims to be the peer's, 32 bytes; `undefined` when the group holds no such leaf. */

@@ -59,6 +59,8 @@ class Batch {
   readonly texts = new Set<string>()
   /** Hexadecimal ids of the envelopes, ours too, that completed a commit which waits to be ordered. */
   readonly held: ReadonlySet<string>
+  /** Channels that entered another epoch. */
+  readonly advanced: Channel[] = []
   /** Tags expected since. */
   readonly fresh: Bytes[] = []
   looked = 0
@@ -81,6 +83,8 @@ class Batch {
 export interface InboxEvents {
   /** A stranger's group was joined; whether they are who they claim must be found out. */
   introduced(channel: Channel): void
+  /** A key change in this channel counts since now. */
+  advanced(channel: Channel): void
   /** The ledger's order was followed past this envelope already. */
   wasOrdered(id: Bytes): boolean
 }
@@ -196,6 +200,7 @@ export class Inbox {
       const { step, cursor } = batch
       if (cursor !== undefined) step.ops.push(book.records.putCursor(cursor))
       batch.fresh.push(...(await book.commit(step)))
+      for (const channel of batch.advanced) this.#events.advanced(channel)
     } catch (error) {
       for (const group of batch.step.channels.keys()) {
         const channel = book.channels.get(group)
@@ -279,6 +284,7 @@ export class Inbox {
         const now = this.#parts.order === "arrival" || this.#events.wasOrdered(id)
         const counts = now ? await advance(held, id) : undefined
         batch.step.channels.set(group, counts ?? held)
+        if (counts !== undefined) batch.advanced.push(counts)
         return
       }
       case "contents": {
@@ -387,12 +393,13 @@ export class Inbox {
   }
 
   /** Every channel in which this envelope completed a commit enters the next epoch. */
-  async #advance({ step, fresh }: Batch, id: Bytes): Promise<void> {
+  async #advance({ step, fresh, advanced }: Batch, id: Bytes): Promise<void> {
     for (const group of this.#book.channels.keys()) {
       const channel = step.channels.get(group) ?? this.#book.channels.get(group)
       const next = channel && (await advance(channel, id))
       if (next === undefined) continue
       step.channels.set(group, next)
+      advanced.push(next)
       if (next.trusted) fresh.push(...this.#book.tags.follow(next))
     }
   }

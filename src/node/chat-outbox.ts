@@ -12,6 +12,7 @@ import {
   type Channel,
   hold,
   leaving,
+  ownLeafKey,
   sealContents,
   sealMessage,
   type Until,
@@ -21,8 +22,9 @@ import { further } from "../chat/delivery.ts"
 import type { FileNote } from "../chat/file.ts"
 import { type ChatThread, paid } from "../chat/thread.ts"
 import type { Address } from "../crypto/address.ts"
-import { type Bytes, toHex } from "../crypto/bytes.ts"
+import { type Bytes, equal, toHex } from "../crypto/bytes.ts"
 import { envelopeId } from "../crypto/envelope.ts"
+import { leafPublic } from "../crypto/identity.ts"
 import { epochOf, updateSelf } from "../crypto/session.ts"
 import { ApiError } from "./api/errors.ts"
 import { type ChatBook, Step } from "./chat-book.ts"
@@ -354,7 +356,7 @@ export class Outbox {
       const channel = this.#book.channels.get(group)
       if (channel === undefined || channel.retired || channel.held.length > 0) return undefined
       const epoch = epochOf(channel.state)
-      const { commit, next } = await updateSelf(channel.state)
+      const { commit, next } = await updateSelf(channel.state, this.#newLeaf(channel))
       const made = sealMessage(channel, this.#parts.meshId, commit)
       this.#book.channels.set(group, made.channel)
       return { envelopes: made.envelopes, until: made.until, next, epoch }
@@ -374,6 +376,13 @@ export class Outbox {
       return true
     })
     if (held) await this.#postAll(outgoing)
+  }
+
+  /** The seed of our leaf key, when the channel still has the one before. */
+  #newLeaf(channel: Channel): Bytes | undefined {
+    const { identity } = this.#parts
+    const key = ownLeafKey(channel)
+    return key === undefined || equal(key, leafPublic(identity)) ? undefined : identity.leaf
   }
 
   async #postAll(outgoing: readonly Outgoing[]): Promise<void> {

@@ -52,6 +52,7 @@ export class Chat {
     this.#outbox = new Outbox(parts, this.#book)
     this.#inbox = new Inbox(parts, this.#book, this.#outbox, {
       introduced: (channel) => this.#introductions.verify(channel),
+      advanced: (channel) => this.#introductions.advanced(channel),
       wasOrdered: (id) => this.#order?.isPast(id) ?? false,
     })
     const { ledger } = parts
