@@ -7,6 +7,7 @@
  *   1 text     id 16 · sent at, ms 8 · Lamport clock 6 (u16 ‖ u32) · UTF-8
  *   2 receipt  ids 16 each: these texts are stored at the recipient
  *   3 profile  UTF-8: what the author calls themselves
+ *  16 leave    nothing: the author asks to be removed from this group
  */
 import { type Bytes, concat, fromUtf8, Reader, utf8, Writer } from "../crypto/bytes.ts"
 import { CryptoError } from "../crypto/errors.ts"
@@ -32,11 +33,12 @@ export type Content =
     }
   | { readonly kind: "receipt"; readonly ids: readonly Bytes[] }
   | { readonly kind: "profile"; readonly name: string }
+  | { readonly kind: "leave" }
 
 /** The last moment that a date can name: a screen that is told a later one would fail to show it. */
 export const SENT_AT_MAX_MS = 8_640_000_000_000_000
 
-const KINDS = { text: 1, receipt: 2, profile: 3 } as const
+const KINDS = { text: 1, receipt: 2, profile: 3, leave: 16 } as const
 const FIRST_SKIPPED_KIND = 128
 const CONTENT_BYTES_MAX = 32 * 1024
 
@@ -51,6 +53,8 @@ const body = (content: Content): Bytes => {
       return concat(...content.ids)
     case "profile":
       return utf8(content.name)
+    case "leave":
+      return new Uint8Array(0)
   }
 }
 
@@ -102,6 +106,9 @@ function decodeContent(kind: number, read: Reader): Content {
       if (read.left > NAME_BYTES_MAX) throw new CryptoError("TOO_LARGE", "name too long")
       return { kind: "profile", name: fromUtf8(read.raw(read.left)) }
     }
+    case KINDS.leave:
+      read.done()
+      return { kind: "leave" }
     default:
       throw new CryptoError("BAD_ENCODING", `content of unknown kind ${kind}`)
   }

@@ -35,7 +35,7 @@ export {
 } from "./session/keypackage.ts"
 export * as sessionLimits from "./session/limits.ts"
 export { type CommitChanges } from "./session/commit.ts"
-export { encrypt, process, type Processed } from "./session/messages.ts"
+export { encrypt, peek, process, type Processed } from "./session/messages.ts"
 export {
   aboutOf,
   decodeState,

@@ -11,10 +11,11 @@ import type { Address } from "../crypto/address.ts"
 import { type Bytes, toHex, utf8 } from "../crypto/bytes.ts"
 import { NAME_BYTES_MAX } from "../crypto/identity.ts"
 import { ApiError } from "./api/errors.ts"
-import type { Contact, Message, Page, ThreadSummary } from "./api/types.ts"
+import type { Contact, GroupView, Message, Page, ThreadSummary } from "./api/types.ts"
 import { ChatBook, Step } from "./chat-book.ts"
-import { Inbox } from "./chat-inbox.ts"
-import { Introductions } from "./chat-introductions.ts"
+import { Groups } from "./chat-groups.ts"
+import { Inbox, type InboxEvents } from "./chat-inbox.ts"
+import { type IntroductionEvents, Introductions } from "./chat-introductions.ts"
 import { Ordering } from "./chat-order.ts"
 import { Outbox } from "./chat-outbox.ts"
 import type { ChatParts } from "./chat-parts.ts"
@@ -31,16 +32,16 @@ export class Chat {
   readonly #outbox: Outbox
   readonly #inbox: Inbox
   readonly #introductions: Introductions
+  readonly #groups: Groups
   readonly #order: Ordering | undefined
 
   private constructor(parts: ChatParts) {
     this.#parts = parts
     this.#book = new ChatBook(parts.me, parts.records, parts.emit)
     this.#outbox = new Outbox(parts, this.#book)
-    this.#inbox = new Inbox(parts, this.#book, this.#outbox, {
-      introduced: (channel) => this.#introductions.verify(channel),
-      wasOrdered: (id) => this.#order?.isPast(id) ?? false,
-    })
+    this.#groups = new Groups(parts, this.#book, this.#outbox, () => this.#inbox)
+    const events = this.#events()
+    this.#inbox = new Inbox(parts, this.#book, this.#outbox, events)
     const { ledger } = parts
     this.#order =
       parts.order === "ledger" && ledger !== undefined
@@ -50,11 +51,24 @@ export class Chat {
             book: this.#book,
             inbox: this.#inbox,
             outbox: this.#outbox,
+            caughtUp: (group) => this.#groups.caughtUp(group),
           })
         : undefined
-    this.#introductions = new Introductions(parts, this.#book, this.#outbox, (tags) =>
-      this.#inbox.expectNow(tags),
-    )
+    this.#introductions = new Introductions(parts, this.#book, this.#outbox, events)
+  }
+
+  #events(): InboxEvents & IntroductionEvents {
+    return {
+      introduced: (channel) => this.#introductions.verify(channel),
+      height: () => this.#order?.height ?? 0,
+      passedAt: (id) => this.#order?.passedAt(id),
+      fellBehind: () => this.#order?.kick(),
+      settled: (step, settled, at) => this.#groups.settled(step, settled, at),
+      heard: (channel, from, content) => this.#groups.heard(channel, from, content),
+      expectNow: (tags) => this.#inbox.expectNow(tags),
+      groupEntered: (step, channel) => this.#groups.entered(step, channel),
+      groupJoined: (channel) => this.#groups.join(channel),
+    }
   }
 
   /** Loads what is there and takes up where the last process stopped. Throws CryptoError when a record was altered. */
@@ -64,8 +78,10 @@ export class Chat {
     await chat.#outbox.load()
     await chat.#order?.load()
     await chat.#inbox.load()
+    await chat.#groups.load()
     chat.#outbox.start()
     chat.#introductions.start()
+    chat.#groups.start()
     chat.#inbox.kick()
     chat.#order?.kick()
     return chat
@@ -73,6 +89,7 @@ export class Chat {
 
   async stop(): Promise<void> {
     await this.#introductions.stop()
+    await this.#groups.stop()
     await this.#order?.stop()
     await this.#outbox.stop()
     await this.#inbox.stop()
@@ -99,6 +116,7 @@ export class Chat {
     this.#inbox.kick()
     this.#outbox.offerAgain()
     this.#introductions.retryNow()
+    this.#groups.retryNow()
   }
 
   /** A peer fetched these envelopes from us. */
@@ -111,9 +129,10 @@ export class Chat {
   }
 
   threads(): ThreadSummary[] {
-    return Array.from(this.#book.threads.values(), (thread) => this.#book.view(thread)).sort(
-      (a, b) => ((b.last?.position ?? "") < (a.last?.position ?? "") ? -1 : 1),
-    )
+    return Array.from(this.#book.threads.values())
+      .filter(({ hidden }) => !hidden)
+      .map((thread) => this.#book.view(thread))
+      .sort((a, b) => ((b.last?.position ?? "") < (a.last?.position ?? "") ? -1 : 1))
   }
 
   async addContact(address: Address, name: string | undefined): Promise<Contact> {
@@ -213,22 +232,91 @@ export class Chat {
   }
 
   async send(to: string, text: string, id: string | undefined): Promise<Message> {
-    const peer = this.#peerOf(to)
-    const contact = this.#book.contacts.get(peer)
-    if (contact === undefined)
-      throw new ApiError("UNKNOWN_CONTACT", "nobody of that name or address")
-    if (contact.standing === "blocked")
-      throw new ApiError("BLOCKED_CONTACT", "this contact is blocked")
+    const target = this.#threadTo(to)
     const messageId =
       id === undefined
         ? primitives.randomBytes(MESSAGE_ID_BYTES)
         : new Uint8Array(Buffer.from(id, "hex"))
     if (messageId.length !== MESSAGE_ID_BYTES)
       throw new ApiError("BAD_PARAMS", "a message id is 32 hexadecimal digits")
-    // Answering a stranger accepts them.
-    if (contact.standing === "request") await this.accept(peer)
-    const { thread, message } = await this.#outbox.send(peer, messageId, text)
-    return messageView(thread, message)
+    await this.#mayWrite(target)
+    const { thread, message } = await this.#outbox.send(target, messageId, text)
+    return messageView(this.#book, thread, message)
+  }
+
+  /** Answering a stranger accepts them, and writing into a group that one was let into accepts that. */
+  async #mayWrite(thread: ChatThread): Promise<void> {
+    if (thread.peer === null) {
+      if (thread.standing === "left")
+        throw new ApiError("NOT_A_MEMBER", "you are not in this group any more")
+      if (thread.standing === "request") await this.#groups.accept(thread)
+      return
+    }
+    const contact = this.#contact(thread.peer)
+    if (contact.standing === "blocked")
+      throw new ApiError("BLOCKED_CONTACT", "this contact is blocked")
+    if (contact.standing === "request") await this.accept(thread.peer)
+  }
+
+  groupCreate(name: string, people: readonly string[]): Promise<GroupView> {
+    return this.#groups.create(
+      name,
+      people.map((who) => this.#wanted(who)),
+    )
+  }
+
+  groupShow = (which: string): GroupView => this.#groups.show(this.#thread(which))
+  groupAdd = (which: string, people: readonly string[]): Promise<GroupView> =>
+    this.#groups.add(
+      this.#thread(which),
+      people.map((who) => this.#wanted(who)),
+    )
+  groupRemove = (which: string, who: string): Promise<GroupView> =>
+    this.#groups.remove(this.#thread(which), this.#memberOf(which, who))
+  groupRename = (which: string, name: string): Promise<GroupView> =>
+    this.#groups.rename(this.#thread(which), name)
+  groupAdmin = (which: string, who: string, admin: boolean): Promise<GroupView> =>
+    this.#groups.setAdmin(this.#thread(which), this.#memberOf(which, who), admin)
+  groupAccept = (which: string): Promise<GroupView> => this.#groups.accept(this.#thread(which))
+  groupLeave = (which: string): Promise<GroupView> => this.#groups.leave(this.#thread(which))
+
+  /** A contact to bring into a group. Throws BLOCKED_CONTACT. */
+  #wanted(who: string): Address {
+    const { address, standing } = this.#contact(who)
+    if (standing === "blocked") throw new ApiError("BLOCKED_CONTACT", "this contact is blocked")
+    return address
+  }
+
+  /** Somebody in a group, by the name they have in it, by contact or by address. */
+  #memberOf(which: string, who: string): Address {
+    const { members } = this.groupShow(which)
+    const like = members.filter(
+      ({ address, name }) => address === who || (name === who && name !== ""),
+    )
+    const [only, another] = like
+    if (another !== undefined)
+      throw new ApiError("AMBIGUOUS_CONTACT", "several members are called that")
+    if (only !== undefined) return only.address as Address
+    const address = this.#peerOf(who)
+    if (members.every((member) => member.address !== address))
+      throw new ApiError("NOT_A_MEMBER", "they are not in this group")
+    return address
+  }
+
+  /** Erases what was said, for us; the thread comes back when something is said in it. */
+  async hide(which: string): Promise<void> {
+    const { id } = this.#thread(which)
+    await this.#book.turns.run(async () => {
+      const thread = this.#book.threads.get(toHex(id))
+      if (thread === undefined) return
+      await this.#eraseMessages(thread)
+      this.#book.last.delete(toHex(id))
+      const step = new Step()
+      this.#outbox.forgetWaiting(step, thread)
+      const gone = thread.standing === "left" && thread.group !== null
+      step.threads.set(toHex(id), gone ? null : { ...thread, hidden: true, unread: 0 })
+      await this.#book.commit(step, { sync: true })
+    })
   }
 
   async retry(id: string): Promise<Message> {
@@ -238,7 +326,7 @@ export class Chat {
       throw new ApiError("UNKNOWN_MESSAGE", "there is no such message")
     this.#outbox.offerAgain()
     this.#outbox.kick(thread)
-    return messageView(thread, found.message)
+    return messageView(this.#book, thread, found.message)
   }
 
   async page(which: string, before: string | undefined, limit: number): Promise<Page> {
@@ -253,7 +341,7 @@ export class Chat {
     const shown = messages.slice(0, wanted).reverse()
     const first = shown[0]
     return {
-      messages: shown.map((message) => messageView(thread, message)),
+      messages: shown.map((message) => messageView(this.#book, thread, message)),
       before: more && first !== undefined ? toHex(positionOf(first)) : null,
     }
   }
@@ -284,7 +372,7 @@ export class Chat {
   }
 
   #thread(which: string): ChatThread {
-    const known = this.#book.threads.get(which)
+    const known = this.#book.threads.get(which) ?? this.#groupCalled(which)
     if (known !== undefined) return known
     const id = toHex(threadIdOf(this.#parts.me, this.#peerOf(which)))
     const thread = this.#book.threads.get(id)
@@ -292,10 +380,39 @@ export class Chat {
     return thread
   }
 
+  /** The thread to write into: one with a contact may begin with that. */
+  #threadTo(which: string): ChatThread {
+    const known = this.#book.threads.get(which) ?? this.#groupCalled(which)
+    return known ?? this.#book.threadWith(this.#contact(which).address)
+  }
+
+  /** A group of exactly this name, if no contact is called so, or the one whose name begins so, if no contact's does. */
+  #groupCalled(which: string): ChatThread | undefined {
+    const groups = Array.from(this.#book.threads.values()).filter(({ group }) => group !== null)
+    const contacts = Array.from(this.#book.contacts.values(), ({ name }) => name)
+    const folded = which.toLowerCase()
+    const exact = groups.filter(({ name }) => name === which)
+    const begin = (name: string) => name.toLowerCase().startsWith(folded)
+    if (contacts.includes(which) && exact.length === 0) return undefined
+    const found = exact.length > 0 ? exact : groups.filter(({ name }) => begin(name))
+    const people =
+      exact.length > 0 ? contacts.filter((name) => name === which) : contacts.filter(begin)
+    if (found.length === 0) return undefined
+    if (found.length + people.length > 1)
+      throw new ApiError(
+        "AMBIGUOUS_CONTACT",
+        `${found.length + people.length} chats are called that`,
+      )
+    return found[0]
+  }
+
   /** A thread id, an address, a petname, or the unique beginning of one of the last two. */
   #peerOf(which: string): Address {
     const thread = this.#book.threads.get(which)
-    if (thread !== undefined) return thread.peer
+    if (thread !== undefined) {
+      if (thread.peer === null) throw new ApiError("UNKNOWN_CONTACT", "that is a group")
+      return thread.peer
+    }
     const contacts = Array.from(this.#book.contacts.values())
     const exact = contacts.find(({ address, name }) => address === which || name === which)
     if (exact !== undefined) return exact.address

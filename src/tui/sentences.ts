@@ -13,7 +13,7 @@ export interface Sentence {
 
 export const SENTENCES: Readonly<Record<ApiErrorCode, Sentence>> = {
   NO_MESH: { what: "This profile is in no mesh yet.", next: "Join one with a ticket, or found your own." },
-  NO_LEDGER: { what: "This mesh has no validators: nothing is put in order.", next: "Chat goes on as it is." },
+  NO_LEDGER: { what: "This mesh has no validators: nothing is put in order, and a group needs that.", next: "Chat of two goes on as it is; groups take a mesh with validators." },
   NO_IDENTITY: { what: "This profile has no identity yet.", next: "Run sotto and choose a name." },
   LOCKED: { what: "The vault is locked.", next: "Enter the passphrase first." },
   ALREADY_EXISTS: { what: "This profile has an identity already.", next: "Use another profile for a second one." },
@@ -28,6 +28,11 @@ export const SENTENCES: Readonly<Record<ApiErrorCode, Sentence>> = {
   UNKNOWN_THREAD: { what: "There is no such conversation.", next: "Choose one from the list." },
   UNKNOWN_MESSAGE: { what: "That message is not here any more.", next: "Scroll to see what is." },
   BLOCKED_CONTACT: { what: "You blocked this contact.", next: "Take them back with /accept first." },
+  NOT_A_GROUP: { what: "That is a chat of two.", next: "Make a group with /group." },
+  NOT_ADMIN: { what: "Only those who run the group can do that.", next: "/members shows who they are; ask one of them." },
+  NOT_A_MEMBER: { what: "You, or they, are not in that group.", next: "/members shows who is." },
+  LAST_ADMIN: { what: "Somebody has to run the group.", next: "Name another first: /admin name." },
+  GROUP_FULL: { what: "The group is full.", next: "Remove somebody first, or make another." },
   MESSAGE_TOO_LONG: { what: "That message is too long.", next: "Send it in parts." },
   MESSAGE_EMPTY: { what: "There is nothing to send.", next: "Write something first." },
   QUEUE_FULL: { what: "Too many messages are waiting to go out.", next: "Wait until peers are reached, then send again." },

@@ -21,6 +21,7 @@ import { primitives } from "../../src/crypto/primitives/native.ts"
 import { createKeyPackage } from "../../src/crypto/session.ts"
 import type { ApiEvent, Message } from "../../src/node/api/types.ts"
 import { Chat } from "../../src/node/chat.ts"
+import { LedgerView, type Order } from "./chat-ledger.ts"
 import type { ChatMailbox } from "../../src/node/chat-parts.ts"
 import { ChatRecords } from "../../src/node/chat-records.ts"
 import { systemClock } from "../../src/node/clock.ts"
@@ -128,10 +129,17 @@ class Mailbox implements ChatMailbox {
     return Promise.resolve(this.arrivals.filter(({ bytes }) => equal(tagOf(bytes), tag)))
   }
 
+  missing(ids: readonly Bytes[]): Promise<readonly Bytes[]> {
+    return Promise.resolve(ids.filter((id) => !this.has(id)))
+  }
+
+  has = (id: Bytes): boolean => this.arrivals.some((arrival) => equal(arrival.id, id))
+
   /** The mailbox as one life of its owner's process sees it. */
   life(shelf: MemoryShelf): ChatMailbox {
     return {
       entriesAfter: (seq, limit) => this.entriesAfter(seq, limit),
+      missing: (ids) => this.missing(ids),
       byTag: (tag) => this.byTag(tag),
       post: (envelope) => {
         if (shelf.isDead) throw new Error("the process was killed")
@@ -165,6 +173,8 @@ export class Person {
   events: ApiEvent[] = []
   readonly logs: string[] = []
   isAway = false
+  /** What this person sees of the world's order, when it has one. */
+  readonly ledger: LedgerView | undefined
   admit = (envelope: Bytes): Promise<Bytes> => Promise.resolve(envelope)
   #chat: Chat | undefined
   readonly #watchers = new Set<() => void>()
@@ -175,6 +185,7 @@ export class Person {
     this.#identity = identity
     this.address = addressOfRoots(identity.roots)
     this.mailbox = new Mailbox(world, this)
+    this.ledger = world.order && new LedgerView(world.order, this)
   }
 
   get chat(): Chat {
@@ -208,8 +219,15 @@ export class Person {
         for (const watcher of [...this.#watchers]) watcher()
       },
       log: (line) => this.logs.push(line),
-      order: "arrival",
+      ...(this.ledger === undefined
+        ? { order: "arrival" as const }
+        : { order: "ledger" as const, ledger: this.ledger }),
     })
+  }
+
+  /** The order went on. */
+  blocksCame(): void {
+    if (!this.isAway) this.#chat?.blocksCame()
   }
 
   /** The process is killed now: nothing more is written. */
@@ -253,6 +271,13 @@ export class Person {
 export class World {
   readonly people: Person[] = []
   readonly cards = new Map<Address, Card>()
+  /** Who says in which order what was posted counts; without one, arriving is being ordered. */
+  readonly order: Order | undefined
+
+  constructor(order?: Order) {
+    this.order = order
+  }
+
   /** What every envelope waits for before it may leave: real admission takes a while. */
   admission: () => Promise<unknown> = () => Promise.resolve()
   findCard = (address: Address): Promise<Card | undefined> =>
@@ -272,6 +297,9 @@ export class World {
   }
 
   spread(from: Person, envelope: Bytes): number {
+    // Where there is a ledger, being away is being cut off.
+    if (this.order !== undefined && from.isAway) return 0
+    this.order?.take(envelope)
     if (this.held !== undefined) {
       this.held.push({ from, envelope })
       return 0
@@ -289,12 +317,23 @@ export class World {
       for (const person of this.people) person.mailbox.take(envelope)
   }
 
+  /** The ledger goes on, for all who are there. */
+  orderOn(): void {
+    if (this.order?.go() === true) for (const person of this.people) person.blocksCame()
+  }
+
   /** What an away person missed. */
   catchUp(person: Person): void {
     person.isAway = false
     for (const other of this.people)
       for (const { bytes } of other.mailbox.arrivals) person.mailbox.take(bytes)
+    if (this.order !== undefined)
+      for (const { bytes } of person.mailbox.arrivals) {
+        this.order.take(bytes)
+        for (const other of this.people) if (!other.isAway) other.mailbox.take(bytes)
+      }
     person.arrived()
+    person.blocksCame()
   }
 
   async stop(): Promise<void> {
