@@ -88,7 +88,9 @@ describe("params: each method takes exactly what the contract says", () => {
     const wrong: readonly unknown[] = [1.5, true, {}, [1], undefined, "\ud800", "x".repeat(300_000)]
     for (const method of METHODS)
       for (const field of Object.keys(EXAMPLES[method]))
-        for (const value of wrong)
+        for (const value of wrong.filter(
+          (each) => typeof each !== typeof EXAMPLES[method][field] || typeof each !== "boolean",
+        ))
           assert.match(
             refusal(method, { ...EXAMPLES[method], [field]: value }),
             new RegExp(`${field} must be`),
