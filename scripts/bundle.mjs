@@ -17,6 +17,8 @@ await build({
     // Found beside whoever starts them.
     "heavy-worker": "dist/src/node/heavy-worker.js",
     "mine-worker": "dist/src/node/mine-worker.js",
+    "prove-worker": "dist/src/node/prove-worker.js",
+    "verify-worker": "dist/src/node/verify-worker.js",
   },
   outdir,
   bundle: true,
@@ -28,7 +30,8 @@ await build({
   format: "esm",
   platform: "node",
   target: "node24",
-  external: ["classic-level", "react-devtools-core"],
+  // snarkjs hands the text of its own functions to threads; packed, that text would call what is not there.
+  external: ["classic-level", "react-devtools-core", "snarkjs"],
   define: { "process.env.NODE_ENV": '"production"' },
   // Some dependencies are CommonJS inside and ask for Node's own modules by `require`.
   banner: {

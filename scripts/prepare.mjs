@@ -62,12 +62,13 @@ function fingerprint() {
     if (stat === undefined) return
     if (stat.isDirectory()) {
       for (const name of readdirSync(at).sort()) visit(join(path, name))
-    } else if (/\.(tsx?|json)$/.test(path) && !path.includes("vectors")) {
+    } else if (/\.(tsx?|json)$/.test(path) && !path.startsWith(join("test", "vectors"))) {
       hash.update(`${path}\0${stat.mtimeMs}\0${stat.size}\0`)
     }
   }
   for (const path of [...sources, "package-lock.json"]) visit(path)
-  hash.update(readFileSync(join(home, "scripts/bundle.mjs")))
+  for (const name of ["bundle", "circuit"])
+    hash.update(readFileSync(join(home, `scripts/${name}.mjs`)))
   return hash.digest("hex")
 }
 
@@ -83,7 +84,11 @@ function build() {
     "-p",
     "tsconfig.json",
   ])
-  run("The bundle", existsSync(node) ? node : process.execPath, [join(home, "scripts/bundle.mjs")])
+  for (const [what, name] of [
+    ["The circuit", "circuit"],
+    ["The bundle", "bundle"],
+  ])
+    run(what, existsSync(node) ? node : process.execPath, [join(home, `scripts/${name}.mjs`)])
   mkdirSync(dirname(stampOf("build")), { recursive: true })
   writeFileSync(stampOf("build"), fingerprint())
 }

@@ -89,8 +89,8 @@ const MUTANTS: readonly Mutant[] = [
       },
       {
         file: "normal.js",
-        find: "if (height > core.high || inFlight",
-        put: "if (height > core.high + 1 || inFlight",
+        find: "return height > core.high || isFull",
+        put: "return height > core.high + 1 || isFull",
       },
     ],
   },

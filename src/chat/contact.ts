@@ -1,13 +1,17 @@
 /**
  * Contacts: petnames over addresses. Who is added here is `pending` until their card is found, then `accepted`; who writes first is a
  * `request` until accepted or blocked. Transitions are pure; which envelopes and lookups follow from them is the node's business.
+ *
+ * An address holds the roots, so a contact's roots never change: other roots are another contact. What does happen is that somebody
+ * new comes under a name one knows: the same person with a new identity, a namesake, or somebody who wants to be taken for them. That is
+ * a *claim* (names.ts), and until the user has decided about it nothing goes out to the newcomer (DESIGN §4).
  */
 import { type Address, addressBytes, addressFromBytes } from "../crypto/address.ts"
 import { type Bytes, Reader, Writer } from "../crypto/bytes.ts"
 import { CryptoError } from "../crypto/errors.ts"
 import { NAME_BYTES_MAX } from "../crypto/identity.ts"
 
-const VERSION = 1
+const VERSION = 2
 export const CONTACTS_MAX = 10_000
 export const STANDINGS = ["request", "pending", "accepted", "blocked"] as const
 export type Standing = (typeof STANDINGS)[number]
@@ -17,8 +21,23 @@ export interface ChatContact {
   readonly name: string
   readonly theirName: string | null
   readonly standing: Standing
+  /** The safety number was compared; for these roots, and so for this address only. */
   readonly verified: boolean
+  /** The contact whose name this one came with, while nobody has decided about it. */
+  readonly claims: Address | null
+  /** Whose name they may bear as well: the user has decided so. */
+  readonly namesake: Address | null
+  /** The newest card seen of theirs: no older one is taken, nor another of the same number. */
+  readonly card: SeenCard | null
 }
+
+export interface SeenCard {
+  readonly sequence: number
+  /** SHA3-256 of the encoded card, 32 bytes. */
+  readonly hash: Bytes
+}
+
+const fresh = { theirName: null, verified: false, claims: null, namesake: null, card: null }
 
 /** Added by the user: a request from the same person is thereby accepted; a blocked one is let in again. */
 export function added(
@@ -26,8 +45,7 @@ export function added(
   address: Address,
   name: string,
 ): ChatContact {
-  if (before === undefined)
-    return { address, name, theirName: null, standing: "pending", verified: false }
+  if (before === undefined) return { ...fresh, address, name, standing: "pending" }
   const standing = before.standing === "pending" ? "pending" : "accepted"
   return { ...before, name, standing }
 }
@@ -39,12 +57,24 @@ export function introduced(
   theirName: string,
 ): ChatContact {
   if (before === undefined)
-    return { address, name: theirName, theirName, standing: "request", verified: false }
+    return { ...fresh, address, name: theirName, theirName, standing: "request" }
   return {
     ...before,
     theirName,
     standing: before.standing === "pending" ? "accepted" : before.standing,
   }
+}
+
+/** The user lets them in, knowing what is claimed: whoever it is, they are a contact of their own. */
+export function accepted(before: ChatContact): ChatContact {
+  const standing = before.standing === "pending" ? "pending" : "accepted"
+  return { ...before, standing, claims: null, namesake: before.claims ?? before.namesake }
+}
+
+/** Their safety number was compared. Who is blocked stays so. */
+export function verified(before: ChatContact): ChatContact {
+  const after = before.standing === "blocked" ? before : accepted(before)
+  return { ...after, verified: true }
 }
 
 /** What someone is called here before they said what they call themselves. */
@@ -68,32 +98,46 @@ export function freeName(wanted: string, taken: ReadonlySet<string>): string {
 }
 
 export function encodeContact(contact: ChatContact): Bytes {
-  return new Writer()
+  const { address, standing, theirName, claims, namesake, card } = contact
+  const optional = [theirName === null, claims !== null, namesake !== null, card !== null]
+  const flags = [contact.verified, ...optional]
+  const out = new Writer()
     .u8(VERSION)
-    .raw(addressBytes(contact.address))
-    .u8(STANDINGS.indexOf(contact.standing))
-    .u8((contact.verified ? 1 : 0) | (contact.theirName === null ? 2 : 0))
+    .raw(addressBytes(address))
+    .u8(STANDINGS.indexOf(standing))
+    .u8(flags.reduce((sum, flag, bit) => sum | (flag ? 1 << bit : 0), 0))
     .text(contact.name, 2)
-    .text(contact.theirName ?? "", 1)
-    .finish()
+    .text(theirName ?? "", 1)
+  if (claims !== null) out.raw(addressBytes(claims))
+  if (namesake !== null) out.raw(addressBytes(namesake))
+  if (card !== null) out.u64(card.sequence).raw(card.hash)
+  return out.finish()
 }
 
-/** From our own sealed store. Throws CryptoError when that is damaged. */
+/** From our own sealed store; version 1 ended with the names. Throws CryptoError when that is damaged. */
 export function decodeContact(bytes: Bytes): ChatContact {
   const read = new Reader(bytes)
-  if (read.u8() !== VERSION) throw new CryptoError("BAD_VERSION", "contact record")
+  const version = read.u8()
+  if (version < 1 || version > VERSION) throw new CryptoError("BAD_VERSION", "contact record")
   const address = addressFromBytes(read.raw(64))
   const standing = STANDINGS[read.u8()]
   const flags = read.u8()
   const name = read.text(2, 4 * NAME_BYTES_MAX)
   const theirName = read.text(1, NAME_BYTES_MAX)
+  const claims = (flags & 4) === 0 ? null : addressFromBytes(read.raw(64))
+  const namesake = (flags & 8) === 0 ? null : addressFromBytes(read.raw(64))
+  const card = (flags & 16) === 0 ? null : { sequence: read.u64(), hash: read.raw(32) }
   read.done()
-  if (standing === undefined || flags > 3) throw new CryptoError("BAD_ENCODING", "contact record")
+  if (standing === undefined || flags > (version === 1 ? 3 : 31))
+    throw new CryptoError("BAD_ENCODING", "contact record")
   return {
     address,
     standing,
     verified: (flags & 1) !== 0,
     name,
     theirName: (flags & 2) !== 0 ? null : theirName,
+    claims,
+    namesake,
+    card,
   }
 }

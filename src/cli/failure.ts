@@ -81,6 +81,8 @@ const EXIT: Readonly<Record<ApiErrorCode | CliErrorCode | PathErrorCode, number>
   LAST_ADMIN: 7,
   NOT_A_GROUP: 4,
   GROUP_FULL: 9,
+  IDENTITY_CHANGED: 7,
+  NUMBER_DIFFERS: 7,
   OTHER_MESH: 7,
   STORE_DAMAGED: 8,
   STORE_NEWER: 8,

@@ -2,7 +2,8 @@
 import { enableCompileCache } from "node:module"
 import type { Parts } from "./parts.ts"
 
-enableCompileCache()
+// The cache is on disk, where nothing of an ephemeral peer may be; what its code is would show that it ran.
+if (!process.argv.includes("--ephemeral")) enableCompileCache()
 
 const parts: Parts = {
   startNode: async (options) => (await import("../node/node.ts")).startNode(options),

@@ -10,6 +10,9 @@ export const neutral = sanitize
 /** Safe to print on one line, spaces as they are. */
 export const neutralLine = (text: string): string => sanitize(text).replaceAll("\n", " ")
 
+/** Somebody as they call themselves, for a sentence of one line; `somebody` when they said nothing. */
+export const calledIn = (name: string): string => neutralLine(name).trim() || "somebody"
+
 /** C0, DEL, C1, separators, every format character (bidi, zero-width, tags), lone surrogates. */
 const HARMFUL = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu
 

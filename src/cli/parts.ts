@@ -3,7 +3,8 @@
  * than imported, so that the commands' tests run as real processes in front of a small node.
  */
 import type { Api } from "../node/api/types.ts"
-import type { NodeOptions, RunningNode } from "../node/node.ts"
+import type { RunningNode } from "../node/node.ts"
+import type { NodeOptions } from "../node/node-options.ts"
 import type { Mode } from "../tui/mode.ts"
 
 export type { NodeOptions, RunningNode }

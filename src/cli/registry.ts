@@ -54,6 +54,15 @@ const timeout = {
   help: "give up after this long: 500ms, 30s, 5m",
 } as const satisfies Option
 
+const ephemeral = {
+  ephemeral: { type: "boolean", help: "keep everything in memory, write nothing to disk" },
+  "max-messages": {
+    type: "string",
+    value: "N",
+    help: "keep at most N envelopes and N texts in memory (10000); the oldest go",
+  },
+} as const satisfies Record<string, Option>
+
 const qr = { type: "boolean", help: "show it as a QR code too" } as const satisfies Option
 
 const contact: Argument = {
@@ -78,9 +87,11 @@ export const COMMANDS: readonly Command[] = [
   {
     id: "chat",
     help: "open the chat (what `sotto` alone does)",
-    detail: "Attaches to the profile's running node, or runs one for as long as the chat is open.",
+    detail:
+      "Attaches to the profile's running node, or runs one for as long as the chat is open. With --ephemeral it always runs one " +
+      "of its own, whose identity, contacts and messages are gone when the chat ends.",
     args: [],
-    options: {},
+    options: { ...ephemeral },
     json: null,
     load: () => import("./commands/chat.ts"),
   },
@@ -94,6 +105,7 @@ export const COMMANDS: readonly Command[] = [
     options: {
       name: { type: "string", value: "NAME", help: "what you call yourself" },
       ticket: { type: "string", value: "TICKET", help: "the invitation to join" },
+      "add-inviter": { type: "boolean", help: "add whoever the invitation names as a contact" },
       ...passphrase,
       "no-passphrase": { type: "boolean", help: "leave what is on disk unprotected" },
     },
@@ -226,7 +238,13 @@ export const COMMANDS: readonly Command[] = [
     id: "contact accept",
     help: "accept a request, or take a block back",
     args: [contact],
-    options: { ...passphrase },
+    options: {
+      anyway: {
+        type: "boolean",
+        help: "even if they go by the name of another contact: they are somebody of their own then",
+      },
+      ...passphrase,
+    },
     json: "object",
     load: () => import("./commands/contact-accept.ts"),
   },
@@ -255,6 +273,23 @@ export const COMMANDS: readonly Command[] = [
     load: () => import("./commands/contact-remove.ts"),
   },
   {
+    id: "verify",
+    help: "compare safety numbers with a contact, and mark them as verified",
+    detail:
+      "Prints the 60 digits that both of you see. Compare them over a call or in person, or scan the QR code, which holds the " +
+      "same digits; then say so with --digits or --yes.",
+    args: [contact],
+    options: {
+      digits: { type: "string", value: "N", help: "the digits that they see; marks if they agree" },
+      yes: { type: "boolean", help: "you have compared what is printed: mark them" },
+      undo: { type: "boolean", help: "take the mark back" },
+      qr,
+      ...passphrase,
+    },
+    json: "object",
+    load: () => import("./commands/verify.ts"),
+  },
+  {
     id: "node",
     help: "run a peer until it is told to stop",
     detail:
@@ -273,7 +308,7 @@ export const COMMANDS: readonly Command[] = [
       mdns: { type: "boolean", help: "look for peers on the local network" },
       "no-mdns": { type: "boolean", help: "do not" },
       testnet: { type: "boolean", help: "settings for many peers on one machine", hidden: true },
-      ephemeral: { type: "boolean", help: "keep everything in memory, nothing on disk" },
+      ...ephemeral,
       "post-quantum": {
         type: "string",
         value: "HOW",
@@ -292,6 +327,12 @@ export const COMMANDS: readonly Command[] = [
         type: "boolean",
         hidden: true,
         help: "end when standard input ends: set by the chat for the node it runs",
+      },
+      "api-fd": {
+        type: "string",
+        value: "N",
+        hidden: true,
+        help: "serve the local API on this connected descriptor: set by the chat for the node it runs",
       },
     },
     json: null,

@@ -24,6 +24,10 @@ const NEXT: Readonly<Record<ApiErrorCode, string | undefined>> = {
   NOT_A_MEMBER: "`sotto group show` shows who is in it",
   LAST_ADMIN: "name another first: `sotto group admin GROUP NAME`",
   GROUP_FULL: "remove somebody first, or make another group",
+  IDENTITY_CHANGED:
+    "`sotto verify CONTACT` compares numbers; or `sotto contact accept --anyway`, or `sotto contact block`",
+  NUMBER_DIFFERS:
+    "compare again, digit by digit; if it stays, somebody may be between you: do not trust this contact",
   MESSAGE_TOO_LONG: "send it in parts",
   MESSAGE_EMPTY: "say something: -m TEXT, --file FILE or standard input",
   QUEUE_FULL: "wait until some of what is queued has left; `sotto status` shows how much",

@@ -47,6 +47,8 @@ export interface Timing {
   readonly tickMs: number
   /** How often the pace of the primary is looked at. */
   readonly paceMs: number
+  /** Between null batches that are proposed so that a term ends. */
+  readonly fillMs: number
 }
 
 export const DEFAULT_TIMING: Timing = {
@@ -56,6 +58,7 @@ export const DEFAULT_TIMING: Timing = {
   idleMs: 10_000,
   tickMs: 60_000,
   paceMs: 400,
+  fillMs: 10,
 }
 
 export interface ReplicaParts {
@@ -130,7 +133,16 @@ export class Core {
   progress = 0
   requestHead: string | undefined
   tick: "early" | "acceptable" | "due" = "early"
-  readonly tokens: Record<TimerName, number> = { request: 0, view: 0, status: 0, tick: 0, pace: 0 }
+  /** The timer for null batches runs. */
+  filling = false
+  readonly tokens: Record<TimerName, number> = {
+    request: 0,
+    view: 0,
+    status: 0,
+    tick: 0,
+    pace: 0,
+    fill: 0,
+  }
   /** The view for which the new-view timer runs, or -1. */
   viewTimerFor = -1
   statusSlow = false

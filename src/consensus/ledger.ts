@@ -14,8 +14,10 @@ import { blockHash, startHash, termOf } from "./block.ts"
 import { difficultyAfter } from "./difficulty.ts"
 import { keysOf } from "./item.ts"
 import { APPROVAL_TERMS, SPEND_PERIODS, VALIDATORS_MAX } from "./limits.ts"
-import { MemberList, restoreMemberList } from "./membership.ts"
-import type { Membership, RestoreMembership } from "./membership.ts"
+import { LISTED } from "./membership.ts"
+import type { MembershipKind, MembershipPast } from "./membership.ts"
+import { PERIODS_KEPT, stateRootOf } from "./state.ts"
+import type { LedgerFields, PeriodStart } from "./state.ts"
 import { keysAreDistinct, seatOf, validatorSet } from "./quorum.ts"
 import type { ValidatorSet } from "./quorum.ts"
 import type { Batch, EnvelopeItem, Item, ValidatorKeys, ValidatorsItem } from "./types.ts"
@@ -32,35 +34,21 @@ export interface LedgerRules {
   readonly powBits: number
   /** Terms for which ordered ids are remembered. */
   readonly retentionTerms: number
-  readonly members?: Membership
+  /** How members are kept; a plain list when nothing is said. */
+  readonly membership?: MembershipKind
 }
 
-const STATE_DOMAIN = new Writer().text("sotto/state/1", 1).finish()
 const HISTORY_DOMAIN = new Writer().text("sotto/history/1", 1).finish()
-
-/** The small part of the state: what the root covers, and what a plan replaces. */
-export interface LedgerFields {
-  readonly members: Membership
-  readonly set: ValidatorSet
-  /** In force from the next term on. */
-  readonly nextSet: ValidatorSet
-  /** The term in which `set` came into force. */
-  readonly setSince: number
-  readonly period: number
-  readonly powBits: number
-  /** Proof-of-work envelopes ordered in this period. */
-  readonly powOrdered: number
-  /** Runs over every batch and which of its items were applied: stands for ids, spends and nullifiers. */
-  readonly history: Bytes
-}
 
 /** Everything a ledger knows, for keeping and coming back. Lists are oldest first; keys are as in `keysOf`. */
 export interface LedgerSnapshot {
   readonly height: number
   readonly tip: Bytes
-  readonly fields: Omit<LedgerFields, "members" | "set" | "nextSet">
+  readonly fields: Omit<LedgerFields, "members" | "set" | "nextSet" | "periods">
   /** In canonical order, as `Membership.list` gives them. */
   readonly members: readonly Bytes[]
+  /** Newest first; `past` leads from `members` to the members then. */
+  readonly periods: readonly (Omit<PeriodStart, "members"> & { readonly past: MembershipPast })[]
   readonly set: readonly ValidatorKeys[]
   /** Absent when the set does not change. */
   readonly nextSet?: readonly ValidatorKeys[]
@@ -68,7 +56,8 @@ export interface LedgerSnapshot {
   readonly ids: readonly (readonly [string, number])[]
   readonly spends: readonly (readonly [string, number])[]
   readonly roots: readonly (readonly [string, { readonly root: string; readonly period: number }])[]
-  readonly vouchers: readonly string[]
+  /** What was used up by joining → the commitment that joined. */
+  readonly vouchers: readonly (readonly [string, Bytes])[]
 }
 
 /** A block that could come next, and what it would change. */
@@ -82,21 +71,6 @@ export interface Plan {
   readonly applied: readonly Item[]
   readonly fields: LedgerFields
 }
-
-export const stateRootOf = (fields: LedgerFields): Bytes =>
-  primitives.sha3_256(
-    new Writer()
-      .raw(STATE_DOMAIN)
-      .raw(fields.members.root)
-      .raw(fields.set.digest)
-      .raw(fields.nextSet.digest)
-      .u32(fields.setSince)
-      .u32(fields.period)
-      .u16(fields.powBits)
-      .u32(fields.powOrdered)
-      .raw(fields.history)
-      .finish(),
-  )
 
 /** What a batch under trial has used up so far, on top of the ledger. */
 interface Trial {
@@ -119,49 +93,60 @@ export class Ledger {
   readonly #spends = new Map<string, number>()
   readonly #roots = new Map<string, { root: string; period: number }>()
   /** Vouchers are one-time for ever. */
-  readonly #vouchers = new Set<string>()
+  readonly #vouchers = new Map<string, Bytes>()
 
   /** Begins at the genesis, or where a snapshot of the same mesh left off. */
-  constructor(rules: LedgerRules, snapshot?: LedgerSnapshot, restore = restoreMemberList) {
+  constructor(rules: LedgerRules, snapshot?: LedgerSnapshot) {
+    const members = (rules.membership ?? LISTED).empty()
+    const { meshId: anchor, powBits } = rules
     const set = validatorSet(rules.validators)
     this.rules = rules
     this.#lastSet = set
     this.#fields = {
-      members: rules.members ?? new MemberList(),
+      members,
       set,
       nextSet: set,
       setSince: 0,
-      period: 0,
-      powBits: rules.powBits,
+      periods: [{ period: 0, anchor, members, powBits }],
       powOrdered: 0,
       history: primitives.sha3_256(HISTORY_DOMAIN, rules.meshId),
     }
     this.#empty = this.#trial()
     this.#tip = startHash(rules.meshId, stateRootOf(this.#fields))
-    if (snapshot !== undefined) this.#resume(snapshot, restore)
+    if (snapshot !== undefined) this.#resume(snapshot)
   }
 
-  #resume(snapshot: LedgerSnapshot, restore: RestoreMembership): void {
+  #resume(snapshot: LedgerSnapshot): void {
     const set = validatorSet(snapshot.set)
     const nextSet = snapshot.nextSet === undefined ? set : validatorSet(snapshot.nextSet)
     this.#height = snapshot.height
     this.#tip = snapshot.tip
-    this.#fields = { ...snapshot.fields, members: restore(snapshot.members), set, nextSet }
+    const members = (this.rules.membership ?? LISTED).restore(snapshot.members)
+    const [first, ...others] = snapshot.periods.map(({ past, ...start }) => ({
+      ...start,
+      members: members.before(past),
+    }))
+    assert(first !== undefined, "a ledger is always in a period")
+    this.#fields = { ...snapshot.fields, members, set, nextSet, periods: [first, ...others] }
     this.#lastSet = validatorSet(snapshot.lastSet)
     for (const [id, term] of snapshot.ids) this.#ids.set(id, term)
     for (const [spend, period] of snapshot.spends) this.#spends.set(spend, period)
     for (const [nullifier, bound] of snapshot.roots) this.#roots.set(nullifier, bound)
-    for (const voucher of snapshot.vouchers) this.#vouchers.add(voucher)
+    for (const [voucher, member] of snapshot.vouchers) this.#vouchers.set(voucher, member)
   }
 
   /** A copy of everything; what is not copied is never changed in place. */
   snapshot(): LedgerSnapshot {
-    const { members, set, nextSet, ...fields } = this.#fields
+    const { members, set, nextSet, periods, ...fields } = this.#fields
     return {
       height: this.#height,
       tip: this.#tip,
       fields,
       members: members.list(),
+      periods: periods.map(({ members: then, ...start }) => ({
+        ...start,
+        past: members.sinceOf(then),
+      })),
       set: set.members,
       ...(nextSet === set ? {} : { nextSet: nextSet.members }),
       lastSet: this.#lastSet.members,
@@ -181,6 +166,20 @@ export class Ledger {
   }
   get fields(): LedgerFields {
     return this.#fields
+  }
+  /** The period that is, and how it began. */
+  get now(): PeriodStart {
+    return this.#fields.periods[0]
+  }
+
+  /** A period's beginning, while it is remembered. */
+  periodStart(period: number): PeriodStart | undefined {
+    return this.#fields.periods.find((start) => start.period === period)
+  }
+
+  /** What members used up to join → their commitment, in the order in which they joined; those who left are among them. */
+  get vouchers(): ReadonlyMap<string, Bytes> {
+    return this.#vouchers
   }
   /** The term of the next block. */
   get term(): number {
@@ -239,21 +238,22 @@ export class Ledger {
       "a plan is for this state",
     )
     const term = this.term
+    const before = this.now.period
+    const { period } = plan.fields.periods[0]
     for (const item of plan.applied) {
       const { id, spend, nullifier, root } = keysOf(item)
       this.#ids.set(id, term)
       if (spend === undefined) continue
-      if (item.type === "member-add") this.#vouchers.add(spend)
-      else this.#spends.set(spend, plan.fields.period)
+      if (item.type === "member-add") this.#vouchers.set(spend, item.commitment)
+      else this.#spends.set(spend, period)
       if (nullifier !== undefined && root !== undefined && !this.#roots.has(nullifier))
-        this.#roots.set(nullifier, { root, period: plan.fields.period })
+        this.#roots.set(nullifier, { root, period })
     }
-    const ticked = plan.fields.period !== this.#fields.period
     this.#lastSet = this.#fields.set
     this.#fields = plan.fields
     this.#height = plan.height
     this.#tip = plan.hash
-    if (ticked) this.#forgetSpends()
+    if (period !== before) this.#forgetSpends()
     if (plan.height % this.rules.termHeights === 0) this.#forgetIds()
   }
 
@@ -278,7 +278,7 @@ export class Ledger {
       case "envelope":
         return this.#tryEnvelope(item, trial)
       case "member-add":
-        if (fields.members.has(item.commitment)) return undefined
+        if (!fields.members.takes(item.commitment)) return undefined
         return { ...fields, members: fields.members.add(item.commitment) }
       case "member-remove":
         if (!this.#approvalCounts(item.term) || !fields.members.has(item.commitment))
@@ -289,14 +289,18 @@ export class Ledger {
         return nextSet === undefined ? undefined : { ...fields, nextSet }
       }
       case "tick":
-        if (item.period !== fields.period + 1) return undefined
-        return {
-          ...fields,
-          period: item.period,
-          powBits: difficultyAfter(fields.powBits, fields.powOrdered, this.rules.powBits),
-          powOrdered: 0,
-        }
+        return this.#tryTick(item.period, fields)
     }
+  }
+
+  /** A period begins where the block before this one ends, whatever stands before the tick in this block. */
+  #tryTick(period: number, fields: LedgerFields): LedgerFields | undefined {
+    const [now, ...earlier] = fields.periods
+    if (period !== now.period + 1) return undefined
+    const powBits = difficultyAfter(now.powBits, fields.powOrdered, this.rules.powBits)
+    const start = { period, anchor: this.#tip, members: this.#fields.members, powBits }
+    const kept = [now, ...earlier].slice(0, PERIODS_KEPT - 1)
+    return { ...fields, periods: [start, ...kept], powOrdered: 0 }
   }
 
   /** Vouchers are remembered for ever, the spends of envelopes while their proofs could be shown again. */
@@ -350,7 +354,7 @@ export class Ledger {
   }
 
   #forgetSpends(): void {
-    const oldest = this.#fields.period - SPEND_PERIODS
+    const oldest = this.now.period - SPEND_PERIODS
     for (const [key, period] of this.#spends) {
       if (period >= oldest) break
       this.#spends.delete(key)

@@ -41,6 +41,8 @@ export const EVIDENCE_PER_SIGNER = 8
 export const EARLY_MESSAGES_PER_PEER = 1024
 /** Opaque proof bytes inside a membership item (voucher signature, proof of knowledge). */
 export const ITEM_EVIDENCE_MAX_BYTES = 24 * 1024
+/** Levels of the membership tree, so 1,048,576 members ever; at the limit nobody joins. As deep as the circuit. */
+export const MEMBER_TREE_DEPTH = 20
 /** Members added or removed by one `validators` item. */
 export const SET_CHANGE_MAX = 16
 /** Terms for which an operators' approval stays usable. */

@@ -12,16 +12,34 @@ export interface Membership {
   /** Covered by the state root. */
   readonly root: Bytes
   has(commitment: Bytes): boolean
+  /** Whether this may be a new member's commitment. */
+  takes(commitment: Bytes): boolean
+  /** What `takes` refuses must not be added. */
   add(commitment: Bytes): Membership
   remove(commitment: Bytes): Membership
   /** All commitments, in an order that `restore` takes back. */
   list(): readonly Bytes[]
+  /** What leads back from here to an earlier state, for a snapshot. */
+  sinceOf(past: Membership): MembershipPast
+  /** That earlier state again. */
+  before(past: MembershipPast): Membership
 }
 
-/** Rebuilds a membership from `list()`. */
-export type RestoreMembership = (commitments: readonly Bytes[]) => Membership
+/** An earlier state of a membership, as seen from a later one. */
+export interface MembershipPast {
+  /** How many of the places (or of the members) were there then. */
+  readonly size: number
+  /** Members who have left since, with their places. */
+  readonly gone: readonly (readonly [number, Bytes])[]
+}
 
-/** Commitments under one hash. Sorted before hashing: a Map keeps the order of arrival, and that differs after a restore. */
+/** Where a membership begins, and how it comes back from `list()`. */
+export interface MembershipKind {
+  empty(): Membership
+  restore(commitments: readonly Bytes[]): Membership
+}
+
+/** Commitments under one hash, in no tree. Sorted before hashing: a Map keeps the order of arrival, and that differs after a restore. */
 export class MemberList implements Membership {
   readonly #members: ReadonlyMap<string, Bytes>
   #root: Bytes | undefined
@@ -43,6 +61,10 @@ export class MemberList implements Membership {
     return this.#members.has(keyOf(commitment))
   }
 
+  takes(commitment: Bytes): boolean {
+    return !this.has(commitment)
+  }
+
   add(commitment: Bytes): MemberList {
     return new MemberList([...this.#members.values(), commitment])
   }
@@ -55,6 +77,18 @@ export class MemberList implements Membership {
   list(): readonly Bytes[] {
     return [...this.#members.values()].sort(compare)
   }
+
+  /** Without places, an earlier state is simply listed. */
+  sinceOf(past: Membership): MembershipPast {
+    return { size: 0, gone: past.list().map((member, place) => [place, member]) }
+  }
+
+  before({ gone }: MembershipPast): MemberList {
+    return new MemberList(gone.map(([, member]) => member))
+  }
 }
 
-export const restoreMemberList: RestoreMembership = (commitments) => new MemberList(commitments)
+export const LISTED: MembershipKind = {
+  empty: () => new MemberList(),
+  restore: (commitments) => new MemberList(commitments),
+}

@@ -9,7 +9,8 @@ import { assert } from "../crypto/errors.ts"
 import { certificateOf } from "./certificate.ts"
 import { endTerm } from "./checkpoint.ts"
 import type { Core } from "./core.ts"
-import { batchOf, encodeItem, isNull, keysOf } from "./item.ts"
+import { FILL_SLOTS, needsBlocks } from "./fill.ts"
+import { batchOf, encodeItem, isNull, keysOf, NULL_BATCH } from "./item.ts"
 import { BATCH_MAX_BYTES } from "./limits.ts"
 import type { Plan } from "./ledger.ts"
 import type { Slot } from "./slot.ts"
@@ -28,15 +29,10 @@ const BATCH_SLACK_BYTES = 64
 
 /** Section 4.2: the primary "assigns a sequence number n to the request" and multicasts the pre-prepare. */
 export function propose(core: Core): void {
-  if (!core.leads || core.executed < core.carriedLow) return
-  // What the view carries on must be known, or an item of it could be proposed twice.
-  if (core.carriedHigh > core.executed)
-    for (const slot of core.slotsAbove(core.executed))
-      if (slot.height <= core.carriedHigh && slot.batch === undefined) return
   for (;;) {
-    const height = Math.max(core.proposedUpTo, core.carriedHigh, core.executed) + 1
+    const height = freeHeight(core)
+    if (height === undefined) return
     const inFlight = height - 1 - core.executed
-    if (height > core.high || inFlight >= core.parts.pipelineSlots) return
     const { blockItemsMax } = core.ledger.rules
     const waiting = core.pool.freshSize
     // With something in flight, small batches wait: they fill up until it is decided, so there is no fixed delay.
@@ -52,18 +48,44 @@ export function propose(core: Core): void {
       )
       .filter((item) => core.ledger.allows(item) && firstUse(item, ids, spends))
     if (items.length === 0) continue
-    const batch = batchOf(room > 0 ? [...tick, ...items] : items)
-    const message = { ...core.vote("pre-prepare", core.view, height, batch.digest), batch }
-    core.proposedUpTo = height
-    const slot = core.slot(height)
-    slot.proposal = { view: core.view, digest: batch.digest, signature: message.signature }
-    slot.batch = batch
-    slot.preparedIn = core.view
-    // [PERSIST] Section 4.2 asks the log to hold the pre-prepare; ours must outlive a crash before anyone sees it.
-    core.persist({ kind: "proposal", message })
-    core.broadcast(message)
-    checkPrepared(core, slot)
+    proposeBatch(core, height, batchOf(room > 0 ? [...tick, ...items] : items))
   }
+}
+
+/** The next height that we may propose for, or undefined while there is none. */
+function freeHeight(core: Core): number | undefined {
+  if (!core.leads || core.executed < core.carriedLow) return undefined
+  // What the view carries on must be known, or an item of it could be proposed twice.
+  if (core.carriedHigh > core.executed)
+    for (const slot of core.slotsAbove(core.executed))
+      if (slot.height <= core.carriedHigh && slot.batch === undefined) return undefined
+  const height = Math.max(core.proposedUpTo, core.carriedHigh, core.executed) + 1
+  const isFull = height - 1 - core.executed >= core.parts.pipelineSlots
+  return height > core.high || isFull ? undefined : height
+}
+
+function proposeBatch(core: Core, height: number, batch: Batch): void {
+  const message = { ...core.vote("pre-prepare", core.view, height, batch.digest), batch }
+  core.proposedUpTo = height
+  const slot = core.slot(height)
+  slot.proposal = { view: core.view, digest: batch.digest, signature: message.signature }
+  slot.batch = batch
+  slot.preparedIn = core.view
+  // [PERSIST] Section 4.2 asks the log to hold the pre-prepare; ours must outlive a crash before anyone sees it.
+  core.persist({ kind: "proposal", message })
+  core.broadcast(message)
+  checkPrepared(core, slot)
+}
+
+/** A few null batches when nothing else waits and the state asks for the end of the term (see `fill`). */
+export function onFillTimeout(core: Core): void {
+  core.filling = false
+  for (let i = 0; i < FILL_SLOTS && needsBlocks(core) && core.pool.freshSize === 0; i++) {
+    const height = freeHeight(core)
+    if (height === undefined) break
+    proposeBatch(core, height, NULL_BATCH)
+  }
+  advance(core)
 }
 
 /** "A primary may propose a tick at least 60 s after the last one", and only beside traffic. */
@@ -72,7 +94,7 @@ function nextTick(core: Core): Item[] {
   const underway = core
     .slotsAbove(core.executed)
     .some((slot) => slot.batch?.items.some((item) => item.type === "tick") === true)
-  return underway ? [] : [{ type: "tick", period: core.ledger.fields.period + 1 }]
+  return underway ? [] : [{ type: "tick", period: core.ledger.now.period + 1 }]
 }
 
 // ---- PRE-PREPARE
@@ -98,14 +120,15 @@ export function acceptProposal(core: Core, slot: Slot, message: PrePrepare): voi
       core.accuse({ ...message, digest: proposal.digest, signature: proposal.signature }, message)
     return
   }
-  // Slots up to max-s belong to the NEW-VIEW; a null request comes from nowhere else.
+  // Slots up to max-s belong to the NEW-VIEW.
   if (message.height <= core.carriedHigh) return
-  if (isNull(message.digest)) {
+  const isForNothing = isNull(message.digest) && !needsBlocks(core)
+  if (isForNothing && message.height === core.executed + 1) {
     core.blame(message.signer, "NULL_PROPOSAL")
     return
   }
   slot.proposal = { view: message.view, digest: message.digest, signature: message.signature }
-  slot.batch = slot.batchFor(message.digest)
+  slot.batch = isNull(message.digest) ? NULL_BATCH : slot.batchFor(message.digest)
   attachBatch(core, slot, message.batch)
   if (slot.batch === undefined) fetchBatch(core, slot)
   tryPrepare(core, slot)
@@ -153,6 +176,8 @@ function judgeBatch(core: Core, slot: Slot, batch: Batch): Judgement {
   let early = false
   const ids = new Set<string>()
   const spends = new Set<string>()
+  // A change that is under way below may make it needed: `execute` looks again.
+  if (batch.items.length === 0 && !carried) return needsBlocks(core) ? "good" : "wait"
   for (const item of batch.items) {
     if (carried) {
       // A quorum has judged this batch in an earlier view; only its content must be here.
@@ -331,6 +356,9 @@ export function execute(core: Core, plan: Plan, certificate: Certificate): void 
   if (applied.length > 0 && ++core.progress % PROGRESS_BLOCKS === 0 && core.failures > 0)
     core.failures--
   if (core.executed === core.high) endTerm(core)
+  else if (needsBlocks(core))
+    for (const waiting of core.slotsAbove(core.executed))
+      if (waiting.batch === NULL_BATCH) tryPrepare(core, waiting)
 }
 
 // ---- time
@@ -358,12 +386,16 @@ export function onTickTimeout(core: Core): void {
  * the oldest of them: ordering another is no progress for it.
  */
 export function watchRequests(core: Core): void {
-  const head = core.changing || !core.votes ? undefined : core.pool.oldest()
+  const head = core.changing || !core.votes ? undefined : (core.pool.oldest() ?? fillHead(core))
   if (head === core.requestHead) return
   core.requestHead = head
   if (head !== undefined) core.arm("request", core.patient(core.parts.timing.requestMs))
   else core.tokens.request++
 }
+
+/** While the term must end, each block is waited for like an item. */
+const fillHead = (core: Core): string | undefined =>
+  needsBlocks(core) ? `fill ${core.executed}` : undefined
 
 /** New items: they are proposed by the primary, waited for by the others, and may be what a proposal lacked. */
 export function onItems(core: Core, items: readonly Item[], admitted: boolean): void {

@@ -13,9 +13,18 @@
 import { onCheckpoint, onSeal, onSealed } from "./checkpoint.ts"
 import { Core } from "./core.ts"
 import type { Mode, ReplicaParts } from "./core.ts"
+import { watchFill } from "./fill.ts"
 import { checkInvariants, markOf } from "./invariants.ts"
 import type { Ledger } from "./ledger.ts"
-import { advance, onItems, onPrePrepare, onTickTimeout, onVote, TICK_TOLERANCE } from "./normal.ts"
+import {
+  advance,
+  onFillTimeout,
+  onItems,
+  onPrePrepare,
+  onTickTimeout,
+  onVote,
+  TICK_TOLERANCE,
+} from "./normal.ts"
 import { onPaceTimeout, watchPace } from "./pace.ts"
 import { recall } from "./recovery.ts"
 import type { Memory } from "./recovery.ts"
@@ -151,6 +160,7 @@ export class Replica {
       if (core.behind) askAll(core)
       if (core.statusSlow && isOpen(core)) armStatus(core)
       watchPace(core)
+      watchFill(core)
     }
     checkInvariants(core, before)
     return core.out
@@ -172,6 +182,9 @@ export class Replica {
         return
       case "pace":
         onPaceTimeout(core)
+        return
+      case "fill":
+        onFillTimeout(core)
     }
   }
 

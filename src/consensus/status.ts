@@ -8,6 +8,7 @@ import { inWindow } from "./block.ts"
 import { certificateFault } from "./certificate.ts"
 import { onBoundaryProof, openTerm } from "./checkpoint.ts"
 import type { Core } from "./core.ts"
+import { needsBlocks } from "./fill.ts"
 import { STATUS_RELAY_MAX } from "./limits.ts"
 import { advance, attachBatch, execute } from "./normal.ts"
 import { bitOf } from "./quorum.ts"
@@ -34,6 +35,7 @@ export function isOpen(core: Core): boolean {
     core.mode === "observer" ||
     core.pool.size > 0 ||
     core.executed === core.high ||
+    needsBlocks(core) ||
     core.slotsAbove(core.executed).some((slot) => slot.proposal !== undefined)
   )
 }

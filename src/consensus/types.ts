@@ -232,7 +232,7 @@ export interface Wrong {
 /** Who a message came from, in the driver's own numbering. The core only hands it back. */
 export type Peer = number
 
-export type TimerName = "request" | "view" | "status" | "tick" | "pace"
+export type TimerName = "request" | "view" | "status" | "tick" | "pace" | "fill"
 
 export type Input =
   | { readonly type: "message"; readonly from: Peer; readonly message: Verified }

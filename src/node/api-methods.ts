@@ -5,9 +5,9 @@ import { toHex } from "../crypto/bytes.ts"
 import { CryptoError } from "../crypto/errors.ts"
 import { looksLikeTicket } from "../crypto/ticket.ts"
 import { ApiError } from "./api/errors.ts"
-import type { Method, Methods, Params, Result } from "./api/types.ts"
+import type { Inviter, Method, Methods, Params, Result } from "./api/types.ts"
 import { checkedName } from "./make-identity.ts"
-import { mustBeOf, readTicket, ticketFor } from "./mesh-membership.ts"
+import { mustBeOf, readTicket, ticketFor, typedCode } from "./mesh-membership.ts"
 import type { SottoNode } from "./node.ts"
 import { publicKeyText } from "./validator-keys.ts"
 import { checkPassphrase } from "./vault.ts"
@@ -20,7 +20,10 @@ const METHODS: Table = {
   status: (node) => node.status(),
   subscribe: (node) => ({ status: node.status() }),
   "profile.create": createProfile,
-  "mesh.join": async (node, params) => ({ meshId: toHex((await node.joinMesh(params)).meshId) }),
+  "mesh.join": async (node, params) => ({
+    meshId: toHex((await node.joinMesh(params)).meshId),
+    inviter: inviterIn(params.ticket),
+  }),
   "validator.key": async (node) => ({
     key: publicKeyText((await node.ownValidator()).keys),
   }),
@@ -47,7 +50,16 @@ const METHODS: Table = {
     await node.chat.remove(contact)
     return {}
   },
-  "contacts.accept": async (node, { contact }) => ({ contact: await node.chat.accept(contact) }),
+  "contacts.accept": async (node, { contact, anyway = false }) => ({
+    contact: await node.chat.accept(contact, { anyway }),
+  }),
+  "contacts.safety": (node, { contact }) => node.chat.safety(contact),
+  "contacts.verify": async (node, { contact, number }) => ({
+    contact: await node.chat.verify(contact, number),
+  }),
+  "contacts.unverify": async (node, { contact }) => ({
+    contact: await node.chat.unverify(contact),
+  }),
   "contacts.block": async (node, { contact }) => ({ contact: await node.chat.block(contact) }),
   "contacts.rename": async (node, { contact, name }) => ({
     contact: await node.chat.rename(contact, name),
@@ -101,24 +113,26 @@ export async function callMethod<M extends Method>(
 
 async function createProfile(node: SottoNode, params: Params<"profile.create">) {
   const { name, passphrase } = params
-  const invitation = params.ticket === undefined ? undefined : readTicket(params.ticket)
   // What can be refused is refused before a mesh is founded: a profile belongs to one for good.
+  const inviter = inviterIn(params.ticket)
   checkedName(name)
   if (passphrase !== null) checkPassphrase(passphrase)
   // The mesh first: a ticket that leads nowhere should not leave half a profile. A mesh founded here is not called after its
   // founder: the genesis is public.
   await node.joinMesh(params.ticket === undefined ? {} : { ticket: params.ticket })
   await node.createIdentity(name, passphrase)
-  const inviter = invitation?.inviter
-  if (inviter !== undefined) await node.chat.addContact(inviter.address, inviter.name || undefined)
-  return { address: node.self.address, ticket: ticket(node) }
+  return { address: node.self.address, ticket: ticket(node), inviter }
 }
+
+/** Throws ApiError BAD_TICKET. */
+const inviterIn = (text: string | undefined): Inviter | null =>
+  text === undefined ? null : (readTicket(text).inviter ?? null)
 
 const ticket = (node: SottoNode) => ticketFor(node.mesh, node.addresses(), node.selfOrNull)
 
 /** An address, or a ticket of this mesh that names its inviter. Throws ApiError BAD_ADDRESS, BAD_TICKET, OTHER_MESH. */
 function personIn(node: SottoNode, code: string): { address: Address; name: string } {
-  const text = code.trim()
+  const text = typedCode(code)
   if (looksLikeTicket(text)) {
     const invitation = readTicket(text)
     mustBeOf(node.mesh, invitation)

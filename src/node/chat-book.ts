@@ -18,10 +18,12 @@ import { isMember } from "../crypto/session.ts"
 import type { Address } from "../crypto/address.ts"
 import { type Bytes, compare, toHex } from "../crypto/bytes.ts"
 import type { ApiEvent } from "./api/types.ts"
+import type { ChatParts } from "./chat-parts.ts"
 import type { ChatRecords } from "./chat-records.ts"
 import { contactView, messageView, threadView } from "./chat-view.ts"
 import type { SealedOp } from "./sealed.ts"
 import { TagMap } from "./tag-map.ts"
+import { TextLimit } from "./text-limit.ts"
 import { Turns } from "./turns.ts"
 
 export class Step {
@@ -43,6 +45,8 @@ export class Step {
   }
 }
 
+export type BookParts = Pick<ChatParts, "me" | "records" | "emit" | "textsMax">
+
 export class ChatBook {
   readonly me: Address
   readonly records: ChatRecords
@@ -54,11 +58,13 @@ export class ChatBook {
   /** Newest message of each thread. */
   readonly last = new Map<string, ChatMessage>()
   readonly #emit: (event: ApiEvent) => void
+  readonly #limit: TextLimit
 
-  constructor(me: Address, records: ChatRecords, emit: (event: ApiEvent) => void) {
+  constructor({ me, records, emit, textsMax }: BookParts) {
     this.me = me
     this.records = records
     this.#emit = emit
+    this.#limit = new TextLimit(textsMax)
   }
 
   /** Throws CryptoError when a record was altered. */
@@ -68,7 +74,11 @@ export class ChatBook {
       this.threads.set(toHex(thread.id), thread)
       const [newest] = await this.records.messages(thread.id, { reverse: true, limit: 1 })
       if (newest !== undefined) this.last.set(toHex(thread.id), newest)
+      if (this.#limit.isSet)
+        for (const message of await this.records.messages(thread.id, {}))
+          this.#limit.add(thread.id, message)
     }
+    await this.#forgetOldest()
     for (const channel of await this.records.channels()) {
       this.channels.set(toHex(channel.groupId), channel)
       if (channel.trusted) this.tags.follow(channel)
@@ -132,7 +142,17 @@ export class ChatBook {
       this.#follow(group, channel),
     )
     this.#showThreads(step)
+    for (const { thread, message, fresh: isFresh } of step.messages)
+      if (isFresh) this.#limit.add(thread.id, message)
+    await this.#forgetOldest()
     return fresh
+  }
+
+  async #forgetOldest(): Promise<void> {
+    const ops = this.#limit
+      .surplus()
+      .flatMap(({ thread, message }) => this.records.delMessage(thread, message))
+    if (ops.length > 0) await this.records.write(ops, { sync: false })
   }
 
   #opsOf(step: Step): SealedOp[] {

@@ -254,7 +254,8 @@ export class Groups {
   entered(step: Step, channel: Channel): void {
     const before = this.#book.threadOf(channel)
     const inviter = this.#book.contacts.get(channel.peer)
-    const standing = inviter?.standing === "accepted" ? "open" : "request"
+    const isFriend = inviter?.standing === "accepted" && inviter.claims === null
+    const standing = isFriend ? "open" : "request"
     const name = groupIn(channel.state)?.about.name ?? before.name
     step.threads.set(toHex(before.id), { ...before, name, standing, hidden: false })
     // What they call themselves came with the invitation.

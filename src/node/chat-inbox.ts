@@ -13,6 +13,7 @@ import {
 } from "../chat/channel.ts"
 import { hold, settle, type Settled } from "../chat/commits.ts"
 import { named } from "../chat/contact.ts"
+import { withClaim } from "../chat/names.ts"
 import type { Content } from "../chat/content.ts"
 import { type ChatThread, received } from "../chat/thread.ts"
 import type { Address } from "../crypto/address.ts"
@@ -303,7 +304,7 @@ export class Inbox {
   }
 
   /** Whether we let this channel's people write to us. In a group that is one question for all of them. */
-  #standing(step: Step, channel: Channel): "open" | "request" | "blocked" {
+  #standing(step: Step, channel: Channel): "open" | "request" | "claimed" | "blocked" {
     if (channel.group !== null) {
       const { standing } = this.#book.threadOf(channel)
       return standing === "left" ? "blocked" : standing
@@ -311,12 +312,15 @@ export class Inbox {
     const { peer } = channel
     const contact = step.contacts.get(peer) ?? this.#book.contacts.get(peer)
     if (contact === undefined || contact.standing === "blocked") return "blocked"
-    return contact.standing === "request" ? "request" : "open"
+    return contact.standing === "request" ? "request" : contact.claims === null ? "open" : "claimed"
   }
 
   #rename(step: Step, from: Address, theirName: string): void {
     const contact = step.contacts.get(from) ?? this.#book.contacts.get(from)
-    if (contact) step.contacts.set(from, named(contact, theirName, this.#book.namesBut(from)))
+    if (contact === undefined) return
+    const after = named(contact, theirName, this.#book.namesBut(from))
+    const others = this.#book.contacts.values()
+    step.contacts.set(from, withClaim(contact, after, theirName, others))
   }
 
   #place(

@@ -11,6 +11,7 @@ import {
   introduced as introducedContact,
   named,
 } from "../chat/contact.ts"
+import { withClaim } from "../chat/names.ts"
 import { encodeHello } from "../chat/hello.ts"
 import { type Address, addressBytes } from "../crypto/address.ts"
 import { type Bytes, equal, toHex, Writer } from "../crypto/bytes.ts"
@@ -115,9 +116,9 @@ export class Introductions {
   reachOut(peer: Address): void {
     this.#search(`out ${peer}`, peer, {
       wanted: () => {
-        const standing = this.#book.contacts.get(peer)?.standing
-        const open = standing === "pending" || standing === "accepted"
-        return open && this.#book.sendingChannel(peer) === undefined
+        const contact = this.#book.contacts.get(peer)
+        const open = contact?.standing === "pending" || contact?.standing === "accepted"
+        return open && contact.claims === null && this.#book.sendingChannel(peer) === undefined
       },
       found: (card) => this.#invite(card),
     })
@@ -266,7 +267,9 @@ export class Introductions {
     // Of who is blocked only the channel is kept: they write into it for good, also once they are let in again.
     if (before?.standing === "blocked") return this.#book.commit(step, { sync: true })
     const contact = introducedContact(before, channel.peer, channel.theirName)
-    step.contacts.set(channel.peer, this.#petnamed(before, contact))
+    const called = this.#petnamed(before, contact)
+    const others = this.#book.contacts.values()
+    step.contacts.set(channel.peer, withClaim(before, called, channel.theirName, others))
     const thread = this.#book.threadWith(channel.peer)
     step.threads.set(toHex(thread.id), thread)
     return this.#book.commit(step, { sync: true })
@@ -320,7 +323,7 @@ export class Introductions {
   /** Once someone we were invited by is accepted: leaves the key package behind (post-compromise), and writes. */
   join(channel: Channel): void {
     const contact = this.#book.contacts.get(channel.peer)
-    if (contact?.standing !== "accepted" || !channel.trusted) return
+    if (contact?.standing !== "accepted" || contact.claims !== null || !channel.trusted) return
     const thread = this.#book.threadWith(channel.peer)
     const invited = ownLeaf(channel.state) !== 0
     const untouched = invited && channel.epochs.length === 1

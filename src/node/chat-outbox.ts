@@ -230,6 +230,9 @@ export class Outbox {
     const thread = this.#book.threads.get(threadId)
     const channel = thread && this.#book.sendingChannelOf(thread)
     if (thread === undefined || channel === undefined) return undefined
+    // Somebody under another's name: nothing leaves before the user has decided (DESIGN §4).
+    const contact = thread.peer === null ? undefined : this.#book.contacts.get(thread.peer)
+    if ((contact?.claims ?? null) !== null) return undefined
     const sealed = ahead.reduce((sum, { batch }) => sum + batch.waiting.length, 0)
     const line = this.#line.of(threadId).slice(sealed, sealed + TOGETHER_MAX)
     const receipts = this.#receiptsFor(thread, ahead)

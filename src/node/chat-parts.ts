@@ -51,6 +51,8 @@ export interface ChatParts {
   readonly admit: (envelope: Bytes, signal: AbortSignal) => Promise<Bytes>
   readonly clock: Clock
   readonly emit: (event: ApiEvent) => void
+  /** Most texts kept, of all threads together; the oldest are forgotten. Without it there is no end. */
+  readonly textsMax?: number
   /** One line for the log; never holds a secret, a name or an address. */
   readonly log: (line: string) => void
   /**

@@ -127,7 +127,7 @@ export class ChatRecords {
   /** One that is there already and has changed; its place never does. */
   putMessageAgain = (thread: Bytes, message: ChatMessage) =>
     this.#put(messagesOf(thread), positionOf(message), encodeMessage(message))
-  delMessage(thread: Bytes, message: ChatMessage): SealedOp[] {
+  delMessage(thread: Bytes, message: Pick<ChatMessage, "lamport" | "id">): SealedOp[] {
     return [
       this.#del(messagesOf(thread), positionOf(message)),
       this.#del("message ids", toHex(message.id)),

@@ -30,8 +30,9 @@ export function contactView({
   theirName,
   standing,
   verified,
+  claims,
 }: ChatContact): Contact {
-  return { address, name, theirName, state: standing, verified }
+  return { address, name, theirName, state: standing, verified, claims }
 }
 
 /**

@@ -3,11 +3,20 @@
  * Made when the vault opens, stopped before it closes.
  */
 import { primitives } from "#primitives"
-import { added, type ChatContact, CONTACTS_MAX, freeName, unnamed } from "../chat/contact.ts"
+import {
+  accepted,
+  added,
+  type ChatContact,
+  CONTACTS_MAX,
+  freeName,
+  unnamed,
+  verified,
+} from "../chat/contact.ts"
 import { MESSAGE_ID_BYTES } from "../chat/content.ts"
 import { positionOf } from "../chat/message.ts"
+import { withClaim } from "../chat/names.ts"
 import { type ChatThread, readUpTo, threadIdOf } from "../chat/thread.ts"
-import type { Address } from "../crypto/address.ts"
+import { type Address, addressBytes } from "../crypto/address.ts"
 import { type Bytes, toHex, utf8 } from "../crypto/bytes.ts"
 import { NAME_BYTES_MAX } from "../crypto/identity.ts"
 import { ApiError } from "./api/errors.ts"
@@ -20,6 +29,7 @@ import { Ordering } from "./chat-order.ts"
 import { Outbox } from "./chat-outbox.ts"
 import type { ChatParts } from "./chat-parts.ts"
 import { contactView, messageView } from "./chat-view.ts"
+import { heavy } from "./heavy.ts"
 
 /** An address is long; this much of its end tells people apart, and is asked for at least. */
 const ADDRESS_PREFIX_MIN = 8
@@ -34,10 +44,11 @@ export class Chat {
   readonly #introductions: Introductions
   readonly #groups: Groups
   readonly #order: Ordering | undefined
+  readonly #stopping = new AbortController()
 
   private constructor(parts: ChatParts) {
     this.#parts = parts
-    this.#book = new ChatBook(parts.me, parts.records, parts.emit)
+    this.#book = new ChatBook(parts)
     this.#outbox = new Outbox(parts, this.#book)
     this.#groups = new Groups(parts, this.#book, this.#outbox, () => this.#inbox)
     const events = this.#events()
@@ -88,10 +99,10 @@ export class Chat {
   }
 
   async stop(): Promise<void> {
-    await this.#introductions.stop()
-    await this.#groups.stop()
+    this.#stopping.abort(new ApiError("STOPPING", "the node is stopping"))
+    // Together: who invites or commits may be waiting for admissions, which end with the outbox.
+    await Promise.all([this.#introductions.stop(), this.#groups.stop(), this.#outbox.stop()])
     await this.#order?.stop()
-    await this.#outbox.stop()
     await this.#inbox.stop()
     await this.#book.turns.idle()
   }
@@ -141,20 +152,51 @@ export class Chat {
       if (before === undefined && this.#book.contacts.size >= CONTACTS_MAX)
         throw new ApiError("QUEUE_FULL", `a profile holds ${CONTACTS_MAX} contacts`)
       const wanted = name ?? before?.name ?? unnamed(address)
-      return added(before, address, this.#freeName(wanted, address))
+      const after = added(before, address, this.#freeName(wanted, address))
+      return withClaim(before, after, wanted, this.#book.contacts.values())
     })
     this.#welcome(address)
     return contactView(contact)
   }
 
-  async accept(which: string): Promise<Contact> {
-    const { address, standing } = this.#contact(which)
-    if (standing === "pending") return contactView(this.#contact(address))
+  /** Throws ApiError IDENTITY_CHANGED when they claim another's name, unless `anyway`. */
+  async accept(which: string, { anyway = false } = {}): Promise<Contact> {
+    const { address } = this.#contact(which)
+    const contact = await this.#change(address, (before) => {
+      const known = before ?? this.#contact(address)
+      if (!anyway) mustBeDecided(known)
+      return accepted(known)
+    })
+    this.#welcome(address)
+    return contactView(contact)
+  }
+
+  async safety(which: string): Promise<{ contact: Contact; number: string }> {
+    const contact = this.#contact(which)
+    const [one, other] = [addressBytes(this.#parts.me), addressBytes(contact.address)]
+    const number = await heavy({ job: "safety-number", one, other }, this.#stopping.signal)
+    return { contact: contactView(this.#contact(contact.address)), number }
+  }
+
+  /** `compared` is what the user saw on the other side. Throws ApiError NUMBER_DIFFERS. */
+  async verify(which: string, compared: string): Promise<Contact> {
+    const { contact, number } = await this.safety(which)
+    if (compared.replace(/\s/gu, "") !== number)
+      throw new ApiError("NUMBER_DIFFERS", "that is not the safety number of this contact")
+    const { address } = this.#contact(contact.address)
+    const changed = await this.#change(address, (before) =>
+      verified(before ?? this.#contact(address)),
+    )
+    this.#welcome(address)
+    return contactView(changed)
+  }
+
+  async unverify(which: string): Promise<Contact> {
+    const { address } = this.#contact(which)
     const contact = await this.#change(address, (before) => ({
       ...(before ?? this.#contact(address)),
-      standing: "accepted",
+      verified: false,
     }))
-    this.#welcome(address)
     return contactView(contact)
   }
 
@@ -255,6 +297,7 @@ export class Chat {
     const contact = this.#contact(thread.peer)
     if (contact.standing === "blocked")
       throw new ApiError("BLOCKED_CONTACT", "this contact is blocked")
+    mustBeDecided(contact)
     if (contact.standing === "request") await this.accept(thread.peer)
   }
 
@@ -282,9 +325,11 @@ export class Chat {
 
   /** A contact to bring into a group. Throws BLOCKED_CONTACT. */
   #wanted(who: string): Address {
-    const { address, standing } = this.#contact(who)
-    if (standing === "blocked") throw new ApiError("BLOCKED_CONTACT", "this contact is blocked")
-    return address
+    const contact = this.#contact(who)
+    if (contact.standing === "blocked")
+      throw new ApiError("BLOCKED_CONTACT", "this contact is blocked")
+    mustBeDecided(contact)
+    return contact.address
   }
 
   /** Somebody in a group, by the name they have in it, by contact or by address. */
@@ -429,4 +474,10 @@ export class Chat {
       throw new ApiError("AMBIGUOUS_CONTACT", `${like.length} contacts begin like that`)
     return only.address
   }
+}
+
+/** Throws ApiError IDENTITY_CHANGED: nothing goes out to somebody who came under another's name before the user has decided. */
+function mustBeDecided({ claims }: ChatContact): void {
+  if (claims !== null)
+    throw new ApiError("IDENTITY_CHANGED", "another identity goes by the name of a contact")
 }

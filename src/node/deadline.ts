@@ -24,3 +24,15 @@ export function deadline(
   setMaxListeners(Infinity, signal)
   return { signal, clear: cancel }
 }
+
+/** `work`, or the signal's reason as soon as it aborts. What was begun goes on: half of it done could be worse than all of it. */
+export async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const aborted = Promise.withResolvers<never>()
+  const onAbort = () => aborted.reject(signal.reason as Error)
+  signal.addEventListener("abort", onAbort, { once: true })
+  try {
+    return await Promise.race([work, aborted.promise])
+  } finally {
+    signal.removeEventListener("abort", onAbort)
+  }
+}

@@ -3,6 +3,7 @@ import { parentPort, workerData } from "node:worker_threads"
 import { primitives } from "#primitives"
 import { cardSigningBytes } from "../crypto/card.ts"
 import { generateRoots } from "../crypto/identity.ts"
+import { safetyNumber } from "../crypto/safety-number.ts"
 import type { HeavyJob, HeavyResult } from "./heavy.ts"
 
 function run(job: HeavyJob): HeavyResult[HeavyJob["job"]] {
@@ -27,6 +28,8 @@ function run(job: HeavyJob): HeavyResult[HeavyJob["job"]] {
         slhDsa: slhDsaSha2_128s.generate(),
       }
     }
+    case "safety-number":
+      return safetyNumber(job.one, job.other)
     case "seal": {
       const { slhDsaSha2_128s } = primitives
       return slhDsaSha2_128s.sign(slhDsaSha2_128s.importPrivate(job.key), job.message)

@@ -1,5 +1,6 @@
 /**
- * Work that would stop the event loop: stretching a passphrase (0.1 s), making root keys (0.1 s), signing a card (1 s), sealing a term of the ledger (0.2 s). Each job gets a
+ * Work that would stop the event loop: stretching a passphrase (0.1 s), making root keys (0.1 s), signing a card (1 s), sealing a term
+ * of the ledger (0.2 s), a safety number (30 ms). Each job gets a
  * worker thread of its own that ends with it; they are rare, so there is no pool to keep. Secrets travel by structured clone inside
  * this process and nowhere else. Mining, which is frequent, has its own worker (mine.ts).
  */
@@ -19,6 +20,8 @@ export type HeavyJob =
   | { readonly job: "roots" }
   | { readonly job: "sign-card"; readonly roots: RootKeys; readonly body: Bytes }
   | { readonly job: "validator-keys" }
+  /** Raw addresses, 64 bytes each. */
+  | { readonly job: "safety-number"; readonly one: Bytes; readonly other: Bytes }
   /** `key`: SLH-DSA-SHA2-128s, private form, 64 bytes. */
   | { readonly job: "seal"; readonly key: Bytes; readonly message: Bytes }
 
@@ -28,6 +31,8 @@ export interface HeavyResult {
   readonly roots: RootKeys
   readonly "sign-card": { readonly ed25519: Bytes; readonly slhDsa: Bytes }
   readonly "validator-keys": ValidatorSecrets
+  /** 60 digits. */
+  readonly "safety-number": string
   /** 7856 bytes. */
   readonly seal: Bytes
 }

@@ -12,6 +12,7 @@ import type { Bytes } from "../crypto/bytes.ts"
 import { CryptoError } from "../crypto/errors.ts"
 import { ACCEPT, ignore, reject, type Verdict } from "../crypto/verdict.ts"
 import type { LedgerChain } from "./ledger-chain.ts"
+import type { LedgerPart } from "./ledger-part.ts"
 import { StreamError } from "./streams.ts"
 import { BLOCKS_MAX } from "./sync-messages.ts"
 import { SyncError } from "./sync-round.ts"
@@ -36,9 +37,12 @@ export interface FollowerParts {
   readonly onFault: (error: unknown) => void
 }
 
-export class LedgerFollower {
+export class LedgerFollower implements LedgerPart {
   readonly #parts: FollowerParts
   readonly #follower: Follower
+  readonly role = "following"
+  readonly linked = null
+  readonly pooled = undefined
   readonly #turns = new Turns()
   #announced = 0
   #asking: Promise<void> | undefined
@@ -86,6 +90,23 @@ export class LedgerFollower {
     const fault = await this.#take(record)
     if (fault === undefined) return ACCEPT
     return fault === "NOT_NEXT" ? ignore(fault) : reject(fault)
+  }
+
+  admit(): void {
+    // a follower proposes nothing
+  }
+
+  connected(peer: string): void {
+    this.catchUp(peer)
+  }
+
+  disconnected(): void {
+    // asking it fails, and another is asked
+  }
+
+  /** The next look comes soon. */
+  awaits(): void {
+    this.#schedule()
   }
 
   /** Asks this peer for what it has above our height; one peer at a time. */
@@ -155,11 +176,6 @@ export class LedgerFollower {
       this.#schedule()
     }, delayMs)
     this.#timer.unref()
-  }
-
-  /** Something waits for its place now: the next look comes soon. */
-  lookSoon(): void {
-    this.#schedule()
   }
 }
 

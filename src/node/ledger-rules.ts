@@ -4,6 +4,7 @@
  */
 import { primitives } from "#primitives"
 import type { LedgerRules } from "../consensus/ledger.ts"
+import { MemberTree } from "../consensus/member-tree.ts"
 import { BLOCK_ITEMS_MAX, TERM_HEIGHTS } from "../consensus/limits.ts"
 import type { EnvelopeItem, ValidatorKeys } from "../consensus/types.ts"
 import { type Bytes, toHex, utf8 } from "../crypto/bytes.ts"
@@ -26,6 +27,7 @@ export function ledgerRules({ genesis, meshId }: Pick<Mesh, "genesis" | "meshId"
     blockItemsMax: BLOCK_ITEMS_MAX,
     powBits: genesis.powBits,
     retentionTerms: RETENTION_TERMS,
+    membership: { empty: () => MemberTree.empty(), restore: (list) => MemberTree.restore(list) },
   }
 }
 

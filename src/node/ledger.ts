@@ -1,34 +1,27 @@
 /**
- * The ledger of one mesh at one peer: the chain, and a validator's driver or a follower on top of it, joined to the network. Hands out
+ * The ledger of one mesh at one peer: the chain, and a validator's or a follower's part on top of it, joined to the network. Hands out
  * blocks to who asks, tells chat what was ordered, and says how the ledger stands. What the ledger is, is in src/consensus.
  */
-import { certificateFault } from "../consensus/certificate.ts"
-import {
-  decodeBlockRecord,
-  encodeBlockRecord,
-  encodeMessage as encodeLedgerMessage,
-} from "../consensus/codec.ts"
-import { DEFAULT_TIMING } from "../consensus/core.ts"
-import { Follower } from "../consensus/follower.ts"
+import { decodeBlockRecord } from "../consensus/codec.ts"
 import { hybridScheme, remembering, type Scheme } from "../consensus/hybrid.ts"
-import { keyOf } from "../consensus/item.ts"
 import { Ledger, type LedgerRules } from "../consensus/ledger.ts"
-import { PIPELINE_SLOTS, POOL_ITEMS_MAX } from "../consensus/limits.ts"
-import { primaryOf, seatOf, type ValidatorSet } from "../consensus/quorum.ts"
-import type { BlockRecord, EnvelopeItem, Item, Message, ValidatorKeys } from "../consensus/types.ts"
-import { primitives } from "#primitives"
+import { seatOf } from "../consensus/quorum.ts"
+import type { BlockRecord, Item, ValidatorKeys } from "../consensus/types.ts"
 import { type Bytes, equal, toHex } from "../crypto/bytes.ts"
 import { CryptoError } from "../crypto/errors.ts"
-import { ACCEPT, ignore, reject, type Verdict } from "../crypto/verdict.ts"
+import { ignore, reject, type Verdict } from "../crypto/verdict.ts"
 import type { LedgerStatus, LedgerView, ValidatorView } from "./api/types.ts"
-import { BACKLOG_BYTES_MAX, type TopicRule } from "./gossip.ts"
+import type { ChatLedger } from "./chat-parts.ts"
+import type { TopicRule } from "./gossip.ts"
 import { type ChainBlock, envelopesOf, LedgerChain, type Replayed } from "./ledger-chain.ts"
-import { LedgerDriver } from "./ledger-driver.ts"
 import { LedgerFollower } from "./ledger-follower.ts"
-import { LedgerLinks } from "./ledger-links.ts"
+import type { LedgerPart } from "./ledger-part.ts"
+import { LedgerPeriods } from "./ledger-periods.ts"
+import { ledgerRules, ledgerTopic } from "./ledger-rules.ts"
+import { LedgerValidator } from "./ledger-validator.ts"
+import { blockView, validatorViews, verifyStored } from "./ledger-view.ts"
+import { Waiting } from "./ledger-waiting.ts"
 import { Finder, whereaboutsTopic } from "./ledger-whereabouts.ts"
-import { ledgerRules, ledgerTopic, workItem } from "./ledger-rules.ts"
-import { LedgerLog } from "./ledger-wal.ts"
 import type { Mesh } from "./mesh-membership.ts"
 import type { Network } from "./network.ts"
 import type { Store } from "./store.ts"
@@ -37,18 +30,6 @@ import type { Validator } from "./validator-keys.ts"
 
 /** Signatures that verified and are remembered: some terms of votes of a small set. */
 const REMEMBERED_SIGNATURES = 16_384
-/** Blocks in one answer to a lagging validator; checked there in one go. */
-const BLOCKS_SERVED = 16
-/** Items given to the core in one step. */
-const ADMIT_MAX = 1024
-/** With so many waiting in the core, others stay in the mailbox until it has room again. */
-const POOL_FULL = POOL_ITEMS_MAX / 2
-/** Envelopes without a place that are counted; beyond it the count stands still. */
-const WAITING_MAX = 65_536
-/** Envelopes wait and no block has come for so long: the ledger stands still, and says so. */
-export const STALLED_AFTER_MS = 10_000
-const SCAN_PAGE = 1024
-const SLICE_MS = 8
 
 export interface MeshLedgerParts {
   readonly store: Store
@@ -67,38 +48,31 @@ export interface MeshLedgerParts {
 export class MeshLedger {
   readonly rules: LedgerRules
   readonly chain: LedgerChain
+  /** What admission asks of the ledger. */
+  readonly periods = new LedgerPeriods(() => this.#ledger)
   readonly #parts: MeshLedgerParts
   readonly #scheme: Scheme = remembering(hybridScheme(), REMEMBERED_SIGNATURES)
   readonly #listeners = new Set<() => void>()
-  readonly #waiting = new Map<string, { readonly id: Bytes; readonly sinceMs: number }>()
   readonly #undo: (() => void)[] = []
   readonly #finder: Finder
+  /** What the ledger is before it is joined. */
+  readonly #genesis: Ledger
   #network: Network | undefined
-  #driver: LedgerDriver | undefined
-  #follower: LedgerFollower | undefined
-  #links: LedgerLinks | undefined
-  #lastBlockMs = performance.now()
-  #admitting: EnvelopeItem[] = []
-  #admitSoon = false
-  /** The core was full when something came: the mailbox is looked through again when it has room. */
-  #missed = false
-  #scanning: Promise<void> | undefined
-  readonly #wanted = new Map<string, Bytes>()
-  #fetching: Promise<void> | undefined
-  #stallTimer: NodeJS.Timeout | undefined
-  #stopped = false
+  #part: LedgerPart | undefined
+  #waiting: Waiting | undefined
 
   private constructor(parts: MeshLedgerParts, chain: LedgerChain) {
     this.#parts = parts
     this.chain = chain
     this.rules = ledgerRules(parts.mesh)
+    this.#genesis = new Ledger(this.rules)
     const { meshId } = this.rules
     this.#finder = new Finder({
       meshId,
       scheme: this.#scheme,
       validators: () => this.#membersNow(),
       own: parts.validator,
-      isLinked: (key) => this.#links?.connected.some((each) => equal(each, key)) ?? false,
+      isLinked: (key) => this.#part?.linked?.some((each) => equal(each, key)) ?? false,
       addresses: () => this.#network?.addresses() ?? [],
       publish: (message) =>
         this.#networkOrThrow.transport.gossip.publish(whereaboutsTopic(meshId), message),
@@ -131,44 +105,62 @@ export class MeshLedger {
   /** Takes part from now on. Throws StoreError. */
   async join(network: Network): Promise<void> {
     this.#network = network
-    const { validator } = this.#parts
+    const { validator, onChange, onFault } = this.#parts
     const replayed = await this.chain.replay(this.rules)
+    const waiting = new Waiting({
+      chain: this.chain,
+      mailbox: network.mailbox,
+      fetch: (ids) => network.fetch(ids),
+      pooled: () => this.#part?.pooled,
+      admit: (items) => this.#part?.admit(items),
+      onFirst: () => this.#part?.awaits(),
+      onStalled: onChange,
+      onFault,
+    })
+    this.#waiting = waiting
     const { set, fields } = replayed.ledger
     const seated = ({ keys }: Validator) =>
       [set, fields.nextSet].some((each) => seatOf(each, keys.ed25519) >= 0)
-    if (validator !== undefined && seated(validator)) await this.#drive(validator, replayed)
-    else this.#follow(replayed.ledger)
+    this.#part =
+      validator !== undefined && seated(validator)
+        ? await this.#validate(validator, replayed, network)
+        : this.#follow(replayed.ledger, network)
     const { libp2p } = network.transport
     const onConnect = ({ detail }: { detail: { toString(): string } }) =>
-      this.#connected(detail.toString())
+      this.#part?.connected(detail.toString())
     const onDisconnect = ({ detail }: { detail: { toString(): string } }) =>
-      this.#links?.lost(detail.toString())
+      this.#part?.disconnected(detail.toString())
     libp2p.addEventListener("peer:connect", onConnect)
     libp2p.addEventListener("peer:disconnect", onDisconnect)
     this.#undo.push(
       () => libp2p.removeEventListener("peer:connect", onConnect),
       () => libp2p.removeEventListener("peer:disconnect", onDisconnect),
-      network.mailbox.onStored(({ id }) => this.#stored(id.slice())),
+      network.mailbox.onStored(({ id }) => waiting.stored(id.slice())),
     )
-    for (const peer of network.transport.peers()) this.#connected(peer)
-    this.#scan()
+    for (const peer of network.transport.peers()) this.#part.connected(peer)
+    waiting.scan()
     this.#finder.start()
   }
 
   async stop(): Promise<void> {
-    this.#stopped = true
-    clearTimeout(this.#stallTimer)
     for (const undo of this.#undo.splice(0)) undo()
     await this.#finder.stop()
-    await this.#links?.stop()
-    await this.#driver?.stop()
-    await this.#follower?.stop()
-    await this.#scanning
-    await this.#fetching
+    await this.#part?.stop()
+    await this.#waiting?.stop()
     this.#listeners.clear()
   }
 
   // ---- for chat
+
+  /** The order as chat sees it, and the envelopes that it names. */
+  forChat(network: Network): ChatLedger {
+    return {
+      height: () => this.height,
+      orderedAt: (id) => this.orderedAt(id),
+      blocksAfter: (height, limit) => this.blocksAfter(height, limit),
+      bring: (ids) => network.fetch(ids),
+    }
+  }
 
   get height(): number {
     return this.chain.height
@@ -201,168 +193,83 @@ export class MeshLedger {
 
   status(): LedgerStatus {
     const { height } = this.chain
-    const { set } = this.#state()
+    const { set } = this.#ledger
     return {
       height,
       validators: set.size,
       quorum: set.quorum,
-      role: this.#driver?.standing ?? "following",
-      linked: this.#links === undefined ? null : this.#links.connected.length,
-      behind: Math.max(0, (this.#follower?.announced ?? height) - height),
-      waiting: this.#waiting.size,
-      stalled: this.#stalled(),
+      role: this.#part?.role ?? "following",
+      linked: this.#part?.linked?.length ?? null,
+      behind: Math.max(0, (this.#part?.announced ?? height) - height),
+      waiting: this.#waiting?.size ?? 0,
+      stalled: this.#waiting?.stalled ?? false,
     }
   }
 
   view(): LedgerView {
     const { last } = this.chain
-    const { set, lastSet } = this.#state()
+    const { set, lastSet } = this.#ledger
     return {
       ...this.status(),
       set: toHex(set.digest),
-      last:
-        last === undefined
-          ? null
-          : {
-              hash: toHex(last.certificate.digest),
-              parent: toHex(last.parent),
-              items: last.batch.items.length,
-              term: last.certificate.term,
-              view: last.certificate.view,
-              signers: last.certificate.signatures.map(({ signer }) =>
-                toHex(lastSet.members[signer]?.ed25519 ?? new Uint8Array(0)),
-              ),
-            },
+      last: last === undefined ? null : blockView(last, lastSet),
     }
   }
 
   validators(): readonly ValidatorView[] {
-    const { set } = this.#state()
-    const linked = this.#links?.connected ?? []
     const own = this.#parts.validator?.keys.ed25519
-    return set.members.map(({ ed25519 }, seat) => ({
-      seat,
-      key: toHex(ed25519),
-      own: own !== undefined && equal(own, ed25519),
-      linked: this.#links === undefined ? null : linked.some((key) => equal(key, ed25519)),
-    }))
+    return validatorViews(this.#ledger.set, own, this.#part?.linked ?? null)
   }
 
-  /** Checks the whole stored chain again, from the genesis on: every link, every state, every signature. */
-  async verify(
+  /** Checks the whole stored chain again, from the genesis on. */
+  verify(
     progress: (done: number, total: number) => void,
   ): Promise<{ height: number; code: string | null }> {
-    // Nothing remembered: what is checked now is checked now.
-    const follower = new Follower(new Ledger(this.rules), hybridScheme())
-    const total = this.chain.height
-    let began = performance.now()
-    for await (const record of this.chain.records()) {
-      if (record.height > total) break
-      const taken = follower.take(record)
-      if (!taken.ok) return { height: record.height, code: taken.code }
-      if (performance.now() - began < SLICE_MS) continue
-      progress(record.height, total)
-      await new Promise((resolve) => setImmediate(resolve))
-      began = performance.now()
-    }
-    return { height: follower.ledger.height, code: null }
+    return verifyStored(this.chain, this.rules, progress)
   }
 
-  #stalled(): boolean {
-    const [oldest] = this.#waiting.values()
-    if (oldest === undefined) return false
-    const sinceMs = Math.max(oldest.sinceMs, this.#lastBlockMs)
-    return performance.now() - sinceMs > STALLED_AFTER_MS
-  }
-
-  /** The state of the ledger, wherever it is kept. */
-  #state(): Pick<Ledger, "set" | "lastSet"> {
-    return this.#driver?.replica.ledger ?? this.#follower?.ledger ?? this.#atStart
-  }
-
-  get #atStart(): Ledger {
-    return new Ledger(this.rules)
+  get #ledger(): Ledger {
+    return this.#part?.ledger ?? this.#genesis
   }
 
   // ---- taking part
 
-  #follow(ledger: Ledger): void {
-    const network = this.#networkOrThrow
-    this.#follower = new LedgerFollower({
+  #follow(ledger: Ledger, network: Network): LedgerFollower {
+    const follower = new LedgerFollower({
       ledger,
       chain: this.chain,
       scheme: this.#scheme,
       peers: () => network.transport.peers(),
       ask: (peer, after, limit) => network.blocksFrom(peer, after, limit),
-      waits: () => this.#waiting.size > 0,
+      waits: () => (this.#waiting?.size ?? 0) > 0,
       onBlock: (_, applied) => this.#applied(applied),
       note: this.#parts.note,
       onFault: this.#parts.onFault,
     })
-    this.#follower.start()
+    follower.start()
+    return follower
   }
 
-  async #drive(validator: Validator, replayed: Replayed): Promise<void> {
-    const network = this.#networkOrThrow
+  #validate(validator: Validator, replayed: Replayed, network: Network): Promise<LedgerValidator> {
     const { directory, newMark, note, onFault, onChange } = this.#parts
-    const { meshId } = this.rules
-    const scheme = this.#scheme
-    const { keys, sign } = validator
-    const log = new LedgerLog({ directory, newMark, meshId })
-    const links = new LedgerLinks({
-      streams: network.streams,
-      meshId,
-      peer: network.transport.peer,
-      keys,
-      sign,
-      scheme,
-      validators: () => this.#membersNow(),
-      receive: (from, bytes) => {
-        const wrong = this.#driver?.receive(from, bytes)
-        return wrong?.verdict === "reject" ? "reject" : "taken"
-      },
+    return LedgerValidator.start(replayed, {
+      rules: this.rules,
+      scheme: this.#scheme,
+      chain: this.chain,
+      network,
+      validator,
+      directory,
+      newMark,
+      members: () => this.#membersNow(),
+      want: (items) => this.#waiting?.want(items),
+      onBlock: (applied) => this.#applied(applied),
       onChange: () => {
         this.#finder.changed()
         onChange()
       },
+      note,
       onFault,
     })
-    this.#links = links
-    const broadcast = (message: Message) => {
-      const members = this.#driver?.replica.court().set.members ?? []
-      const others = members.filter(({ ed25519 }) => !equal(ed25519, keys.ed25519))
-      if (others.length > 0) links.broadcast(encodeLedgerMessage(message), others)
-    }
-    this.#driver = await LedgerDriver.start(replayed, {
-      replica: {
-        scheme,
-        ed25519: keys.ed25519,
-        sign,
-        timing: DEFAULT_TIMING,
-        pipelineSlots: PIPELINE_SLOTS,
-        nonce: newNonce(),
-      },
-      chain: this.chain,
-      log,
-      send: (to, message) => {
-        if (to === undefined) broadcast(message)
-        else links.send(to, encodeLedgerMessage(message))
-      },
-      serve: (to, after) => void this.#serve(links, to, after).catch(onFault),
-      want: (items) => this.#want(items),
-      onBlock: (record, applied) => {
-        this.#applied(applied)
-        this.#announce(record, keys)
-      },
-      seal: (preimage, signal) => validator.seal(preimage, signal),
-      note,
-      onFault: (error) => {
-        note("ledger: this validator has stopped")
-        onFault(error)
-        onChange()
-      },
-    })
-    await links.start()
   }
 
   get #networkOrThrow(): Network {
@@ -370,51 +277,10 @@ export class MeshLedger {
     return this.#network
   }
 
+  /** The validators of the last term, this one and the next, as far as they are known. */
   #membersNow(): readonly ValidatorKeys[] {
-    const { set, lastSet, fields } =
-      this.#driver?.replica.ledger ?? this.#follower?.ledger ?? this.#atStart
+    const { set, lastSet, fields } = this.#ledger
     return [...new Set([...set.members, ...lastSet.members, ...fields.nextSet.members])]
-  }
-
-  #connected(peer: string): void {
-    this.#links?.reach(peer)
-    this.#follower?.catchUp(peer)
-  }
-
-  async #serve(links: LedgerLinks, to: number, after: number): Promise<void> {
-    const blocks = await this.chain.encodedAfter(after, BLOCKS_SERVED, BLOCKS_BYTES_MAX)
-    const records = blocks.map((bytes) => decodeBlockRecord(bytes))
-    const { stable } = this.chain
-    const reach = after + records.length
-    const useful = stable !== undefined && reach >= stable.height && after <= stable.height
-    const checkpoint = useful ? { checkpoint: stable } : {}
-    links.send(to, encodeLedgerMessage({ type: "blocks", records, ...checkpoint }))
-  }
-
-  /** The primary of the view that decided a block tells everybody. */
-  #announce(record: BlockRecord, keys: ValidatorKeys): void {
-    const network = this.#networkOrThrow
-    const { gossip } = network.transport
-    const { term, view, signatures } = record.certificate
-    const set = this.#setOf(term)
-    if (set === undefined || signatures.length === 0) return
-    if (primaryOf(term, view, set.size) !== seatOf(set, keys.ed25519)) return
-    // Whoever misses it asks: a block is never worth a flood of buffers.
-    if (gossip.backlogBytes > BACKLOG_BYTES_MAX) return
-    if (gossip.subscribers(ledgerTopic(this.rules.meshId)).length === 0) return
-    gossip
-      .publish(ledgerTopic(this.rules.meshId), encodeBlockRecord(record))
-      .catch((error: unknown) => {
-        if (!this.#stopped) this.#parts.onFault(error)
-      })
-  }
-
-  /** The validator set of the open term or the one before. */
-  #setOf(term: number): ValidatorSet | undefined {
-    const replica = this.#driver?.replica
-    if (replica === undefined) return undefined
-    if (term === replica.term) return replica.court().set
-    return term === replica.term - 1 ? replica.ledger.lastSet : undefined
   }
 
   async #judge(bytes: Bytes, peer: string): Promise<Verdict> {
@@ -426,119 +292,13 @@ export class MeshLedger {
       if (error instanceof CryptoError) return reject(error.code)
       throw error
     }
-    if (this.#follower !== undefined) return await this.#follower.judge(record, peer)
-    return this.#judgeAsValidator(record)
-  }
-
-  /** Validators learn blocks from each other; what gossip brings they only pass on. */
-  #judgeAsValidator({ height, certificate }: BlockRecord): Verdict {
-    const set = this.#setOf(certificate.term)
-    if (set === undefined || certificate.height !== height) return ignore("OTHER_TERM")
-    const fault = certificateFault(certificate, this.rules.meshId, set, this.#scheme)
-    return fault === undefined ? ACCEPT : reject(fault)
-  }
-
-  // ---- envelopes in, blocks out
-
-  #stored(id: Bytes): void {
-    if (this.#stopped || this.chain.orderedAt(id) !== undefined) return
-    this.#waitFor(id)
-    if (this.#driver === undefined) return
-    if (this.#driver.replica.waiting + this.#admitting.length >= POOL_FULL) {
-      this.#missed = true
-      return
-    }
-    this.#admitting.push(workItem(id))
-    if (this.#admitSoon) return
-    this.#admitSoon = true
-    setImmediate(() => this.#admit())
-  }
-
-  /** What came in one turn of the event loop goes into the core together. */
-  #admit(): void {
-    this.#admitSoon = false
-    while (this.#admitting.length > 0 && !this.#stopped)
-      this.#driver?.input({ type: "admit", items: this.#admitting.splice(0, ADMIT_MAX) })
-  }
-
-  #waitFor(id: Bytes): void {
-    if (this.#waiting.size >= WAITING_MAX || this.#waiting.has(keyOf(id))) return
-    const first = this.#waiting.size === 0
-    this.#waiting.set(keyOf(id), { id, sinceMs: performance.now() })
-    if (first) this.#follower?.lookSoon()
-    this.#watch()
-  }
-
-  /** Standing still is nothing that happens, and yet has to be told. */
-  #watch(): void {
-    if (this.#stallTimer !== undefined || this.#stopped) return
-    this.#stallTimer = setTimeout(() => {
-      this.#stallTimer = undefined
-      if (this.#stalled()) this.#parts.onChange()
-      else if (this.#waiting.size > 0) this.#watch()
-    }, STALLED_AFTER_MS / 2)
-    this.#stallTimer.unref()
+    return (await this.#part?.judge(record, peer)) ?? ignore("NOT_JOINED")
   }
 
   #applied(applied: readonly Item[]): void {
-    this.#lastBlockMs = performance.now()
-    for (const id of envelopesOf(applied)) this.#waiting.delete(keyOf(id))
+    this.#waiting?.ordered(applied)
     for (const listener of this.#listeners) listener()
     this.#parts.onChange()
-    const room = (this.#driver?.replica.waiting ?? 0) < POOL_FULL / 2
-    if (this.#missed && room) {
-      this.#missed = false
-      this.#scan()
-    }
-  }
-
-  /** Looks through the mailbox for envelopes without a place: after a start, and after the core was full. */
-  #scan(): void {
-    this.#scanning ??= this.#scanAll()
-      .catch(this.#parts.onFault)
-      .finally(() => (this.#scanning = undefined))
-  }
-
-  async #scanAll(): Promise<void> {
-    const { mailbox } = this.#networkOrThrow
-    let seq = 0
-    for (;;) {
-      const page = await mailbox.idsAfter(seq, SCAN_PAGE)
-      const last = page.at(-1)
-      if (last === undefined || this.#stopped || this.#missed) return
-      for (const { id } of page) this.#stored(id)
-      seq = last.seq
-      await new Promise((resolve) => setImmediate(resolve))
-    }
-  }
-
-  /** A proposal names what is not admitted here: known envelopes are admitted, the others fetched. Arriving admits them. */
-  #want(items: readonly Item[]): void {
-    const { mailbox } = this.#networkOrThrow
-    const here: Item[] = []
-    for (const item of items) {
-      if (item.type !== "envelope") continue
-      const due = workItem(item.id)
-      // [IGNORE] with another spend it is no item of this mesh, whoever proposes it
-      if (!equal(due.spend, item.spend) || item.root !== undefined) continue
-      if (mailbox.knows(item.id)) here.push(due)
-      else if (this.#wanted.size < ADMIT_MAX) this.#wanted.set(keyOf(item.id), item.id)
-    }
-    if (here.length > 0) setImmediate(() => this.#driver?.input({ type: "admit", items: here }))
-    if (this.#wanted.size === 0) return
-    this.#fetching ??= this.#fetchWanted()
-      .catch(this.#parts.onFault)
-      .finally(() => (this.#fetching = undefined))
-  }
-
-  async #fetchWanted(): Promise<void> {
-    const network = this.#networkOrThrow
-    while (this.#wanted.size > 0 && !this.#stopped) {
-      const ids = [...this.#wanted.values()]
-      this.#wanted.clear()
-      await network.fetch(ids)
-    }
+    this.#waiting?.refill()
   }
 }
-
-const newNonce = () => 1 + Number.parseInt(toHex(primitives.randomBytes(6)), 16)

@@ -15,6 +15,7 @@ import {
 } from "../crypto/genesis.ts"
 import { decodeTicket, encodeTicket, type Ticket } from "../crypto/ticket.ts"
 import { ApiError } from "./api/errors.ts"
+import { fetchGenesis, MeshError } from "./mesh-genesis.ts"
 
 /** Work for one envelope until a member's proof takes its place: 16,384 hashes on average, some 7 ms of one core. */
 export const POW_BITS = 14
@@ -54,10 +55,32 @@ export function foundMesh(
   }
 }
 
+/** A code as somebody pasted or scanned it: QR codes carry capitals, mail breaks lines. Bech32 allows one case or the other. */
+export function typedCode(text: string): string {
+  const whole = text.replace(/\s+/g, "")
+  return whole === whole.toUpperCase() ? whole.toLowerCase() : whole
+}
+
+const FETCH_DEADLINE_MS = 20_000
+
+/** The mesh that a ticket is for, asked for at the ticket's addresses. Throws ApiError UNREACHABLE. */
+export async function fetchMesh(
+  { meshId, peers: addresses }: Pick<Ticket, "meshId" | "peers">,
+  { postQuantum, signal }: { postQuantum: "preferred" | "required"; signal: AbortSignal },
+): Promise<Mesh> {
+  const within = AbortSignal.any([signal, AbortSignal.timeout(FETCH_DEADLINE_MS)])
+  try {
+    return meshFrom(await fetchGenesis({ meshId, addresses, postQuantum, signal: within }))
+  } catch (cause) {
+    if (!(cause instanceof MeshError)) throw cause
+    throw new ApiError("UNREACHABLE", "nobody at the ticket's addresses answered", { cause })
+  }
+}
+
 /** Throws ApiError BAD_TICKET. */
 export function readTicket(text: string): Ticket {
   try {
-    return decodeTicket(text.trim())
+    return decodeTicket(typedCode(text))
   } catch (cause) {
     if (cause instanceof CryptoError)
       throw new ApiError("BAD_TICKET", "that is not a whole invite ticket", { cause })

@@ -6,32 +6,22 @@
  * locked → open, chatting. Headless relays stay at the second.
  */
 import { join } from "node:path"
-import { type Address, addressBytes } from "../crypto/address.ts"
-import { type Bytes, equal, fromUtf8, toHex, utf8 } from "../crypto/bytes.ts"
-import { type Card, verifyCard } from "../crypto/card.ts"
-import { CodedError, CryptoError } from "../crypto/errors.ts"
-import type { GenesisValidator } from "../crypto/genesis.ts"
-import { addressOfRoots, type Identity } from "../crypto/identity.ts"
-import { type Keyfile, openVault, type Vault } from "../crypto/keyfile.ts"
-import { ApiError, isApiErrorCode } from "./api/errors.ts"
+import type { Address } from "../crypto/address.ts"
+import { type Bytes, fromUtf8, toHex } from "../crypto/bytes.ts"
+import { ApiError, asApiError } from "./api/errors.ts"
 import { serveApi } from "./api/server.ts"
 import type { Api, ApiEvent, Method, Params, Result, Status } from "./api/types.ts"
 import { callMethod } from "./api-methods.ts"
 import { Chat } from "./chat.ts"
-import type { ChatLedger } from "./chat-parts.ts"
-import { ChatRecords } from "./chat-records.ts"
 import { systemClock } from "./clock.ts"
-import {
-  createDirectory,
-  type Directory,
-  type DirectoryLibp2p,
-  directoryServices,
-} from "./directory.ts"
+import { orAborted } from "./deadline.ts"
+import { createDirectory, type Directory, type DirectoryLibp2p } from "./directory.ts"
+import { directoryServicesIn, findCard, soundCard } from "./directory-cards.ts"
 import { MeshLedger } from "./ledger.ts"
 import { listening } from "./listen-ports.ts"
-import { IDENTITY_STEPS, makeIdentity } from "./make-identity.ts"
-import { fetchGenesis, keepGenesis, MeshError, storedGenesis } from "./mesh-genesis.ts"
+import { keepGenesis, storedGenesis } from "./mesh-genesis.ts"
 import {
+  fetchMesh,
   foundMesh,
   type Mesh,
   mustBeOf,
@@ -39,51 +29,26 @@ import {
   POW_BITS,
   readTicket,
 } from "./mesh-membership.ts"
+import { messagesMaxOf, type NodeOptions } from "./node-options.ts"
 import { type Network, type NetworkParts, startNetwork } from "./network.ts"
 import { newPeerKey, peerKeyAt } from "./peer-key.ts"
-import { Sealed } from "./sealed.ts"
-import { sealedShelf } from "./sealed-store.ts"
+import { ProfileIdentity } from "./profile-identity.ts"
 import { StatusNews } from "./status-news.ts"
 import { openMemoryStore, openStore, type Store } from "./store.ts"
 import { Turns } from "./turns.ts"
 import {
+  firstValidators,
   newMarkPath,
   ownValidator,
-  parsePublicKey,
   storedValidator,
   type Validator,
 } from "./validator-keys.ts"
-import { newVault, readKeyfile, unlockVault, writeWhole } from "./vault.ts"
 import { VERSION } from "./version.ts"
-
-export interface NodeOptions {
-  readonly dataDir: string
-  readonly socketPath: string
-  /** For `Status`; the name of the profile's directory when not given. */
-  readonly profile?: string
-  /** Multiaddrs; default: TCP and WebSockets on every interface, at ports the system picks once (listen-ports.ts). */
-  readonly listen?: readonly string[]
-  /** Peers to keep a connection to, besides those of the ticket and those met before. */
-  readonly bootstrap?: readonly string[]
-  /** Joins this mesh when the profile has none. */
-  readonly ticket?: string
-  /** Many peers on one machine: no penalty for sharing an address, no LAN discovery. */
-  readonly testnet?: boolean
-  readonly mdns?: boolean
-  /** Nothing is written; the identity is gone at the end. */
-  readonly ephemeral?: boolean
-  readonly postQuantum?: "preferred" | "required"
-  /** UTF-8. Opens the vault at the start. */
-  readonly passphrase?: Uint8Array
-  readonly log: (line: string) => void
-}
 
 export interface RunningNode {
   readonly api: Api
   stop(): Promise<void>
 }
-
-const JOIN_TIMEOUT_MS = 20_000
 
 /** Starts a node and serves it on its socket. Throws ApiError BUSY when another process has the profile, and others by their code. */
 export async function startNode(options: NodeOptions): Promise<RunningNode> {
@@ -95,15 +60,6 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     throw asApiError(error)
   }
   return { api: node, stop: () => node.stop() }
-}
-
-/** Whatever the world did, with a code that a screen has a sentence for. */
-export function asApiError(error: unknown): ApiError {
-  if (error instanceof ApiError) return error
-  if (error instanceof CodedError && isApiErrorCode(error.code))
-    return new ApiError(error.code, error.message, { cause: error })
-  const message = error instanceof Error ? error.message : String(error)
-  return new ApiError("INTERNAL", message, { cause: error })
 }
 
 export class SottoNode implements Api {
@@ -122,9 +78,7 @@ export class SottoNode implements Api {
   #directory: Directory | undefined
   #ledger: MeshLedger | undefined
   #validator: Validator | undefined
-  #keyfile: Keyfile | undefined
-  #identity: Identity | undefined
-  #address: Address | undefined
+  #owner: ProfileIdentity | undefined
   #chat: Chat | undefined
   #stopped: Promise<void> | undefined
 
@@ -135,15 +89,21 @@ export class SottoNode implements Api {
   async start(): Promise<void> {
     const { dataDir, ephemeral = false, socketPath, log } = this.options
     this.#store = ephemeral ? await openMemoryStore() : await openStore(join(dataDir, "store"))
-    this.#keyfile = ephemeral ? undefined : await readKeyfile(this.#vaultPath)
+    this.#owner = await ProfileIdentity.read({
+      store: this.#store,
+      path: ephemeral ? undefined : join(dataDir, "vault"),
+      progress: (done, total) => this.emit({ type: "progress", what: "identity", done, total }),
+      signal: this.#stopping.signal,
+    })
     const genesis = await storedGenesis(this.#store)
     this.#mesh = genesis === undefined ? undefined : meshFrom(genesis.slice())
     this.#server = await serveApi({ socketPath, api: this, log })
+    if (this.options.apiSocket !== undefined) this.#server.adopt(this.options.apiSocket)
     if (this.#mesh !== undefined) await this.#startNetwork(this.#mesh, [])
     if (this.options.ticket !== undefined) await this.joinMesh({ ticket: this.options.ticket })
     const { passphrase } = this.options
-    if (this.#keyfile?.mode === "unprotected") await this.#open(openVault(this.#keyfile.vaultKey))
-    else if (this.#keyfile !== undefined && passphrase !== undefined)
+    if (this.#owner.unprotected) await this.#open((owner) => owner.openUnprotected())
+    else if (this.#owner.state === "locked" && passphrase !== undefined)
       await this.unlock(fromUtf8(passphrase))
   }
 
@@ -173,10 +133,13 @@ export class SottoNode implements Api {
     options: { signal?: AbortSignal } = {},
   ): Promise<Result<M>> {
     if (this.#stopping.signal.aborted) throw new ApiError("STOPPING", "the node is stopping")
-    options.signal?.throwIfAborted()
+    const { signal } = options
+    signal?.throwIfAborted()
     try {
-      return await callMethod(this, method, params)
+      const done = callMethod(this, method, params)
+      return await (signal === undefined ? done : orAborted(done, signal))
     } catch (error) {
+      if (signal?.aborted === true) throw error
       throw asApiError(error)
     }
   }
@@ -203,7 +166,8 @@ export class SottoNode implements Api {
   status(): Status {
     const mesh = this.#mesh
     const network = this.#network
-    const { dataDir, profile } = this.options
+    const opened = this.#owner?.opened
+    const { dataDir, ephemeral = false, profile } = this.options
     return {
       version: VERSION,
       pid: process.pid,
@@ -216,10 +180,11 @@ export class SottoNode implements Api {
               meshId: toHex(mesh.meshId),
               validators: mesh.genesis.validators.length,
             },
-      identity: this.#identityState(),
-      address: this.#address ?? null,
-      name: this.#identity?.name ?? null,
-      unprotected: this.#keyfile?.mode === "unprotected",
+      identity: this.#owner?.state ?? "none",
+      address: opened?.address ?? null,
+      name: opened?.identity.name ?? null,
+      unprotected: !ephemeral && this.#owner?.unprotected === true,
+      ephemeral,
       listen: network?.addresses() ?? [],
       peers: network?.peers() ?? [],
       alone: network?.alone() ?? null,
@@ -228,11 +193,6 @@ export class SottoNode implements Api {
       envelopes: network?.mailbox.count ?? 0,
       waiting: this.#chat?.unsent ?? 0,
     }
-  }
-
-  #identityState(): Status["identity"] {
-    if (this.#identity !== undefined) return "open"
-    return this.#keyfile === undefined ? "none" : "locked"
   }
 
   /** Throws ApiError NO_MESH. */
@@ -261,19 +221,14 @@ export class SottoNode implements Api {
   /** Throws ApiError NO_IDENTITY or LOCKED. */
   get chat(): Chat {
     if (this.#chat !== undefined) return this.#chat
-    const state = this.#identityState()
-    if (state === "none") throw new ApiError("NO_IDENTITY", "this profile has no identity yet")
-    if (state === "locked") throw new ApiError("LOCKED", "the profile is locked")
+    this.#ownerOrThrow.mustBeOpen()
     throw new ApiError("NO_MESH", "this profile is in no mesh yet")
   }
 
   /** Throws ApiError NO_IDENTITY or LOCKED. */
   get self(): { address: Address; name: string } {
-    if (this.#identity === undefined || this.#address === undefined)
-      throw this.#keyfile === undefined
-        ? new ApiError("NO_IDENTITY", "this profile has no identity yet")
-        : new ApiError("LOCKED", "the profile is locked")
-    return { address: this.#address, name: this.#identity.name }
+    const { address, identity } = this.#ownerOrThrow.mustBeOpen()
+    return { address, name: identity.name }
   }
 
   addresses(): readonly string[] {
@@ -281,7 +236,7 @@ export class SottoNode implements Api {
   }
 
   get selfOrNull(): { address: Address; name: string } | null {
-    return this.#identity === undefined ? null : this.self
+    return this.#owner?.state === "open" ? this.self : null
   }
 
   /** With a ticket: the mesh it is for. Without: a new one. Harmless when the profile is in that mesh already. */
@@ -301,33 +256,19 @@ export class SottoNode implements Api {
     const store = this.#openStore
     const mesh =
       ticket === undefined
-        ? foundMesh(name ?? "home", POW_BITS, await this.#firstValidators(validators))
-        : await this.#fetchMesh(ticket)
+        ? foundMesh(
+            name ?? "home",
+            POW_BITS,
+            await firstValidators(validators, () => this.ownValidator()),
+          )
+        : await fetchMesh(ticket, {
+            postQuantum: this.options.postQuantum ?? "preferred",
+            signal: this.#stopping.signal,
+          })
     await keepGenesis(store, mesh.bytes)
     this.#mesh = mesh
     await this.#startNetwork(mesh, ticket?.peers ?? [])
     return mesh
-  }
-
-  /** Those who were named; if nobody was, this peer alone (DESIGN §11). */
-  async #firstValidators(
-    named: readonly string[] | undefined,
-  ): Promise<readonly GenesisValidator[]> {
-    if (named !== undefined) return named.map(parsePublicKey)
-    const { ed25519, mlDsa65, slhDsa } = (await this.ownValidator()).keys
-    return [{ ed25519, mlDsa65, slhDsaSha2: slhDsa }]
-  }
-
-  async #fetchMesh(ticket: { meshId: Bytes; peers: readonly string[] }): Promise<Mesh> {
-    const signal = AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(JOIN_TIMEOUT_MS)])
-    const { postQuantum = "preferred" } = this.options
-    const { meshId, peers: addresses } = ticket
-    try {
-      return meshFrom(await fetchGenesis({ meshId, addresses, postQuantum, signal }))
-    } catch (cause) {
-      if (!(cause instanceof MeshError)) throw cause
-      throw new ApiError("UNREACHABLE", "nobody at the ticket's addresses answered", { cause })
-    }
   }
 
   get #openStore(): Store {
@@ -335,8 +276,9 @@ export class SottoNode implements Api {
     return this.#store
   }
 
-  get #vaultPath(): string {
-    return join(this.options.dataDir, "vault")
+  get #ownerOrThrow(): ProfileIdentity {
+    if (this.#owner === undefined) throw new ApiError("STOPPING", "the node is not running")
+    return this.#owner
   }
 
   async #startNetwork(mesh: Mesh, peers: readonly string[]): Promise<void> {
@@ -345,20 +287,17 @@ export class SottoNode implements Api {
     const key =
       options.ephemeral === true ? newPeerKey() : peerKeyAt(join(options.dataDir, "peer.key"))
     const ledger = await this.#openLedger(mesh, store)
+    const messagesMax = messagesMaxOf(options)
     const parts: Omit<NetworkParts, "listen"> = {
       store,
       genesis: mesh.bytes,
       key: await key,
       bootstrap: [...(options.bootstrap ?? []), ...peers],
+      ...(messagesMax === undefined ? {} : { envelopesMax: messagesMax }),
       mdns: options.mdns ?? options.testnet !== true,
       ...(options.testnet === true ? { ipColocationWeight: 0 } : {}),
       postQuantum: options.postQuantum ?? "preferred",
-      // libp2p's types cannot know that what kad-dht needs (ping) is among the transport's own services.
-      services: directoryServices({
-        meshId: mesh.meshId,
-        store: directoryStoreIn(store),
-        clock: systemClock,
-      }) as unknown as NonNullable<NetworkParts["services"]>,
+      services: directoryServicesIn(store, mesh.meshId),
       onPeers: () => {
         this.#news.changed()
         this.#chat?.peersChanged()
@@ -419,52 +358,19 @@ export class SottoNode implements Api {
 
   /** Makes the identity and its vault. Throws ApiError ALREADY_EXISTS, WEAK_PASSPHRASE, BAD_PARAMS. */
   createIdentity(name: string, passphrase: string | null): Promise<void> {
-    return this.#changes.run(async () => {
-      if (this.#keyfile !== undefined || this.#identity !== undefined)
-        throw new ApiError("ALREADY_EXISTS", "this profile has an identity already")
-      const what = "identity"
-      const identity = await makeIdentity({
-        name,
-        nowMs: systemClock.nowMs(),
-        signal: this.#stopping.signal,
-        progress: (done) => this.emit({ type: "progress", what, done, total: IDENTITY_STEPS }),
-      })
-      const { vault, keyfile, bytes } = await newVault(passphrase, this.#stopping.signal)
-      const records = this.#recordsIn(vault)
-      // The record before the key: a crash in between leaves bytes that nothing opens, not a key without a person.
-      await records.write([records.putIdentity(identity)], { sync: true })
-      if (this.options.ephemeral !== true) await writeWhole(this.#vaultPath, bytes)
-      this.#keyfile = keyfile
-      await this.#open(vault)
-    })
-  }
-
-  #recordsIn(vault: Vault): ChatRecords {
-    return new ChatRecords(new Sealed(vault, sealedShelf(this.#openStore)))
+    return this.#changes.run(() => this.#open((owner) => owner.create(name, passphrase)))
   }
 
   /** Throws ApiError WRONG_PASSPHRASE, NO_IDENTITY. Harmless when it is open. */
   unlock(passphrase: string): Promise<void> {
-    return this.#changes.run(async () => {
-      if (this.#identity !== undefined) return
-      if (this.#keyfile === undefined)
-        throw new ApiError("NO_IDENTITY", "this profile has no identity yet")
-      await this.#open(await unlockVault(this.#keyfile, passphrase, this.#stopping.signal))
-    })
+    return this.#changes.run(() => this.#open((owner) => owner.unlock(passphrase)))
   }
 
-  #records: ChatRecords | undefined
-
-  async #open(vault: Vault): Promise<void> {
-    const records = this.#recordsIn(vault)
-    const identity = await records.identity().catch((cause: unknown) => {
-      throw new ApiError("STORE_DAMAGED", "the identity record does not open", { cause })
-    })
-    if (identity === undefined)
-      throw new ApiError("STORE_DAMAGED", "there is a key file but no identity beside it")
-    this.#records = records
-    this.#identity = identity
-    this.#address = addressOfRoots(identity.roots)
+  async #open(how: (owner: ProfileIdentity) => Promise<void>): Promise<void> {
+    const owner = this.#ownerOrThrow
+    const before = owner.opened
+    await how(owner)
+    if (owner.opened === before) return
     await this.#startChat()
     this.#news.changed()
   }
@@ -472,9 +378,11 @@ export class SottoNode implements Api {
   /** Once there are both a network and an identity, in whatever order they came. */
   async #startChat(): Promise<void> {
     const [network, directory, mesh] = [this.#network, this.#directory, this.#mesh]
-    const [records, identity, me] = [this.#records, this.#identity, this.#address]
+    const opened = this.#owner?.opened
     if (network === undefined || directory === undefined || mesh === undefined) return
-    if (records === undefined || identity === undefined || me === undefined) return
+    if (opened === undefined) return
+    const { records, identity, address: me } = opened
+    const textsMax = messagesMaxOf(this.options)
     this.#chat = await Chat.open({
       meshId: mesh.meshId,
       me,
@@ -486,51 +394,14 @@ export class SottoNode implements Api {
       clock: systemClock,
       emit: (event) => this.emit(event),
       log: this.options.log,
+      ...(textsMax === undefined ? {} : { textsMax }),
       ...(this.#ledger === undefined
         ? { order: "arrival" as const }
-        : { order: "ledger" as const, ledger: chatLedger(this.#ledger, network) }),
+        : { order: "ledger" as const, ledger: this.#ledger.forChat(network) }),
     })
     const { card, sequence, roots } = identity
     directory
       .publish({ address: me, seed: roots.ed25519, card, sequence })
       .catch((error: unknown) => this.#fault(error))
-  }
-}
-
-/** The ledger as chat sees it: the order, and the envelopes that it names. */
-const chatLedger = (ledger: MeshLedger, network: Network): ChatLedger => ({
-  height: () => ledger.height,
-  orderedAt: (id) => ledger.orderedAt(id),
-  blocksAfter: (height, limit) => ledger.blocksAfter(height, limit),
-  bring: (ids) => network.fetch(ids),
-})
-
-/** The card, when these bytes are this address's and both its signatures verify. */
-function soundCard(address: Address, bytes: Bytes): Card | undefined {
-  try {
-    const card = verifyCard(bytes)
-    return equal(addressBytes(card.address), addressBytes(address)) ? card : undefined
-  } catch (error) {
-    if (error instanceof CryptoError) return undefined
-    throw error
-  }
-}
-
-async function findCard(
-  directory: Directory,
-  address: Address,
-  signal: AbortSignal,
-): Promise<Card | undefined> {
-  const found = await directory.lookup(address, { signal })
-  return found === "NOT_FOUND" ? undefined : soundCard(address, found.card)
-}
-
-/** The directory's records and marks lie in the mesh table: public, like everything there. */
-function directoryStoreIn(store: Store) {
-  const keyOf = (key: string) => utf8(`directory ${key}`)
-  return {
-    get: (key: string) => store.get("mesh", keyOf(key)),
-    put: (key: string, value: Bytes | undefined) =>
-      store.batch([{ table: "mesh", key: keyOf(key), value }]),
   }
 }

@@ -127,3 +127,13 @@ export function parsePublicKey(text: string): GenesisValidator {
     throw cause
   }
 }
+
+/** Who a new mesh begins with: those who were named; if nobody was, this peer alone (DESIGN §11). Throws ApiError BAD_PARAMS. */
+export async function firstValidators(
+  named: readonly string[] | undefined,
+  own: () => Promise<Validator>,
+): Promise<readonly GenesisValidator[]> {
+  if (named !== undefined) return named.map(parsePublicKey)
+  const { ed25519, mlDsa65, slhDsa } = (await own()).keys
+  return [{ ed25519, mlDsa65, slhDsaSha2: slhDsa }]
+}

@@ -30,7 +30,13 @@ export function onLoaded(
     case "none":
       return only({
         ...out,
-        screen: { name: "setup", setup: beginSetup(model.settings.userName, status.mesh !== null) },
+        screen: {
+          name: "setup",
+          setup: beginSetup(model.settings.userName, {
+            inMesh: status.mesh !== null,
+            ephemeral: status.ephemeral,
+          }),
+        },
       })
     case "locked":
       return only({ ...out, screen: { name: "unlock", passphrase: emptyDraft, busy: false } })
@@ -61,6 +67,14 @@ export function onContact(model: Model, contact: Contact, what: string): Step {
       const open = entries(known).find((entry) => entry.contact?.address === contact.address)
       const shown: Model = { ...noticed(known, "good", text), overlay: null }
       return open === undefined ? only(shown) : openChat(shown, open.key)
+    }
+    case "verified":
+    case "unverified": {
+      const text =
+        what === "verified"
+          ? `${name} is verified: their messages come from whom you compared with.`
+          : `${name} is not verified any more.`
+      return only(noticed({ ...known, overlay: null }, what === "verified" ? "good" : "info", text))
     }
     case "accepted":
       return only(noticed(known, "good", `${name} can write to you now, and you to them.`))
@@ -119,6 +133,16 @@ export function onFailed(model: Model, effect: Effect, code: ApiErrorCode, text:
       })
     case "read":
       return only(model)
+    case "safety":
+    case "verify":
+    case "unverify":
+      return only(
+        noticed(
+          { ...model, overlay: model.overlay?.name === "verify" ? null : model.overlay },
+          "bad",
+          text,
+        ),
+      )
     case "retry":
     case "accept":
     case "block":

@@ -2,9 +2,10 @@
  * What the API tells, applied to the model: a batch at a time, since a busy mesh tells more than ten things a second and the
  * screen is drawn for each batch once.
  */
-import type { ApiEvent, ThreadSummary } from "../node/api/types.ts"
+import type { ApiEvent, Contact, ThreadSummary } from "../node/api/types.ts"
+import { contactName } from "./commands.ts"
 import type { Effect, Model, Step } from "./model.ts"
-import { and, only } from "./model.ts"
+import { and, noticed, only } from "./model.ts"
 import { openHistory, withDelivery, withMessage } from "./widgets/history.ts"
 
 /** Entries kept of each; beyond, the ones that came first are let go until they are told again. */
@@ -29,6 +30,21 @@ export function withThread(model: Model, thread: ThreadSummary): Step {
     { ...out, history: openHistory(thread.id, 0) },
     { type: "page", key: thread.id, reason: "newest", before: null },
   )
+}
+
+/** Somebody new under a name one knows is said aloud, whatever is on screen. */
+function withContact(model: Model, contact: Contact): Step {
+  const before = model.contacts.get(contact.address)
+  const contacts = put(model.contacts, contact.address, contact, CONTACTS_MAX)
+  const out: Model = { ...model, contacts }
+  const other = contact.claims === null ? undefined : contacts.get(contact.claims)
+  if (contact.claims === null || before?.claims === contact.claims) return only(out)
+  const known = other === undefined ? "a contact of yours" : contactName(other)
+  const text = `Another identity goes by the name of ${known}. Nothing goes out to it until you decide: /open ${contactName(contact)}`
+  return {
+    model: noticed(out, "bad", text),
+    effects: model.settings.bell ? [{ type: "bell" }] : [],
+  }
 }
 
 function withEvent(model: Model, event: ApiEvent): Step {
@@ -68,10 +84,7 @@ function withEvent(model: Model, event: ApiEvent): Step {
       return only({ ...model, threads, history })
     }
     case "contact":
-      return only({
-        ...model,
-        contacts: put(model.contacts, event.contact.address, event.contact, CONTACTS_MAX),
-      })
+      return withContact(model, event.contact)
     case "contact-removed": {
       const contacts = new Map(model.contacts)
       contacts.delete(event.address)

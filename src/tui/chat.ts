@@ -4,9 +4,10 @@
 import { completions, contactName, interpret } from "./commands.ts"
 import type { Intent } from "./commands.ts"
 import { hasControls, typedText } from "./sanitize.ts"
+import type { Contact } from "../node/api/types.ts"
 import type { Action } from "./keys.ts"
 import { isMotion } from "./keys.ts"
-import { isRequest, layout, transcriptOf } from "./layout.ts"
+import { isAsked, isRequest, layout, transcriptOf } from "./layout.ts"
 import { and, entries, knownNames, noticed, only, openEntry, PARKED_MAX } from "./model.ts"
 import type { Entry, Model, Overlay, Step } from "./model.ts"
 import { edit, emptyDraft, hasLine, put } from "./widgets/draft.ts"
@@ -40,6 +41,7 @@ export function openChat(model: Model, key: string): Step {
       parked,
       draft,
       blockArmed: false,
+      acceptArmed: false,
       overlay: null,
     },
     { type: "page", key, reason: "newest", before: null },
@@ -154,9 +156,16 @@ export function carryOut(model: Model, intent: Intent): Step {
     case "accept":
     case "block": {
       const contact = meant(model, intent.contact)
+      if (typeof contact === "string") return only(noticed(model, "bad", contact))
+      return intent.type === "block"
+        ? and(taken, { type: "block", contact: contact.address })
+        : and(taken, { type: "accept", contact: contact.address, anyway: false })
+    }
+    case "verify": {
+      const contact = meant(model, intent.contact)
       return typeof contact === "string"
         ? only(noticed(model, "bad", contact))
-        : and(taken, { type: intent.type, contact: contact.address })
+        : compare(taken, contact.address)
     }
     case "rename": {
       const contact = meant(model, intent.contact)
@@ -191,10 +200,21 @@ export function carryOut(model: Model, intent: Intent): Step {
   }
 }
 
+/** Shows the number of the two. */
+const compare = (model: Model, contact: string): Step =>
+  and(
+    { ...model, overlay: { name: "verify", contact, number: null, armed: false, busy: false } },
+    { type: "safety", contact },
+  )
+
 function say(model: Model, taken: Model, text: string): Step {
   if (text.trim() === "") return only(model)
   if (model.history === null)
     return only(noticed(model, "bad", "Choose a chat first: Alt-1 to Alt-9, or /open name."))
+  if ((openEntry(model)?.contact?.claims ?? null) !== null)
+    return only(
+      noticed(model, "bad", "Nothing goes out before you decide who they are: [v], [a] or [b]."),
+    )
   if (isRequest(model)) return only(noticed(model, "bad", "Accept them first: /accept, or /block."))
   const sent: Model = { ...taken, sending: taken.sending + 1 }
   const shown = toNewest(sent)
@@ -265,20 +285,41 @@ export function onChatKey(model: Model, action: Action): Step {
   return entry === undefined ? only(model) : openChat(model, entry.key)
 }
 
-/** Typed text. On a request the letters are answers, not a message. */
+/** What a letter answers to somebody who asks, or undefined when it is none. What cannot be taken back easily is asked twice. */
+function answerTo(model: Model, contact: Contact, text: string): Step | undefined {
+  const calm: Model = { ...model, blockArmed: false, acceptArmed: false }
+  const { address, claims } = contact
+  switch (text) {
+    case "a":
+      return claims === null || model.acceptArmed
+        ? and(calm, { type: "accept", contact: address, anyway: claims !== null })
+        : only({ ...calm, acceptArmed: true })
+    case "b":
+      return model.blockArmed
+        ? and(calm, { type: "block", contact: address })
+        : only({ ...calm, blockArmed: true })
+    case "v":
+      return claims === null ? undefined : compare(calm, address)
+    default:
+      return undefined
+  }
+}
+
+/** Typed text. Where somebody asks, the letters are answers, not a message. */
 export function onChatText(model: Model, text: string): Step {
   const contact = openEntry(model)?.contact ?? null
-  if (isRequest(model) && model.draft.text === "" && contact !== null) {
-    if (text === "a")
-      return and({ ...model, blockArmed: false }, { type: "accept", contact: contact.address })
-    if (text === "b")
-      return model.blockArmed
-        ? and({ ...model, blockArmed: false }, { type: "block", contact: contact.address })
-        : only({ ...model, blockArmed: true })
+  if (isAsked(model) && model.draft.text === "" && contact !== null) {
+    const answer = answerTo(model, contact, text)
+    if (answer !== undefined) return answer
   }
   if (text === "?" && model.draft.text === "")
     return only({ ...model, overlay: { name: "help", scroll: 0 } })
-  return only(withDraft({ ...model, blockArmed: false }, { type: "insert", text: typedText(text) }))
+  return only(
+    withDraft(
+      { ...model, blockArmed: false, acceptArmed: false },
+      { type: "insert", text: typedText(text) },
+    ),
+  )
 }
 
 /** Long pastes and pastes with control bytes ask once; what is taken is made harmless first. */

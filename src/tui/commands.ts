@@ -39,12 +39,13 @@ export const COMMANDS: readonly Command[] = [
   command("rename", "[name] new-name", "call a contact something else", "contact"),
   command("retry", "", "send again what failed in this chat"),
   command("ticket", "", "an invite ticket to this mesh"),
+  command("verify", "[name]", "compare safety numbers; mark them, or take it back", "contact"),
 ]
 
 export type Intent =
   | { readonly type: "say"; readonly text: string }
   | { readonly type: "add"; readonly code: string; readonly name: string | null }
-  | { readonly type: "accept" | "block" | "open"; readonly contact: string | null }
+  | { readonly type: "accept" | "block" | "open" | "verify"; readonly contact: string | null }
   | { readonly type: "rename"; readonly contact: string | null; readonly name: string }
   | { readonly type: "contacts" | "help" | "id" | "next" | "quit" | "retry" | "ticket" }
   | { readonly type: "wrong"; readonly sentence: string }
@@ -82,6 +83,7 @@ export function interpret(line: string, known: readonly string[]): Intent {
     }
     case "accept":
     case "block":
+    case "verify":
       return { type: name, contact: rest === "" ? null : takeName(rest, known)[0] }
     case "open":
       return rest === ""

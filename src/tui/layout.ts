@@ -36,6 +36,10 @@ export const ROWS_MIN = 10
 
 export const isRequest = (model: Model): boolean => openEntry(model)?.request ?? false
 
+/** Somebody waits for an answer: a stranger, or an identity under another's name. */
+export const isAsked = (model: Model): boolean =>
+  isRequest(model) || (openEntry(model)?.contact?.claims ?? null) !== null
+
 const wrapped = new WeakMap<
   Draft,
   { readonly width: number; readonly rows: readonly WrappedRow[] }
@@ -52,7 +56,7 @@ export function draftRows(model: Model): readonly WrappedRow[] {
 
 export function layout(model: Model): Layout {
   const wide = model.columns >= WIDE_FROM
-  const requestRows = isRequest(model) ? 3 : 0
+  const requestRows = isAsked(model) ? 3 : 0
   const composerRows = Math.min(draftRows(model).length, Math.max(1, Math.floor(model.rows / 3)))
   const said = model.notice?.text ?? usageHint(model.draft.text)
   const hint = said === null ? [] : wrap(said, model.columns - 2).slice(0, HINT_ROWS_MAX)

@@ -1,7 +1,7 @@
 /**
  * First run and unlocking in line mode: the same questions and sentences as on the screen.
  */
-import type { Api } from "../node/api/types.ts"
+import type { Api, Status } from "../node/api/types.ts"
 import { contactName } from "./commands.ts"
 import { sanitizeLine } from "./sanitize.ts"
 import { spoken } from "./sentences.ts"
@@ -11,23 +11,26 @@ import type { Talk } from "./talk.ts"
 export async function createProfile(
   api: Api,
   talk: Talk,
-  inMesh: boolean,
+  { mesh, ephemeral }: Pick<Status, "mesh" | "ephemeral">,
   userName: string,
 ): Promise<void> {
-  talk.say("Welcome to sotto. Three questions.")
+  talk.say(`Welcome to sotto. ${ephemeral ? "Two" : "Three"} questions.`)
+  if (ephemeral)
+    talk.say("Nothing is written to disk: you and what you say are gone when this ends.")
   const name = (await talk.ask(`Your name [${userName}]:`)).trim() || userName || "me"
-  const passphrase = await newPassphrase(talk)
+  const passphrase = ephemeral ? null : await newPassphrase(talk)
   for (;;) {
-    const ticket = !inMesh
-      ? (await talk.ask("Invite ticket (empty founds a new mesh):")).replace(/\s+/g, "")
-      : ""
+    const ticket =
+      mesh === null
+        ? (await talk.ask("Invite ticket (empty founds a new mesh):")).replace(/\s+/g, "")
+        : ""
     talk.say("Making your keys. This takes some seconds, once.")
     try {
       const params = ticket === "" ? { name, passphrase } : { name, passphrase, ticket }
       const made = await api.call("profile.create", params)
       talk.say(`Your code: ${sanitizeLine(made.address)}`)
       talk.say(`Invite ticket: ${sanitizeLine(made.ticket)}`)
-      if (ticket !== "") await addInviter(api, talk, ticket)
+      if (made.inviter !== null) await addInviter(api, talk, ticket, made.inviter.name)
       return
     } catch (error) {
       talk.say(spoken(error))
@@ -37,8 +40,9 @@ export async function createProfile(
 }
 
 /** A ticket usually names who gave it. */
-async function addInviter(api: Api, talk: Talk, ticket: string): Promise<void> {
-  const answer = await talk.ask("Add whoever invited you as a contact? yes or no [yes]:")
+async function addInviter(api: Api, talk: Talk, ticket: string, name: string): Promise<void> {
+  const who = sanitizeLine(name) || "whoever"
+  const answer = await talk.ask(`Add ${who}, who invited you, as a contact? yes or no [yes]:`)
   if (answer.trim().startsWith("n")) return
   try {
     const { contact } = await api.call("contacts.add", { code: ticket })

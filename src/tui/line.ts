@@ -102,7 +102,7 @@ class LineSession {
   async open(userName: string): Promise<void> {
     const { identity } = this.#known.status
     if (identity === "none")
-      await createProfile(this.#api, this.#talk, this.#known.status.mesh !== null, userName)
+      await createProfile(this.#api, this.#talk, this.#known.status, userName)
     if (identity === "locked") await openVault(this.#api, this.#talk)
     const [{ contacts }, { threads }] = await Promise.all([
       this.#api.call("contacts.list", {}),
@@ -146,6 +146,11 @@ class LineSession {
         this.#known.status = event.status
         break
       case "contact":
+        if (
+          event.contact.claims !== null &&
+          this.#known.contacts.get(event.contact.address)?.claims !== event.contact.claims
+        )
+          this.#talk.say(`! ${this.#claim(event.contact)} /verify, /accept or /block decides.`)
         this.#known.contacts = new Map(this.#known.contacts).set(
           event.contact.address,
           event.contact,
@@ -280,11 +285,14 @@ class LineSession {
         return `${contactName(contact)} is added.`
       }
       case "accept":
+        return this.#accept(this.#find(intent.contact))
       case "block": {
-        const method = intent.type === "accept" ? "contacts.accept" : "contacts.block"
-        const { contact } = await this.#api.call(method, { contact: this.#find(intent.contact) })
+        const params = { contact: this.#find(intent.contact) }
+        const { contact } = await this.#api.call("contacts.block", params)
         return `${contactName(contact)} is ${contact.state}.`
       }
+      case "verify":
+        return this.#verify(this.#find(intent.contact))
       case "rename": {
         const params = { contact: this.#find(intent.contact), name: intent.name }
         const { contact } = await this.#api.call("contacts.rename", params)
@@ -292,7 +300,9 @@ class LineSession {
       }
       case "contacts":
         return [...this.#known.contacts.values()]
-          .map((c) => `${contactName(c)}: ${c.state}${c.verified ? ", verified" : ""}`)
+          .map(
+            (c) => `${contactName(c)}: ${c.state}${c.verified ? ", verified" : ""}${claimWords(c)}`,
+          )
           .join("\n")
       case "help":
         return COMMANDS.map(({ name, usage, help }) => `/${name} ${usage}: ${help}`).join("\n")
@@ -307,6 +317,45 @@ class LineSession {
     }
   }
 
+  /** Somebody under another's name is let in only when that is said in so many words. */
+  async #accept(contact: string): Promise<string> {
+    const known = this.#known.contacts.get(contact)
+    const claims = known !== undefined && known.claims !== null
+    const answer = claims
+      ? await this.#talk.ask(`${this.#claim(known)} Write "anyway" to write to them, or nothing:`)
+      : ""
+    if (claims && answer.trim() !== "anyway") return "Nothing was changed."
+    const params = claims ? { contact, anyway: true } : { contact }
+    const accepted = (await this.#api.call("contacts.accept", params)).contact
+    return `${contactName(accepted)} is ${accepted.state}.`
+  }
+
+  #claim(contact: Contact): string {
+    const other = contact.claims === null ? undefined : this.#known.contacts.get(contact.claims)
+    const known = other === undefined ? "a contact of yours" : contactName(other)
+    const proven = other?.verified === true ? ", whom you verified" : ""
+    return `${contactName(contact)} is another identity than ${known}${proven}. Nothing goes out to them.`
+  }
+
+  async #verify(wanted: string): Promise<string> {
+    const { contact, number } = await this.#api.call("contacts.safety", { contact: wanted })
+    const name = contactName(contact)
+    this.#talk.say(`Safety number with ${name}: ${number.match(/[0-9]{5}/g)?.join(" ") ?? ""}`)
+    const typed = await this.#talk.ask(
+      contact.verified
+        ? `${name} is verified. Write "undo" to take it back, or nothing:`
+        : `Write "same" if ${name} sees the same digits, or nothing:`,
+    )
+    const { address } = contact
+    if (contact.verified && typed.trim() === "undo") {
+      await this.#api.call("contacts.unverify", { contact: address })
+      return `${name} is not verified any more.`
+    }
+    if (contact.verified || typed.trim() !== "same") return "Nothing was changed."
+    await this.#api.call("contacts.verify", { contact: address, number })
+    return `${name} is verified.`
+  }
+
   async #retry(): Promise<string> {
     if (this.#open === null) return "Open a chat first: /open name."
     const page = { thread: this.#open, limit: 100 }
@@ -318,6 +367,9 @@ class LineSession {
       : `Trying ${failed.length} again.`
   }
 }
+
+const claimWords = ({ claims }: Contact): string =>
+  claims === null ? "" : ", ANOTHER IDENTITY under a name you know; nothing goes out to them"
 
 /** An entry of the list in words. */
 function describe(entry: Entry): string {

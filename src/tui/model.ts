@@ -6,6 +6,7 @@ import type {
   ApiErrorCode,
   ApiEvent,
   Contact,
+  Inviter,
   Message,
   Page,
   Status,
@@ -56,6 +57,15 @@ export type Overlay =
       readonly called: Draft
       readonly busy: boolean
     }
+  /** The safety number of two; null while it is computed. */
+  | {
+      readonly name: "verify"
+      readonly contact: string
+      readonly number: string | null
+      /** `v` was pressed once: the next one marks. */
+      readonly armed: boolean
+      readonly busy: boolean
+    }
   /** A paste that waits for a yes. */
   | {
       readonly name: "paste"
@@ -94,6 +104,8 @@ export interface Model {
   readonly quitArmed: boolean
   /** `/block` was asked for the open request and not confirmed yet. */
   readonly blockArmed: boolean
+  /** The same for accepting somebody under another's name. */
+  readonly acceptArmed: boolean
   /** Sends under way. */
   readonly sending: number
 }
@@ -118,7 +130,12 @@ export type Action =
       readonly next: string
       readonly exitCode: number
     }
-  | { readonly type: "created"; readonly address: string; readonly ticket: string }
+  | {
+      readonly type: "created"
+      readonly address: string
+      readonly ticket: string
+      readonly inviter: Inviter | null
+    }
   | {
       readonly type: "page"
       readonly key: string
@@ -131,8 +148,9 @@ export type Action =
   | {
       readonly type: "contact"
       readonly contact: Contact
-      readonly what: "added" | "accepted" | "blocked" | "renamed"
+      readonly what: "added" | "accepted" | "blocked" | "renamed" | "verified" | "unverified"
     }
+  | { readonly type: "safety"; readonly contact: Contact; readonly number: string }
   | {
       readonly type: "failed"
       readonly effect: Effect
@@ -160,7 +178,9 @@ export type Effect =
   | { readonly type: "retry"; readonly id: string }
   | { readonly type: "read"; readonly thread: string; readonly through: string }
   | { readonly type: "add"; readonly code: string; readonly name: string | null }
-  | { readonly type: "accept" | "block"; readonly contact: string }
+  | { readonly type: "accept"; readonly contact: string; readonly anyway: boolean }
+  | { readonly type: "block" | "safety" | "unverify"; readonly contact: string }
+  | { readonly type: "verify"; readonly contact: string; readonly number: string }
   | { readonly type: "rename"; readonly contact: string; readonly name: string }
   | { readonly type: "ticket" }
   | { readonly type: "copy"; readonly text: string }
@@ -205,6 +225,7 @@ export const initialModel = (settings: Settings, columns: number, rows: number):
   completion: null,
   quitArmed: false,
   blockArmed: false,
+  acceptArmed: false,
   sending: 0,
 })
 

@@ -35,6 +35,8 @@ export function onOverlayInput(model: Model, overlay: Overlay, event: InputEvent
       return onCode(model, overlay, event)
     case "add":
       return onAdd(model, overlay, event)
+    case "verify":
+      return onVerify(model, overlay, event)
     case "paste":
       // What is sent is what was pasted; what is shown is drawn harmless.
       return event.type === "text" && event.text === "y"
@@ -83,6 +85,34 @@ function onCode(model: Model, overlay: Of<"code">, event: InputEvent): Step {
       return close(model)
     default:
       return only(model)
+  }
+}
+
+/** Marking takes the same letter twice; looking is not marking. */
+function onVerify(model: Model, overlay: Of<"verify">, event: InputEvent): Step {
+  if (event.type === "key") return actionOf(event.chord) === "send" ? close(model) : only(model)
+  const { contact, number, armed, busy } = overlay
+  if (event.type !== "text" || busy || number === null) return only(model)
+  const verified = model.contacts.get(contact)?.verified === true
+  switch (event.text) {
+    case "v":
+      if (verified) return only(model)
+      return armed
+        ? and(
+            { ...model, overlay: { ...overlay, busy: true } },
+            { type: "verify", contact, number },
+          )
+        : only({ ...model, overlay: { ...overlay, armed: true } })
+    case "u":
+      return verified
+        ? and({ ...model, overlay: { ...overlay, busy: true } }, { type: "unverify", contact })
+        : only(model)
+    case "c":
+      return and(model, { type: "copy", text: number })
+    case "q":
+      return close(model)
+    default:
+      return only({ ...model, overlay: { ...overlay, armed: false } })
   }
 }
 

@@ -78,8 +78,26 @@ export function createPerformer(world: World): (effect: Effect) => void {
         return { type: "contact", contact, what: "added" }
       }
       case "accept": {
-        const { contact } = await api.call("contacts.accept", { contact: effect.contact }, options)
+        const params = { contact: effect.contact, ...(effect.anyway ? { anyway: true } : {}) }
+        const { contact } = await api.call("contacts.accept", params, options)
         return { type: "contact", contact, what: "accepted" }
+      }
+      case "safety": {
+        const shown = await api.call("contacts.safety", { contact: effect.contact }, options)
+        return { type: "safety", ...shown }
+      }
+      case "verify": {
+        const params = { contact: effect.contact, number: effect.number }
+        const { contact } = await api.call("contacts.verify", params, options)
+        return { type: "contact", contact, what: "verified" }
+      }
+      case "unverify": {
+        const { contact } = await api.call(
+          "contacts.unverify",
+          { contact: effect.contact },
+          options,
+        )
+        return { type: "contact", contact, what: "unverified" }
       }
       case "block": {
         const { contact } = await api.call("contacts.block", { contact: effect.contact }, options)

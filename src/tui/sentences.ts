@@ -33,6 +33,8 @@ export const SENTENCES: Readonly<Record<ApiErrorCode, Sentence>> = {
   NOT_A_MEMBER: { what: "You, or they, are not in that group.", next: "See who is with /members." },
   LAST_ADMIN: { what: "Somebody has to run the group.", next: "Name another first: /admin name." },
   GROUP_FULL: { what: "The group is full.", next: "Remove somebody first, or make another." },
+  IDENTITY_CHANGED: { what: "Another identity goes by the name of a contact of yours.", next: "Open their chat to decide: compare numbers, accept anyway, or block." },
+  NUMBER_DIFFERS: { what: "That is not the safety number of this contact.", next: "Compare again; if it stays, do not trust this contact." },
   MESSAGE_TOO_LONG: { what: "That message is too long.", next: "Send it in parts." },
   MESSAGE_EMPTY: { what: "There is nothing to send.", next: "Write something first." },
   QUEUE_FULL: { what: "Too many messages are waiting to go out.", next: "Wait until peers are reached, then send again." },

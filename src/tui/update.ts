@@ -47,7 +47,7 @@ function transition(model: Model, action: Action): Step {
     }
     case "created":
       return model.screen.name === "setup"
-        ? only(withSetup(model, created(model.screen.setup, action.address, action.ticket)))
+        ? only(withSetup(model, created(model.screen.setup, action)))
         : only(model)
     case "page":
       return model.history?.key === action.key
@@ -72,6 +72,10 @@ function transition(model: Model, action: Action): Step {
     case "ticket":
       return model.overlay?.name === "code"
         ? only({ ...model, overlay: { ...model.overlay, ticket: action.ticket } })
+        : only(model)
+    case "safety":
+      return model.overlay?.name === "verify" && model.overlay.contact === action.contact.address
+        ? only({ ...model, overlay: { ...model.overlay, number: action.number } })
         : only(model)
     case "contact":
       return onContact(model, action.contact, action.what)

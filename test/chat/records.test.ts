@@ -201,5 +201,21 @@ describe("contacts: petnames over addresses", () => {
       assert.deepEqual(decodeContact(encodeContact(contact)), contact)
       strictDecoder(encodeContact(contact), decodeContact)
     }
+    const whole = {
+      ...introduced(undefined, bob, "Bob"),
+      verified: true,
+      claims: ada,
+      namesake: ada,
+      card: { sequence: 7, hash: new Uint8Array(32).fill(9) },
+    }
+    assert.deepEqual(decodeContact(encodeContact(whole)), whole)
+    strictDecoder(encodeContact(whole), decodeContact, encodeContact)
+  })
+
+  it("written before there were claims are read as they were", () => {
+    const contact = { ...introduced(undefined, bob, "Bob"), verified: true }
+    const before = encodeContact(contact)
+    before[0] = 1
+    assert.deepEqual(decodeContact(before), contact)
   })
 })

@@ -4,7 +4,7 @@ import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { join } from "node:path"
 import { describe, it, type TestContext } from "node:test"
-import { addressOf, startDouble, TICKET } from "../helpers/node-double.ts"
+import { addressOf, NUMBER, startDouble, TICKET } from "../helpers/node-double.ts"
 import { DOUBLE, ended, lines, sotto, start } from "../helpers/sotto.ts"
 import { temporaryDirectory } from "../helpers/temporary.ts"
 
@@ -118,11 +118,30 @@ describe("cli: every command with a node running", () => {
       name: "alice",
       address: addressOf("alice"),
       ticket: TICKET,
+      inviter: null,
+      added: false,
     })
     assert.deepEqual(await json("id"), { v: 1, address: addressOf("alice"), name: "alice" })
     assert.deepEqual(await json("ticket"), { v: 1, ticket: TICKET })
     const qr = await run("id", "--qr")
     assert.match(qr.out, /^sotto1[^\n]*\n\u001b\[38;5;231;48;5;16m█/)
+  })
+
+  it("join and init say who invited, and add them only when that is wanted", async (t) => {
+    const { node, run } = await profile(t)
+    const joined = await run("join", TICKET)
+    assert.match(joined.err, /Invited by bob\[2J: `sotto contact add TICKET`/)
+    const made = await run("init", "--name", "alice", "--no-passphrase", "--ticket", TICKET)
+    assert.match(made.err, /Invited by bob\[2J: `sotto contact add TICKET`/)
+    assert(![joined, made].some(({ err }) => err.includes("\u001b")), "a name is text only")
+    assert.deepEqual((await node.call("contacts.list", {})).contacts, [])
+
+    const other = await profile(t)
+    const init = ["init", "--name", "carol", "--no-passphrase", "--ticket", TICKET, "--add-inviter"]
+    const { added, inviter } = await other.json(...init)
+    assert.equal(added, true)
+    assert.equal((inviter as { address: string }).address, addressOf("bob"))
+    assert.equal((await other.node.call("contacts.list", {})).contacts.length, 1)
   })
 
   it("contact add, list, rename, block, accept, remove", async (t) => {
@@ -484,5 +503,48 @@ describe("cli: other people's text", () => {
     assert.doesNotMatch(out, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e\u200b]/)
     const { messages } = JSON.parse(out) as { messages: { text: string }[] }
     assert.equal(messages[0]?.text, hostile)
+  })
+})
+
+describe("cli: verification and other identities under a known name", () => {
+  it("shows the number, marks with it or with --yes, and takes the mark back", async (t) => {
+    const { run, json, node } = await alice(t)
+    const shown = await run("verify", "bob")
+    assert.equal(shown.exit, 0, shown.err)
+    assert.equal(shown.out.replace(/\s/g, ""), NUMBER)
+    assert.match(shown.err, /--yes/)
+    assert.equal(((await json("verify", "bob")) as { number: string }).number, NUMBER)
+    const qr = await run("verify", "bob", "--qr")
+    assert.match(qr.out, /█/)
+
+    const wrong = await run("--json", "verify", "bob", "--digits", "1".repeat(60))
+    assert.equal(wrong.exit, 7)
+    assert.equal(failure(wrong.err).code, "NUMBER_DIFFERS")
+    assert.equal((await run("verify", "bob", "--digits", "123")).exit, 2)
+    assert.equal((await run("verify", "bob", "--yes", "--undo")).exit, 2)
+    const grouped = NUMBER.match(/.{5}/g)?.join(" ") ?? ""
+    assert.equal((await json("verify", "bob", "--digits", grouped))["verified"], true)
+    assert.equal((await json("verify", "bob", "--undo"))["verified"], false)
+    assert.equal((await json("verify", "bob", "--yes"))["verified"], true)
+    const { contacts } = await node.call("contacts.list", {})
+    assert.equal(contacts[0]?.verified, true)
+  })
+
+  it("warns, refuses to send and to accept with code 7, and lets in when told so", async (t) => {
+    const { run, node } = await alice(t)
+    const added = await run("contact", "add", addressOf("bob, again"), "--name", "bob")
+    assert.equal(added.exit, 0)
+    assert.match(added.err, /warning: .*with another identity/)
+    const second = addressOf("bob, again")
+    const sent = await run("--json", "send", second, "hello")
+    assert.equal(sent.exit, 7)
+    assert.equal(failure(sent.err).code, "IDENTITY_CHANGED")
+    const accept = await run("contact", "accept", second)
+    assert.equal(accept.exit, 7)
+    assert.match(accept.err, /sotto verify/)
+    assert.match((await run("contact", "list")).out, /OTHER IDENTITY/)
+    assert.equal((await run("contact", "accept", second, "--anyway")).exit, 0)
+    const { contacts } = await node.call("contacts.list", {})
+    assert(contacts.every(({ claims }) => claims === null))
   })
 })

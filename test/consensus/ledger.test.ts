@@ -2,7 +2,13 @@
 import assert from "node:assert/strict"
 import { describe, it } from "node:test"
 import { hasQuorum } from "../../src/consensus/approval.ts"
-import { difficultyAfter, WORK_PER_PERIOD } from "../../src/consensus/difficulty.ts"
+import {
+  DIFFICULTY_CLIMB_MAX,
+  difficultyAfter,
+  FALL_MAX,
+  RISE_MAX,
+  WORK_PER_PERIOD,
+} from "../../src/consensus/difficulty.ts"
 import { batchOf, NULL_BATCH, subjectOf } from "../../src/consensus/item.ts"
 import { Ledger } from "../../src/consensus/ledger.ts"
 import { faulty, primaryOf, quorumOf } from "../../src/consensus/quorum.ts"
@@ -88,7 +94,7 @@ describe("periods", () => {
     assert.equal(apply(ledger, { type: "tick", period: 2 }).length, 0)
     assert.equal(apply(ledger, { type: "tick", period: 1 }).length, 1)
     assert.equal(apply(ledger, { type: "tick", period: 1 }).length, 0)
-    assert.equal(ledger.fields.period, 1)
+    assert.equal(ledger.now.period, 1)
   })
   it("forget spends once their proofs have left the window, and ids only with their terms", () => {
     const ledger = new Ledger(bench(4).rules)
@@ -103,12 +109,68 @@ describe("periods", () => {
     for (let term = 0; term < 6; term++) fillTerm(ledger)
     assert.equal(ledger.allows({ ...work("a"), spend: hash("fresh") }), true)
   })
-  it("set the price of work by what the last one ordered: one bit at a time, never below the genesis", () => {
+  it("begin at the block before them: its hash is what work is bound to, and its members are whom the next period's proofs speak of", () => {
+    const { rules } = bench(4)
+    const ledger = new Ledger(rules)
+    assert.deepEqual(ledger.now.anchor, rules.meshId)
+    apply(ledger, member("a"))
+    const { tip } = ledger
+    const { root } = ledger.fields.members
+    apply(ledger, member("b"), { type: "tick", period: 1 }, member("c"))
+    assert.equal(ledger.now.period, 1)
+    assert.deepEqual(ledger.now.anchor, tip)
+    assert.deepEqual(ledger.now.members.root, root)
+    for (let period = 2; period <= 4; period++) apply(ledger, { type: "tick", period })
+    assert.deepEqual(
+      ledger.fields.periods.map((start) => start.period),
+      [4, 3, 2],
+    )
+    assert.equal(ledger.periodStart(1), undefined)
+    assert.ok(ledger.periodStart(2)?.members.has(hash("c")))
+  })
+})
+
+describe("the price of work", () => {
+  it("follows what the last period ordered, in doublings, and never goes below the genesis", () => {
+    const t = WORK_PER_PERIOD
     assert.equal(difficultyAfter(8, 0, 8), 8)
-    assert.equal(difficultyAfter(10, 0, 8), 9)
-    assert.equal(difficultyAfter(8, WORK_PER_PERIOD, 8), 8)
-    assert.equal(difficultyAfter(8, 2 * WORK_PER_PERIOD + 1, 8), 9)
-    assert.equal(difficultyAfter(24, 10 * WORK_PER_PERIOD, 8), 24)
+    assert.equal(difficultyAfter(20, 0, 8), 20 - FALL_MAX)
+    assert.equal(difficultyAfter(10, t / 2 - 1, 8), 9)
+    assert.equal(difficultyAfter(10, t / 2, 8), 10)
+    assert.equal(difficultyAfter(10, 2 * t, 8), 10)
+    assert.equal(difficultyAfter(10, 2 * t + 1, 8), 11)
+    assert.equal(difficultyAfter(10, 4 * t + 1, 8), 12)
+    assert.equal(difficultyAfter(10, 1000 * t, 8), 10 + RISE_MAX)
+    assert.equal(difficultyAfter(8 + DIFFICULTY_CLIMB_MAX, 1000 * t, 8), 8 + DIFFICULTY_CLIMB_MAX)
+  })
+
+  it("through a day: people pay the least, a flood prices itself out in minutes, and soon after it all is as before", () => {
+    const floor = 14
+    /** Hashes a period that a flood of two hours can pay for: 64 cores' worth, a million a second each. */
+    const floodHashes = 64 * 1_000_000 * 60
+    let bits = floor
+    const day = Array.from({ length: 24 * 60 }, (_, minute) => {
+      const hour = minute / 60
+      // People write most in the evening; they are members or write little, so few pay by work.
+      const people = Math.round(60 + 60 * Math.sin(((hour - 14) / 24) * 2 * Math.PI))
+      const flood = hour >= 9 && hour < 11 ? Math.floor(floodHashes / 2 ** bits) : 0
+      const now = { minute, bits, people, flood }
+      bits = difficultyAfter(bits, people + flood, floor)
+      return now
+    })
+    const between = (from: number, to: number) =>
+      day.filter(({ minute }) => minute >= from * 60 && minute < to * 60)
+    assert.ok(between(0, 9).every((now) => now.bits === floor))
+    assert.ok(between(9, 9.01)[0]!.flood > 200_000, "it begins as a real flood")
+    const after3 = between(9.1, 11)
+    assert.ok(
+      after3.every(({ people, flood }) => people + flood <= 4 * WORK_PER_PERIOD),
+      "in six minutes the flood orders no more than a few hundred envelopes a minute",
+    )
+    // And it stays so: no swinging between cheap and dear.
+    const prices = new Set(after3.map((now) => now.bits))
+    assert.ok(Math.max(...prices) - Math.min(...prices) <= 2, `prices ${[...prices].join()}`)
+    assert.ok(between(11.2, 24).every((now) => now.bits === floor))
   })
 })
 

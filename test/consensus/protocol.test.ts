@@ -165,7 +165,7 @@ describe("4.2 the normal case", () => {
     c.run(1000)
     assert.deepEqual(executed(c), [0, 0, 0, 0])
     assert.ok(c.runUntil(() => c.settled(), 3500))
-    assert.equal(c.node(1).replica?.ledger.fields.period, 1)
+    assert.equal(c.node(1).replica?.ledger.now.period, 1)
     assert.equal(c.node(1).replica?.view, 0)
     clean(c)
   })
@@ -208,6 +208,61 @@ describe("4.3 checkpoints", () => {
     }
     assert.equal(c.node(0).replica?.mode, "halted")
     assert.match(c.violations[0]!.what, /STATE_DIVERGED/)
+  })
+})
+
+describe("a change of the validators in an idle mesh", () => {
+  it("comes into force: null blocks lead to the end of the term, and not one further", () => {
+    for (const n of [1, 4]) {
+      const c = cluster(n, { termHeights: 16 })
+      c.submit(2)
+      c.run(2000)
+      c.changeValidators(1)
+      assert.ok(c.runUntil(() => c.node(0).replica?.term === 1, 5000))
+      c.run(60_000)
+      for (const node of c.nodes) {
+        assert.equal(node.replica?.executed, 16)
+        assert.equal(node.replica.ledger.set.size, n + 1)
+        assert.equal(node.replica.view, 0)
+      }
+      c.submit(1)
+      assert.ok(c.runUntil(() => c.settled(), 20_000))
+      clean(c)
+    }
+  })
+
+  it("does not need the primary's good will: who leaves the term open is voted out", () => {
+    const c = cluster(4, { record: true, termHeights: 16 })
+    c.drop({ type: "pre-prepare", from: "0", height: 5 })
+    c.changeValidators(1)
+    assert.ok(c.runUntil(() => c.node(1).replica?.term === 1, 30_000))
+    assert.ok(sentBy(c, "1", "view-change").length > 0)
+    clean(c)
+  })
+
+  it("lets what people send go first", () => {
+    const c = cluster(4, { termHeights: 64, batch: 4 })
+    c.changeValidators(1)
+    assert.ok(c.runUntil(() => (c.node(0).replica?.executed ?? 0) > 4, 5000))
+    const height = c.node(0).replica?.executed ?? 0
+    c.submit(1)
+    assert.ok(c.runUntil(() => c.settled(), 5000))
+    assert.ok((c.node(0).replica?.executed ?? 0) < height + 16, "not only when the term is over")
+    clean(c)
+  })
+
+  it("holds a null batch until the state below it asks for one", () => {
+    const c = cluster(4, { record: true, termHeights: 16 })
+    const late = c.hold({ type: "commit", to: "3" })
+    c.changeValidators(1)
+    c.run(500)
+    assert.equal(c.node(3).replica?.executed, 0)
+    const prepared = () => sentBy(c, "3", "prepare").map((message) => (message as Vote).height)
+    assert.deepEqual(prepared(), [1])
+    late()
+    c.release()
+    assert.ok(c.runUntil(() => c.node(3).replica?.term === 1, 10_000))
+    clean(c)
   })
 })
 

@@ -41,6 +41,7 @@ import {
 import { powPrefix, verifyProofOfWork, writeProofOfWork } from "../../src/crypto/pow.ts"
 import { decapsulateHybrid, importHybridPrivate } from "../../src/crypto/session/kem.ts"
 import { epochKeys, threadKey, threadTag } from "../../src/crypto/tags.ts"
+import { safetyNumber } from "../../src/crypto/safety-number.ts"
 import { decodeTicket, encodeTicket } from "../../src/crypto/ticket.ts"
 
 const page = readFileSync(new URL("../../../PROTOCOL.md", import.meta.url), "utf8")
@@ -73,6 +74,7 @@ describe("PROTOCOL.md: its examples are what the code gives", () => {
   it("address", () => {
     shows("raw address", addressBytes(address))
     shows("address", address)
+    shows("safety number", safetyNumber(addressBytes(address), new Uint8Array(64).fill(0x22)))
   })
 
   it("ticket, with and without an inviter", () => {

@@ -168,7 +168,7 @@ export class Person {
   readonly mailbox: Mailbox
   readonly address: Address
   readonly #world: World
-  readonly #identity: Identity
+  #identity: Identity
   readonly #vaultKey = primitives.randomBytes(32)
   events: ApiEvent[] = []
   readonly logs: string[] = []
@@ -186,6 +186,11 @@ export class Person {
     this.address = addressOfRoots(identity.roots)
     this.mailbox = new Mailbox(world, this)
     this.ledger = world.order && new LedgerView(world.order, this)
+  }
+
+  /** What they call themselves from the next start on. */
+  rename(name: string): void {
+    this.#identity = { ...this.#identity, name }
   }
 
   get chat(): Chat {

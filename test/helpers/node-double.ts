@@ -31,8 +31,11 @@ interface Facts {
 
 const STATES: readonly DeliveryState[] = ["queued", "gossiped", "ordered", "delivered"]
 export const TICKET = "sotto-invite1qqqsyqcyq5rqwzqf"
+export const NUMBER = "0123456789".repeat(6)
 const hex32 = (text: string) => createHash("sha256").update(text).digest("hex").slice(0, 32)
 export const addressOf = (name: string) => `sotto1${hex32(name)}${hex32(`${name}'`)}`
+/** Whom every ticket names here: with an escape sequence, as strangers may. */
+const INVITER = { address: addressOf("bob"), name: "bob\u001b[2J" }
 
 const LEDGER = {
   height: 7,
@@ -132,11 +135,12 @@ export class NodeDouble implements Api {
       this.#join(ticket)
       this.tell({ type: "progress", what: "making keys", done: 1, total: 1 })
       Object.assign(this.#facts, { name, passphrase })
-      return { address: addressOf(name), ticket: TICKET }
+      const inviter = ticket === undefined ? null : INVITER
+      return { address: addressOf(name), ticket: TICKET, inviter }
     },
     "mesh.join": ({ ticket, name }) => {
       this.#join(ticket, name)
-      return { meshId: hex32("mesh") }
+      return { meshId: hex32("mesh"), inviter: ticket === undefined ? null : INVITER }
     },
     "validator.key": () => ({ key: "sotto-validator1double" }),
     "validators.list": () => ({
@@ -166,13 +170,15 @@ export class NodeDouble implements Api {
     },
     "contacts.add": ({ code, name }) => {
       this.#identity()
-      if (!code.startsWith("sotto1")) throw new ApiError("BAD_ADDRESS", "this is not an address")
+      const address = code === TICKET ? INVITER.address : code
+      if (!address.startsWith("sotto1")) throw new ApiError("BAD_ADDRESS", "this is not an address")
       const contact: Contact = {
-        address: code,
-        name: name ?? code.slice(0, 12),
+        address,
+        name: name ?? address.slice(0, 12),
         theirName: null,
         state: "accepted",
         verified: false,
+        claims: this.#facts.contacts.find((other) => other.name === name)?.address ?? null,
       }
       this.#facts.contacts.push(contact)
       this.tell({ type: "contact", contact })
@@ -184,7 +190,18 @@ export class NodeDouble implements Api {
       this.tell({ type: "contact-removed", address })
       return {}
     },
-    "contacts.accept": ({ contact }) => this.#change(contact, { state: "accepted" }),
+    "contacts.accept": ({ contact, anyway = false }) => {
+      if (this.#contact(contact).claims !== null && !anyway)
+        throw new ApiError("IDENTITY_CHANGED", "another identity of that name")
+      return this.#change(contact, { state: "accepted", claims: null })
+    },
+    "contacts.safety": ({ contact }) => ({ contact: this.#contact(contact), number: NUMBER }),
+    "contacts.verify": ({ contact, number }) => {
+      if (number.replace(/\s/g, "") !== NUMBER)
+        throw new ApiError("NUMBER_DIFFERS", "not this contact's number")
+      return this.#change(contact, { state: "accepted", claims: null, verified: true })
+    },
+    "contacts.unverify": ({ contact }) => this.#change(contact, { verified: false }),
     "contacts.block": ({ contact }) => this.#change(contact, { state: "blocked" }),
     "contacts.rename": ({ contact, name }) => this.#change(contact, { name }),
     "groups.create": () => {
@@ -319,6 +336,8 @@ export class NodeDouble implements Api {
 
   #send(to: string, text: string, id: string): { message: Message } {
     const contact = this.#contact(to)
+    if (contact.claims !== null)
+      throw new ApiError("IDENTITY_CHANGED", "another identity of that name")
     if (contact.state === "blocked") throw new ApiError("BLOCKED_CONTACT", "you blocked them")
     if (text === "") throw new ApiError("MESSAGE_EMPTY", "there is nothing to send")
     const before = this.#facts.messages.find((m) => m.id === id)
@@ -353,6 +372,7 @@ export class NodeDouble implements Api {
       address: name === null ? null : addressOf(name),
       name,
       unprotected: name !== null && passphrase === null,
+      ephemeral: false,
       listen: ["/ip4/127.0.0.1/tcp/4001"],
       peers: [
         {
@@ -381,7 +401,7 @@ export class NodeDouble implements Api {
 /** The double in the place of a whole node: serves its socket, keeps its facts in `dataDir`. */
 export async function startDouble(options: {
   dataDir: string
-  socketPath: string
+  socketPath: string | undefined
   reach?: DeliveryState
   onStop?: () => void
 }): Promise<{ api: NodeDouble; stop: () => Promise<void> }> {

@@ -2,7 +2,8 @@
 import { join } from "node:path"
 import type { TestContext } from "node:test"
 import type { Api, Message, Method, Params, Result } from "../../src/node/api/types.ts"
-import { type NodeOptions, type RunningNode, startNode } from "../../src/node/node.ts"
+import { type RunningNode, startNode } from "../../src/node/node.ts"
+import type { NodeOptions } from "../../src/node/node-options.ts"
 import { temporaryDirectory } from "./temporary.ts"
 import { until } from "./wait.ts"
 

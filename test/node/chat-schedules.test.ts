@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict"
 import { afterEach, describe, it } from "node:test"
+import { setTimeout as sleep } from "node:timers/promises"
 import fc from "fast-check"
 import { type Person, World } from "../helpers/chat-world.ts"
 
@@ -32,6 +33,15 @@ const step = fc.oneof(
   { weight: 2, arbitrary: fc.record({ do: fc.constant("wait" as const) }) },
 )
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never
+
+/** Longest that an admission takes here. Proofs and work take their time, and meanwhile the world goes on. */
+const ADMISSION_MAX_MS = 20
+
+/** Admissions that take these times in turn, over and over. */
+function slowed(delaysMs: readonly number[]): () => Promise<void> {
+  let turn = 0
+  return () => sleep(delaysMs[turn++ % delaysMs.length] ?? 0)
+}
 
 /** One run of a schedule. */
 class Run {
@@ -176,9 +186,11 @@ describe("whatever happens between three people", () => {
   it("ends in one transcript for every pair: nothing twice, nothing lost, nothing elsewhere", async () => {
     const schedule = fc.asyncProperty(
       fc.array(step, { minLength: 8, maxLength: 40 }),
-      async (steps) => {
+      fc.array(fc.nat(ADMISSION_MAX_MS), { minLength: 1, maxLength: 10 }),
+      async (steps, delays) => {
         await run?.world.stop()
         run = await new Run().begin()
+        run.world.admission = slowed(delays)
         for (const each of steps) await run.perform(each)
         await run.settle()
         await run.check()

@@ -7,12 +7,15 @@ import { join } from "node:path"
 import { describe, it } from "node:test"
 import { setTimeout as after } from "node:timers/promises"
 import { fileURLToPath } from "node:url"
+import { decodeTicket, encodeTicket } from "../../src/crypto/ticket.ts"
 import { PASSPHRASE } from "../helpers/node-process.ts"
 import { acquaint, newNode, TestNode } from "../helpers/nodes.ts"
 import { temporaryDirectory } from "../helpers/temporary.ts"
 import { until } from "../helpers/wait.ts"
 
 const rejectsWith = (code: string, what: Promise<unknown>) => assert.rejects(what, { code })
+
+const NOBODY = "/ip4/192.0.2.1/tcp/4001"
 
 describe("a profile begins", () => {
   it("with nothing; each call says what it misses", async (t) => {
@@ -52,6 +55,27 @@ describe("a profile begins", () => {
     await rejectsWith("OTHER_MESH", node.call("mesh.join", { ticket: unreachable }))
     await rejectsWith("ALREADY_EXISTS", node.create("Bob", null))
     assert.equal((await node.call("id", {})).name, "Alice")
+  })
+
+  it("and whoever invited is told, not added; the ticket in capitals, as a QR code has it, does as well", async (t) => {
+    const [alice, bob] = [await newNode(t), await newNode(t)]
+    const { address } = await alice.create("Alice", null)
+    const ticket = (await alice.ticket()).toUpperCase()
+    assert.deepEqual((await bob.create("Bob", null, ticket)).inviter, { address, name: "Alice" })
+    assert.deepEqual((await bob.call("contacts.list", {})).contacts, [])
+    const { contact } = await bob.call("contacts.add", { code: ticket })
+    assert.deepEqual([contact.address, contact.name], [address, "Alice"])
+  })
+
+  it("and a call that nobody waits for any more is let go", async (t) => {
+    const [node, gone] = [await newNode(t), await newNode(t)]
+    await gone.call("mesh.join", {})
+    // An address that never answers: reserved for documentation (RFC 5737).
+    const ticket = encodeTicket({ ...decodeTicket(await gone.ticket()), peers: [NOBODY] })
+    const abort = new AbortController()
+    const joining = node.api.call("mesh.join", { ticket }, { signal: abort.signal })
+    abort.abort(new Error("enough"))
+    await assert.rejects(joining, /enough/)
   })
 
   it("with a name as long as a name may be, which the mesh founded for it does not tell", async (t) => {
@@ -179,6 +203,18 @@ describe("an ephemeral node", () => {
     assert.equal((await node.call("status", {})).identity, "none")
     await node.create("Alice", null)
     assert.notEqual((await node.call("id", {})).address, address)
+  })
+
+  it("keeps so many texts, the newest, and still sends those it no longer shows", async (t) => {
+    const [alice, bob] = [await newNode(t, { ephemeral: true, messagesMax: 5 }), await newNode(t)]
+    await bob.create("Bob", null)
+    await alice.create("Alice", null, await bob.ticket())
+    await acquaint(alice, bob, { one: "alice", other: "bob" })
+    const texts = Array.from({ length: 12 }, (_, i) => `text ${i}`)
+    for (const text of texts) await alice.call("messages.send", { to: "bob", text })
+    await bob.untilText("alice", "text 11")
+    assert.deepEqual(await alice.texts("bob"), texts.slice(-5))
+    assert.deepEqual((await bob.texts("alice")).sort(), texts.sort())
   })
 })
 

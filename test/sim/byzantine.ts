@@ -404,7 +404,7 @@ export class Byzantine {
   #ownChain(): Blocks {
     const ledger = this.#node.replica?.ledger
     if (ledger === undefined) return { type: "blocks", records: [] }
-    const plan = ledger.plan(batchOf([{ type: "tick", period: ledger.fields.period + 1 }]))
+    const plan = ledger.plan(batchOf([{ type: "tick", period: ledger.now.period + 1 }]))
     const { term } = ledger
     const { height, parent, stateRoot, batch, hash: digest } = plan
     const vote = { type: "commit" as const, term, view: 0, height, digest }

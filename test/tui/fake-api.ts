@@ -7,6 +7,7 @@ import type {
   ApiErrorCode,
   ApiEvent,
   Contact,
+  Inviter,
   DeliveryState,
   Message,
   Method,
@@ -27,6 +28,7 @@ class FakeError extends Error {
 export const T0 = Date.UTC(2026, 10, 18, 9, 12)
 export const ADDRESS = `sotto1${"q7x2mk9d".repeat(13)}a3c4e`
 export const TICKET = `sotto-invite1${"k4n8w2pz".repeat(38)}`
+export const NUMBER = "03528".repeat(6) + "71946".repeat(6)
 export const addressOf = (name: string): string =>
   `sotto1${name.padEnd(109, "qpzry9x8gf2tvdw0")}`.slice(0, 115)
 
@@ -45,6 +47,8 @@ export class FakeApi implements Api {
   readonly calls: Call[] = []
   status: Status
   passphrase = "correct horse"
+  /** Whom tickets name. */
+  inviter: Inviter | null = { address: addressOf("bob"), name: "bob" }
   contacts = new Map<string, Contact>()
   threads = new Map<string, ThreadSummary>()
   messages = new Map<string, Message[]>()
@@ -65,6 +69,7 @@ export class FakeApi implements Api {
       address: identity === "open" ? ADDRESS : null,
       name: identity === "none" ? null : "alice",
       unprotected: false,
+      ephemeral: false,
       listen: [],
       peers: [1, 2, 3, 4, 5].map((n) => ({
         peerId: `peer${n}`,
@@ -153,6 +158,7 @@ export class FakeApi implements Api {
       theirName: name,
       state: "accepted",
       verified: false,
+      claims: null,
       ...change,
     }
     this.contacts.set(contact.address, contact)
@@ -263,7 +269,7 @@ export class FakeApi implements Api {
     subscribe: () => ({ status: this.status }),
     id: () => ({ address: ADDRESS, name: this.status.name ?? "" }),
     stop: () => ({}),
-    "mesh.join": () => ({ meshId: "ab".repeat(32) }),
+    "mesh.join": () => ({ meshId: "ab".repeat(32), inviter: null }),
     "validator.key": () => ({ key: "sotto-validator1fake" }),
     "validators.list": () => ({ validators: [] }),
     "ledger.show": () => {
@@ -287,7 +293,11 @@ export class FakeApi implements Api {
         mesh: { name: "garden", meshId: "ab".repeat(32), validators: 1 },
       }
       this.tell({ type: "status", status: this.status })
-      return { address: ADDRESS, ticket: TICKET }
+      return {
+        address: ADDRESS,
+        ticket: TICKET,
+        inviter: ticket === undefined ? null : this.inviter,
+      }
     },
     unlock: ({ passphrase }) => {
       if (passphrase !== this.passphrase) throw new FakeError("WRONG_PASSPHRASE")
@@ -304,6 +314,7 @@ export class FakeApi implements Api {
         theirName: null,
         state: "pending",
         verified: false,
+        claims: null,
       }
       this.contacts.set(code, contact)
       this.tell({ type: "contact", contact })
@@ -315,7 +326,16 @@ export class FakeApi implements Api {
       this.tell({ type: "contact-removed", address })
       return {}
     },
-    "contacts.accept": ({ contact }) => this.#change(contact, { state: "accepted" }),
+    "contacts.accept": ({ contact, anyway = false }) => {
+      if (this.#contact(contact).claims !== null && !anyway) throw new FakeError("IDENTITY_CHANGED")
+      return this.#change(contact, { state: "accepted", claims: null })
+    },
+    "contacts.safety": ({ contact }) => ({ contact: this.#contact(contact), number: NUMBER }),
+    "contacts.verify": ({ contact, number }) => {
+      if (number !== NUMBER) throw new FakeError("NUMBER_DIFFERS")
+      return this.#change(contact, { state: "accepted", claims: null, verified: true })
+    },
+    "contacts.unverify": ({ contact }) => this.#change(contact, { verified: false }),
     "contacts.block": ({ contact }) => this.#change(contact, { state: "blocked" }),
     "contacts.rename": ({ contact, name }) => this.#change(contact, { name }),
     "groups.create": () => {

@@ -101,3 +101,22 @@ test("the picture in the documentation is what the program draws", async () => {
     toSvg(app.tty, "The chat in a terminal"),
   )
 })
+
+for (const [columns, rows] of SIZES) {
+  const size = `${columns}x${rows}`
+
+  test(`comparing safety numbers, and an identity under a known name, at ${size}`, async () => {
+    const api = gardenApi()
+    const bob = api.contact("bob", { verified: true })
+    api.contact("bob 2", { state: "request", claims: bob.address, theirName: "bob" })
+    api.past("bob 2", "I lost my phone, this is me now")
+    await using app = start(api, { columns, rows })
+    await app.tty.until("Write to")
+    app.tty.type("/verify zoe\r")
+    await golden(`verify-${size}`, app.tty, "03528  03528")
+    app.tty.type("\x1b")
+    await app.tty.until("Write to")
+    app.tty.type("/open bob 2\r")
+    await golden(`claim-${size}`, app.tty, "another identity than bob")
+  })
+}

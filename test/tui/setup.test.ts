@@ -42,7 +42,7 @@ test("with a ticket one joins; a broken one is asked for again, and nothing else
     passphrase: "correct horse",
     ticket: TICKET,
   })
-  await app.tty.until("Enter adds whoever invited you.")
+  await app.tty.until("Enter adds bob, who invited you.")
   app.tty.type("\r")
   await app.tty.until("Write to")
   assert.deepEqual(api.calls.findLast((call) => call.method === "contacts.add")?.params, {
@@ -50,17 +50,31 @@ test("with a ticket one joins; a broken one is asked for again, and nothing else
   })
 })
 
-test("a ticket that names nobody offers nobody twice", async () => {
+test("a ticket that names nobody offers nobody", async () => {
+  const api = new FakeApi("none")
+  api.inviter = null
+  await using app = start(api)
+  await app.tty.until("Name")
+  app.tty.type("\rcorrect horse\rcorrect horse\r")
+  await app.tty.until("Ticket")
+  app.tty.type(`${TICKET}\r`)
+  await app.tty.until("Paste a friend's code")
+  app.tty.type("\r")
+  await app.tty.until("Your code is ready")
+  assert.ok(api.calls.every(({ method }) => method !== "contacts.add"))
+})
+
+test("an inviter who cannot be added is offered once", async () => {
   const api = new FakeApi("none")
   await using app = start(api)
   await app.tty.until("Name")
   app.tty.type("\rcorrect horse\rcorrect horse\r")
   await app.tty.until("Ticket")
-  api.failures.set("contacts.add", "BAD_ADDRESS")
+  api.failures.set("contacts.add", "QUEUE_FULL")
   app.tty.type(`${TICKET}\r`)
-  await app.tty.until("Enter adds whoever invited you.")
+  await app.tty.until("Enter adds bob, who invited you.")
   app.tty.type("\r")
-  await app.tty.until("That is not a complete code.")
+  await app.tty.until("Too many messages")
   app.tty.type("\r")
   await app.tty.until("Your code is ready")
 })

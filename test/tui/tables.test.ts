@@ -146,6 +146,7 @@ test("a contact is called by petname, else by their own name, else by address", 
     theirName: "👑 Bob ✓",
     state: "accepted",
     verified: false,
+    claims: null,
   }
   assert.equal(contactName({ ...contact, name: "bob" }), "bob")
   assert.equal(contactName(contact), "Bob")

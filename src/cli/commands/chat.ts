@@ -3,9 +3,10 @@
  * never waits for the network's work, and stops it in the end. The screen comes up at once, before the node is there.
  */
 import { spawn, type ChildProcessByStdio } from "node:child_process"
+import { Socket } from "node:net"
 import type { Readable, Writable } from "node:stream"
 import { userInfo } from "node:os"
-import { connectApi } from "../../node/api/client.ts"
+import { apiOver, connectApi } from "../../node/api/client.ts"
 import { ApiError } from "../../node/api/errors.ts"
 import type { Api } from "../../node/api/types.ts"
 import { chooseMode } from "../../tui/mode.ts"
@@ -44,6 +45,7 @@ export async function run(context: Context): Promise<void> {
 
 async function attach(context: Context, own: { child: Child | null }): Promise<Api> {
   const { socketPath } = context.places
+  if (context.flag("ephemeral")) return ephemeral(context, own)
   try {
     return await connectApi(socketPath, { signal: context.signal })
   } catch (error) {
@@ -54,6 +56,23 @@ async function attach(context: Context, own: { child: Child | null }): Promise<A
   })
   await ready(own.child)
   return connectApi(socketPath, { signal: context.signal })
+}
+
+/** A node of this chat's own that nobody else finds: the two talk over a pair of sockets without a name. */
+async function ephemeral(context: Context, own: { child: Child | null }): Promise<Api> {
+  const max = context.text("max-messages")
+  const more = [
+    "--ephemeral",
+    "--api-fd=3",
+    ...(max === undefined ? [] : [`--max-messages=${max}`]),
+  ]
+  own.child = spawn(process.execPath, [...process.execArgv, ...nodeArguments(context), ...more], {
+    stdio: ["pipe", "pipe", "pipe", "pipe"],
+  })
+  const socket = own.child.stdio[3]
+  if (!(socket instanceof Socket)) throw new Error("a fourth pipe is a socket")
+  await ready(own.child)
+  return apiOver(socket)
 }
 
 function nodeArguments(context: Context): string[] {

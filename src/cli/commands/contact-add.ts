@@ -6,8 +6,10 @@ import { printContact } from "./contact-list.ts"
 export async function run(context: Context): Promise<void> {
   const name = context.text("name")
   const params = { code: context.arg(0), ...(name === undefined ? {} : { name }) }
-  const { contact } = await withIdentity(context, ({ api }) =>
-    api.call("contacts.add", params, context),
-  )
-  printContact(context.out, contact)
+  const [contact, all] = await withIdentity(context, async ({ api }) => {
+    const added = await api.call("contacts.add", params, context)
+    const { contacts } = await api.call("contacts.list", {}, context)
+    return [added.contact, contacts] as const
+  })
+  printContact(context.out, contact, all)
 }

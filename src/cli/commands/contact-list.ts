@@ -19,12 +19,35 @@ export async function run(context: Context): Promise<void> {
   const { printTable } = await import("../table.ts")
   printTable(sorted.map((contact) => [contact.name, stateOf(contact), contact.address]))
   if (contacts.length === 0) out.say("Nobody yet: `sotto contact add CODE` adds somebody.")
+  for (const contact of sorted) warnOf(out, contact, contacts)
 }
 
-const stateOf = ({ state, verified }: Contact) =>
-  state === "accepted" ? (verified ? "verified" : "not verified") : state
+const stateOf = ({ state, verified, claims }: Contact) =>
+  claims !== null
+    ? `OTHER IDENTITY, ${state}`
+    : state === "accepted"
+      ? verified
+        ? "verified"
+        : "not verified"
+      : state
 
-export function printContact(out: Output, contact: Contact): void {
+/** Somebody came under the name of another contact: said aloud, with the ways out. */
+function warnOf(out: Output, contact: Contact, all: readonly Contact[]): void {
+  if (contact.claims === null) return
+  const other = all.find(({ address }) => address === contact.claims)
+  const known = other === undefined ? "a contact of yours" : `your contact ${other.name}`
+  const proven = other?.verified === true ? ", whom you verified" : ""
+  const name = JSON.stringify(contact.name)
+  out.complain(
+    { text: "warning: ", style: "yellow" },
+    `${contact.name} goes by the name of ${known}${proven}, with another identity. That is another person, or somebody ` +
+      `who starts over. Nothing is sent to them until you decide: \`sotto verify ${name}\` compares numbers, ` +
+      `\`sotto contact accept --anyway ${name}\` takes them as a contact of their own, \`sotto contact block ${name}\` shuts them out.`,
+  )
+}
+
+export function printContact(out: Output, contact: Contact, all: readonly Contact[] = []): void {
   if (out.json) out.object(contact)
   else out.line(`${contact.name}  ${stateOf(contact)}  ${contact.address}`)
+  warnOf(out, contact, all)
 }

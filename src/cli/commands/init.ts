@@ -3,6 +3,7 @@ import { userInfo } from "node:os"
 import { withNode, type Attached } from "../attach.ts"
 import type { Context } from "../context.ts"
 import { CliError, usage } from "../failure.ts"
+import { calledIn } from "../neutral.ts"
 import { ask, askUnseen, givenPassphrase } from "../secret.ts"
 
 export async function run(context: Context): Promise<void> {
@@ -23,17 +24,46 @@ export async function run(context: Context): Promise<void> {
     end()
     return result
   }
-  const made = await withNode(context, create, { once: true })
+  const made = await withNode(
+    context,
+    async (attached) => {
+      const result = await create(attached)
+      const { inviter } = result
+      const added = inviter !== null && (await wanted(context, inviter.name))
+      if (added && ticket !== undefined)
+        await attached.api.call("contacts.add", { code: ticket }, { signal })
+      return { ...result, added }
+    },
+    { once: true },
+  )
+  const { inviter, added } = made
   if (out.json) {
-    out.object({ name, address: made.address, ticket: made.ticket })
+    out.object({ name, address: made.address, ticket: made.ticket, inviter, added })
     return
   }
   out.say("This is your address; hand it to those who may write to you:")
   out.line(made.address)
   out.say("And this is an invitation to the mesh you are in:")
   out.line(made.ticket)
+  if (inviter !== null)
+    out.say(
+      added
+        ? `${calledIn(inviter.name)} is added to your contacts.`
+        : `Invited by ${calledIn(inviter.name)}: \`sotto contact add TICKET\` adds them.`,
+    )
   if (passphrase === null)
     out.say("Without a passphrase, whoever can read this disk can read your messages.")
+}
+
+/** Whoever invited is added when that was asked for, or is answered with yes: it tells them this address. */
+async function wanted(context: Context, inviter: string): Promise<boolean> {
+  if (context.flag("add-inviter")) return true
+  if (!context.interactive || context.json) return false
+  const answer = await ask(
+    `Add ${calledIn(inviter)}, who invited you, as a contact? [Y/n]: `,
+    context.signal,
+  )
+  return !/^n/i.test(answer.trim())
 }
 
 async function chosenName(context: Context): Promise<string> {

@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises"
 import { withNode } from "../attach.ts"
 import type { Context } from "../context.ts"
 import { CliError, usage } from "../failure.ts"
+import { calledIn } from "../neutral.ts"
 
 export async function run(context: Context): Promise<void> {
   const { args, out, signal } = context
@@ -16,7 +17,7 @@ export async function run(context: Context): Promise<void> {
     throw usage("join what?", "give a ticket, or --name NAME to found a mesh")
   if (none && files.length > 0) throw usage("--no-validators and --validator exclude each other")
   const validators = await Promise.all(files.map(keyIn))
-  const { meshId } = await withNode(context, ({ api }) =>
+  const { meshId, inviter } = await withNode(context, ({ api }) =>
     api.call(
       "mesh.join",
       {
@@ -27,8 +28,13 @@ export async function run(context: Context): Promise<void> {
       { signal },
     ),
   )
-  if (out.json) out.object({ meshId })
-  else out.line(meshId)
+  if (out.json) {
+    out.object({ meshId, inviter })
+    return
+  }
+  out.line(meshId)
+  if (inviter !== null)
+    out.say(`Invited by ${calledIn(inviter.name)}: \`sotto contact add TICKET\` adds them.`)
 }
 
 async function keyIn(path: string): Promise<string> {

@@ -2,11 +2,12 @@
  * `sotto node`: an always-on peer in the foreground. One ready line on standard output; what goes on, on standard error.
  * SIGTERM, SIGINT and `sotto node stop` let calls under way finish and close the store; a second signal ends it at once.
  */
+import { Socket } from "node:net"
 import { utf8 } from "../../crypto/bytes.ts"
 import type { Api } from "../../node/api/types.ts"
 import { serveMetrics, type MetricsServer } from "../../node/metrics.ts"
 import type { Context } from "../context.ts"
-import { CliError } from "../failure.ts"
+import { CliError, usage } from "../failure.ts"
 import { safeJson } from "../neutral.ts"
 import type { NodeOptions, RunningNode } from "../parts.ts"
 import { givenPassphrase } from "../secret.ts"
@@ -42,12 +43,20 @@ function optionsOf(context: Context, log: (line: string) => void): NodeOptions {
   const listen = context.texts("listen")
   const bootstrap = context.texts("bootstrap")
   const postQuantum = context.text("post-quantum")
+  const ephemeral = context.flag("ephemeral")
+  const fd = context.number("api-fd", 3, 1023)
+  const messagesMax = context.number("max-messages", 100, 10_000_000)
+  if (messagesMax !== undefined && !ephemeral) throw usage("--max-messages goes with --ephemeral")
   return {
     ...context.home,
+    // A socket has a name on the disk, and one without (Linux' abstract ones) lets in every user of this machine.
+    ...(ephemeral ? { socketPath: undefined } : {}),
+    ...(fd === undefined ? {} : { apiSocket: new Socket({ fd, allowHalfOpen: true }) }),
+    ...(messagesMax === undefined ? {} : { messagesMax }),
+    ephemeral,
     log,
     testnet: context.flag("testnet"),
     ...(context.flag("mdns") || context.flag("no-mdns") ? { mdns: context.flag("mdns") } : {}),
-    ephemeral: context.flag("ephemeral"),
     ...(listen.length === 0 ? {} : { listen }),
     ...(bootstrap.length === 0 ? {} : { bootstrap }),
     ...(ticket === undefined ? {} : { ticket }),
@@ -88,9 +97,9 @@ async function sayReady(
 ): Promise<void> {
   const { out, places } = context
   const { listen, pid, identity, profile } = await api.call("status", {})
+  const socket = context.flag("ephemeral") ? null : places.socketPath
   const extra = metrics === null ? {} : { metrics: metrics.port }
-  if (asJson)
-    out.object({ ready: true, pid, listen, identity, socket: places.socketPath, ...extra })
+  if (asJson) out.object({ ready: true, pid, listen, identity, socket, ...extra })
   else
     out.line(
       `Ready: process ${pid}, profile ${profile}, listening on ${listen.join(", ") || "nothing"}`,

@@ -33,6 +33,7 @@ function rowsOf(status: Status): string[][] {
     ["mesh", mesh === null ? "none" : `${mesh.name} (${mesh.validators} validators)`],
     ["identity", status.name === null ? identity : `${status.name} (${identity})`],
     ...(status.address === null ? [] : [["address", status.address]]),
+    ...(status.ephemeral ? [["on disk", "nothing"]] : []),
     ...(status.unprotected ? [["on disk", "unprotected: no passphrase was set"]] : []),
     ...status.listen.map((address) => ["listens", address]),
     ["network", network],

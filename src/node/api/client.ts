@@ -48,6 +48,9 @@ export async function connectApi(socketPath: string, options: ConnectOptions = {
   return new ApiClient(socket)
 }
 
+/** An `Api` over a connection that is there already: the other end is a node's `adopt` (server.ts). */
+export const apiOver = (socket: Socket): Api => new ApiClient(socket)
+
 function noNode(cause: unknown): ApiError {
   const code = (cause as NodeJS.ErrnoException | undefined)?.code
   if (code === "EACCES") return new ApiError("GONE", "the node belongs to another user", { cause })

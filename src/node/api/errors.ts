@@ -41,6 +41,8 @@ const CODES: Readonly<Record<ApiErrorCode, true>> = {
   NOT_A_MEMBER: true,
   LAST_ADMIN: true,
   GROUP_FULL: true,
+  IDENTITY_CHANGED: true,
+  NUMBER_DIFFERS: true,
   MESSAGE_TOO_LONG: true,
   MESSAGE_EMPTY: true,
   QUEUE_FULL: true,
@@ -59,3 +61,12 @@ export const API_ERROR_CODES = Object.keys(CODES) as readonly ApiErrorCode[]
 
 export const isApiErrorCode = (value: unknown): value is ApiErrorCode =>
   typeof value === "string" && Object.hasOwn(CODES, value)
+
+/** Whatever the world did, with a code that a screen has a sentence for. */
+export function asApiError(error: unknown): ApiError {
+  if (error instanceof ApiError) return error
+  if (error instanceof CodedError && isApiErrorCode(error.code))
+    return new ApiError(error.code, error.message, { cause: error })
+  const message = error instanceof Error ? error.message : String(error)
+  return new ApiError("INTERNAL", message, { cause: error })
+}

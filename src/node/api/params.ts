@@ -81,6 +81,8 @@ const people: Rule<readonly string[]> = {
     value.length <= PEOPLE_MAX &&
     value.every((each) => text(1, REFERENCE_MAX).accepts(each)),
 }
+/** Spaces between the groups do no harm. */
+const safetyNumber = text(60, 120)
 
 const flag: Rule<boolean> = {
   expected: "true or false",
@@ -114,7 +116,10 @@ const SHAPES: { readonly [M in Method]: Shape<Params<M>> } = {
   "contacts.list": {},
   "contacts.add": { code: required(ticket), name: optional(name) },
   "contacts.remove": { contact: required(reference) },
-  "contacts.accept": { contact: required(reference) },
+  "contacts.accept": { contact: required(reference), anyway: optional(flag) },
+  "contacts.safety": { contact: required(reference) },
+  "contacts.verify": { contact: required(reference), number: required(safetyNumber) },
+  "contacts.unverify": { contact: required(reference) },
   "contacts.block": { contact: required(reference) },
   "contacts.rename": { contact: required(reference), name: required(name) },
   "groups.create": { name: required(name), members: required(people) },

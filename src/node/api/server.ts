@@ -4,7 +4,7 @@
  * process left behind is replaced; one that answers is BUSY. Owning the profile is the store's lock, not this socket.
  */
 import { chmodSync, lstatSync, mkdirSync, renameSync, statSync, unlinkSync } from "node:fs"
-import { connect, createServer, type Server, type Socket } from "node:net"
+import { connect, createServer, type Socket } from "node:net"
 import { dirname, join } from "node:path"
 import { Connection, CONNECTION_LIMITS, type ConnectionLimits } from "./connection.ts"
 import { ApiError } from "./errors.ts"
@@ -19,14 +19,16 @@ const DRAIN_TIMEOUT_MS = 2_000
 const PROBE_TIMEOUT_MS = 1_000
 
 export interface ServeOptions {
-  readonly socketPath: string
+  /** Undefined: there is no socket, and `adopt` is the only way in. */
+  readonly socketPath: string | undefined
   readonly api: Api
   readonly log?: (line: string) => void
   readonly limits?: Partial<ConnectionLimits>
 }
 
 export interface ApiServer {
-  readonly socketPath: string
+  /** Serves somebody who is connected already: the other end of an inherited descriptor. */
+  adopt(socket: Socket): void
   /** Takes no more connections, lets calls under way finish (2 s), tells everybody STOPPING. Nothing is left afterwards. */
   stop(): Promise<void>
 }
@@ -36,7 +38,7 @@ export async function serveApi(options: ServeOptions): Promise<ApiServer> {
   const { socketPath, api, log = () => undefined } = options
   const limits = { ...CONNECTION_LIMITS, ...options.limits }
   const connections = new Set<Connection>()
-  const server = createServer({ allowHalfOpen: true }, (socket) => {
+  const adopt = (socket: Socket) => {
     if (connections.size >= CONNECTIONS_MAX) {
       turnAway(socket)
       return
@@ -44,18 +46,14 @@ export async function serveApi(options: ServeOptions): Promise<ApiServer> {
     const connection = new Connection({ socket, api, limits, log })
     connections.add(connection)
     void connection.ended.then(() => connections.delete(connection))
-  })
-  const inode = await listenAt(server, socketPath)
-  let stopping: Promise<void> | null = null
-  return {
-    socketPath,
-    stop: () => (stopping ??= stop(server, connections, () => removeOwn(socketPath, inode))),
   }
+  const close = socketPath === undefined ? undefined : await listenAt(socketPath, adopt)
+  let stopping: Promise<void> | null = null
+  return { adopt, stop: () => (stopping ??= stop(connections, close)) }
 }
 
-async function stop(server: Server, connections: Set<Connection>, remove: () => void) {
-  const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-  remove()
+async function stop(connections: Set<Connection>, close: (() => Promise<void>) | undefined) {
+  const closed = close?.()
   const deadline = new AbortController()
   const timer = setTimeout(() => deadline.abort(), DRAIN_TIMEOUT_MS)
   await Promise.all(
@@ -74,8 +72,12 @@ function turnAway(socket: Socket): void {
   socket.end(closingLine("BUSY"), () => socket.destroy())
 }
 
-/** Listens under a temporary name, then takes the real one in one step. Returns the socket's inode. */
-async function listenAt(server: Server, socketPath: string): Promise<number> {
+/** Listens under a temporary name, then takes the real one in one step. Returns what ends it. */
+async function listenAt(
+  socketPath: string,
+  adopt: (socket: Socket) => void,
+): Promise<() => Promise<void>> {
+  const server = createServer({ allowHalfOpen: true }, adopt)
   const directory = dirname(socketPath)
   ownDirectory(directory)
   if (await answers(socketPath))
@@ -93,7 +95,11 @@ async function listenAt(server: Server, socketPath: string): Promise<number> {
   chmodSync(temporary, 0o600)
   const { ino } = statSync(temporary)
   renameSync(temporary, socketPath)
-  return ino
+  return () => {
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+    removeOwn(socketPath, ino)
+    return closed
+  }
 }
 
 /** Makes the directory, or takes it back from group and others. Throws when it belongs to somebody else. */

@@ -89,6 +89,8 @@ export interface Status {
   readonly name: string | null
   /** True when private records are sealed under a key that lies beside them (no passphrase was set). */
   readonly unprotected: boolean
+  /** Nothing is on disk: everything is gone when the process ends. */
+  readonly ephemeral: boolean
   readonly listen: readonly string[]
   readonly peers: readonly PeerInfo[]
   /** Why there are no peers and when the next attempt is; null while there are some. */
@@ -113,7 +115,13 @@ export interface Contact {
   readonly theirName: string | null
   /** `request`: they wrote first and were not accepted yet. `pending`: added here, their card is not found yet. */
   readonly state: "request" | "pending" | "accepted" | "blocked"
+  /** The safety number was compared. */
   readonly verified: boolean
+  /**
+   * Address of another contact whose name this one came with: another identity, whoever it is. Nothing goes out to them until the user
+   * decides: `contacts.verify`, `contacts.accept` with `anyway`, or `contacts.block`. Null when there is nothing to decide.
+   */
+  readonly claims: string | null
 }
 
 export interface Message {
@@ -200,22 +208,30 @@ export interface Page {
   readonly before: string | null
 }
 
+/** Whom a ticket names as the one who handed it out; the name is what they call themselves, and may be empty. */
+export interface Inviter {
+  readonly address: string
+  readonly name: string
+}
+
 /** `contact` parameters take an address, a petname, or a unique prefix of either (8 characters of an address at least). */
 export interface Methods {
   status: { params: Nothing; result: Status }
-  /** Founds a mesh (no ticket) or joins one, then makes the identity. `passphrase: null` leaves the vault unprotected. */
+  /**
+   * Founds a mesh (no ticket) or joins one, then makes the identity. `passphrase: null` leaves the vault unprotected. Whoever the
+   * ticket names as its inviter is told and not added: that is for the newcomer to decide (`contacts.add` takes the ticket).
+   */
   "profile.create": {
     params: { name: string; passphrase: string | null; ticket?: string }
-    result: { address: string; ticket: string }
+    result: { address: string; ticket: string; inviter: Inviter | null }
   }
-  /** Joins (or founds, without a ticket) a mesh without making an identity: what a relay does. */
   /**
-   * Founding: `validators` are public keys as `validator.key` gives them; none at all leaves the mesh without an order, and without
+   * Joins (or founds, without a ticket) a mesh without making an identity: what a relay does. Founding: `validators` are public keys as `validator.key` gives them; none at all leaves the mesh without an order, and without
    * the parameter this peer is the one validator.
    */
   "mesh.join": {
     params: { ticket?: string; name?: string; validators?: readonly string[] }
-    result: { meshId: string }
+    result: { meshId: string; inviter: Inviter | null }
   }
   /** This peer's public validator key in one word, for whoever founds a mesh with it; made when there is none. */
   "validator.key": { params: Nothing; result: { key: string } }
@@ -231,7 +247,8 @@ export interface Methods {
   /** `code`: an address or an invite ticket of this mesh that names its inviter. */
   "contacts.add": { params: { code: string; name?: string }; result: { contact: Contact } }
   "contacts.remove": { params: { contact: string }; result: Nothing }
-  "contacts.accept": { params: { contact: string }; result: { contact: Contact } }
+  /** `anyway`: in spite of what `claims` says; without it that is IDENTITY_CHANGED. */
+  "contacts.accept": { params: { contact: string; anyway?: boolean }; result: { contact: Contact } }
   "contacts.block": { params: { contact: string }; result: { contact: Contact } }
   "contacts.rename": { params: { contact: string; name: string }; result: { contact: Contact } }
   /**
@@ -261,6 +278,11 @@ export interface Methods {
   "groups.leave": { params: { group: string }; result: { group: GroupView } }
   /** Erases what was said from this profile, and shows the thread again when something is said in it. Others keep theirs. */
   "threads.hide": { params: { thread: string }; result: Nothing }
+  /** 60 digits that both sides see alike. */
+  "contacts.safety": { params: { contact: string }; result: { contact: Contact; number: string } }
+  /** Marks as verified if `number` is theirs, digit for digit, which also decides what they claim; NUMBER_DIFFERS if not. */
+  "contacts.verify": { params: { contact: string; number: string }; result: { contact: Contact } }
+  "contacts.unverify": { params: { contact: string }; result: { contact: Contact } }
   "threads.list": { params: Nothing; result: { threads: readonly ThreadSummary[] } }
   /** Newest page without `before`; `limit` 1 to 500. `thread` takes a thread id or a contact. */
   "messages.page": { params: { thread: string; before?: string; limit: number }; result: Page }
@@ -351,6 +373,10 @@ export type ApiErrorCode =
   /** Somebody runs a group: its last admin names another first. */
   | "LAST_ADMIN"
   | "GROUP_FULL"
+  /** Somebody goes by the name of another contact, and the user has not decided about it. */
+  | "IDENTITY_CHANGED"
+  /** The safety number compared is not the one of this contact. */
+  | "NUMBER_DIFFERS"
   | "MESSAGE_TOO_LONG"
   | "MESSAGE_EMPTY"
   | "QUEUE_FULL"

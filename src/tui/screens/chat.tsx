@@ -5,6 +5,7 @@
  */
 import { Box } from "ink"
 import type { ReactNode } from "react"
+import type { Contact } from "../../node/api/types.ts"
 import { contactName } from "../commands.ts"
 import { LIST_WIDTH, cursorIn, draftRows, layout } from "../layout.ts"
 import type { Layout } from "../layout.ts"
@@ -62,7 +63,9 @@ function composerRows(model: Model, { composerRows: height, requestRows }: Layou
     const entry = openEntry(model)
     const hint =
       requestRows > 0
-        ? "/accept, /block and other commands"
+        ? (entry?.contact?.claims ?? null) === null
+          ? "/accept, /block and other commands"
+          : "/verify, /block and other commands"
         : entry === null
           ? "/ commands"
           : `Write to ${entry.title}`
@@ -82,9 +85,33 @@ function firstRow(model: Model, height: number): number {
   return Math.max(0, Math.min(row - height + 1, rows.length - height))
 }
 
+/** Another identity under a name one knows: the safe answer is none at all. */
+function claimRows(model: Model, { name, claims }: Contact): Row[] {
+  const known = claims === null ? undefined : model.contacts.get(claims)
+  const other = known === undefined ? "a contact of yours" : contactName(known)
+  const proven = known?.verified === true ? ", whom you verified" : ""
+  const who = sanitizeName(name)
+  return [
+    [
+      span(` ! "${who}" is another identity than ${other}${proven}.`, "bad"),
+      span(" Nothing goes out.", "dim"),
+    ],
+    model.blockArmed
+      ? [span(" ! Press b once more to block. ", "bad"), span("Any other key leaves it.", "dim")]
+      : model.acceptArmed
+        ? [
+            span(" ! Press a once more to write to them anyway. ", "bad"),
+            span("Any other key leaves it.", "dim"),
+          ]
+        : line("   [v] compare   [a] accept anyway   [b] block   leave it: it stays paused"),
+    blank,
+  ]
+}
+
 /** A stranger asks: two letters answer, and looking is not answering. */
 function requestRows(model: Model): Row[] {
   const contact = openEntry(model)?.contact ?? null
+  if (contact !== null && contact.claims !== null) return claimRows(model, contact)
   const name = contact === null ? "Somebody" : contactName(contact)
   return [
     [

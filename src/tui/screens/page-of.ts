@@ -14,6 +14,7 @@ import {
   unlockPage,
 } from "./pages.ts"
 import { setupPage } from "./setup.ts"
+import { verifyPage } from "./verify.ts"
 
 /** The page that covers the screen, or null when the chat itself is shown. */
 export function pageOf(model: Model): Page | null {
@@ -27,6 +28,8 @@ export function pageOf(model: Model): Page | null {
       return codePage(model, model.overlay)
     case "add":
       return addPage(model, model.overlay)
+    case "verify":
+      return verifyPage(model, model.overlay)
     case "paste":
       return pastePage(model, model.overlay)
     case undefined:

@@ -115,14 +115,17 @@ export function contactsPage(model: Model, scroll: number): Page {
     const mark =
       contact.state === "blocked"
         ? glyphs.blocked
-        : contact.state === "request"
-          ? "?"
-          : contact.verified
-            ? glyphs.verified
-            : " "
-    const words = [contact.verified ? "verified" : "", STATE_OF[contact.state]].filter(
-      (w) => w !== "",
-    )
+        : contact.claims !== null
+          ? "!"
+          : contact.state === "request"
+            ? "?"
+            : contact.verified
+              ? glyphs.verified
+              : " "
+    const words = [
+      contact.verified ? "verified" : "",
+      contact.claims === null ? STATE_OF[contact.state] : "another identity under a known name",
+    ].filter((w) => w !== "")
     return [
       span(` ${mark} `, contact.verified ? "good" : "warn"),
       span(padEnd(contactName(contact), 24), "strong"),

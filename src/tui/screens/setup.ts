@@ -5,6 +5,7 @@
 import type { Model } from "../model.ts"
 import { blank, line, span } from "../rows.ts"
 import type { Row } from "../rows.ts"
+import { sanitizeName } from "../sanitize.ts"
 import { progressText } from "../widgets/status-line.ts"
 import { fieldRow, settledRow } from "../widgets/field.ts"
 import type { FieldView } from "../widgets/field.ts"
@@ -43,15 +44,25 @@ const EXPLAINED: Readonly<Record<SetupStep, readonly string[]>> = {
   code: [],
 }
 
-const titled = (title: string, step: SetupStep): Row => [
-  span(` ${title}`, "strong"),
-  span(`   step ${STEP_NUMBER[step]} of 3`, "dim"),
-]
+const titled = ({ step, ephemeral }: Setup): Row[] => {
+  if (!ephemeral)
+    return [
+      [
+        span(" Welcome to sotto. Three steps, under a minute.", "strong"),
+        span(`   step ${STEP_NUMBER[step]} of 3`, "dim"),
+      ],
+    ]
+  const number = step === "name" ? 1 : 2
+  return [
+    [span(" Welcome to sotto. Two steps.", "strong"), span(`   step ${number} of 2`, "dim")],
+    line(" Nothing is written to disk: you and what you say are gone when this ends.", "accent"),
+  ]
+}
 
 function answered(setup: Setup): Row[] {
   const rows: Row[] = []
   if (setup.step !== "name") rows.push(settledRow("Name", setup.name.text.trim()))
-  if (["ticket", "creating"].includes(setup.step))
+  if (["ticket", "creating"].includes(setup.step) && !setup.ephemeral)
     rows.push(settledRow("Passphrase", setup.passphrase.text === "" ? "none" : "set"))
   if (setup.step === "creating" && !setup.inMesh)
     rows.push(settledRow("Mesh", setup.ticket.text === "" ? "a new one" : "joining by ticket"))
@@ -88,11 +99,7 @@ function progressRows(model: Model): Row[] {
 
 export function setupPage(model: Model, setup: Setup): Page {
   if (setup.step === "code") return finishedPage(model, setup)
-  const rows: Row[] = [
-    titled("Welcome to sotto. Three steps, under a minute.", setup.step),
-    blank,
-    ...answered(setup),
-  ]
+  const rows: Row[] = [...titled(setup), blank, ...answered(setup)]
   const field = question(model, setup)
   const y = rows.length
   if (field !== null) rows.push(field.row)
@@ -123,7 +130,8 @@ function finishedPage(model: Model, setup: Setup): Page {
     (setup.adding
       ? "Adding …"
       : offersInviter(setup)
-        ? "Enter adds whoever invited you. Ctrl-U, and then Enter, goes on without."
+        ? `Enter adds ${sanitizeName(setup.inviter ?? "") || "whoever"}, who invited you. ` +
+          "Ctrl-U, and then Enter, goes on without."
         : "Paste a friend's code and press Enter, or just Enter to go on.")
   const below = wrap(said, model.columns - 2).map((text) =>
     line(` ${text}`, trouble === null ? "dim" : "bad"),

@@ -15,9 +15,13 @@ const NUMBERED = 9
 export function trustMark(model: Model, entry: Entry): string {
   const { glyphs } = model.settings
   if (entry.contact?.state === "blocked") return glyphs.blocked
+  if ((entry.contact?.claims ?? null) !== null) return "!"
   if (entry.request) return "?"
   return entry.contact?.verified === true ? glyphs.verified : ""
 }
+
+const isClaimed = (model: Model, address: string): boolean =>
+  Array.from(model.contacts.values()).some(({ claims }) => claims === address)
 
 /** Whose chat is open, and how much is known of them, in words. */
 export function titleRow(model: Model, entry: Entry | null): Row {
@@ -25,7 +29,12 @@ export function titleRow(model: Model, entry: Entry | null): Row {
   const { contact } = entry
   const facts = [
     contact === null ? `${entry.people} people` : "",
-    entry.request ? "wants to write to you" : "",
+    contact !== null && contact.claims !== null
+      ? "! another identity"
+      : entry.request
+        ? "wants to write to you"
+        : "",
+    contact !== null && isClaimed(model, contact.address) ? "! somebody else bears this name" : "",
     contact?.state === "pending" ? "looking for their card" : "",
     contact?.verified === true ? `${model.settings.glyphs.verified} verified` : "",
   ].filter((fact) => fact !== "")

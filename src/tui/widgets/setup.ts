@@ -3,7 +3,7 @@
  * of work, then the own code and room for a friend's. Every question has a default under Enter except the passphrase, whose
  * default is the careful one: it asks again before it leaves the vault open.
  */
-import type { ApiErrorCode } from "../../node/api/types.ts"
+import type { ApiErrorCode, Result } from "../../node/api/types.ts"
 import { SENTENCES } from "../sentences.ts"
 import { edit, emptyDraft } from "./draft.ts"
 import type { Draft, DraftEdit } from "./draft.ts"
@@ -21,9 +21,13 @@ export interface Setup {
   readonly friend: Draft
   /** The mesh is settled already (a relay became a person): no ticket is asked for. */
   readonly inMesh: boolean
+  /** Nothing goes to the disk: there is nothing that a passphrase would seal. */
+  readonly ephemeral: boolean
   readonly error: string | null
   readonly address: string
   readonly made: string
+  /** What whoever gave the ticket calls themselves; null when it names nobody. */
+  readonly inviter: string | null
   readonly adding: boolean
 }
 
@@ -31,7 +35,10 @@ export const NAME_MAX = 64
 
 const filled = (text: string): Draft => edit(emptyDraft, { type: "insert", text })
 
-export const beginSetup = (userName: string, inMesh: boolean): Setup => ({
+export const beginSetup = (
+  userName: string,
+  { inMesh, ephemeral }: Pick<Setup, "inMesh" | "ephemeral">,
+): Setup => ({
   step: "name",
   name: filled(userName),
   passphrase: emptyDraft,
@@ -39,9 +46,11 @@ export const beginSetup = (userName: string, inMesh: boolean): Setup => ({
   ticket: emptyDraft,
   friend: emptyDraft,
   inMesh,
+  ephemeral,
   error: null,
   address: "",
   made: "",
+  inviter: null,
   adding: false,
 })
 
@@ -119,6 +128,7 @@ export function advance(setup: Setup): [Setup, SetupOutcome] {
         return [{ ...setup, error: "Any name will do; only your contacts see it." }, stay]
       if (name.length > NAME_MAX)
         return [{ ...setup, error: `At most ${NAME_MAX} characters, please.` }, stay]
+      if (setup.ephemeral) return afterSecrets(setup)
       return [{ ...setup, step: "passphrase", error: null }, stay]
     }
     case "passphrase":
@@ -172,7 +182,7 @@ export function goBack(setup: Setup): Setup {
     case "ticket":
       return {
         ...setup,
-        step: "passphrase",
+        step: setup.ephemeral ? "name" : "passphrase",
         passphrase: emptyDraft,
         again: emptyDraft,
         error: null,
@@ -186,10 +196,13 @@ export function goBack(setup: Setup): Setup {
 
 /** Whether the last page still offers to add whoever gave the ticket. */
 export const offersInviter = (setup: Setup): boolean =>
-  setup.ticket.text !== "" && setup.friend.text === setup.ticket.text
+  setup.inviter !== null && setup.friend.text === setup.ticket.text
 
-/** The identity exists: what was secret leaves memory. A ticket usually names who gave it: they are offered as the friend. */
-export const created = (setup: Setup, address: string, ticket: string): Setup => ({
+/** The identity exists: what was secret leaves memory. Whom the ticket names is offered as the friend. */
+export const created = (
+  setup: Setup,
+  { address, ticket, inviter }: Result<"profile.create">,
+): Setup => ({
   ...setup,
   step: "code",
   passphrase: emptyDraft,
@@ -197,7 +210,8 @@ export const created = (setup: Setup, address: string, ticket: string): Setup =>
   error: null,
   address,
   made: ticket,
-  friend: setup.ticket,
+  inviter: inviter?.name ?? null,
+  friend: inviter === null ? emptyDraft : setup.ticket,
 })
 
 /** Making it failed: back to the step that can mend it. */

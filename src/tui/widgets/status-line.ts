@@ -79,6 +79,7 @@ export function statusLine(model: Model, width: number): Row {
   const rest: Row[] = [
     ...sync(model),
     ...said(status?.unprotected === true, "! no passphrase", "warn"),
+    ...said(status?.ephemeral === true, "in memory only", "accent"),
     ...lastState(model),
     ...order(model),
     ...said(requests > 0, `? ${counted(requests, "request", "requests")}`, "accent"),

@@ -22,7 +22,10 @@ const EXAMPLES: { readonly [M in Method]: Readonly<Record<string, unknown>> } = 
   "contacts.list": {},
   "contacts.add": { code: "sotto1x", name: "bob" },
   "contacts.remove": { contact: "bob" },
-  "contacts.accept": { contact: "bob" },
+  "contacts.accept": { contact: "bob", anyway: true },
+  "contacts.safety": { contact: "bob" },
+  "contacts.verify": { contact: "bob", number: "0123456789".repeat(6) },
+  "contacts.unverify": { contact: "bob" },
   "contacts.block": { contact: "bob" },
   "contacts.rename": { contact: "bob", name: "rob" },
   "groups.create": { name: "team", members: ["bob"] },
@@ -48,6 +51,7 @@ const OPTIONAL = new Set([
   "mesh.join.name",
   "mesh.join.validators",
   "contacts.add.name",
+  "contacts.accept.anyway",
   "messages.page.before",
   "messages.send.id",
 ])
@@ -89,7 +93,7 @@ describe("params: each method takes exactly what the contract says", () => {
     for (const method of METHODS)
       for (const field of Object.keys(EXAMPLES[method]))
         for (const value of wrong.filter(
-          (each) => typeof each !== typeof EXAMPLES[method][field] || typeof each !== "boolean",
+          (v) => typeof v !== typeof EXAMPLES[method][field] || v !== true,
         ))
           assert.match(
             refusal(method, { ...EXAMPLES[method], [field]: value }),

@@ -1,0 +1,30 @@
+/**
+ * What a peer's part in the ledger is to the rest of the node: a validator's (ledger-validator.ts) and a follower's
+ * (ledger-follower.ts) look alike from outside. Which of the two a peer plays, ledger.ts decides when it joins.
+ */
+import type { Ledger } from "../consensus/ledger.ts"
+import type { BlockRecord, Item } from "../consensus/types.ts"
+import type { Bytes } from "../crypto/bytes.ts"
+import type { Verdict } from "../crypto/verdict.ts"
+import type { LedgerStatus } from "./api/types.ts"
+
+export interface LedgerPart {
+  /** The state after the last block that was taken. */
+  readonly ledger: Ledger
+  readonly role: LedgerStatus["role"]
+  /** Ed25519 keys of the validators that votes flow to; null at a follower. */
+  readonly linked: readonly Bytes[] | null
+  /** Highest height that somebody has shown a block of; not proven. */
+  readonly announced: number
+  /** Items that wait for a proposal; undefined where nothing is proposed. */
+  readonly pooled: number | undefined
+  /** Items that were admitted here may be ordered. */
+  admit(items: readonly Item[]): void
+  /** An envelope waits for its place now, and none did before. */
+  awaits(): void
+  /** A block from gossip. */
+  judge(record: BlockRecord, peer: string): Verdict | Promise<Verdict>
+  connected(peer: string): void
+  disconnected(peer: string): void
+  stop(): Promise<void>
+}

@@ -1,0 +1,219 @@
+/**
+ * A validator's part in the ledger: the driver of the core, the streams to the other validators, and what passes between the two and
+ * the network: votes out and in, blocks to who lags, decided blocks to everybody.
+ */
+import { certificateFault } from "../consensus/certificate.ts"
+import {
+  decodeBlockRecord,
+  encodeBlockRecord,
+  encodeMessage as encodeLedgerMessage,
+} from "../consensus/codec.ts"
+import { DEFAULT_TIMING } from "../consensus/core.ts"
+import type { Scheme } from "../consensus/hybrid.ts"
+import type { Ledger, LedgerRules } from "../consensus/ledger.ts"
+import { PIPELINE_SLOTS } from "../consensus/limits.ts"
+import { primaryOf, seatOf, type ValidatorSet } from "../consensus/quorum.ts"
+import type { BlockRecord, Item, Message, ValidatorKeys } from "../consensus/types.ts"
+import { primitives } from "#primitives"
+import { type Bytes, equal, toHex } from "../crypto/bytes.ts"
+import { ACCEPT, ignore, reject, type Verdict } from "../crypto/verdict.ts"
+import { BACKLOG_BYTES_MAX } from "./gossip.ts"
+import type { LedgerChain, Replayed } from "./ledger-chain.ts"
+import { LedgerDriver } from "./ledger-driver.ts"
+import { LedgerLinks } from "./ledger-links.ts"
+import type { LedgerPart } from "./ledger-part.ts"
+import { ledgerTopic } from "./ledger-rules.ts"
+import { LedgerLog } from "./ledger-wal.ts"
+import type { Network } from "./network.ts"
+import { BLOCKS_BYTES_MAX } from "./sync-messages.ts"
+import type { Validator } from "./validator-keys.ts"
+
+/** Blocks in one answer to a lagging validator; checked there in one go. */
+const BLOCKS_SERVED = 16
+
+export interface ValidatorParts {
+  readonly rules: LedgerRules
+  readonly scheme: Scheme
+  readonly chain: LedgerChain
+  readonly network: Network
+  readonly validator: Validator
+  /** The profile's `ledger` directory and the mark beside new keys; undefined where nothing outlives the process. */
+  readonly directory: string | undefined
+  readonly newMark: string | undefined
+  /** Who may be at the other end of a stream now. */
+  readonly members: () => readonly ValidatorKeys[]
+  /** A proposal names what is not admitted here. */
+  readonly want: (items: readonly Item[]) => void
+  /** A block is certified and stored. In order of height, each once. */
+  readonly onBlock: (applied: readonly Item[]) => void
+  /** Links have come or gone, or the driver has stopped. */
+  readonly onChange: () => void
+  readonly note: (line: string) => void
+  readonly onFault: (error: unknown) => void
+}
+
+export class LedgerValidator implements LedgerPart {
+  readonly #parts: ValidatorParts
+  readonly #links: LedgerLinks
+  #driver: LedgerDriver | undefined
+  #stopped = false
+
+  private constructor(parts: ValidatorParts) {
+    const { network, rules, validator, scheme, members, onChange, onFault } = parts
+    this.#parts = parts
+    this.#links = new LedgerLinks({
+      streams: network.streams,
+      meshId: rules.meshId,
+      peer: network.transport.peer,
+      keys: validator.keys,
+      sign: validator.sign,
+      scheme,
+      validators: members,
+      receive: (from, bytes) => {
+        const wrong = this.#driver?.receive(from, bytes)
+        return wrong?.verdict === "reject" ? "reject" : "taken"
+      },
+      onChange,
+      onFault,
+    })
+  }
+
+  /** Comes back from whatever the disk holds, and votes if it may. Throws StoreError. */
+  static async start(replayed: Replayed, parts: ValidatorParts): Promise<LedgerValidator> {
+    const self = new LedgerValidator(parts)
+    await self.#start(replayed)
+    return self
+  }
+
+  async #start(replayed: Replayed): Promise<void> {
+    const { scheme, validator, chain, directory, newMark, rules } = this.#parts
+    const { want, onBlock, onChange, note, onFault } = this.#parts
+    this.#driver = await LedgerDriver.start(replayed, {
+      replica: {
+        scheme,
+        ed25519: validator.keys.ed25519,
+        sign: validator.sign,
+        timing: DEFAULT_TIMING,
+        pipelineSlots: PIPELINE_SLOTS,
+        nonce: newNonce(),
+      },
+      chain,
+      log: new LedgerLog({ directory, newMark, meshId: rules.meshId }),
+      send: (to, message) => {
+        if (to === undefined) this.#broadcast(message)
+        else this.#links.send(to, encodeLedgerMessage(message))
+      },
+      serve: (to, after) => void this.#serve(to, after).catch(onFault),
+      want,
+      onBlock: (record, applied) => {
+        onBlock(applied)
+        this.#announce(record)
+      },
+      seal: (preimage, signal) => validator.seal(preimage, signal),
+      note,
+      onFault: (error) => {
+        note("ledger: this validator has stopped")
+        onFault(error)
+        onChange()
+      },
+    })
+    await this.#links.start()
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    await this.#links.stop()
+    await this.#driver?.stop()
+  }
+
+  get ledger(): Ledger {
+    return this.#running.replica.ledger
+  }
+  get role() {
+    return this.#running.standing
+  }
+  get linked(): readonly Bytes[] {
+    return this.#links.connected
+  }
+  get announced(): number {
+    return this.#parts.chain.height
+  }
+  get pooled(): number {
+    return this.#running.replica.waiting
+  }
+
+  admit(items: readonly Item[]): void {
+    this.#running.input({ type: "admit", items })
+  }
+
+  awaits(): void {
+    // what waits was admitted, and the core has a timer for it
+  }
+
+  connected(peer: string): void {
+    this.#links.reach(peer)
+  }
+
+  disconnected(peer: string): void {
+    this.#links.lost(peer)
+  }
+
+  /** Validators learn blocks from each other; what gossip brings they only pass on. */
+  judge({ height, certificate }: BlockRecord): Verdict {
+    const set = this.#setOf(certificate.term)
+    if (set === undefined || certificate.height !== height) return ignore("OTHER_TERM")
+    const { rules, scheme } = this.#parts
+    const fault = certificateFault(certificate, rules.meshId, set, scheme)
+    return fault === undefined ? ACCEPT : reject(fault)
+  }
+
+  get #running(): LedgerDriver {
+    if (this.#driver === undefined) throw new Error("the driver has not started")
+    return this.#driver
+  }
+
+  #broadcast(message: Message): void {
+    const members = this.#driver?.replica.court().set.members ?? []
+    const own = this.#parts.validator.keys.ed25519
+    const others = members.filter(({ ed25519 }) => !equal(ed25519, own))
+    if (others.length > 0) this.#links.broadcast(encodeLedgerMessage(message), others)
+  }
+
+  async #serve(to: number, after: number): Promise<void> {
+    const { chain } = this.#parts
+    const blocks = await chain.encodedAfter(after, BLOCKS_SERVED, BLOCKS_BYTES_MAX)
+    const records = blocks.map((bytes) => decodeBlockRecord(bytes))
+    const { stable } = chain
+    const reach = after + records.length
+    const useful = stable !== undefined && reach >= stable.height && after <= stable.height
+    const checkpoint = useful ? { checkpoint: stable } : {}
+    this.#links.send(to, encodeLedgerMessage({ type: "blocks", records, ...checkpoint }))
+  }
+
+  /** The primary of the view that decided a block tells everybody. */
+  #announce(record: BlockRecord): void {
+    const { network, validator, rules, onFault } = this.#parts
+    const { gossip } = network.transport
+    const { term, view, signatures } = record.certificate
+    const set = this.#setOf(term)
+    if (set === undefined || signatures.length === 0) return
+    if (primaryOf(term, view, set.size) !== seatOf(set, validator.keys.ed25519)) return
+    // Whoever misses it asks: a block is never worth a flood of buffers.
+    if (gossip.backlogBytes > BACKLOG_BYTES_MAX) return
+    const topic = ledgerTopic(rules.meshId)
+    if (gossip.subscribers(topic).length === 0) return
+    gossip.publish(topic, encodeBlockRecord(record)).catch((error: unknown) => {
+      if (!this.#stopped) onFault(error)
+    })
+  }
+
+  /** The validator set of the open term or the one before. */
+  #setOf(term: number): ValidatorSet | undefined {
+    const replica = this.#driver?.replica
+    if (replica === undefined) return undefined
+    if (term === replica.term) return replica.court().set
+    return term === replica.term - 1 ? replica.ledger.lastSet : undefined
+  }
+}
+
+const newNonce = () => 1 + Number.parseInt(toHex(primitives.randomBytes(6)), 16)

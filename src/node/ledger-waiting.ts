@@ -1,0 +1,178 @@
+/**
+ * Envelopes that have no place in the order yet: counted, given to the core where this peer validates, and missed aloud when no block
+ * comes. Also the other direction: what a proposal names and this peer lacks is looked for in the mailbox and fetched.
+ */
+import { keyOf } from "../consensus/item.ts"
+import { POOL_ITEMS_MAX } from "../consensus/limits.ts"
+import type { EnvelopeItem, Item } from "../consensus/types.ts"
+import { type Bytes, equal } from "../crypto/bytes.ts"
+import type { LedgerChain } from "./ledger-chain.ts"
+import { envelopesOf } from "./ledger-chain.ts"
+import { workItem } from "./ledger-rules.ts"
+import type { Mailbox } from "./mailbox.ts"
+
+/** Items given to the core in one step. */
+const ADMIT_MAX = 1024
+/** With so many waiting in the core, others stay in the mailbox until it has room again. */
+const POOL_FULL = POOL_ITEMS_MAX / 2
+/** Envelopes without a place that are counted; beyond it the count stands still. */
+const WAITING_MAX = 65_536
+/** Envelopes wait and no block has come for so long: the ledger stands still, and says so. */
+export const STALLED_AFTER_MS = 10_000
+const SCAN_PAGE = 1024
+
+export interface WaitingParts {
+  readonly chain: Pick<LedgerChain, "orderedAt">
+  readonly mailbox: Pick<Mailbox, "knows" | "idsAfter">
+  /** Asks peers for envelopes; those that arrive are admitted like any. */
+  readonly fetch: (ids: readonly Bytes[]) => Promise<unknown>
+  /** Items that wait in the core; undefined where nothing is proposed. */
+  readonly pooled: () => number | undefined
+  readonly admit: (items: readonly Item[]) => void
+  /** Something waits, and nothing did before. */
+  readonly onFirst: () => void
+  /** No block comes. */
+  readonly onStalled: () => void
+  readonly onFault: (error: unknown) => void
+}
+
+export class Waiting {
+  readonly #parts: WaitingParts
+  /** Envelope id → when it came, in the order of arrival. */
+  readonly #since = new Map<string, number>()
+  readonly #wanted = new Map<string, Bytes>()
+  #admitting: EnvelopeItem[] = []
+  #admitSoon = false
+  /** The core was full when something came: the mailbox is looked through again when it has room. */
+  #missed = false
+  #scanning: Promise<void> | undefined
+  #fetching: Promise<void> | undefined
+  #lastBlockMs = performance.now()
+  #stallTimer: NodeJS.Timeout | undefined
+  #stopped = false
+
+  constructor(parts: WaitingParts) {
+    this.#parts = parts
+  }
+
+  get size(): number {
+    return this.#since.size
+  }
+
+  get stalled(): boolean {
+    const [oldestMs] = this.#since.values()
+    if (oldestMs === undefined) return false
+    return performance.now() - Math.max(oldestMs, this.#lastBlockMs) > STALLED_AFTER_MS
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    clearTimeout(this.#stallTimer)
+    await this.#scanning
+    await this.#fetching
+  }
+
+  /** An envelope is in the mailbox. */
+  stored(id: Bytes): void {
+    const { chain, pooled } = this.#parts
+    if (this.#stopped || chain.orderedAt(id) !== undefined) return
+    this.#count(id)
+    const inCore = pooled()
+    if (inCore === undefined) return
+    if (inCore + this.#admitting.length >= POOL_FULL) {
+      this.#missed = true
+      return
+    }
+    this.#admitting.push(workItem(id))
+    if (this.#admitSoon) return
+    this.#admitSoon = true
+    setImmediate(() => this.#admit())
+  }
+
+  /** A block gave these their place. */
+  ordered(items: readonly Item[]): void {
+    this.#lastBlockMs = performance.now()
+    for (const id of envelopesOf(items)) this.#since.delete(keyOf(id))
+  }
+
+  /** After a block: the core may have room again for what was missed. */
+  refill(): void {
+    if (!this.#missed || (this.#parts.pooled() ?? 0) >= POOL_FULL / 2) return
+    this.#missed = false
+    this.scan()
+  }
+
+  /** Looks through the mailbox for envelopes without a place: after a start, and after the core was full. */
+  scan(): void {
+    this.#scanning ??= this.#scanAll()
+      .catch(this.#parts.onFault)
+      .finally(() => (this.#scanning = undefined))
+  }
+
+  /** A proposal names what is not admitted here: known envelopes are admitted, the others fetched. Arriving admits them. */
+  want(items: readonly Item[]): void {
+    const { mailbox, admit, onFault } = this.#parts
+    const here: Item[] = []
+    for (const item of items) {
+      if (item.type !== "envelope") continue
+      const due = workItem(item.id)
+      // [IGNORE] with another spend it is no item of this mesh, whoever proposes it
+      if (!equal(due.spend, item.spend) || item.root !== undefined) continue
+      if (mailbox.knows(item.id)) here.push(due)
+      else if (this.#wanted.size < ADMIT_MAX) this.#wanted.set(keyOf(item.id), item.id)
+    }
+    if (here.length > 0) setImmediate(() => admit(here))
+    if (this.#wanted.size === 0) return
+    this.#fetching ??= this.#fetchWanted()
+      .catch(onFault)
+      .finally(() => (this.#fetching = undefined))
+  }
+
+  /** What came in one turn of the event loop goes into the core together. */
+  #admit(): void {
+    this.#admitSoon = false
+    while (this.#admitting.length > 0 && !this.#stopped)
+      this.#parts.admit(this.#admitting.splice(0, ADMIT_MAX))
+  }
+
+  #count(id: Bytes): void {
+    const key = keyOf(id)
+    if (this.#since.size >= WAITING_MAX || this.#since.has(key)) return
+    const first = this.#since.size === 0
+    this.#since.set(key, performance.now())
+    if (first) this.#parts.onFirst()
+    this.#watch()
+  }
+
+  /** Standing still is nothing that happens, and yet has to be told. */
+  #watch(): void {
+    if (this.#stallTimer !== undefined || this.#stopped) return
+    this.#stallTimer = setTimeout(() => {
+      this.#stallTimer = undefined
+      if (this.stalled) this.#parts.onStalled()
+      else if (this.#since.size > 0) this.#watch()
+    }, STALLED_AFTER_MS / 2)
+    this.#stallTimer.unref()
+  }
+
+  async #scanAll(): Promise<void> {
+    const { mailbox } = this.#parts
+    let seq = 0
+    for (;;) {
+      const page = await mailbox.idsAfter(seq, SCAN_PAGE)
+      const last = page.at(-1)
+      if (last === undefined || this.#stopped || this.#missed) return
+      for (const { id } of page) this.stored(id)
+      seq = last.seq
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+  }
+
+  async #fetchWanted(): Promise<void> {
+    while (this.#wanted.size > 0 && !this.#stopped) {
+      const ids = [...this.#wanted.values()]
+      this.#wanted.clear()
+      await this.#parts.fetch(ids)
+    }
+  }
+}

@@ -1,0 +1,119 @@
+/**
+ * Whose profile this is: the key file, the vault that it opens, and the identity in it (DESIGN §4, At rest). A profile has none, or one
+ * that is locked, or one that is open. What an open one is used for, node.ts knows.
+ */
+import type { Address } from "../crypto/address.ts"
+import { addressOfRoots, type Identity } from "../crypto/identity.ts"
+import { type Keyfile, openVault, type Vault } from "../crypto/keyfile.ts"
+import { ApiError } from "./api/errors.ts"
+import type { IdentityState } from "./api/types.ts"
+import { ChatRecords } from "./chat-records.ts"
+import { systemClock } from "./clock.ts"
+import { IDENTITY_STEPS, makeIdentity } from "./make-identity.ts"
+import { Sealed } from "./sealed.ts"
+import { sealedShelf } from "./sealed-store.ts"
+import type { Store } from "./store.ts"
+import { newVault, readKeyfile, unlockVault, writeWhole } from "./vault.ts"
+
+export interface OpenIdentity {
+  readonly identity: Identity
+  readonly address: Address
+  /** Everything private of this profile. */
+  readonly records: ChatRecords
+}
+
+export interface ProfileIdentityParts {
+  readonly store: Store
+  /** Of the key file; undefined keeps the vault's key in memory alone. */
+  readonly path: string | undefined
+  readonly progress: (done: number, total: number) => void
+  readonly signal: AbortSignal
+}
+
+/** One change at a time: whoever calls `create`, `unlock` or `openUnprotected` sees to that. */
+export class ProfileIdentity {
+  readonly #parts: ProfileIdentityParts
+  #keyfile: Keyfile | undefined
+  #opened: OpenIdentity | undefined
+
+  private constructor(parts: ProfileIdentityParts, keyfile: Keyfile | undefined) {
+    this.#parts = parts
+    this.#keyfile = keyfile
+  }
+
+  /** Throws ApiError STORE_DAMAGED. */
+  static async read(parts: ProfileIdentityParts): Promise<ProfileIdentity> {
+    const keyfile = parts.path === undefined ? undefined : await readKeyfile(parts.path)
+    return new ProfileIdentity(parts, keyfile)
+  }
+
+  get state(): IdentityState {
+    if (this.#opened !== undefined) return "open"
+    return this.#keyfile === undefined ? "none" : "locked"
+  }
+
+  /** There is a key file, and it asks for no passphrase. */
+  get unprotected(): boolean {
+    return this.#keyfile?.mode === "unprotected"
+  }
+
+  get opened(): OpenIdentity | undefined {
+    return this.#opened
+  }
+
+  /** Throws ApiError NO_IDENTITY or LOCKED. */
+  mustBeOpen(): OpenIdentity {
+    if (this.#opened !== undefined) return this.#opened
+    throw this.#keyfile === undefined
+      ? new ApiError("NO_IDENTITY", "this profile has no identity yet")
+      : new ApiError("LOCKED", "the profile is locked")
+  }
+
+  /** Makes the identity and its vault, and leaves them open. Throws ApiError ALREADY_EXISTS, WEAK_PASSPHRASE, BAD_PARAMS. */
+  async create(name: string, passphrase: string | null): Promise<void> {
+    if (this.#keyfile !== undefined || this.#opened !== undefined)
+      throw new ApiError("ALREADY_EXISTS", "this profile has an identity already")
+    const { path, progress, signal } = this.#parts
+    const identity = await makeIdentity({
+      name,
+      nowMs: systemClock.nowMs(),
+      signal,
+      progress: (done) => progress(done, IDENTITY_STEPS),
+    })
+    const { vault, keyfile, bytes } = await newVault(passphrase, signal)
+    const records = this.#recordsIn(vault)
+    // The record before the key: a crash in between leaves bytes that nothing opens, not a key without a person.
+    await records.write([records.putIdentity(identity)], { sync: true })
+    if (path !== undefined) await writeWhole(path, bytes)
+    this.#keyfile = keyfile
+    await this.#open(vault)
+  }
+
+  /** Throws ApiError WRONG_PASSPHRASE, NO_IDENTITY, STORE_DAMAGED. Harmless when it is open. */
+  async unlock(passphrase: string): Promise<void> {
+    if (this.#opened !== undefined) return
+    if (this.#keyfile === undefined)
+      throw new ApiError("NO_IDENTITY", "this profile has no identity yet")
+    await this.#open(await unlockVault(this.#keyfile, passphrase, this.#parts.signal))
+  }
+
+  /** Opens a vault that asks for no passphrase; any other stays as it is. Throws ApiError STORE_DAMAGED. */
+  async openUnprotected(): Promise<void> {
+    if (this.#opened === undefined && this.#keyfile?.mode === "unprotected")
+      await this.#open(openVault(this.#keyfile.vaultKey))
+  }
+
+  #recordsIn(vault: Vault): ChatRecords {
+    return new ChatRecords(new Sealed(vault, sealedShelf(this.#parts.store)))
+  }
+
+  async #open(vault: Vault): Promise<void> {
+    const records = this.#recordsIn(vault)
+    const identity = await records.identity().catch((cause: unknown) => {
+      throw new ApiError("STORE_DAMAGED", "the identity record does not open", { cause })
+    })
+    if (identity === undefined)
+      throw new ApiError("STORE_DAMAGED", "there is a key file but no identity beside it")
+    this.#opened = { identity, address: addressOfRoots(identity.roots), records }
+  }
+}
