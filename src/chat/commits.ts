@@ -83,11 +83,20 @@ export async function settle(
     return { kind: "void", channel: without, code: "TOO_EARLY" }
   const read = await judge(channel, commit)
   if (typeof read === "string") return { kind: "void", channel: without, code: read }
-  const state = mergeCommit(channel.state, read.next)
-  const moved = { ...channel, state, held: [] }
   const { change } = read
   const own = commit.own ?? undefined
-  if (change.ownRemoval) return { kind: "entered", channel: moved, change, own }
+  if (change.ownRemoval) {
+    // We stay in the old epoch, to read what was sent before, and want nothing any more.
+    const group = channel.group && { ...channel.group, wishes: [] }
+    return {
+      kind: "entered",
+      channel: { ...channel, state: read.next, held: [], group },
+      change,
+      own,
+    }
+  }
+  const state = mergeCommit(channel.state, read.next)
+  const moved = { ...channel, state, held: [] }
   const epochs = [await newEpoch(state, at ?? BEGINNING), ...channel.epochs]
   const kept = { ...moved, epochs: epochs.slice(0, EPOCHS_KEPT) }
   const entered = own?.renews === true ? { ...kept, spoken: 0, renewedAtMs: own.madeAtMs } : kept

@@ -143,6 +143,7 @@ export function writeWish(out: Writer, wish: Wish): void {
 /** From our own sealed store. Throws CryptoError when that is damaged. */
 export function readWish(read: Reader): Wish {
   const kind = KINDS[read.u8()]
+  if (kind === undefined) throw new CryptoError("BAD_ENCODING", "no such wish")
   switch (kind) {
     case "add":
       return { kind, who: readAddress(read), again: read.u8() === 1 }
@@ -155,8 +156,6 @@ export function readWish(read: Reader): Wish {
     case "renew":
     case "leave":
       return { kind }
-    default:
-      throw new CryptoError("BAD_ENCODING", "no such wish")
   }
 }
 

@@ -24,9 +24,13 @@ export function printMessage(
   message: Message,
   names: ReadonlyMap<string, string>,
 ): void {
-  const { author, mine, text, sentAtMs, state, late } = message
-  const who = mine ? "me" : (names.get(author) ?? `${author.slice(0, 14)}…`)
-  const notes = [mine ? MARKS[state] : "", late ? "(late)" : ""].filter((note) => note !== "")
+  const { author, authorName, mine, text, sentAtMs, state, receipts, late } = message
+  const who = mine ? "me" : (names.get(author) ?? authorName)
+  const some = receipts !== null && receipts.got > 0 && receipts.got < receipts.of
+  const reached = some ? `delivered to ${receipts.got} of ${receipts.of}` : ""
+  const notes = [mine ? MARKS[state] : "", reached, late ? "(late)" : ""].filter(
+    (note) => note !== "",
+  )
   const [first = "", ...rest] = text.split("\n")
   out.line(
     { text: localTime(sentAtMs), style: "dim" },

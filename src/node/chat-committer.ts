@@ -122,7 +122,10 @@ export class Committer {
     // Ours is on its way; whatever becomes of it, we are called again.
     if (channel.held.some(({ own }) => own !== null)) return
     const waitMs = this.#waitFor(group, channel)
-    if (waitMs > 0) return this.#kickLater(group, waitMs)
+    if (waitMs > 0) {
+      this.#kickLater(group, waitMs)
+      return
+    }
     const wanted = wishes.flatMap((wish) => (wish.kind === "add" ? [wish.who] : []))
     const isWhole = await this.#findAll(wanted)
     const thread = this.#book.threadOf(channel)

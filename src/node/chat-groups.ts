@@ -38,6 +38,9 @@ import { Vouching } from "./chat-vouching.ts"
 /** Newcomers leave their key packages behind one after the other: each waits at random, so long for every member. */
 const RENEWAL_SPREAD_MS = 250
 
+/** Larger groups do not answer a newcomer all at once. */
+const GREETED_AT_ONCE_MAX = 16
+
 export class Groups {
   readonly #parts: ChatParts
   readonly #book: ChatBook
@@ -339,8 +342,11 @@ export class Groups {
         since: at?.height ?? 0,
         to: own.invited,
       })
-    // Whoever is new learns with our next envelope what we call ourselves.
-    if (change.added.length > 0) this.#outbox.greet(thread)
+    // Whoever is new learns what we call ourselves: soon, or in a crowd with our next envelope.
+    if (change.added.length > 0 && !change.ownRemoval) {
+      this.#outbox.greet(thread)
+      if (own === undefined && isSmall(channel)) this.#outbox.kickSoon(thread)
+    }
     // In turns of their own, after this one is written.
     this.#committer.kick(group)
     this.#invitations.kick()
@@ -354,6 +360,8 @@ export class Groups {
 }
 
 const adding = (who: Address, again: boolean): Wish => ({ kind: "add", who, again })
+
+const isSmall = (channel: Channel) => (channel.epochs[0]?.windows.size ?? 0) <= GREETED_AT_ONCE_MAX
 
 const full = () => new ApiError("GROUP_FULL", `a group has at most ${GROUP_MEMBERS_MAX} members`)
 

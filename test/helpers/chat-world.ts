@@ -5,7 +5,7 @@
 import assert from "node:assert/strict"
 import type { Address } from "../../src/crypto/address.ts"
 import { addressBytes } from "../../src/crypto/address.ts"
-import { type Bytes, compare, equal, toHex } from "../../src/crypto/bytes.ts"
+import { type Bytes, toHex } from "../../src/crypto/bytes.ts"
 import { type Card, encodeCardBody } from "../../src/crypto/card.ts"
 import { envelopeId, tagOf } from "../../src/crypto/envelope.ts"
 import {
@@ -29,7 +29,7 @@ import type { Kept } from "../../src/node/shelf.ts"
 import { Sealed, type SealedOp, type SealedShelf } from "../../src/node/sealed.ts"
 
 export const meshId = new Uint8Array(32).fill(42)
-const DEADLINE_MS = 20_000
+const DEADLINE_MS = 60_000
 
 /** A disk of sorted keys. After `crash`, nothing is written any more. */
 export class MemoryShelf implements SealedShelf {
@@ -113,6 +113,8 @@ export async function makeIdentity(name: string): Promise<{ identity: Identity; 
 /** The mailbox of one peer: what arrived, in order. */
 class Mailbox implements ChatMailbox {
   readonly arrivals: Kept[] = []
+  readonly #ids = new Set<string>()
+  readonly #tags = new Map<string, Kept[]>()
   readonly #world: World
   readonly #owner: Person
 
@@ -126,14 +128,14 @@ class Mailbox implements ChatMailbox {
   }
 
   byTag(tag: Bytes): Promise<readonly Kept[]> {
-    return Promise.resolve(this.arrivals.filter(({ bytes }) => equal(tagOf(bytes), tag)))
+    return Promise.resolve(this.#tags.get(toHex(tag)) ?? [])
   }
 
   missing(ids: readonly Bytes[]): Promise<readonly Bytes[]> {
     return Promise.resolve(ids.filter((id) => !this.has(id)))
   }
 
-  has = (id: Bytes): boolean => this.arrivals.some((arrival) => equal(arrival.id, id))
+  has = (id: Bytes): boolean => this.#ids.has(toHex(id))
 
   /** The mailbox as one life of its owner's process sees it. */
   life(shelf: MemoryShelf): ChatMailbox {
@@ -156,8 +158,12 @@ class Mailbox implements ChatMailbox {
   /** A real mailbox takes an id once; `again` is one that would not. */
   take(envelope: Bytes, { again = false } = {}): void {
     const id = envelopeId(envelope)
-    if (!again && this.arrivals.some((arrival) => compare(arrival.id, id) === 0)) return
-    this.arrivals.push({ seq: this.arrivals.length + 1, id, bytes: envelope })
+    if (!again && this.has(id)) return
+    const kept = { seq: this.arrivals.length + 1, id, bytes: envelope }
+    this.arrivals.push(kept)
+    this.#ids.add(toHex(id))
+    const tag = toHex(tagOf(envelope))
+    this.#tags.set(tag, [...(this.#tags.get(tag) ?? []), kept])
     this.#owner.arrived()
   }
 }
