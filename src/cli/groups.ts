@@ -7,17 +7,17 @@ import type { Output } from "./output.ts"
 
 const WAIT_TIMEOUT_MS = 60_000
 
-/** Asks for a change of a group, waits for it with --wait, and prints the group. */
+/** Asks for a change of a group, waits for it with --wait ordered, and prints the group. */
 export async function changeGroup(
   context: Context,
   change: (api: Api) => Promise<{ group: GroupView }>,
 ): Promise<void> {
   const group = await withIdentity(context, async ({ api }) => {
     const { group: asked } = await change(api)
-    return context.flag("wait") ? settled(context, api, asked) : asked
+    return isAwaited(context) ? settled(context, api, asked) : asked
   })
   await printGroup(context.out, group)
-  if (group.pending.length > 0 && context.flag("wait")) {
+  if (group.pending.length > 0 && isAwaited(context)) {
     context.signal.throwIfAborted()
     throw new CliError(
       "TIMEOUT",
@@ -26,6 +26,8 @@ export async function changeGroup(
     )
   }
 }
+
+const isAwaited = (context: Context) => context.text("wait") === "ordered"
 
 /** The group once nothing is pending in it, or as it is when time is up. */
 async function settled(context: Context, api: Api, asked: GroupView): Promise<GroupView> {

@@ -20,7 +20,12 @@ const member: Argument = {
 
 /** Of commands that change a group. */
 const ordered = {
-  wait: { type: "boolean", help: "return once the ledger has ordered it" },
+  wait: {
+    type: "string",
+    value: "STATE",
+    choices: ["ordered"],
+    help: "return once the ledger has ordered it",
+  },
   timeout,
   ...passphrase,
 } as const satisfies Record<string, Option>

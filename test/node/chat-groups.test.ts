@@ -224,13 +224,17 @@ describe("a group whose members all change it at once", () => {
     for (const { name } of others) await ada.chat.groupAdmin("Team", name, true)
     await talk.settled(...all)
     await Promise.all(all.map((person) => person.chat.groupRename("Team", `${person.name}'s`)))
+    const group = ({ chat }: Person) => {
+      const thread = chat.threads().find(({ kind }) => kind === "group") ?? assert.fail()
+      return chat.groupShow(thread.id)
+    }
     await ordering(world, ada, "one name", () => {
-      const names = all.map(
-        (person) => person.chat.threads().find(({ kind }) => kind === "group")?.title,
-      )
-      return new Set(names).size === 1 && names[0] !== "Team"
+      const seen = all.map(group)
+      const done = seen.every(({ pending, changing }) => pending.length === 0 && !changing)
+      return done && new Set(seen.map(({ epoch }) => epoch)).size === 1
     })
-    talk.name = ada.chat.threads().find(({ kind }) => kind === "group")?.title ?? ""
+    talk.name = group(ada).name
+    assert.notEqual(talk.name, "Team")
     await talk.settled(...all)
     await talk.say(ada, "still one group")
     await talk.everybodyRead(...all)
