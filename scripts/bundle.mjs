@@ -31,7 +31,7 @@ await build({
   platform: "node",
   target: "node24",
   // snarkjs hands the text of its own functions to threads; packed, that text would call what is not there.
-  external: ["classic-level", "react-devtools-core", "snarkjs"],
+  external: ["classic-level", "@napi-rs/blake-hash", "react-devtools-core", "snarkjs"],
   define: { "process.env.NODE_ENV": '"production"' },
   // Some dependencies are CommonJS inside and ask for Node's own modules by `require`.
   banner: {

@@ -19,12 +19,14 @@ import { readWish, writeWish } from "./wishes.ts"
 
 const VERSION = 2
 const LEAVES_MAX = 512
+const TRUSTED = 1
+const RETIRED = 2
 const FOLLOWING = 2 ** 53 - 1
 
 export function encodeChannel(channel: Channel): Bytes {
   const out = new Writer().u8(VERSION).raw(addressBytes(channel.peer)).text(channel.theirName, 1)
   out
-    .u8(channel.trusted ? 1 : 0)
+    .u8((channel.trusted ? TRUSTED : 0) | (channel.retired ? RETIRED : 0))
     .bytes(encodeState(channel.state), 4)
     .u64(channel.behindFrom ?? FOLLOWING)
     .u32(channel.spoken)
@@ -44,13 +46,13 @@ export function decodeChannel(bytes: Bytes): Channel {
   if (read.u8() !== VERSION) throw new CryptoError("BAD_VERSION", "channel record")
   const peer = addressFromBytes(read.raw(64))
   const theirName = read.text(1, NAME_BYTES_MAX)
-  const trusted = read.u8()
+  const flags = read.u8()
   const state = decodeState(read.bytes(4, bytes.length))
   const behind = read.u64()
   const spoken = read.u32()
   const renewedAtMs = read.u64()
   const count = read.u8()
-  if (trusted > 1 || count < 1 || count > EPOCHS_KEPT)
+  if (flags > (TRUSTED | RETIRED) || count < 1 || count > EPOCHS_KEPT)
     throw new CryptoError("BAD_ENCODING", "channel record")
   const epochs = Array.from({ length: count }, () => readEpoch(read))
   const held = Array.from({ length: read.u16() }, () => readHeld(read, bytes.length))
@@ -60,7 +62,8 @@ export function decodeChannel(bytes: Bytes): Channel {
     groupId: groupIdOf(state),
     peer,
     theirName,
-    trusted: trusted === 1,
+    trusted: (flags & TRUSTED) !== 0,
+    retired: (flags & RETIRED) !== 0,
     group,
     state,
     epochs,

@@ -73,6 +73,11 @@ export interface Channel {
   readonly trusted: boolean
   /** Null in a thread of two. */
   readonly group: GroupPart | null
+  /**
+   * Came out of a backup, or was joined with a key package that did: another peer may have gone on from the same state. It is read and
+   * never written into, not even once.
+   */
+  readonly retired: boolean
   readonly state: SessionState
   /** Newest first. */
   readonly epochs: readonly ChannelEpoch[]
@@ -136,12 +141,12 @@ export interface Expected {
 export async function openChannel(
   state: SessionState,
   about: Pick<Channel, "peer" | "theirName" | "trusted"> &
-    Partial<Pick<Channel, "group" | "renewedAtMs" | "behindFrom">>,
+    Partial<Pick<Channel, "group" | "renewedAtMs" | "behindFrom" | "retired">>,
 ): Promise<Channel> {
   const epochs = [await newEpoch(state, BEGINNING)]
   const groupId = groupIdOf(state)
   const fresh = { group: null, behindFrom: null, renewedAtMs: 0, spoken: 0, held: [] }
-  return { ...fresh, ...about, groupId, state, epochs }
+  return { retired: false, ...fresh, ...about, groupId, state, epochs }
 }
 
 export async function newEpoch(state: SessionState, began: Place): Promise<ChannelEpoch> {
@@ -202,6 +207,7 @@ export async function sealContents(
   meshId: Bytes,
   contents: readonly Content[],
 ): Promise<Sealed> {
+  assert(!channel.retired, "nothing is encrypted with a state that may have moved on elsewhere")
   const { message, next } = await encrypt(channel.state, encodeContents(contents))
   const spoken = channel.spoken + 1
   return sealMessage({ ...channel, state: next, spoken }, meshId, message, FRAGMENTS_MAX)
@@ -216,6 +222,7 @@ export function sealMessage(
 ): Sealed {
   const [epoch] = channel.epochs
   assert(epoch !== undefined, "a channel has an epoch")
+  assert(!channel.retired, "no counter is used that may have been used elsewhere")
   const plaintexts = cut(message, THREAD_PLAINTEXT_BYTES, fragmentsMax)
   const envelopes = plaintexts.map((plaintext, i) => {
     const counter = epoch.next + i

@@ -14,6 +14,11 @@ const ephemeral = {
     value: "N",
     help: "keep at most N envelopes and N texts in memory (10000); the oldest go",
   },
+  backup: {
+    type: "string",
+    value: "FILE",
+    help: "with --ephemeral: live from this backup; its passphrase is asked for. - is standard input (`sotto node` only)",
+  },
 } as const satisfies Record<string, Option>
 
 const qr = { type: "boolean", help: "show it as a QR code too" } as const satisfies Option
@@ -252,6 +257,41 @@ export const COMMANDS: readonly Command[] = [
     load: () => import("./commands/verify.ts"),
   },
   {
+    id: "backup",
+    help: "write everything that makes you into one encrypted file",
+    detail:
+      "Identity, contacts, threads and history, under a passphrase of the file's own. Works beside a running node and without " +
+      "one; needs no network.",
+    args: [{ name: "FILE", help: "where to; nothing may be there yet" }],
+    options: {
+      "backup-passphrase-file": {
+        type: "string",
+        value: "FILE",
+        help: "read the backup's passphrase from a file",
+      },
+      "backup-passphrase-fd": {
+        type: "string",
+        value: "N",
+        help: "read it from an open file descriptor; 0 is standard input",
+      },
+      force: { type: "boolean", help: "replace a file that is there" },
+      ...passphrase,
+    },
+    json: "object",
+    load: () => import("./commands/backup.ts"),
+  },
+  {
+    id: "restore",
+    help: "bring a profile back from a backup, here or on another machine",
+    detail:
+      "The profile must not exist yet. The passphrase asked for is the backup's, and opens the profile from then on. Your " +
+      "contacts notice nothing but that they are introduced afresh; the peer that made the backup must not run again.",
+    args: [{ name: "FILE", help: "the backup; - is standard input" }],
+    options: { ...passphrase },
+    json: "object",
+    load: () => import("./commands/restore.ts"),
+  },
+  {
     id: "node",
     help: "run a peer until it is told to stop",
     detail:
@@ -271,6 +311,12 @@ export const COMMANDS: readonly Command[] = [
       "no-mdns": { type: "boolean", help: "do not" },
       testnet: { type: "boolean", help: "settings for many peers on one machine", hidden: true },
       ...ephemeral,
+      keep: {
+        type: "string",
+        value: "GIB",
+        help: "how much of others' files to keep; 4 unless said, 0 for none",
+      },
+      "keep-days": { type: "string", value: "DAYS", help: "and for how long; 30 unless said" },
       "post-quantum": {
         type: "string",
         value: "HOW",
@@ -341,6 +387,17 @@ export const COMMANDS: readonly Command[] = [
     load: () => import("./commands/ledger.ts"),
   },
   {
+    id: "ledger resume",
+    help: "let this validator vote again after it halted, or after a lone one lost its memory",
+    detail:
+      "A validator that met an impossible state votes again from its next start on. One that is the only validator and lost its " +
+      "`ledger` folder votes again at once, above the chain that it has: first connect every peer that may hold a later block.",
+    args: [],
+    options: {},
+    json: "object",
+    load: () => import("./commands/ledger-resume.ts"),
+  },
+  {
     id: "ledger verify",
     help: "check every block again, from the genesis on; exit 1 if one is wrong",
     args: [],
@@ -363,6 +420,60 @@ export const COMMANDS: readonly Command[] = [
     options: {},
     json: "object",
     load: () => import("./commands/validators-key.ts"),
+  },
+  {
+    id: "validators add",
+    help: "propose a new validator, as one of the mesh's operators",
+    detail:
+      "Operators are those who hold a validator's key; a quorum of them has to approve. The new validator's node must be running: it " +
+      "proves that it holds its keys. In a mesh of one validator this command is all it takes. The set changes with the next term.",
+    args: [
+      {
+        name: "KEY",
+        rest: true,
+        help: "what `sotto validators key` prints on the new validator, or a file that holds it",
+      },
+    ],
+    options: {
+      replace: {
+        type: "string",
+        value: "KEY",
+        multiple: true,
+        help: "a validator that leaves at the same time: the beginning of its key in `sotto validators`",
+      },
+    },
+    json: "object",
+    load: () => import("./commands/validators-add.ts"),
+  },
+  {
+    id: "validators remove",
+    help: "propose that validators leave the set",
+    args: [
+      {
+        name: "KEY",
+        rest: true,
+        help: "the beginning of its key in `sotto validators`, 8 digits at least",
+      },
+    ],
+    options: {},
+    json: "object",
+    load: () => import("./commands/validators-remove.ts"),
+  },
+  {
+    id: "validators proposals",
+    help: "list what operators have proposed, and who has approved it",
+    args: [],
+    options: {},
+    json: "object",
+    load: () => import("./commands/validators-proposals.ts"),
+  },
+  {
+    id: "validators approve",
+    help: "approve a proposal, as one of the mesh's operators",
+    args: [{ name: "PROPOSAL", help: "the beginning of its id in `sotto validators proposals`" }],
+    options: {},
+    json: "object",
+    load: () => import("./commands/validators-approve.ts"),
   },
   {
     id: "unlock",

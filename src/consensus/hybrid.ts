@@ -88,9 +88,18 @@ export function hybridSigner(ed25519Seed: Bytes, mlDsa65Seed: Bytes): Sign {
 export function remembering(scheme: Scheme, entriesMax: number): Scheme {
   let young = new Set<string>()
   let old = new Set<string>()
+  const owners = new WeakMap<ValidatorKeys, Bytes>()
+  const ownerOf = (keys: ValidatorKeys): Bytes => {
+    let owner = owners.get(keys)
+    if (owner === undefined) {
+      owner = primitives.sha3_256(keys.ed25519, keys.mlDsa65)
+      owners.set(keys, owner)
+    }
+    return owner
+  }
   return {
     verify(keys, preimage, signature) {
-      const key = keyOf(primitives.sha3_256(keys.ed25519, keys.mlDsa65, signature, preimage))
+      const key = keyOf(primitives.sha3_256(ownerOf(keys), signature, preimage))
       if (young.has(key) || old.has(key)) return true
       if (!scheme.verify(keys, preimage, signature)) return false
       if (young.size * 2 >= entriesMax) {

@@ -15,21 +15,26 @@ interface Early {
   readonly message: Message
 }
 
+/** True for a message that can change nothing any more, whether or not it is true. */
+export type SetAside = (message: Message) => boolean
+
 export class Inbox {
   readonly #court: () => Court
+  readonly #setAside: SetAside
   #early: Early[] = []
   readonly #counts = new Map<Peer, number>()
 
   /** `court` gives the open term's at the time of asking. */
-  constructor(court: () => Court) {
+  constructor(court: () => Court, setAside: SetAside = () => false) {
     this.#court = court
+    this.#setAside = setAside
   }
 
   get heldMessages(): number {
     return this.#early.length
   }
 
-  /** An input for the core, what is wrong, or undefined when the message is held for the next term. */
+  /** An input for the core, what is wrong, or undefined when the message is held for the next term or needed no more. */
   takeBytes(from: Peer, bytes: Bytes): Input | Wrong | undefined {
     let message: Message
     try {
@@ -44,6 +49,8 @@ export class Inbox {
   take(from: Peer, message: Message): Input | Wrong | undefined {
     const court = this.#court()
     if (termOfMessage(message) === court.term + 1) return this.#hold(from, message)
+    // Signatures are the most of our work, and a quorum is there before the last vote comes.
+    if (this.#setAside(message)) return undefined
     const judged = verify(message, court)
     return isWrong(judged) ? judged : { type: "message", from, message: judged }
   }

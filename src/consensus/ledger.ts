@@ -13,6 +13,7 @@ import { primitives } from "#primitives"
 import { blockHash, startHash, termOf } from "./block.ts"
 import { difficultyAfter } from "./difficulty.ts"
 import { keysOf } from "./item.ts"
+import type { ItemKeys } from "./item.ts"
 import { APPROVAL_TERMS, SPEND_PERIODS, VALIDATORS_MAX } from "./limits.ts"
 import { LISTED } from "./membership.ts"
 import type { MembershipKind, MembershipPast } from "./membership.ts"
@@ -20,7 +21,7 @@ import { PERIODS_KEPT, stateRootOf } from "./state.ts"
 import type { LedgerFields, PeriodStart } from "./state.ts"
 import { keysAreDistinct, seatOf, validatorSet } from "./quorum.ts"
 import type { ValidatorSet } from "./quorum.ts"
-import type { Batch, EnvelopeItem, Item, ValidatorKeys, ValidatorsItem } from "./types.ts"
+import type { Batch, Item, MemberRemoveItem, ValidatorKeys, ValidatorsItem } from "./types.ts"
 
 /** What a mesh's genesis says about its ledger. */
 export interface LedgerRules {
@@ -60,6 +61,9 @@ export interface LedgerSnapshot {
   readonly vouchers: readonly (readonly [string, Bytes])[]
 }
 
+/** A snapshot without what the blocks used up, which is kept block by block; see `snapshot`. */
+export type LedgerHead = Omit<LedgerSnapshot, "ids" | "spends" | "roots">
+
 /** A block that could come next, and what it would change. */
 export interface Plan {
   readonly height: number
@@ -75,9 +79,31 @@ export interface Plan {
 /** What a batch under trial has used up so far, on top of the ledger. */
 interface Trial {
   fields: LedgerFields
+  /** Proof-of-work envelopes on top of those that `fields` counts. */
+  work: number
   readonly ids: Set<string>
   readonly spends: Set<string>
   readonly roots: Map<string, string>
+}
+
+/** Notes what an item of the trial changes. */
+function use(item: Item, keys: ItemKeys, trial: Trial, fields: LedgerFields): void {
+  const { id, spend, nullifier, root } = keys
+  trial.fields = fields
+  if (item.type === "tick") trial.work = 0
+  else if (item.type === "envelope" && root === undefined) trial.work++
+  trial.ids.add(id)
+  if (spend !== undefined) trial.spends.add(spend)
+  if (nullifier !== undefined && root !== undefined) trial.roots.set(nullifier, root)
+}
+
+/** A moment of a ledger: values that never change in place, and how many vouchers there were. */
+interface Mark {
+  readonly height: number
+  readonly tip: Bytes
+  readonly fields: LedgerFields
+  readonly lastSet: ValidatorSet
+  readonly vouchers: number
 }
 
 export class Ledger {
@@ -86,6 +112,7 @@ export class Ledger {
   #tip: Bytes
   #fields: LedgerFields
   #lastSet: ValidatorSet
+  #boundary: Mark
   readonly #empty: Trial
   /** Ordered ids → term in which. Oldest first, as Maps keep insertion order. */
   readonly #ids = new Map<string, number>()
@@ -114,6 +141,7 @@ export class Ledger {
     this.#empty = this.#trial()
     this.#tip = startHash(rules.meshId, stateRootOf(this.#fields))
     if (snapshot !== undefined) this.#resume(snapshot)
+    this.#boundary = this.#mark()
   }
 
   #resume(snapshot: LedgerSnapshot): void {
@@ -137,10 +165,38 @@ export class Ledger {
 
   /** A copy of everything; what is not copied is never changed in place. */
   snapshot(): LedgerSnapshot {
-    const { members, set, nextSet, periods, ...fields } = this.#fields
+    return {
+      ...this.#headAt(this.#mark()),
+      ids: [...this.#ids],
+      spends: [...this.#spends],
+      roots: [...this.#roots],
+    }
+  }
+
+  /** The state as the last block of the last full term left it; the genesis or where it resumed, before there is one. */
+  boundary(): LedgerHead {
+    return this.#headAt(this.#boundary)
+  }
+  /** Its height. */
+  get boundaryHeight(): number {
+    return this.#boundary.height
+  }
+
+  #mark(): Mark {
     return {
       height: this.#height,
       tip: this.#tip,
+      fields: this.#fields,
+      lastSet: this.#lastSet,
+      vouchers: this.#vouchers.size,
+    }
+  }
+
+  #headAt({ height, tip, fields: at, lastSet, vouchers }: Mark): LedgerHead {
+    const { members, set, nextSet, periods, ...fields } = at
+    return {
+      height,
+      tip,
       fields,
       members: members.list(),
       periods: periods.map(({ members: then, ...start }) => ({
@@ -149,11 +205,9 @@ export class Ledger {
       })),
       set: set.members,
       ...(nextSet === set ? {} : { nextSet: nextSet.members }),
-      lastSet: this.#lastSet.members,
-      ids: [...this.#ids],
-      spends: [...this.#spends],
-      roots: [...this.#roots],
-      vouchers: [...this.#vouchers],
+      lastSet: lastSet.members,
+      // none is ever forgotten, so the first so many are those of then
+      vouchers: [...this.#vouchers].slice(0, vouchers),
     }
   }
 
@@ -201,7 +255,13 @@ export class Ledger {
 
   /** Whether the state alone lets this item come next. */
   allows(item: Item): boolean {
-    return this.#try(item, this.#asIs()) !== undefined
+    return this.#try(item, keysOf(item), this.#asIs()) !== undefined
+  }
+
+  /** Whether the state lets this change of the mesh happen next, whoever approves it. */
+  permits(item: MemberRemoveItem | ValidatorsItem): boolean {
+    if (item.type === "validators") return this.setAfter(item) !== undefined
+    return this.#fields.members.has(item.commitment)
   }
 
   /** The block this batch would make at the next height. Changes nothing. */
@@ -210,9 +270,10 @@ export class Ledger {
     const applied: Item[] = []
     const flags = new Uint8Array(Math.ceil(batch.items.length / 8))
     batch.items.forEach((item, i) => {
-      const fields = this.#try(item, trial)
+      const keys = keysOf(item)
+      const fields = this.#try(item, keys, trial)
       if (fields === undefined) return
-      this.#use(item, trial, fields)
+      use(item, keys, trial, fields)
       applied.push(item)
       flags[i >> 3] = (flags[i >> 3] ?? 0) | (1 << (i & 7))
     })
@@ -220,7 +281,8 @@ export class Ledger {
     const history = primitives.sha3_256(
       concat(HISTORY_DOMAIN, trial.fields.history, batch.digest, flags),
     )
-    const fields = this.#atBoundary({ ...trial.fields, history }, height)
+    const powOrdered = trial.fields.powOrdered + trial.work
+    const fields = this.#atBoundary({ ...trial.fields, powOrdered, history }, height)
     const stateRoot = stateRootOf(fields)
     const hash = blockHash(this.rules.meshId, {
       height,
@@ -246,15 +308,20 @@ export class Ledger {
       if (spend === undefined) continue
       if (item.type === "member-add") this.#vouchers.set(spend, item.commitment)
       else this.#spends.set(spend, period)
-      if (nullifier !== undefined && root !== undefined && !this.#roots.has(nullifier))
+      if (nullifier !== undefined && root !== undefined) {
+        // Bound until its last use is forgotten; taken out first, so that the oldest stay in front.
+        this.#roots.delete(nullifier)
         this.#roots.set(nullifier, { root, period })
+      }
     }
     this.#lastSet = this.#fields.set
     this.#fields = plan.fields
     this.#height = plan.height
     this.#tip = plan.hash
     if (period !== before) this.#forgetSpends()
-    if (plan.height % this.rules.termHeights === 0) this.#forgetIds()
+    if (plan.height % this.rules.termHeights !== 0) return
+    this.#forgetIds()
+    this.#boundary = this.#mark()
   }
 
   /** A trial that is only looked at. */
@@ -264,24 +331,24 @@ export class Ledger {
   }
 
   #trial(): Trial {
-    return { fields: this.#fields, ids: new Set(), spends: new Set(), roots: new Map() }
+    return { fields: this.#fields, work: 0, ids: new Set(), spends: new Set(), roots: new Map() }
   }
 
   /** The fields after this item, or undefined when the state forbids it. */
-  #try(item: Item, trial: Trial): LedgerFields | undefined {
-    const { id, spend } = keysOf(item)
+  #try(item: Item, keys: ItemKeys, trial: Trial): LedgerFields | undefined {
+    const { id, spend } = keys
     if (this.#ids.has(id) || trial.ids.has(id)) return undefined
     if (spend !== undefined && (this.#used(item, spend) || trial.spends.has(spend)))
       return undefined
     const { fields } = trial
     switch (item.type) {
       case "envelope":
-        return this.#tryEnvelope(item, trial)
+        return this.#bindsOtherwise(keys, trial) ? undefined : fields
       case "member-add":
         if (!fields.members.takes(item.commitment)) return undefined
         return { ...fields, members: fields.members.add(item.commitment) }
       case "member-remove":
-        if (!this.#approvalCounts(item.term) || !fields.members.has(item.commitment))
+        if (!this.approvalCounts(item.term) || !fields.members.has(item.commitment))
           return undefined
         return { ...fields, members: fields.members.remove(item.commitment) }
       case "validators": {
@@ -289,15 +356,15 @@ export class Ledger {
         return nextSet === undefined ? undefined : { ...fields, nextSet }
       }
       case "tick":
-        return this.#tryTick(item.period, fields)
+        return this.#tryTick(item.period, trial)
     }
   }
 
   /** A period begins where the block before this one ends, whatever stands before the tick in this block. */
-  #tryTick(period: number, fields: LedgerFields): LedgerFields | undefined {
+  #tryTick(period: number, { fields, work }: Trial): LedgerFields | undefined {
     const [now, ...earlier] = fields.periods
     if (period !== now.period + 1) return undefined
-    const powBits = difficultyAfter(now.powBits, fields.powOrdered, this.rules.powBits)
+    const powBits = difficultyAfter(now.powBits, fields.powOrdered + work, this.rules.powBits)
     const start = { period, anchor: this.#tip, members: this.#fields.members, powBits }
     const kept = [now, ...earlier].slice(0, PERIODS_KEPT - 1)
     return { ...fields, periods: [start, ...kept], powOrdered: 0 }
@@ -308,24 +375,15 @@ export class Ledger {
     return item.type === "member-add" ? this.#vouchers.has(spend) : this.#spends.has(spend)
   }
 
-  #tryEnvelope(item: EnvelopeItem, trial: Trial): LedgerFields | undefined {
-    const { fields } = trial
-    const { nullifier, root } = keysOf(item)
-    if (nullifier === undefined) return { ...fields, powOrdered: fields.powOrdered + 1 }
+  /** The nullifier of a membership proof is bound to another root. */
+  #bindsOtherwise({ nullifier, root }: ItemKeys, trial: Trial): boolean {
+    if (nullifier === undefined) return false
     const bound = this.#roots.get(nullifier)?.root ?? trial.roots.get(nullifier)
-    return bound !== undefined && bound !== root ? undefined : fields
-  }
-
-  #use(item: Item, trial: Trial, fields: LedgerFields): void {
-    const { id, spend, nullifier, root } = keysOf(item)
-    trial.fields = fields
-    trial.ids.add(id)
-    if (spend !== undefined) trial.spends.add(spend)
-    if (nullifier !== undefined && root !== undefined) trial.roots.set(nullifier, root)
+    return bound !== undefined && bound !== root
   }
 
   /** Approvals name seats, so they count only while the set they were given in is in force, and only for a while. */
-  #approvalCounts(approvedIn: number): boolean {
+  approvalCounts(approvedIn: number): boolean {
     const now = this.term
     return (
       approvedIn >= this.#fields.setSince && approvedIn <= now && now - approvedIn <= APPROVAL_TERMS
@@ -334,7 +392,7 @@ export class Ledger {
 
   /** The set after a change, or undefined when it does not apply: one change a term, distinct keys, at least one member. */
   setAfter(item: ValidatorsItem, fields: LedgerFields = this.#fields): ValidatorSet | undefined {
-    if (fields.nextSet !== fields.set || !this.#approvalCounts(item.term)) return undefined
+    if (fields.nextSet !== fields.set || !this.approvalCounts(item.term)) return undefined
     if (item.add.length + item.remove.length === 0) return undefined
     if (item.remove.some((key) => seatOf(fields.set, key) < 0)) return undefined
     const kept = fields.set.members.filter(

@@ -47,6 +47,10 @@ export const MEMBER_TREE_DEPTH = 20
 export const SET_CHANGE_MAX = 16
 /** Terms for which an operators' approval stays usable. */
 export const APPROVAL_TERMS = 8
+/** Proposals of operators that wait for approvals; another one is ignored. */
+export const PROPOSALS_MAX = 64
+/** The same for one operator, who else could leave no room for the others. */
+export const PROPOSALS_PER_OPERATOR_MAX = 8
 /** Periods for which spends and nullifiers are remembered after they were ordered; their proofs are unusable by then. */
 export const SPEND_PERIODS = 2
 /** Terms for which ids are remembered. */

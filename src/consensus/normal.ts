@@ -6,15 +6,17 @@
 import { equal } from "../crypto/bytes.ts"
 import type { Bytes } from "../crypto/bytes.ts"
 import { assert } from "../crypto/errors.ts"
+import { inWindow } from "./block.ts"
 import { certificateOf } from "./certificate.ts"
 import { endTerm } from "./checkpoint.ts"
+import { votePreimage } from "./codec.ts"
 import type { Core } from "./core.ts"
 import { FILL_SLOTS, needsBlocks } from "./fill.ts"
 import { batchOf, encodeItem, isNull, keysOf, NULL_BATCH } from "./item.ts"
 import { BATCH_MAX_BYTES } from "./limits.ts"
 import type { Plan } from "./ledger.ts"
 import type { Slot } from "./slot.ts"
-import type { Batch, Certificate, Commit, Item, Prepare, PrePrepare } from "./types.ts"
+import type { Batch, Certificate, Commit, Item, Message, Prepare, PrePrepare } from "./types.ts"
 import { conflict } from "./verify.ts"
 
 /**
@@ -46,7 +48,9 @@ export function propose(core: Core): void {
       .take(Math.max(room, 1), bytesMax, (item) =>
         item.type === "envelope" ? 81 : encodeItem(item).length,
       )
-      .filter((item) => core.ledger.allows(item) && firstUse(item, ids, spends))
+      .filter(
+        (item) => (staysAllowed(item) || core.ledger.allows(item)) && firstUse(item, ids, spends),
+      )
     if (items.length === 0) continue
     proposeBatch(core, height, batchOf(room > 0 ? [...tick, ...items] : items))
   }
@@ -142,8 +146,8 @@ export function attachBatch(core: Core, slot: Slot, batch: Batch | undefined): v
   if (batch === undefined || slot.batch !== undefined || proposal === undefined) return
   if (!equal(batch.digest, proposal.digest)) return
   if (batch.items.length > core.ledger.rules.blockItemsMax) return
-  slot.batch = batch
-  for (const item of batch.items) core.pool.proposed(item)
+  // Our own objects for what we know: the others are forgotten again, with the keys that would be worked out for them.
+  slot.batch = { ...batch, items: batch.items.map((item) => core.pool.proposed(item)) }
   tryPrepare(core, slot)
   checkPrepared(core, slot)
   advance(core)
@@ -161,11 +165,17 @@ function fetchBatch(core: Core, slot: Slot): void {
 /** Notes what an item uses; false when the batch has used it before. */
 function firstUse(item: Item, ids: Set<string>, spends: Set<string>): boolean {
   const { id, spend } = keysOf(item)
-  if (ids.has(id) || (spend !== undefined && spends.has(spend))) return false
+  const known = ids.size + spends.size
   ids.add(id)
   if (spend !== undefined) spends.add(spend)
-  return true
+  return ids.size + spends.size - known === (spend === undefined ? 1 : 2)
 }
+
+/**
+ * An admitted envelope was allowed when it came, and leaves the pool with whatever excludes it: while it is there, the state
+ * allows it. What else is ordered depends on the term and the set as well.
+ */
+const staysAllowed = ({ type }: Item): boolean => type === "envelope"
 
 type Judgement = "good" | "wait" | "bad"
 
@@ -185,9 +195,11 @@ function judgeBatch(core: Core, slot: Slot, batch: Batch): Judgement {
         slot.missing.set(keysOf(item).id, item)
       continue
     }
-    if (!core.ledger.allows(item) || !firstUse(item, ids, spends)) return "bad"
+    const admitted = core.pool.admits(item)
+    const allowed = (admitted && staysAllowed(item)) || core.ledger.allows(item)
+    if (!allowed || !firstUse(item, ids, spends)) return "bad"
     if (item.type === "tick") early ||= core.tick === "early"
-    else if (!core.pool.admits(item)) slot.missing.set(keysOf(item).id, item)
+    else if (!admitted) slot.missing.set(keysOf(item).id, item)
   }
   if (slot.missing.size > 0) core.emit({ type: "want", items: [...slot.missing.values()] })
   return slot.missing.size > 0 || early ? "wait" : "good"
@@ -252,9 +264,39 @@ export function onVote(core: Core, vote: Prepare | Commit): void {
     if (conflict(before, vote)) core.accuse(before, vote)
     return
   }
+  accuseBySpare(core, slot, vote)
   if (core.changing || tally.count < core.set.quorum - 1) return
   if (vote.type === "prepare") checkPrepared(core, slot)
   advance(core)
+}
+
+/**
+ * A PREPARE for what has prepared in this view, a COMMIT for what is decided, either of a view that is over. The first of them is kept,
+ * unjudged, in its slot: should the same signer say something else there, both are judged.
+ */
+export function setVoteAside(core: Core, message: Message): boolean {
+  if (message.type !== "prepare" && message.type !== "commit") return false
+  const { term, view, height, signer, digest } = message
+  if (term !== core.term || signer === core.me || !inWindow(height, term, core.termHeights))
+    return false
+  if (view !== core.view) return view < core.view
+  const slot = core.slots[height - core.low - 1]
+  if (slot === undefined || signer >= core.set.size) return false
+  const settled =
+    message.type === "prepare"
+      ? slot.prepared?.view === view && equal(slot.prepared.digest, digest)
+      : slot.decided !== undefined && equal(slot.decided.hash, digest)
+  if (settled) slot.keepSpare(message)
+  return settled
+}
+
+/** Two votes of one signer, of which one was never needed and so never judged: evidence if it was signed. */
+function accuseBySpare(core: Core, slot: Slot, vote: Prepare | Commit): void {
+  const spare = slot.spareLike(vote)
+  const keys = core.set.members[vote.signer]
+  if (spare === undefined || keys === undefined || !conflict(spare, vote)) return
+  const signed = votePreimage(core.meshId, spare)
+  if (core.parts.scheme.verify(keys, signed, spare.signature)) core.accuse(spare, vote)
 }
 
 /** Section 4.2: prepared(m, v, n, i) needs the pre-prepare and "2f prepares from different backups that match the pre-prepare". */
@@ -352,6 +394,9 @@ export function execute(core: Core, plan: Plan, certificate: Certificate): void 
   core.emit({ type: "store", record })
   core.emit({ type: "deliver", record, applied })
   for (const item of batch.items) core.pool.ordered(item)
+  const isChange = ({ type }: Item) => type !== "envelope" && type !== "tick"
+  if (core.executed === core.high || applied.some(isChange))
+    core.pool.sift((item) => core.ledger.allows(item))
   if (applied.some((item) => item.type === "tick")) restartTick(core)
   if (applied.length > 0 && ++core.progress % PROGRESS_BLOCKS === 0 && core.failures > 0)
     core.failures--

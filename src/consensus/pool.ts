@@ -3,7 +3,7 @@
  * only known by content, which is enough to prepare what an earlier view already prepared. When an item is ordered, whatever
  * competes with it (the same spend, another root under its nullifier) leaves too.
  */
-import { keysOf, sameItem } from "./item.ts"
+import { isSameEnvelope, keyOf, keysOf, sameItem } from "./item.ts"
 import { POOL_ITEMS_MAX } from "./limits.ts"
 import type { Item } from "./types.ts"
 
@@ -27,6 +27,8 @@ export class Pool {
   #next = 0
   #freshCount = 0
   readonly #held = new Map<string, Item>()
+  /** Admitted items that are no envelopes: what one of them changes may forbid another. */
+  readonly #changes = new Set<string>()
   /** What is used up → admitted items that would use it: nearly always one. */
   readonly #rivals = new Map<string, string | Set<string>>()
 
@@ -50,6 +52,7 @@ export class Pool {
     if (this.#queue.length > 2 * this.#admitted.size + QUEUE_SLACK) this.#compact()
     this.#freshCount++
     if (this.#held.size > 0) this.#held.delete(id)
+    if (item.type !== "envelope") this.#changes.add(id)
     for (const use of usesOf(item)) {
       const rivals = this.#rivals.get(use)
       if (rivals === undefined) this.#rivals.set(use, id)
@@ -105,6 +108,14 @@ export class Pool {
     }
   }
 
+  /** The state has changed: changes of the mesh that it forbids now leave. They would be waited for in vain. */
+  sift(isAllowed: (item: Item) => boolean): void {
+    for (const id of this.#changes) {
+      const known = this.#admitted.get(id)
+      if (known !== undefined && !isAllowed(known.item)) this.#drop(id, known)
+    }
+  }
+
   /** How many items were ever admitted: a mark in the order of arrival. */
   get mark(): number {
     return this.#arrivals
@@ -151,10 +162,12 @@ export class Pool {
     this.#next = 0
   }
 
-  /** A proposal of this view names the item. */
-  proposed(item: Item): void {
-    const known = this.#admitted.get(keysOf(item).id)
-    if (known !== undefined) this.#stale(known)
+  /** A proposal of this view names the item. Returns our own object for it when it is the very same. */
+  proposed(item: Item): Item {
+    const known = this.#admitted.get(item.type === "envelope" ? keyOf(item.id) : keysOf(item).id)
+    if (known === undefined) return item
+    this.#stale(known)
+    return isSameEnvelope(known.item, item) ? known.item : item
   }
 
   /** A new view: what was proposed and fell out returns, and is proposed again in the old order. */
@@ -172,6 +185,7 @@ export class Pool {
 
   #drop(id: string, waiting: Waiting): void {
     this.#admitted.delete(id)
+    this.#changes.delete(id)
     this.#stale(waiting)
     for (const use of usesOf(waiting.item)) {
       const rivals = this.#rivals.get(use)

@@ -18,6 +18,7 @@ import { checkInvariants, markOf } from "./invariants.ts"
 import type { Ledger } from "./ledger.ts"
 import {
   advance,
+  setVoteAside,
   onFillTimeout,
   onItems,
   onPrePrepare,
@@ -26,7 +27,7 @@ import {
   TICK_TOLERANCE,
 } from "./normal.ts"
 import { onPaceTimeout, watchPace } from "./pace.ts"
-import { recall } from "./recovery.ts"
+import { onResume, recall } from "./recovery.ts"
 import type { Memory } from "./recovery.ts"
 import {
   armStatus,
@@ -39,7 +40,7 @@ import {
   onStatus,
   onStatusTimeout,
 } from "./status.ts"
-import type { Input, Output, Peer, TimerName, Verified } from "./types.ts"
+import type { HaltCode, Input, Message, Output, Peer, TimerName, Verified } from "./types.ts"
 import type { Court } from "./verify.ts"
 import { onNewView, onRequestTimeout, onViewChange, onViewTimeout } from "./view-change.ts"
 
@@ -77,6 +78,15 @@ export class Replica {
   get mode(): Mode {
     return this.#core.mode
   }
+  /** Why it has halted. */
+  get halted(): { readonly code: HaltCode; readonly detail: string } | undefined {
+    return this.#core.halted
+  }
+  /** It has forgotten what it signed, and there is nobody who could tell. */
+  get isAloneWithoutMemory(): boolean {
+    const { mode, me, set } = this.#core
+    return mode === "observer" && me >= 0 && set.size === 1
+  }
   get voteFromTerm(): number {
     return this.#core.voteFromTerm
   }
@@ -111,9 +121,21 @@ export class Replica {
     return { meshId, term, termHeights, set, scheme: this.#core.parts.scheme }
   }
 
+  /**
+   * True for a message that, were it true, could change nothing any more: a vote of a view that is over, or one that agrees with
+   * what a quorum has said already. It need not be judged. A vote that disagrees is never set aside: it may be evidence.
+   */
+  setAside(message: Message): boolean {
+    return setVoteAside(this.#core, message)
+  }
+
   /** First step: arms the timers, tells others where we are, and sends again what was signed before a crash. */
   start(): Output[] {
     return this.#run((core) => {
+      if (core.halted !== undefined) {
+        core.emit({ type: "halt", ...core.halted })
+        return
+      }
       core.arm("tick", core.parts.timing.tickMs * TICK_TOLERANCE)
       if (core.votes) resend(core)
       else if (core.mode === "observer")
@@ -127,7 +149,7 @@ export class Replica {
   /** One input, one step. */
   step(input: Input): Output[] {
     return this.#run((core) => {
-      if (core.mode === "halted" && input.type !== "message") return
+      if (core.mode === "halted" && input.type !== "message" && input.type !== "resume") return
       switch (input.type) {
         case "message":
           this.#onMessage(core, input.from, input.message)
@@ -147,6 +169,10 @@ export class Replica {
           break
         case "sealed":
           onSealed(core, input.height, input.signature)
+          break
+        case "resume":
+          onResume(core)
+          if (core.votes) advance(core)
       }
     })
   }

@@ -36,6 +36,8 @@ export class Slot {
   earlyProposal: PrePrepare | undefined
   readonly #earlyPrepares: (Prepare | undefined)[]
   readonly #earlyCommits: (Commit | undefined)[]
+  /** Votes of this view that came when they were needed no more, one a signer and type; nobody has checked their signatures. */
+  readonly #spares = new Map<string, Prepare | Commit>()
 
   constructor(height: number, size: number) {
     this.height = height
@@ -56,6 +58,16 @@ export class Slot {
     }
   }
 
+  /** The first of a signer and type stays. */
+  keepSpare(vote: Prepare | Commit): void {
+    const place = `${vote.type} ${vote.signer}`
+    if (!this.#spares.has(place)) this.#spares.set(place, vote)
+  }
+
+  spareLike({ type, signer }: Prepare | Commit): Prepare | Commit | undefined {
+    return this.#spares.get(`${type} ${signer}`)
+  }
+
   keepEarlyProposal(proposal: PrePrepare): void {
     if (this.earlyProposal === undefined || this.earlyProposal.view < proposal.view)
       this.earlyProposal = proposal
@@ -69,6 +81,7 @@ export class Slot {
     this.batch = undefined
     this.plan = undefined
     this.missing.clear()
+    this.#spares.clear()
     this.#earlyPrepares.forEach((vote, signer) => {
       if (vote === undefined || vote.view > view) return
       if (vote.view === view) this.prepares.add(signer, vote)

@@ -74,22 +74,39 @@ export function exactly(bytes: Bytes, length: number, what: string): Bytes {
   return bytes
 }
 
-export class Writer {
-  #parts: Bytes[] = []
+const WRITER_BYTES = 128
 
-  /** Fixed-length field, written as it is. Copied only at `finish`. */
+export class Writer {
+  #bytes: Bytes = new Uint8Array(WRITER_BYTES)
+  #at = 0
+
+  /** Fixed-length field, written as it is. */
   raw(bytes: Bytes): this {
-    this.#parts.push(bytes)
+    const at = this.#grow(bytes.length)
+    this.#bytes.set(bytes, at)
     return this
+  }
+
+  /** Room for so many bytes more. Returns where they begin. */
+  #grow(length: number): number {
+    const at = this.#at
+    this.#at = at + length
+    if (this.#at > this.#bytes.length) {
+      const larger = new Uint8Array(Math.max(this.#at, 2 * this.#bytes.length))
+      larger.set(this.#bytes.subarray(0, at))
+      this.#bytes = larger
+    }
+    return at
   }
 
   #uint(value: number, width: number): this {
     if (!Number.isSafeInteger(value) || value < 0 || value >= 2 ** (8 * width))
       throw new CryptoError("TOO_LARGE", `${value} does not fit ${width} bytes`)
-    const out = new Uint8Array(width)
+    const at = this.#grow(width)
+    const bytes = this.#bytes
     for (let i = width - 1, rest = value; i >= 0; i--, rest = Math.floor(rest / 256))
-      out[i] = rest % 256
-    return this.raw(out)
+      bytes[at + i] = rest % 256
+    return this
   }
 
   u8(value: number): this {
@@ -115,8 +132,9 @@ export class Writer {
     return this.bytes(utf8(value), width)
   }
 
+  /** A copy of what was written so far. */
   finish(): Bytes {
-    return concat(...this.#parts)
+    return this.#bytes.slice(0, this.#at)
   }
 }
 
@@ -132,18 +150,25 @@ export class Reader {
     return this.#bytes.length - this.#at
   }
 
-  /** Copy of the next `length` bytes. Throws CryptoError BAD_LENGTH when there are fewer. */
-  raw(length: number): Bytes {
+  /** Where the next `length` bytes begin. Throws CryptoError BAD_LENGTH when there are fewer. */
+  #take(length: number): number {
     if (length > this.left)
       throw new CryptoError("BAD_LENGTH", `${length} bytes wanted, ${this.left} left`)
-    const out = this.#bytes.slice(this.#at, this.#at + length)
-    this.#at += length
-    return out
+    const at = this.#at
+    this.#at = at + length
+    return at
+  }
+
+  /** Copy of the next `length` bytes. Throws CryptoError BAD_LENGTH when there are fewer. */
+  raw(length: number): Bytes {
+    const at = this.#take(length)
+    return this.#bytes.slice(at, at + length)
   }
 
   #uint(width: number): number {
+    const at = this.#take(width)
     let value = 0
-    for (const byte of this.raw(width)) value = value * 256 + byte
+    for (let i = at; i < at + width; i++) value = value * 256 + (this.#bytes[i] ?? 0)
     if (!Number.isSafeInteger(value)) throw new CryptoError("BAD_ENCODING", "integer over 2^53")
     return value
   }

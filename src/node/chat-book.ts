@@ -119,7 +119,7 @@ export class ChatBook {
   /** The channel to write into: both sides pick the same one of several, once both know them. */
   sendingChannel(peer: Address): Channel | undefined {
     return this.channelsWith(peer)
-      .filter(({ trusted }) => trusted)
+      .filter(({ trusted, retired }) => trusted && !retired)
       .sort((a, b) => compare(a.groupId, b.groupId))[0]
   }
 
@@ -127,7 +127,8 @@ export class ChatBook {
   sendingChannelOf(thread: ChatThread): Channel | undefined {
     if (thread.peer !== null) return this.sendingChannel(thread.peer)
     const channel = thread.standing === "open" ? this.groupChannel(thread) : undefined
-    return channel !== undefined && isMember(channel.state) ? channel : undefined
+    if (channel === undefined || channel.retired || !isMember(channel.state)) return undefined
+    return channel
   }
 
   /** Writes a step; then, and only then, it is so. Returns the tags that are expected from now on. */

@@ -138,7 +138,7 @@ export class Committer {
   async #tidied(group: string): Promise<Channel | undefined> {
     const channel = this.#book.channels.get(group)
     if (channel === undefined || channel.group === null || !channel.trusted) return undefined
-    if (!isMember(channel.state) || channel.behindFrom !== null) return undefined
+    if (!isMember(channel.state) || channel.retired || channel.behindFrom !== null) return undefined
     const now = groupIn(channel.state)
     if (now === undefined || this.#book.threadOf(channel).standing !== "open") return undefined
     const wishes = channel.group.wishes.filter((wish) => !isGranted(now, this.#book.me, wish))

@@ -92,6 +92,7 @@ export class FirstContact {
       peer: hello.from,
       theirName: hello.name,
       trusted: false,
+      retired: this.#parts.retiredPackage ?? false,
       group: hello.group === null ? null : { people: new Map(), wishes: [] },
       behindFrom: this.#behindFrom(hello, id, height),
       renewedAtMs: this.#parts.clock.nowMs(),
@@ -105,8 +106,8 @@ export class FirstContact {
   }
 
   /**
-   * Whoever lets us in says so themselves, and runs the group. A group that we are in stays the one that we know: anybody who was ever
-   * in it knows its id. Without a ledger there are no groups.
+   * Whoever lets us in says so themselves, and runs the group. A group that we are in stays the one that we know, unless it came out of
+   * a backup: anybody who was ever in it knows its id. Without a ledger there are no groups.
    */
   #isGroup(hello: Hello, { state, inviter }: Entered): boolean {
     const group = groupIn(state)
@@ -118,7 +119,8 @@ export class FirstContact {
       groupId.length === GROUP_ID_BYTES &&
       addressOfMember(inviter) === hello.from &&
       isAdmin(group, hello.from) &&
-      (before === undefined || (before.group !== null && !isMember(before.state)))
+      (before === undefined ||
+        (before.group !== null && (before.retired || !isMember(before.state))))
     )
   }
 

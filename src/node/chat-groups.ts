@@ -68,6 +68,8 @@ export class Groups {
   }
 
   start(): void {
+    // A command that only looks runs without the ledger.
+    if (this.#parts.order !== "ledger") return
     for (const channel of this.#book.channels.values())
       if (channel.group !== null && channel.trusted) this.#takeUp(channel)
     this.#invitations.kick()
@@ -194,7 +196,8 @@ export class Groups {
     if (thread.group === null) throw new ApiError("NOT_A_GROUP", "that is a chat of two")
     const channel = this.#book.groupChannel(thread)
     const { standing } = this.#book.threads.get(toHex(thread.id)) ?? thread
-    if (channel === undefined || standing !== "open" || !isMember(channel.state))
+    const isOurs = channel !== undefined && !channel.retired && isMember(channel.state)
+    if (!isOurs || standing !== "open")
       throw new ApiError("NOT_A_MEMBER", "you are not in this group")
     return channel
   }

@@ -414,16 +414,13 @@ export class Outbox {
     const sealed = await this.#book.turns.run(async () => {
       const channel = this.#book.channels.get(group)
       const waits = channel?.held.some(({ own }) => own !== null)
-      if (channel === undefined || waits === true || !isMember(channel.state)) return undefined
-      const made = await make(channel)
+      if (channel === undefined || channel.retired || waits === true) return undefined
+      const made = isMember(channel.state) ? await make(channel) : undefined
       if (made === undefined) return undefined
-      const {
-        envelopes,
-        until,
-        channel: moved,
-      } = sealMessage(channel, this.#parts.meshId, made.commit)
+      const { commit, own } = made
+      const { envelopes, until, channel: moved } = sealMessage(channel, this.#parts.meshId, commit)
       this.#book.channels.set(group, moved)
-      return { envelopes, until, own: made.own, epoch: epochOf(channel.state) }
+      return { envelopes, until, own, epoch: epochOf(channel.state) }
     })
     if (sealed === undefined) return false
     const outgoing = this.#outgoingOf(thread.id, await this.#admitAll(sealed.envelopes), [])

@@ -53,6 +53,8 @@ export interface ChatParts {
   readonly emit: (event: ApiEvent) => void
   /** Most texts kept, of all threads together; the oldest are forgotten. Without it there is no end. */
   readonly textsMax?: number
+  /** The identity's key package is of before a restore: the old peer may have joined groups with it, and gone on in them. */
+  readonly retiredPackage?: boolean
   /** One line for the log; never holds a secret, a name or an address. */
   readonly log: (line: string) => void
   /**

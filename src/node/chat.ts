@@ -98,6 +98,14 @@ export class Chat {
     return chat
   }
 
+  /** Loads what is there and leaves it at that: for whoever only looks. Throws CryptoError when a record was altered. */
+  static async openToRead(parts: ChatParts): Promise<Chat> {
+    const chat = new Chat(parts)
+    await chat.#book.load()
+    await chat.#outbox.load()
+    return chat
+  }
+
   async stop(): Promise<void> {
     this.#stopping.abort(new ApiError("STOPPING", "the node is stopping"))
     // Together: who invites or commits may be waiting for admissions, which end with the outbox.
@@ -227,7 +235,7 @@ export class Chat {
   /** What follows from being in contact: a channel if there is none, and what waits for one. */
   #welcome(address: Address): void {
     const channels = this.#book.channelsWith(address)
-    if (channels.length === 0) this.#introductions.reachOut(address)
+    if (channels.every(({ retired }) => retired)) this.#introductions.reachOut(address)
     for (const channel of channels) this.#introductions.join(channel)
   }
 
@@ -289,7 +297,7 @@ export class Chat {
   /** Answering a stranger accepts them, and writing into a group that one was let into accepts that. */
   async #mayWrite(thread: ChatThread): Promise<void> {
     if (thread.peer === null) {
-      if (thread.standing === "left")
+      if (thread.standing === "left" || this.#book.groupChannel(thread)?.retired === true)
         throw new ApiError("NOT_A_MEMBER", "you are not in this group any more")
       if (thread.standing === "request") await this.#groups.accept(thread)
       return

@@ -1,7 +1,8 @@
 /**
  * The chain as a peer keeps it: blocks with their certificates, the newest boundary checkpoint, and at which height each envelope was
  * ordered. Table `ledger`: `b` ‖ height 8 → block, `o` ‖ envelope id 32 → height 8, `stable` → certificate. What is written here was
- * verified; what is read back is checked again against its own hashes.
+ * verified; what is read back is checked again against its own hashes. Beside it lies the snapshot that a start goes on from
+ * (ledger-snapshot.ts).
  */
 import {
   decodeBlockRecord,
@@ -10,24 +11,34 @@ import {
   encodeCertificate,
 } from "../consensus/codec.ts"
 import { Ledger, type LedgerRules } from "../consensus/ledger.ts"
+import { openTermOf } from "../consensus/recovery.ts"
 import type { BlockRecord, Certificate, Item } from "../consensus/types.ts"
 import { type Bytes, concat, equal, Reader, utf8, Writer } from "../crypto/bytes.ts"
 import { CryptoError } from "../crypto/errors.ts"
+import { headOf, headWrite, resume, storedHead, UsesSoFar } from "./ledger-snapshot.ts"
 import { StoreError } from "./store-errors.ts"
 import type { Store, Write } from "./store.ts"
 
 const STABLE = utf8("stable")
 const u64 = (value: number) => new Writer().u64(value).finish()
-const blockKey = (height: number) => concat(utf8("b"), u64(height))
-const orderedKey = (id: Bytes) => concat(utf8("o"), id)
+const BLOCK = utf8("b")
+const ORDERED = utf8("o")
+const blockKey = (height: number) => concat(BLOCK, u64(height))
+const orderedKey = (id: Bytes) => concat(ORDERED, id)
 /** The event loop gets its turn after this long. */
 const SLICE_MS = 8
+/** Parts of a snapshot that is made again are written so many at a time. */
+const WRITES_TOGETHER = 256
 
 /** Where a whole chain leads. */
 export interface Replayed {
   readonly ledger: Ledger
   /** The newest blocks, at least all of the open term. */
   readonly recent: readonly BlockRecord[]
+  /** Height of the snapshot that was gone on from, 0 for the genesis. */
+  readonly resumedAt: number
+  /** Why there was no snapshot to go on from. */
+  readonly without: string | undefined
 }
 
 /** What a certified block did, in order. */
@@ -45,6 +56,9 @@ export class LedgerChain {
   #height: number
   #last: BlockRecord | undefined
   #stable: Certificate | undefined
+  /** Once the chain was replayed: where it led, kept up by whoever takes blocks, and what its blocks used up. */
+  #ledger: Ledger | undefined
+  #uses: UsesSoFar | undefined
 
   private constructor(store: Store, at: Pick<LedgerChain, "height" | "last" | "stable">) {
     this.#store = store
@@ -97,10 +111,39 @@ export class LedgerChain {
     if (stable !== undefined)
       writes.push({ table: "ledger", key: STABLE, value: encodeCertificate(stable) })
     if (writes.length === 0) return
+    let uses = this.#uses
+    for (const { record, applied } of blocks)
+      uses = this.#addSnapshot(writes, uses, record, applied)
     await this.#store.batch(writes, options)
+    this.#uses = uses
     this.#last = blocks.at(-1)?.record ?? this.#last
     this.#height = this.#last?.height ?? 0
     this.#stable = stable ?? this.#stable
+  }
+
+  #addSnapshot(
+    writes: Write[],
+    before: UsesSoFar | undefined,
+    { height }: BlockRecord,
+    applied: readonly Item[],
+  ): UsesSoFar | undefined {
+    const ledger = this.#ledger
+    if (before === undefined || ledger === undefined) return undefined
+    const { next, writes: ours } = before.after(height, applied)
+    writes.push(...ours)
+    // The ledger may be a term further on already; then the next snapshot is the one that counts.
+    if (ledger.boundaryHeight === height) writes.push(headWrite(headOf(ledger, next)))
+    return next
+  }
+
+  /** The newest snapshot as it is stored. */
+  head(): Promise<Bytes | undefined> {
+    return storedHead(this.#store)
+  }
+
+  /** The next start replays the whole chain, and makes a new one. */
+  dropHead(): Promise<void> {
+    return this.#store.batch([headWrite(undefined)])
   }
 
   /** Encoded blocks above a height: at most `limit`, and no more bytes than `bytesMax` after the first. */
@@ -135,23 +178,45 @@ export class LedgerChain {
     return bytes && new Reader(bytes).u64()
   }
 
-  /** The state after the whole chain, worked out again from the genesis. Throws StoreError STORE_DAMAGED. */
+  /** The state after the whole chain, worked out again from the newest sound snapshot on. Throws StoreError STORE_DAMAGED. */
   async replay(rules: LedgerRules): Promise<Replayed> {
-    const ledger = new Ledger(rules)
+    const found = await resume(this.#store, rules, (height) => this.block(height))
+    if ("ledger" in found) return this.#replay(found.ledger, found.uses, undefined)
+    return this.#replay(new Ledger(rules), UsesSoFar.atGenesis(rules), found.without)
+  }
+
+  /** `without`: why the snapshot is to be written again, undefined for one that is sound. */
+  async #replay(ledger: Ledger, from: UsesSoFar, without: string | undefined): Promise<Replayed> {
+    const resumedAt = ledger.height
+    const { termHeights } = ledger.rules
+    const lastBoundary = this.#height - (this.#height % termHeights)
+    const low = openTermOf(this.#height, termHeights, this.#stable) * termHeights
     const recent: BlockRecord[] = []
+    let uses = from
+    const writes: Write[] = []
     let began = performance.now()
-    for await (const record of this.records()) {
+    for await (const record of this.records(Math.min(low, resumedAt))) {
+      if (record.height > low) recent.push(record)
+      if (record.height <= resumedAt) continue
       const plan = ledger.plan(record.batch)
       if (record.height !== plan.height || !equal(plan.hash, record.certificate.digest))
         throw new StoreError("STORE_DAMAGED", `block ${record.height} does not follow`)
       ledger.apply(plan)
-      recent.push(record)
-      if (recent.length > rules.termHeights) recent.shift()
+      const made = uses.after(record.height, plan.applied)
+      uses = made.next
+      if (without !== undefined) writes.push(...made.writes)
+      if (without !== undefined && record.height === lastBoundary)
+        writes.push(headWrite(headOf(ledger, uses)))
+      if (writes.length >= WRITES_TOGETHER || record.height === lastBoundary)
+        await this.#store.batch(writes.splice(0))
       if (performance.now() - began < SLICE_MS) continue
       await new Promise((resolve) => setImmediate(resolve))
       began = performance.now()
     }
-    return { ledger, recent }
+    await this.#store.batch(writes)
+    this.#ledger = ledger
+    this.#uses = uses
+    return { ledger, recent, resumedAt, without }
   }
 }
 

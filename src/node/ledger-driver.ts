@@ -3,6 +3,7 @@
  * and only then its messages, blocks and timers let out, in order (DESIGN §7, Durability). One sync serves every step that came while
  * the one before was under way. Knows disks and timers, but neither streams nor people.
  */
+import { setTimeout as after } from "node:timers/promises"
 import type { ReplicaParts } from "../consensus/core.ts"
 import { Inbox } from "../consensus/inbox.ts"
 import type { Ledger } from "../consensus/ledger.ts"
@@ -21,6 +22,8 @@ import type {
   Wrong,
 } from "../consensus/types.ts"
 import type { Bytes } from "../crypto/bytes.ts"
+import { CodedError } from "../crypto/errors.ts"
+import type { LedgerProblem } from "./api/types.ts"
 import type { LedgerChain, Replayed } from "./ledger-chain.ts"
 import type { LedgerLog } from "./ledger-wal.ts"
 
@@ -44,10 +47,26 @@ export interface DriverParts {
   readonly onFault: (error: unknown) => void
 }
 
+/** Between two seals, each a fifth of a second of work: terms may follow each other faster than that. */
+const SEAL_REST_MS = 10_000
+
 interface Effect {
   readonly after: number
   readonly output: Output
 }
+
+/** Stands for a peer that the core cannot answer. */
+const NO_VALIDATOR: Peer = -1
+
+/** A stable word for what failed: codes only, as messages may hold paths. */
+function codeOf(error: unknown): string {
+  if (error instanceof CodedError) return String(error.code)
+  const { code } = error as { readonly code?: unknown }
+  return typeof code === "string" ? code : "INTERNAL"
+}
+
+/** Where a validator begins: the ledger, and all blocks of the open term. */
+export type Standpoint = Pick<Replayed, "ledger" | "recent">
 
 /** How this validator stands. */
 export type Standing = "validating" | "observing" | "halted"
@@ -65,7 +84,10 @@ export class LedgerDriver {
   #synced = 0
   #syncing: Promise<void> | undefined
   #failed = false
-  #sealing: Promise<void> = Promise.resolve()
+  #failure: unknown
+  #sealing: Promise<void> | undefined
+  /** The newest boundary whose seal was asked for and not begun. */
+  #sealNext: { readonly height: number; readonly preimage: Bytes } | undefined
   /** Wrong messages so far, by what was wrong with them. */
   readonly wrong = new Map<string, number>()
   viewChanges = 0
@@ -73,11 +95,14 @@ export class LedgerDriver {
   private constructor(parts: DriverParts, ledger: Ledger, memory: Memory) {
     this.#parts = parts
     this.#replica = new Replica(parts.replica, ledger, memory)
-    this.#inbox = new Inbox(() => this.#replica.court())
+    this.#inbox = new Inbox(
+      () => this.#replica.court(),
+      (message) => this.#replica.setAside(message),
+    )
   }
 
   /** Comes back from whatever the disk holds, and starts. Throws StoreError. */
-  static async start({ ledger, recent }: Replayed, parts: DriverParts): Promise<LedgerDriver> {
+  static async start({ ledger, recent }: Standpoint, parts: DriverParts): Promise<LedgerDriver> {
     const { chain, log } = parts
     const { stable } = chain
     const { rules } = ledger
@@ -104,6 +129,38 @@ export class LedgerDriver {
   get standing(): Standing {
     if (this.#failed || this.#replica.mode === "halted") return "halted"
     return this.#replica.mode === "voter" ? "validating" : "observing"
+  }
+
+  /** Why it does not vote, where somebody has to do something about it. */
+  get problem(): LedgerProblem | null {
+    if (this.#failed) return { code: "STOPPED", detail: codeOf(this.#failure) }
+    const { halted, isAloneWithoutMemory } = this.#replica
+    if (halted !== undefined)
+      return { code: "IMPOSSIBLE_STATE", detail: `${halted.code} ${halted.detail}` }
+    return isAloneWithoutMemory ? { code: "MEMORY_LOST", detail: "" } : null
+  }
+
+  /**
+   * The operator's word that it may vote again. Resolves, when that is on the disk, with whether it does so now or after the next
+   * start; "no" when there is nothing that waits for such a word.
+   */
+  async resume(): Promise<"now" | "next-start" | "no"> {
+    const { halted, isAloneWithoutMemory } = this.#replica
+    if (this.#ended || (halted === undefined && !isAloneWithoutMemory)) return "no"
+    this.input({ type: "resume" })
+    await this.settled()
+    if (this.#failed) throw this.#failure
+    return halted === undefined ? "now" : "next-start"
+  }
+
+  /** Resolves when what was asked for so far is on the disk, or nothing more will be. */
+  async settled(): Promise<void> {
+    await this.#syncing
+  }
+
+  /** Blocks from a peer that is no validator; each carries its proof. */
+  offer(records: readonly BlockRecord[]): void {
+    if (!this.#ended) this.#take(this.#inbox.take(NO_VALIDATOR, { type: "blocks", records }))
   }
 
   input(input: Input): void {
@@ -157,6 +214,7 @@ export class LedgerDriver {
   #fail(error: unknown): void {
     if (this.#failed) return
     this.#failed = true
+    this.#failure = error
     for (const timer of this.#timers.values()) clearTimeout(timer)
     this.#effects.length = 0
     this.#parts.onFault(error)
@@ -265,13 +323,28 @@ export class LedgerDriver {
     this.#timers.set(timer, armed)
   }
 
+  /** One at a time, the newest boundary first, with a rest in between: its chain of hashes covers those that are skipped. */
   #seal(height: number, preimage: Bytes): void {
+    this.#sealNext = { height, preimage }
+    this.#sealing ??= this.#sealAll().finally(() => (this.#sealing = undefined))
+  }
+
+  async #sealAll(): Promise<void> {
     const { signal } = this.#stopping
-    this.#sealing = this.#parts.seal(preimage, signal).then(
-      (signature) => this.input({ type: "sealed", height, signature }),
-      (error: unknown) => {
+    for (let next = this.#takeSeal(); next !== undefined; next = this.#takeSeal()) {
+      const { height, preimage } = next
+      try {
+        this.input({ type: "sealed", height, signature: await this.#parts.seal(preimage, signal) })
+      } catch (error) {
         if (!signal.aborted) this.#parts.note(`ledger: a seal was not made: ${String(error)}`)
-      },
-    )
+      }
+      await after(SEAL_REST_MS, undefined, { signal, ref: false }).catch(() => undefined)
+    }
+  }
+
+  #takeSeal() {
+    const next = this.#stopping.signal.aborted ? undefined : this.#sealNext
+    this.#sealNext = undefined
+    return next
   }
 }

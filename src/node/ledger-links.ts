@@ -1,12 +1,12 @@
 /**
  * `/sotto/pbft/1`: the streams between validators (DESIGN §9). Whoever opens one proves with a signature of its validator key over the
- * mesh and both peer ids that it is a validator; the other side answers with the same, and from then on takes frames and confirms each.
- * One direction a stream: every validator sends on the stream that it opened. The transport vouches for the peer ids, so a proof is of
- * no use to anybody else.
+ * mesh and both peer ids that it is a validator; the other side answers with the same, and from then on takes frames and says now and
+ * then how much it has taken in. One direction a stream: every validator sends on the stream that it opened. The transport vouches for
+ * the peer ids, so a proof is of no use to anybody else.
  *
  *   hello   version 1 ‖ mesh id 32 ‖ Ed25519 key 32 ‖ signature 3373
  *   frame   messages, each: length 4 ‖ bytes
- *   answer  1 byte, when the frame has been taken in
+ *   answer  bytes of frames taken in since the last answer 4
  *
  * Nothing is kept for a peer that is away: the core's STATUS repairs what was lost.
  */
@@ -14,7 +14,7 @@ import { setTimeout as after } from "node:timers/promises"
 import type { Sign, Scheme } from "../consensus/hybrid.ts"
 import { HYBRID_SIGNATURE_BYTES } from "../consensus/limits.ts"
 import type { Peer, ValidatorKeys } from "../consensus/types.ts"
-import { type Bytes, equal, Reader, toHex, utf8, Writer } from "../crypto/bytes.ts"
+import { type Bytes, equal, Reader, utf8, Writer } from "../crypto/bytes.ts"
 import { CryptoError } from "../crypto/errors.ts"
 import { type Frames, StreamError, type Streams } from "./streams.ts"
 
@@ -24,10 +24,14 @@ export const PBFT_PROTOCOL = "/sotto/pbft/1"
 const FRAME_PACK_BYTES = 256 * 1024
 /** Longest frame: libp2p holds no more for a reader. A message that does not fit is dropped; blocks are served in smaller answers. */
 export const FRAME_BYTES_MAX = 3 * 1024 * 1024
+/** Under way to one peer; more waits in the queue, and is packed together meanwhile. A longer frame goes alone. */
+const WINDOW_BYTES = 512 * 1024
+/** An answer comes at the latest after so much: well before the window is full. */
+const ANSWER_AFTER_BYTES = 64 * 1024
 /** Waiting for one peer; beyond it the newest is dropped. */
 const QUEUE_BYTES_MAX = 8 * 1024 * 1024
 const HELLO_DEADLINE_MS = 10_000
-/** For a frame to be taken in: a laggard may be checking a whole answer of blocks. */
+/** For the next part of a full window to be taken in: a laggard may be checking a whole answer of blocks. */
 const FRAME_DEADLINE_MS = 30_000
 const RETRY_MIN_MS = 250
 const RETRY_MAX_MS = 30_000
@@ -35,7 +39,6 @@ const RETRY_MAX_MS = 30_000
 const REJECTED_MAX = 16
 const SLICE_MS = 8
 const VERSION = 1
-const TAKEN = Uint8Array.of(1)
 const HELLO_DOMAIN = utf8("sotto/validator-hello/1")
 
 export interface LinksParts {
@@ -50,6 +53,8 @@ export interface LinksParts {
   readonly validators: () => readonly ValidatorKeys[]
   /** "reject" when an honest validator would not have sent it. */
   readonly receive: (from: Peer, message: Bytes) => "taken" | "reject"
+  /** This peer sent so much that no honest validator would have that its stream was cut. */
+  readonly lied: (peer: string) => void
   readonly onChange: () => void
   readonly onFault: (error: unknown) => void
 }
@@ -59,6 +64,9 @@ interface Outgoing {
   readonly stop: AbortController
   queue: Bytes[]
   bytes: number
+  /** Bytes of frames that were sent and not answered yet. */
+  underWay: number
+  /** Something to send, room in the window, or the end. */
   wake: () => void
   /** Ed25519 key of the validator there, once it has proved it. */
   key: Bytes | undefined
@@ -98,6 +106,7 @@ export class LedgerLinks {
       stop: new AbortController(),
       queue: [],
       bytes: 0,
+      underWay: 0,
       wake: () => undefined,
       key: undefined,
       work: Promise.resolve(),
@@ -122,13 +131,16 @@ export class LedgerLinks {
 
   /** To every validator of `members` that is there. */
   broadcast(message: Bytes, members: readonly ValidatorKeys[]): void {
-    const wanted = new Set(members.map(({ ed25519 }) => toHex(ed25519)))
-    for (const out of this.#outgoing.values())
-      if (out.key !== undefined && wanted.has(toHex(out.key))) this.#enqueue(out, message)
+    for (const out of this.#outgoing.values()) {
+      const { key } = out
+      if (key !== undefined && members.some(({ ed25519 }) => equal(ed25519, key)))
+        this.#enqueue(out, message)
+    }
   }
 
   async stop(): Promise<void> {
     this.#stop.abort()
+    await this.#parts.streams.unhandle(PBFT_PROTOCOL)
     const work = Array.from(this.#outgoing.values(), (out) => out.work)
     for (const peer of [...this.#outgoing.keys()]) this.lost(peer)
     await Promise.all(work)
@@ -176,22 +188,51 @@ export class LedgerLinks {
       out.key = this.#proved(await frames.receive(within(HELLO_DEADLINE_MS)), out.peer)
       opened()
       this.#parts.onChange()
-      while (!signal.aborted) {
-        const frame = packed(out)
-        if (frame === undefined) {
-          await new Promise<void>((resolve) => {
-            out.wake = resolve
-            if (signal.aborted || out.queue.length > 0) resolve()
-          })
-          continue
-        }
-        await frames.send(frame, within(FRAME_DEADLINE_MS))
-        await frames.receive(within(FRAME_DEADLINE_MS))
+      out.underWay = 0
+      const patience = new Patience(signal, FRAME_DEADLINE_MS)
+      try {
+        await Promise.race([
+          this.#sendFrames(out, frames, patience),
+          this.#hearAnswers(out, frames, patience),
+        ])
+      } finally {
+        patience.end()
+        out.wake()
       }
-      await frames.close()
-    } catch (error) {
+    } finally {
       frames.abort()
-      throw error
+    }
+  }
+
+  async #sendFrames(out: Outgoing, frames: Frames, patience: Patience): Promise<void> {
+    const { signal } = patience
+    while (!signal.aborted) {
+      const frame = fits(out) ? packed(out) : undefined
+      if (frame !== undefined) {
+        out.underWay += frame.length
+        patience.wait()
+        await frames.send(frame, signal)
+        patience.rest()
+        continue
+      }
+      // a window that stays full is a peer that has stopped
+      if (out.queue.length > 0) patience.wait()
+      await new Promise<void>((resolve) => {
+        out.wake = resolve
+        if (signal.aborted || (out.queue.length > 0 && fits(out))) resolve()
+      })
+    }
+  }
+
+  async #hearAnswers(out: Outgoing, frames: Frames, patience: Patience): Promise<void> {
+    for (;;) {
+      const read = new Reader(await frames.receive(patience.signal))
+      const taken = read.u32()
+      read.done()
+      if (taken > out.underWay) throw new CryptoError("BAD_ENCODING", "more taken than was sent")
+      out.underWay -= taken
+      patience.rest()
+      out.wake()
     }
   }
 
@@ -204,11 +245,18 @@ export class LedgerLinks {
     // Whoever calls can be called: one side may have learnt earlier than the other that both are validators.
     this.#again(frames.peer)
     let rejected = 0
+    let taken = 0
     while (!signal.aborted) {
       const frame = await frames.receive(signal)
       rejected += await this.#takeFrame(from, frame)
-      if (rejected > REJECTED_MAX) throw new CryptoError("BAD_ENCODING", "a validator that lies")
-      await frames.send(TAKEN, within(FRAME_DEADLINE_MS))
+      if (rejected > REJECTED_MAX) {
+        this.#parts.lied(frames.peer)
+        throw new CryptoError("BAD_ENCODING", "a validator that lies")
+      }
+      taken += frame.length
+      if (taken < ANSWER_AFTER_BYTES) continue
+      await frames.send(new Writer().u32(taken).finish(), within(FRAME_DEADLINE_MS))
+      taken = 0
     }
   }
 
@@ -267,6 +315,43 @@ export class LedgerLinks {
 /** What a validator at peer `from` signs for the peer `to`. */
 export const helloPreimage = (meshId: Bytes, from: string, to: string): Bytes =>
   new Writer().raw(HELLO_DOMAIN).raw(meshId).text(from, 1).text(to, 1).finish()
+
+/** Ends waiting that takes too long. One timer for a whole stream: a signal for each of thousands of frames a second costs more. */
+class Patience {
+  readonly #late = new AbortController()
+  readonly #timer: NodeJS.Timeout
+  #waiting = false
+  /** Aborts when the stream is to end, or when something was waited for too long. */
+  readonly signal: AbortSignal
+
+  constructor(stopped: AbortSignal, deadlineMs: number) {
+    this.signal = AbortSignal.any([stopped, this.#late.signal])
+    this.#timer = setTimeout(() => {
+      if (this.#waiting) this.#late.abort()
+    }, deadlineMs).unref()
+  }
+
+  /** From now on, if it was not so before. */
+  wait(): void {
+    if (!this.#waiting) this.#timer.refresh()
+    this.#waiting = true
+  }
+
+  /** What was waited for has come. */
+  rest(): void {
+    this.#waiting = false
+  }
+
+  /** Whoever still waits gives up. */
+  end(): void {
+    clearTimeout(this.#timer)
+    this.#late.abort()
+  }
+}
+
+/** Whether the next frame may go on its way. */
+const fits = ({ underWay, bytes }: Outgoing): boolean =>
+  underWay === 0 || underWay + Math.min(bytes, FRAME_PACK_BYTES) <= WINDOW_BYTES
 
 /** The oldest messages of the queue in one frame; undefined when there are none. */
 function packed(out: Outgoing): Bytes | undefined {

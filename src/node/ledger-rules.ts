@@ -8,6 +8,7 @@ import { MemberTree } from "../consensus/member-tree.ts"
 import { BLOCK_ITEMS_MAX, TERM_HEIGHTS } from "../consensus/limits.ts"
 import type { EnvelopeItem, ValidatorKeys } from "../consensus/types.ts"
 import { type Bytes, toHex, utf8 } from "../crypto/bytes.ts"
+import type { GenesisValidator } from "../crypto/genesis.ts"
 import type { Mesh } from "./mesh-membership.ts"
 
 /** Terms for which the state remembers what was ordered; an id that is older cannot come again while peers keep less than this. */
@@ -15,14 +16,17 @@ export const RETENTION_TERMS = 256
 
 export const ledgerTopic = (meshId: Bytes) => `/sotto/${toHex(meshId)}/ledger/1`
 
+/** A validator of the genesis as the ledger names its keys. */
+export const ledgerKeys = ({ ed25519, mlDsa65, slhDsaSha2 }: GenesisValidator): ValidatorKeys => ({
+  ed25519,
+  mlDsa65,
+  slhDsa: slhDsaSha2,
+})
+
 export function ledgerRules({ genesis, meshId }: Pick<Mesh, "genesis" | "meshId">): LedgerRules {
   return {
     meshId,
-    validators: genesis.validators.map(({ ed25519, mlDsa65, slhDsaSha2 }): ValidatorKeys => ({
-      ed25519,
-      mlDsa65,
-      slhDsa: slhDsaSha2,
-    })),
+    validators: genesis.validators.map(ledgerKeys),
     termHeights: TERM_HEIGHTS,
     blockItemsMax: BLOCK_ITEMS_MAX,
     powBits: genesis.powBits,

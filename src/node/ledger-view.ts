@@ -2,10 +2,14 @@
 import { Follower } from "../consensus/follower.ts"
 import { hybridScheme } from "../consensus/hybrid.ts"
 import { Ledger, type LedgerRules } from "../consensus/ledger.ts"
-import type { BlockRecord } from "../consensus/types.ts"
+import { APPROVAL_TERMS } from "../consensus/limits.ts"
+import { approvers, type Proposal, unproven } from "../consensus/proposals.ts"
+import { seatOf } from "../consensus/quorum.ts"
+import type { BlockRecord, ValidatorKeys } from "../consensus/types.ts"
 import { type Bytes, equal, toHex } from "../crypto/bytes.ts"
-import type { LedgerView, ValidatorView } from "./api/types.ts"
+import type { LedgerView, ProposalView, ValidatorView } from "./api/types.ts"
 import type { LedgerChain } from "./ledger-chain.ts"
+import { headHeight, headOf, UsesSoFar } from "./ledger-snapshot.ts"
 
 const SLICE_MS = 8
 
@@ -27,21 +31,60 @@ export function blockView(
   }
 }
 
-/** `linked`: to whom votes flow, null at a follower. */
+/** Those in force by seat, then those of the next term. `linked`: to whom votes flow, null at a follower. */
 export function validatorViews(
-  set: Ledger["set"],
+  { set, fields: { nextSet } }: Pick<Ledger, "set" | "fields">,
   own: Bytes | undefined,
   linked: readonly Bytes[] | null,
 ): ValidatorView[] {
-  return set.members.map(({ ed25519 }, seat) => ({
-    seat,
+  const shown = ({ ed25519 }: ValidatorKeys) => ({
     key: toHex(ed25519),
     own: own !== undefined && equal(own, ed25519),
     linked: linked === null ? null : linked.some((key) => equal(key, ed25519)),
-  }))
+  })
+  const next = nextSet.members.filter(({ ed25519 }) => seatOf(set, ed25519) < 0)
+  return [
+    ...set.members.map((keys, seat) => ({
+      ...shown(keys),
+      seat,
+      standing: seatOf(nextSet, keys.ed25519) < 0 ? ("leaving" as const) : ("in force" as const),
+    })),
+    ...next.map((keys) => ({ ...shown(keys), seat: null, standing: "joining" as const })),
+  ]
 }
 
-/** Checks the whole stored chain again, from the genesis on: every link, every state, every signature. Throws StoreError. */
+/** A change as far as it has come. `own`: this peer's Ed25519 key. */
+export function proposalView(
+  proposal: Proposal,
+  ledger: Pick<Ledger, "set" | "term">,
+  own: Bytes | undefined,
+): ProposalView {
+  const { id, item } = proposal
+  const { set, term } = ledger
+  const waiting = unproven(proposal)
+  const by = approvers(proposal).flatMap((seat) => set.members[seat] ?? [])
+  return {
+    id: toHex(id),
+    kind: item.type,
+    add:
+      item.type === "validators"
+        ? item.add.map(({ keys }) => ({
+            key: toHex(keys.ed25519),
+            proved: !waiting.includes(keys),
+          }))
+        : [],
+    remove: item.type === "validators" ? item.remove.map(toHex) : [toHex(item.commitment)],
+    approvals: by.map(({ ed25519 }) => toHex(ed25519)),
+    needed: set.quorum,
+    own: own !== undefined && by.some(({ ed25519 }) => equal(ed25519, own)),
+    termsLeft: item.term + APPROVAL_TERMS - term,
+  }
+}
+
+/**
+ * Checks the whole stored chain again, from the genesis on: every link, every state, every signature, and whether the snapshot that a start
+ * goes on from is what the chain leads to (SNAPSHOT_DIFFERS: it is dropped, and the next start replays). Throws StoreError.
+ */
 export async function verifyStored(
   chain: LedgerChain,
   rules: LedgerRules,
@@ -50,11 +93,23 @@ export async function verifyStored(
   // Nothing remembered: what is checked now is checked now.
   const follower = new Follower(new Ledger(rules), hybridScheme())
   const total = chain.height
+  const head = await chain.head()
+  const headAt = head && headHeight(rules, head)
+  let uses = UsesSoFar.atGenesis(rules)
   let began = performance.now()
   for await (const record of chain.records()) {
     if (record.height > total) break
     const taken = follower.take(record)
     if (!taken.ok) return { height: record.height, code: taken.code }
+    uses = uses.after(record.height, taken.applied).next
+    if (
+      head !== undefined &&
+      record.height === headAt &&
+      !equal(head, headOf(follower.ledger, uses))
+    ) {
+      await chain.dropHead()
+      return { height: record.height, code: "SNAPSHOT_DIFFERS" }
+    }
     if (performance.now() - began < SLICE_MS) continue
     progress(record.height, total)
     await new Promise((resolve) => setImmediate(resolve))

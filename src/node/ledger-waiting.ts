@@ -2,12 +2,10 @@
  * Envelopes that have no place in the order yet: counted, given to the core where this peer validates, and missed aloud when no block
  * comes. Also the other direction: what a proposal names and this peer lacks is looked for in the mailbox and fetched.
  */
-import { keyOf } from "../consensus/item.ts"
+import { keyOf, keysOf } from "../consensus/item.ts"
 import { POOL_ITEMS_MAX } from "../consensus/limits.ts"
 import type { EnvelopeItem, Item } from "../consensus/types.ts"
 import { type Bytes, equal } from "../crypto/bytes.ts"
-import type { LedgerChain } from "./ledger-chain.ts"
-import { envelopesOf } from "./ledger-chain.ts"
 import { workItem } from "./ledger-rules.ts"
 import type { Mailbox } from "./mailbox.ts"
 
@@ -22,7 +20,7 @@ export const STALLED_AFTER_MS = 10_000
 const SCAN_PAGE = 1024
 
 export interface WaitingParts {
-  readonly chain: Pick<LedgerChain, "orderedAt">
+  readonly isOrdered: (item: EnvelopeItem) => boolean
   readonly mailbox: Pick<Mailbox, "knows" | "idsAfter">
   /** Asks peers for envelopes; those that arrive are admitted like any. */
   readonly fetch: (ids: readonly Bytes[]) => Promise<unknown>
@@ -74,16 +72,17 @@ export class Waiting {
 
   /** An envelope is in the mailbox. */
   stored(id: Bytes): void {
-    const { chain, pooled } = this.#parts
-    if (this.#stopped || chain.orderedAt(id) !== undefined) return
-    this.#count(id)
+    const { isOrdered, pooled } = this.#parts
+    const item = workItem(id)
+    if (this.#stopped || isOrdered(item)) return
+    this.#count(item)
     const inCore = pooled()
     if (inCore === undefined) return
     if (inCore + this.#admitting.length >= POOL_FULL) {
       this.#missed = true
       return
     }
-    this.#admitting.push(workItem(id))
+    this.#admitting.push(item)
     if (this.#admitSoon) return
     this.#admitSoon = true
     setImmediate(() => this.#admit())
@@ -92,7 +91,7 @@ export class Waiting {
   /** A block gave these their place. */
   ordered(items: readonly Item[]): void {
     this.#lastBlockMs = performance.now()
-    for (const id of envelopesOf(items)) this.#since.delete(keyOf(id))
+    for (const item of items) if (item.type === "envelope") this.#since.delete(keysOf(item).id)
   }
 
   /** After a block: the core may have room again for what was missed. */
@@ -135,8 +134,8 @@ export class Waiting {
       this.#parts.admit(this.#admitting.splice(0, ADMIT_MAX))
   }
 
-  #count(id: Bytes): void {
-    const key = keyOf(id)
+  #count(item: EnvelopeItem): void {
+    const key = keysOf(item).id
     if (this.#since.size >= WAITING_MAX || this.#since.has(key)) return
     const first = this.#since.size === 0
     this.#since.set(key, performance.now())

@@ -4,7 +4,7 @@
  * far the log reached before anything was sent. What is found after a crash is judged by consensus/log.ts: a torn tail is cut, anything
  * worse makes an observer.
  */
-import { mkdir, open, readdir, rm, type FileHandle } from "node:fs/promises"
+import { constants, mkdir, open, readdir, rm, type FileHandle } from "node:fs/promises"
 import { join } from "node:path"
 import {
   appendRecord,
@@ -53,6 +53,9 @@ interface TermLog {
   pending: Bytes[]
 }
 
+/** Written and on the disk in one call: a write and then a sync would be two trips through the thread pool. */
+const APPEND_SYNCED =
+  constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND | constants.O_DSYNC
 const LOG_NAME = /^log-(\d{1,10})$/
 
 export class LedgerLog {
@@ -110,8 +113,7 @@ export class LedgerLog {
     for (const log of touched) {
       const bytes = concat(...log.pending)
       log.pending = []
-      await log.file?.appendFile(bytes)
-      await log.file?.datasync()
+      if (log.file !== undefined) await writeAll(log.file, bytes, undefined)
     }
     const newest = this.#logs.reduce((a, b) => (b.term > a.term ? b : a))
     await this.#writeGuard({ term: newest.term, end: newest.end })
@@ -160,16 +162,15 @@ export class LedgerLog {
     if (this.#guardFile === undefined) {
       // Whole the first time; then in place: its 48 bytes lie in one sector, and a checksum tells if they do not.
       await writeWhole(path, encodeGuard(guard))
-      this.#guardFile = await open(path, "r+")
+      this.#guardFile = await open(path, constants.O_WRONLY | constants.O_DSYNC)
       return
     }
-    await this.#guardFile.write(encodeGuard(guard), 0, undefined, 0)
-    await this.#guardFile.datasync()
+    await writeAll(this.#guardFile, encodeGuard(guard), 0)
   }
 
   async #open(term: number): Promise<TermLog> {
     const { directory, meshId } = this.#place
-    const file = await open(this.#path(term), "a", 0o600)
+    const file = await open(this.#path(term), APPEND_SYNCED, 0o600)
     const log: TermLog = { term, file, end: logStart(meshId, term), pending: [] }
     this.#logs.push(log)
     const folder = await open(directory ?? "", "r")
@@ -189,5 +190,13 @@ export class LedgerLog {
     } finally {
       await file.close()
     }
+  }
+}
+
+/** Nothing less than all of it; at its end without a position. */
+async function writeAll(file: FileHandle, bytes: Bytes, position: number | undefined) {
+  for (let done = 0; done < bytes.length;) {
+    const at = position === undefined ? null : position + done
+    done += (await file.write(bytes, done, bytes.length - done, at)).bytesWritten
   }
 }

@@ -47,7 +47,7 @@ export interface WhereaboutsParts {
   readonly meshId: Bytes
   readonly scheme: Scheme
   readonly validators: () => readonly ValidatorKeys[]
-  readonly own: Validator | undefined
+  readonly own: () => Validator | undefined
   /** Whether votes flow to the validator of this key. */
   readonly isLinked: (key: Bytes) => boolean
   readonly addresses: () => readonly string[]
@@ -115,12 +115,12 @@ export class Finder {
   }
 
   start(): void {
-    if (this.#parts.own !== undefined) this.#schedule()
+    this.#schedule()
   }
 
   /** Links have come or gone: if some are missing, that is said soon again. */
   changed(): void {
-    if (this.#parts.own === undefined || !this.#lacksLinks || this.#sayMs === SAY_MIN_MS) return
+    if (!this.#lacksLinks || this.#sayMs === SAY_MIN_MS) return
     this.#sayMs = SAY_MIN_MS
     this.#schedule()
   }
@@ -132,7 +132,8 @@ export class Finder {
   }
 
   judge(bytes: Bytes): Verdict {
-    const { meshId, scheme, validators, own, isLinked } = this.#parts
+    const { meshId, scheme, validators, isLinked } = this.#parts
+    const own = this.#parts.own()
     let said: ReturnType<typeof decodeWhereabouts>
     try {
       said = decodeWhereabouts(bytes)
@@ -178,7 +179,8 @@ export class Finder {
   }
 
   get #lacksLinks(): boolean {
-    const { own, validators, isLinked } = this.#parts
+    const { validators, isLinked } = this.#parts
+    const own = this.#parts.own()
     const isOwn = (key: Bytes) => own !== undefined && equal(own.keys.ed25519, key)
     const all = validators()
     if (!all.some(({ ed25519 }) => isOwn(ed25519))) return false
@@ -195,7 +197,8 @@ export class Finder {
   }
 
   #say(): void {
-    const { own, meshId, addresses, publish } = this.#parts
+    const { meshId, addresses, publish } = this.#parts
+    const own = this.#parts.own()
     if (own !== undefined && this.#lacksLinks)
       // gossip that fails is gossip that was lost: it is said again
       publish(encodeWhereabouts(meshId, own, addresses())).catch(() => undefined)

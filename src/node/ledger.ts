@@ -5,8 +5,9 @@
 import { decodeBlockRecord } from "../consensus/codec.ts"
 import { hybridScheme, remembering, type Scheme } from "../consensus/hybrid.ts"
 import { Ledger, type LedgerRules } from "../consensus/ledger.ts"
-import { seatOf } from "../consensus/quorum.ts"
-import type { BlockRecord, Item, ValidatorKeys } from "../consensus/types.ts"
+import { seatOf, type ValidatorSet } from "../consensus/quorum.ts"
+import { openTermOf } from "../consensus/recovery.ts"
+import type { BlockRecord, EnvelopeItem, Item, ValidatorKeys } from "../consensus/types.ts"
 import { type Bytes, equal, toHex } from "../crypto/bytes.ts"
 import { CryptoError } from "../crypto/errors.ts"
 import { ignore, reject, type Verdict } from "../crypto/verdict.ts"
@@ -14,7 +15,10 @@ import type { LedgerStatus, LedgerView, ValidatorView } from "./api/types.ts"
 import type { ChatLedger } from "./chat-parts.ts"
 import type { TopicRule } from "./gossip.ts"
 import { type ChainBlock, envelopesOf, LedgerChain, type Replayed } from "./ledger-chain.ts"
+import { changesTopic, MeshChanges } from "./ledger-changes.ts"
+import type { Standpoint } from "./ledger-driver.ts"
 import { LedgerFollower } from "./ledger-follower.ts"
+import { LedgerOperators } from "./ledger-operators.ts"
 import type { LedgerPart } from "./ledger-part.ts"
 import { LedgerPeriods } from "./ledger-periods.ts"
 import { ledgerRules, ledgerTopic } from "./ledger-rules.ts"
@@ -37,8 +41,8 @@ export interface MeshLedgerParts {
   /** The profile's `ledger` directory and the mark beside new keys; undefined where nothing outlives the process. */
   readonly directory: string | undefined
   readonly newMark: string | undefined
-  /** This peer's validator keys, if it has any. They vote only if the set holds them. */
-  readonly validator: Validator | undefined
+  /** This peer's validator keys, if it has any (by now). They vote only while the set holds them. */
+  readonly validator: () => Validator | undefined
   /** A block was stored, or something that `status` says has changed. */
   readonly onChange: () => void
   readonly note: (line: string) => void
@@ -55,6 +59,11 @@ export class MeshLedger {
   readonly #listeners = new Set<() => void>()
   readonly #undo: (() => void)[] = []
   readonly #finder: Finder
+  readonly #changes: MeshChanges
+  readonly operators: LedgerOperators
+  /** A part that begins while another ends. */
+  #switching: Promise<void> | undefined
+  #stopped = false
   /** What the ledger is before it is joined. */
   readonly #genesis: Ledger
   #network: Network | undefined
@@ -79,6 +88,24 @@ export class MeshLedger {
       dial: (addresses, signal) => this.#networkOrThrow.transport.dial(addresses, signal),
       nowMs: () => performance.now(),
     })
+    this.#changes = new MeshChanges({
+      meshId,
+      store: parts.store,
+      scheme: this.#scheme,
+      ledger: () => this.#ledger,
+      validator: parts.validator,
+      judgeJoin: () => Promise.resolve(ignore("NO_MEMBERS")),
+      publish: (message) => this.#publish(changesTopic(meshId), message),
+      admit: (items) => this.#part?.admit(items),
+      onChange: parts.onChange,
+      note: parts.note,
+      onFault: parts.onFault,
+    })
+    this.operators = new LedgerOperators({
+      ledger: () => this.#ledger,
+      changes: this.#changes,
+      validator: parts.validator,
+    })
   }
 
   /** Undefined in a mesh without validators. Throws StoreError. */
@@ -94,7 +121,7 @@ export class MeshLedger {
       messageBytesMax: BLOCK_BYTES_MAX,
       judge: (data: Bytes, peer: string) => this.#judge(data.slice(), peer),
     }
-    return [blocks, this.#finder.rule()]
+    return [blocks, this.#finder.rule(), this.#changes.rule()]
   }
 
   /** For peers that ask: encoded blocks above a height. */
@@ -105,10 +132,10 @@ export class MeshLedger {
   /** Takes part from now on. Throws StoreError. */
   async join(network: Network): Promise<void> {
     this.#network = network
-    const { validator, onChange, onFault } = this.#parts
-    const replayed = await this.chain.replay(this.rules)
+    const { onChange, onFault } = this.#parts
+    const replayed = await this.#replayed()
     const waiting = new Waiting({
-      chain: this.chain,
+      isOrdered: (item) => this.#isOrdered(item),
       mailbox: network.mailbox,
       fetch: (ids) => network.fetch(ids),
       pooled: () => this.#part?.pooled,
@@ -118,13 +145,8 @@ export class MeshLedger {
       onFault,
     })
     this.#waiting = waiting
-    const { set, fields } = replayed.ledger
-    const seated = ({ keys }: Validator) =>
-      [set, fields.nextSet].some((each) => seatOf(each, keys.ed25519) >= 0)
-    this.#part =
-      validator !== undefined && seated(validator)
-        ? await this.#validate(validator, replayed, network)
-        : this.#follow(replayed.ledger, network)
+    this.#part = await this.#begin(replayed, network)
+    await this.#changes.start()
     const { libp2p } = network.transport
     const onConnect = ({ detail }: { detail: { toString(): string } }) =>
       this.#part?.connected(detail.toString())
@@ -136,15 +158,38 @@ export class MeshLedger {
       () => libp2p.removeEventListener("peer:connect", onConnect),
       () => libp2p.removeEventListener("peer:disconnect", onDisconnect),
       network.mailbox.onStored(({ id }) => waiting.stored(id.slice())),
+      network.transport.gossip.onSubscribed(changesTopic(this.rules.meshId), () =>
+        this.#changes.connected(),
+      ),
     )
     for (const peer of network.transport.peers()) this.#part.connected(peer)
     waiting.scan()
     this.#finder.start()
   }
 
+  /** The state knows the newest ids without the disk; only a chain that is longer than its memory has others. */
+  #isOrdered(item: EnvelopeItem): boolean {
+    const ledger = this.#part?.ledger
+    if (ledger?.has(item) === true) return true
+    const { retentionTerms, termHeights } = this.rules
+    const isWhole = ledger !== undefined && this.chain.height <= retentionTerms * termHeights
+    return !isWhole && this.chain.orderedAt(item.id) !== undefined
+  }
+
+  async #replayed(): Promise<Replayed> {
+    const replayed = await this.chain.replay(this.rules)
+    const { without } = replayed
+    if (without !== undefined && this.chain.height >= this.rules.termHeights)
+      this.#parts.note(`ledger: replayed from the genesis, as there is no snapshot: ${without}`)
+    return replayed
+  }
+
   async stop(): Promise<void> {
+    this.#stopped = true
     for (const undo of this.#undo.splice(0)) undo()
     await this.#finder.stop()
+    await this.#changes.stop()
+    await this.#switching
     await this.#part?.stop()
     await this.#waiting?.stop()
     this.#listeners.clear()
@@ -164,6 +209,11 @@ export class MeshLedger {
 
   get height(): number {
     return this.chain.height
+  }
+
+  /** The ledger's own clock after the newest block. */
+  get period(): number {
+    return this.#ledger.fields.periods[0].period
   }
 
   /** Called after every stored block. Returns how to end it. */
@@ -203,7 +253,15 @@ export class MeshLedger {
       behind: Math.max(0, (this.#part?.announced ?? height) - height),
       waiting: this.#waiting?.size ?? 0,
       stalled: this.#waiting?.stalled ?? false,
+      problem: this.#part?.problem ?? null,
     }
+  }
+
+  /** The operator's word that this validator may vote again. */
+  async resume(): Promise<"now" | "next-start" | "no"> {
+    const resumed = (await this.#part?.resume()) ?? "no"
+    this.#parts.onChange()
+    return resumed
   }
 
   view(): LedgerView {
@@ -217,8 +275,11 @@ export class MeshLedger {
   }
 
   validators(): readonly ValidatorView[] {
-    const own = this.#parts.validator?.keys.ed25519
-    return validatorViews(this.#ledger.set, own, this.#part?.linked ?? null)
+    return validatorViews(
+      this.#ledger,
+      this.#parts.validator()?.keys.ed25519,
+      this.#part?.linked ?? null,
+    )
   }
 
   /** Checks the whole stored chain again, from the genesis on. */
@@ -234,6 +295,56 @@ export class MeshLedger {
 
   // ---- taking part
 
+  /** A validator's part if the set, or the next one, holds this peer's keys; else a follower's. */
+  async #begin(at: Standpoint, network: Network): Promise<LedgerPart> {
+    const validator = this.#parts.validator()
+    return validator !== undefined && isSeated(at.ledger, validator)
+      ? await this.#validate(validator, at, network)
+      : this.#follow(at.ledger, network)
+  }
+
+  /**
+   * The set has changed, or will: who comes into it begins to validate, who is out of it for good follows. One whose term has just ended
+   * stays until a block of the next one is there: others may still lack its last votes.
+   */
+  #fitPart(): void {
+    const { ledger, role } = this.#part ?? {}
+    const validator = this.#parts.validator()
+    if (ledger === undefined || validator === undefined || this.#stopped) return
+    const isFollowing = role === "following"
+    const belongs = isSeated(ledger, validator) || (!isFollowing && isIn(ledger.lastSet, validator))
+    if (belongs !== isFollowing) return
+    this.#switching ??= this.#changePart()
+      .catch(this.#parts.onFault)
+      .finally(() => {
+        this.#switching = undefined
+        this.#fitPart()
+      })
+  }
+
+  async #changePart(): Promise<void> {
+    const [before, network] = [this.#part, this.#network]
+    if (before === undefined || network === undefined) return
+    await before.stop()
+    const { ledger } = before
+    const low = openTermOf(ledger.height, this.rules.termHeights, this.chain.stable)
+    const recent: BlockRecord[] = []
+    for await (const record of this.chain.records(low * this.rules.termHeights)) recent.push(record)
+    this.#part = await this.#begin({ ledger, recent }, network)
+    this.#parts.note(`ledger: ${this.#part.role} from height ${ledger.height} on`)
+    for (const peer of network.transport.peers()) this.#part.connected(peer)
+    this.#waiting?.scan()
+    this.#changes.applied()
+    this.#finder.changed()
+    this.#parts.onChange()
+  }
+
+  #publish(topic: string, message: Bytes): Promise<unknown> {
+    const gossip = this.#network?.transport.gossip
+    if (gossip === undefined || gossip.subscribers(topic).length === 0) return Promise.resolve(0)
+    return gossip.publish(topic, message)
+  }
+
   #follow(ledger: Ledger, network: Network): LedgerFollower {
     const follower = new LedgerFollower({
       ledger,
@@ -241,6 +352,7 @@ export class MeshLedger {
       scheme: this.#scheme,
       peers: () => network.transport.peers(),
       ask: (peer, after, limit) => network.blocksFrom(peer, after, limit),
+      lied: (peer) => void network.distrust(peer).catch(this.#parts.onFault),
       waits: () => (this.#waiting?.size ?? 0) > 0,
       onBlock: (_, applied) => this.#applied(applied),
       note: this.#parts.note,
@@ -250,7 +362,11 @@ export class MeshLedger {
     return follower
   }
 
-  #validate(validator: Validator, replayed: Replayed, network: Network): Promise<LedgerValidator> {
+  #validate(
+    validator: Validator,
+    replayed: Standpoint,
+    network: Network,
+  ): Promise<LedgerValidator> {
     const { directory, newMark, note, onFault, onChange } = this.#parts
     return LedgerValidator.start(replayed, {
       rules: this.rules,
@@ -261,7 +377,10 @@ export class MeshLedger {
       directory,
       newMark,
       members: () => this.#membersNow(),
-      want: (items) => this.#waiting?.want(items),
+      want: (items) => {
+        this.#waiting?.want(items)
+        this.#changes.want(items)
+      },
       onBlock: (applied) => this.#applied(applied),
       onChange: () => {
         this.#finder.changed()
@@ -297,8 +416,16 @@ export class MeshLedger {
 
   #applied(applied: readonly Item[]): void {
     this.#waiting?.ordered(applied)
+    this.#changes.applied()
+    this.#fitPart()
     for (const listener of this.#listeners) listener()
     this.#parts.onChange()
     this.#waiting?.refill()
   }
 }
+
+const isIn = (set: ValidatorSet, { keys }: Validator) => seatOf(set, keys.ed25519) >= 0
+
+/** In force now or from the next term on. */
+const isSeated = ({ set, fields }: Ledger, validator: Validator) =>
+  isIn(set, validator) || isIn(fields.nextSet, validator)

@@ -7,6 +7,7 @@ import type { Libp2pEvents, PrivateKey } from "@libp2p/interface"
 import type { Bytes } from "../crypto/bytes.ts"
 import { decodeGenesis, type Genesis, meshIdOf } from "../crypto/genesis.ts"
 import { POW_KIND, verifyProofOfWork } from "../crypto/pow.ts"
+import { reject, type Verdict } from "../crypto/verdict.ts"
 import { AddressBook } from "./address-book.ts"
 import type { PeerInfo, SyncProgress } from "./api/types.ts"
 import { type Alone, Dialer, WANTED_PEERS } from "./dialer.ts"
@@ -75,10 +76,21 @@ export interface Network {
   catchUp(): void
   /** Blocks of the ledger above a height, from one peer: unjudged. Throws StreamError, SyncError. */
   blocksFrom(peer: string, after: number, limit: number): Promise<readonly Bytes[]>
+  /** A peer that sent what no honest one would have: hung up, and left alone for ten minutes. */
+  distrust(peer: string): Promise<void>
   /** Looks for envelopes by id at one peer after the other until all are here, or nobody is left to ask. */
   fetch(ids: readonly Bytes[]): Promise<void>
   /** Further peers to connect to: from another ticket. */
   reach(addresses: readonly string[]): void
+  /** Judges an admission: 4096 bytes that it stands in front of, whatever they are otherwise. */
+  judge(envelope: Bytes): Verdict | Promise<Verdict>
+  /** Where others can reach a peer that answered for this mesh, as far as this one knows. */
+  addressesOf(peer: string): readonly string[]
+  /**
+   * Connects to a peer that the peer `by` has named, and resolves to its id. Loopback addresses count only from who is on loopback.
+   * Throws TransportError.
+   */
+  connect(addresses: readonly string[], by: string, signal: AbortSignal): Promise<string>
   /** Ends everything that was started. Harmless when repeated. */
   stop(): Promise<void>
 }
@@ -88,16 +100,13 @@ export async function startNetwork(parts: NetworkParts): Promise<Network> {
   const genesis = decodeGenesis(parts.genesis)
   await keepGenesis(parts.store, parts.genesis)
   const meshId = meshIdOf(parts.genesis)
-  const mailbox = await Mailbox.open({
-    ...parts,
-    meshId,
-    admissions: parts.admissions ?? admissionsOf(genesis, meshId),
-  })
+  const admissions = parts.admissions ?? admissionsOf(genesis, meshId)
+  const mailbox = await Mailbox.open({ ...parts, meshId, admissions })
   const book = await AddressBook.open(parts.store)
   const topics = [mailbox.rule(), ...(parts.topics ?? [])]
   const transport = await startTransport({ ...parts, topics })
   try {
-    return await MeshNetwork.start(parts, { genesis, meshId, mailbox, book, transport })
+    return await MeshNetwork.start(parts, { genesis, meshId, mailbox, admissions, book, transport })
   } catch (error) {
     await transport.stop()
     throw error
@@ -113,6 +122,7 @@ interface Rooms {
   readonly genesis: Genesis
   readonly meshId: Bytes
   readonly mailbox: Mailbox
+  readonly admissions: ReadonlyMap<number, Admission>
   readonly book: AddressBook
   readonly transport: Transport
 }
@@ -124,6 +134,7 @@ class MeshNetwork implements Network {
   readonly transport: Transport
   readonly streams: Streams
   readonly #parts: NetworkParts
+  readonly #admissions: ReadonlyMap<number, Admission>
   readonly #book: AddressBook
   readonly #dialer: Dialer
   readonly #miner = new Miner()
@@ -133,8 +144,10 @@ class MeshNetwork implements Network {
   #sync: Sync | undefined
   #stopping: Promise<void> | undefined
 
-  private constructor(parts: NetworkParts, { genesis, meshId, mailbox, book, transport }: Rooms) {
+  private constructor(parts: NetworkParts, rooms: Rooms) {
+    const { genesis, meshId, mailbox, admissions, book, transport } = rooms
     this.#parts = parts
+    this.#admissions = admissions
     this.genesis = genesis
     this.meshId = meshId
     this.mailbox = mailbox
@@ -231,8 +244,26 @@ class MeshNetwork implements Network {
     }
   }
 
+  distrust(peer: string): Promise<void> {
+    return this.#refuse(peer, "SYNC_LIED")
+  }
+
   reach(addresses: readonly string[]): void {
     for (const address of addresses) this.#dialer.found([address])
+  }
+
+  judge(envelope: Bytes): Verdict | Promise<Verdict> {
+    return this.#admissions.get(envelope[0] ?? 0)?.(envelope) ?? reject("UNKNOWN_ADMISSION")
+  }
+
+  addressesOf(peer: string): readonly string[] {
+    return this.#book.addressesOf(peer)
+  }
+
+  async connect(addresses: readonly string[], by: string, signal: AbortSignal): Promise<string> {
+    const local = isLoopback(this.#connectionTo(by)?.remoteAddr.toString() ?? "")
+    const sensible = addresses.filter((address) => local || !isLoopback(address))
+    return await this.transport.dial(sensible, signal)
   }
 
   stop(): Promise<void> {

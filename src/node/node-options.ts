@@ -1,3 +1,5 @@
+import type { KeeperRole } from "./blob-messages.ts"
+
 /** What a node is told when it starts; node.ts composes it from there. */
 import type { Socket } from "node:net"
 
@@ -23,11 +25,20 @@ export interface NodeOptions {
   readonly mdns?: boolean
   /** Nothing is written; the identity is gone at the end. */
   readonly ephemeral?: boolean
+  /** With `ephemeral`: a backup (`-`: standard input) to live from; the first `unlock` takes its passphrase. */
+  readonly backup?: string
+  /** No network, no socket: for a command that only reads what is there, or backs it up. */
+  readonly offline?: boolean
   /** Most envelopes and most texts kept; the oldest go. Default: EPHEMERAL_MESSAGES_MAX in memory; on disk the shelf's own limit. */
   readonly messagesMax?: number
   readonly postQuantum?: "preferred" | "required"
   /** UTF-8. Opens the vault at the start. */
   readonly passphrase?: Uint8Array
+  /** What it does with others' chunks; `casual` when not given. */
+  readonly keeper?: KeeperRole
+  /** Chunks of 256 KiB that it keeps, and for how many days. */
+  readonly chunksMax?: number
+  readonly chunkDays?: number
   readonly log: (line: string) => void
 }
 

@@ -12,7 +12,10 @@ import { ApiError, asApiError } from "./api/errors.ts"
 import { serveApi } from "./api/server.ts"
 import type { Api, ApiEvent, Method, Params, Result, Status } from "./api/types.ts"
 import { callMethod } from "./api-methods.ts"
+import { type BlobRoom, openBlobRoom } from "./blob-room.ts"
+import type { Blobs } from "./blobs.ts"
 import { Chat } from "./chat.ts"
+import { mustOnlyRead, NOBODY_THERE } from "./chat-offline.ts"
 import { systemClock } from "./clock.ts"
 import { orAborted } from "./deadline.ts"
 import { createDirectory, type Directory, type DirectoryLibp2p } from "./directory.ts"
@@ -32,7 +35,9 @@ import {
 import { messagesMaxOf, type NodeOptions } from "./node-options.ts"
 import { type Network, type NetworkParts, startNetwork } from "./network.ts"
 import { newPeerKey, peerKeyAt } from "./peer-key.ts"
-import { ProfileIdentity } from "./profile-identity.ts"
+import { backUp } from "./node-backup.ts"
+import { type OpenIdentity, ProfileIdentity } from "./profile-identity.ts"
+import { RestoredProfile } from "./restored-profile.ts"
 import { StatusNews } from "./status-news.ts"
 import { openMemoryStore, openStore, type Store } from "./store.ts"
 import { Turns } from "./turns.ts"
@@ -75,11 +80,13 @@ export class SottoNode implements Api {
   #server: Awaited<ReturnType<typeof serveApi>> | undefined
   #mesh: Mesh | undefined
   #network: Network | undefined
+  #blobRoom: BlobRoom | undefined
   #directory: Directory | undefined
   #ledger: MeshLedger | undefined
   #validator: Validator | undefined
   #owner: ProfileIdentity | undefined
   #chat: Chat | undefined
+  #restored: RestoredProfile | undefined
   #stopped: Promise<void> | undefined
 
   constructor(options: NodeOptions) {
@@ -92,19 +99,25 @@ export class SottoNode implements Api {
     this.#owner = await ProfileIdentity.read({
       store: this.#store,
       path: ephemeral ? undefined : join(dataDir, "vault"),
+      backup: ephemeral ? this.options.backup : undefined,
       progress: (done, total) => this.emit({ type: "progress", what: "identity", done, total }),
       signal: this.#stopping.signal,
     })
     const genesis = await storedGenesis(this.#store)
     this.#mesh = genesis === undefined ? undefined : meshFrom(genesis.slice())
-    this.#server = await serveApi({ socketPath, api: this, log })
+    const socket = this.#isOffline ? undefined : socketPath
+    this.#server = await serveApi({ socketPath: socket, api: this, log })
     if (this.options.apiSocket !== undefined) this.#server.adopt(this.options.apiSocket)
-    if (this.#mesh !== undefined) await this.#startNetwork(this.#mesh, [])
+    if (this.#mesh !== undefined && !this.#isOffline) await this.#startNetwork(this.#mesh, [])
     if (this.options.ticket !== undefined) await this.joinMesh({ ticket: this.options.ticket })
     const { passphrase } = this.options
     if (this.#owner.unprotected) await this.#open((owner) => owner.openUnprotected())
     else if (this.#owner.state === "locked" && passphrase !== undefined)
       await this.unlock(fromUtf8(passphrase))
+  }
+
+  get #isOffline(): boolean {
+    return this.options.offline === true
   }
 
   /** Stops everything, in the reverse order of starting. Harmless when repeated. */
@@ -123,6 +136,7 @@ export class SottoNode implements Api {
     await this.#directory?.stop()
     await this.#ledger?.stop()
     await this.#network?.stop()
+    await this.#blobRoom?.close()
     await this.#store?.close()
     this.#listeners.clear()
   }
@@ -136,6 +150,7 @@ export class SottoNode implements Api {
     const { signal } = options
     signal?.throwIfAborted()
     try {
+      if (this.#isOffline) mustOnlyRead(method)
       const done = callMethod(this, method, params)
       return await (signal === undefined ? done : orAborted(done, signal))
     } catch (error) {
@@ -191,6 +206,7 @@ export class SottoNode implements Api {
       sync: network?.sync() ?? { state: "idle", done: 0, total: 0 },
       ledger: network === undefined ? null : (this.#ledger?.status() ?? null),
       envelopes: network?.mailbox.count ?? 0,
+      restored: this.#restored?.view ?? null,
       waiting: this.#chat?.unsent ?? 0,
     }
   }
@@ -207,6 +223,13 @@ export class SottoNode implements Api {
     throw this.mesh.genesis.validators.length === 0
       ? new ApiError("NO_LEDGER", "this mesh has no validators: nothing is ordered")
       : new ApiError("NO_MESH", "this profile is in no mesh yet")
+  }
+
+  /** Throws ApiError NO_MESH. */
+  get blobs(): Blobs {
+    if (this.#blobRoom === undefined)
+      throw new ApiError("NO_MESH", "this profile is in no mesh yet")
+    return this.#blobRoom.blobs
   }
 
   /** This peer's validator keys, made at the first call. */
@@ -301,6 +324,7 @@ export class SottoNode implements Api {
       onPeers: () => {
         this.#news.changed()
         this.#chat?.peersChanged()
+        this.#blobRoom?.blobs.peersChanged()
       },
       onProgress: () => this.#news.changed(),
       onServed: (ids) => void this.#served(ids),
@@ -317,9 +341,22 @@ export class SottoNode implements Api {
       this.#chat?.arrived()
       this.#news.changed()
     })
+    this.#blobRoom = await openBlobRoom({
+      store,
+      network,
+      directory: options.ephemeral === true ? undefined : options.dataDir,
+      role: options.keeper ?? "casual",
+      chunksMax: options.chunksMax,
+      daysMax: options.chunkDays,
+      clock: systemClock,
+      onFault: (error) => this.#fault(error),
+    })
     await ledger?.join(network)
     this.#ledger = ledger
-    ledger?.onBlock(() => this.#chat?.blocksCame())
+    ledger?.onBlock(() => {
+      this.#chat?.blocksCame()
+      this.#settleRestored().catch((error: unknown) => this.#fault(error))
+    })
     this.#directory = createDirectory({
       // with the services given above
       libp2p: network.transport.libp2p as unknown as DirectoryLibp2p,
@@ -331,13 +368,13 @@ export class SottoNode implements Api {
 
   async #openLedger(mesh: Mesh, store: Store): Promise<MeshLedger | undefined> {
     const { dataDir, ephemeral = false, log } = this.options
-    if (!ephemeral) this.#validator ??= await storedValidator(dataDir)
+    this.#validator ??= await this.#storedValidator()
     return await MeshLedger.open({
       store,
       mesh,
       directory: ephemeral ? undefined : join(dataDir, "ledger"),
       newMark: ephemeral ? undefined : newMarkPath(dataDir),
-      validator: this.#validator,
+      validator: () => this.#validator,
       onChange: () => this.#news.changed(),
       note: log,
       onFault: (error) => this.#fault(error),
@@ -370,15 +407,52 @@ export class SottoNode implements Api {
     const owner = this.#ownerOrThrow
     const before = owner.opened
     await how(owner)
-    if (owner.opened === before) return
+    if (owner.opened === before || owner.opened === undefined) return
+    this.#restored = await RestoredProfile.read(owner.opened.records, this.options.log)
+    await this.#joinRestored()
     await this.#startChat()
     this.#news.changed()
+  }
+
+  /** The mesh of a backup that was opened just now. */
+  async #joinRestored(): Promise<void> {
+    const genesis = await storedGenesis(this.#openStore)
+    if (this.#mesh !== undefined || genesis === undefined) return
+    this.#mesh = meshFrom(genesis.slice())
+    await this.#startNetwork(this.#mesh, [])
+  }
+
+  async #settleRestored(): Promise<void> {
+    if (await this.#restored?.settle(this.#ledger?.chain)) this.#news.changed()
+  }
+
+  /** Throws ApiError NO_IDENTITY, LOCKED, NO_MESH and as `backUp` in node-backup.ts does. */
+  async backUp(params: Params<"backup.write">): Promise<Result<"backup.write">> {
+    const opened = this.#ownerOrThrow.mustBeOpen()
+    const { mesh } = this
+    const made = await backUp(
+      { store: this.#openStore, mesh, opened, period: this.#ledger?.period },
+      {
+        ...params,
+        replace: params.replace ?? false,
+        signal: this.#stopping.signal,
+        progress: (done) => this.emit({ type: "progress", what: "backup", done, total: 0 }),
+      },
+    )
+    const validator = (this.#validator ?? (await this.#storedValidator())) !== undefined
+    return { ...made, validator }
+  }
+
+  async #storedValidator(): Promise<Validator | undefined> {
+    const { dataDir, ephemeral = false } = this.options
+    return ephemeral ? undefined : await storedValidator(dataDir)
   }
 
   /** Once there are both a network and an identity, in whatever order they came. */
   async #startChat(): Promise<void> {
     const [network, directory, mesh] = [this.#network, this.#directory, this.#mesh]
     const opened = this.#owner?.opened
+    if (this.#isOffline && opened !== undefined) return this.#openToRead(opened)
     if (network === undefined || directory === undefined || mesh === undefined) return
     if (opened === undefined) return
     const { records, identity, address: me } = opened
@@ -395,13 +469,27 @@ export class SottoNode implements Api {
       emit: (event) => this.emit(event),
       log: this.options.log,
       ...(textsMax === undefined ? {} : { textsMax }),
+      retiredPackage: this.#restored?.retires(identity.lastResort.public) ?? false,
       ...(this.#ledger === undefined
         ? { order: "arrival" as const }
         : { order: "ledger" as const, ledger: this.#ledger.forChat(network) }),
     })
+    await this.#settleRestored()
     const { card, sequence, roots } = identity
     directory
       .publish({ address: me, seed: roots.ed25519, card, sequence })
       .catch((error: unknown) => this.#fault(error))
+  }
+  async #openToRead({ records, identity, address: me }: OpenIdentity): Promise<void> {
+    this.#chat = await Chat.openToRead({
+      ...NOBODY_THERE,
+      meshId: this.mesh.meshId,
+      me,
+      identity,
+      records,
+      clock: systemClock,
+      emit: (event) => this.emit(event),
+      log: this.options.log,
+    })
   }
 }

@@ -17,9 +17,17 @@ import { MIGRATIONS, type Migration } from "./store-migrations.ts"
 /**
  * `envelopes`: id → 4096 bytes, or nothing for one that was dropped. `arrival`: sequence number → id. `tags`: tag ‖ id → sequence number.
  * `mesh`: what is known of the mesh and its peers, public. `sealed`: private records, encrypted before they come here. `ledger`: blocks
- * and their certificates. A table that an older program did not know is simply empty, so one more needs no migration.
+ * and their certificates. `chunks`: where in the chunk file a chunk lies. A table that an older program did not know is simply empty, so one more needs no migration.
  */
-export const TABLES = ["envelopes", "arrival", "tags", "mesh", "sealed", "ledger"] as const
+export const TABLES = [
+  "envelopes",
+  "arrival",
+  "tags",
+  "mesh",
+  "sealed",
+  "ledger",
+  "chunks",
+] as const
 export type Table = (typeof TABLES)[number]
 
 export interface Write {
@@ -45,6 +53,8 @@ export interface Store {
   /** 16 random bytes drawn when the store was made: a peer's cursor means nothing in another store. */
   readonly id: Bytes
   readonly kind: "disk" | "memory"
+  /** Schema of what lies in it: the newest this program knows. */
+  readonly schema: number
   get(table: Table, key: Bytes): Promise<Bytes | undefined>
   /** Like `get`, at once: some microseconds, for the one lookup that decides whether work is needed at all. */
   peek(table: Table, key: Bytes): Bytes | undefined
@@ -109,8 +119,9 @@ async function open(root: Root, kind: Store["kind"], options: StoreOptions): Pro
   const meta = sublevelOf(root, "meta")
   try {
     const id = await identify(root, meta)
-    const store = new LevelStore(root, kind, id)
-    await migrate(store, meta, options.migrations ?? MIGRATIONS)
+    const migrations = options.migrations ?? MIGRATIONS
+    const store = new LevelStore(root, kind, id, migrations.length + 1)
+    await migrate(store, meta, migrations)
     return store
   } catch (error) {
     await root.close()
@@ -162,13 +173,15 @@ function schemaFrom(bytes: Bytes): number {
 class LevelStore implements Store {
   readonly id: Bytes
   readonly kind: Store["kind"]
+  readonly schema: number
   readonly #root: Root
   readonly #tables: Readonly<Record<Table, Sublevel>>
 
-  constructor(root: Root, kind: Store["kind"], id: Bytes) {
+  constructor(root: Root, kind: Store["kind"], id: Bytes, schema: number) {
     this.#root = root
     this.kind = kind
     this.id = id
+    this.schema = schema
     this.#tables = {
       envelopes: sublevelOf(root, "envelopes"),
       arrival: sublevelOf(root, "arrival"),
@@ -176,6 +189,7 @@ class LevelStore implements Store {
       mesh: sublevelOf(root, "mesh"),
       sealed: sublevelOf(root, "sealed"),
       ledger: sublevelOf(root, "ledger"),
+      chunks: sublevelOf(root, "chunks"),
     }
   }
 

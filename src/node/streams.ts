@@ -200,6 +200,14 @@ export class Streams {
     }
   }
 
+  /** No more streams for this protocol. Those that are open go on until their handler returns. */
+  async unhandle(protocol: string): Promise<void> {
+    const at = this.#protocols.indexOf(protocol)
+    if (at === -1) return
+    this.#protocols.splice(at, 1)
+    await this.#libp2p.unhandle(protocol)
+  }
+
   /** Ends every request and every served stream. Resolves when none is left. */
   async stop(): Promise<void> {
     this.#stop.abort(new StreamError("GONE", "the node is stopping"))

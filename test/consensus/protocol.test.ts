@@ -136,6 +136,30 @@ describe("4.2 the normal case", () => {
     clean(c)
   })
 
+  it("judges no vote that a quorum has made needless, and yet finds its signer out who says something else as well", () => {
+    const c = cluster(4)
+    const liar = c.byz("3")
+    c.submit(1)
+    c.run(100)
+    const { replica } = c.node(0)
+    const digest = replica!.ledger.tip
+    const commit = { type: "commit" as const, term: 0, view: 0, height: 1, digest }
+    const agrees = forge<Vote<"commit">>(c, "3", commit)
+    const differs = forge<Vote<"commit">>(c, "3", { ...commit, digest: hash("another block") })
+    const isSetAside = (vote: Vote) => replica!.setAside(vote)
+    assert.ok(!isSetAside(differs))
+    assert.ok(!isSetAside({ ...agrees, height: 2 }))
+    assert.ok(!isSetAside({ ...agrees, view: 1 }))
+    assert.ok(!isSetAside({ ...agrees, signer: 0 }), "a vote of its own may be a forgotten one")
+    for (const vote of [agrees, differs]) {
+      liar.send("0", vote)
+      c.run(50)
+    }
+    assert.ok(isSetAside(agrees))
+    assert.ok(c.evidence.some(({ node }) => node === "0"))
+    clean(c)
+  })
+
   it("sends commits in the order of heights, though slots prepare side by side", () => {
     const c = cluster(4, { record: true, batch: 1, pipelineSlots: 4 })
     const open = c.hold({ type: "prepare", height: 1 })

@@ -8,6 +8,7 @@ import { describe, it } from "node:test"
 import { gcm } from "@noble/ciphers/aes.js"
 import { ed25519, x25519 } from "@noble/curves/ed25519.js"
 import { bytesToNumberLE, numberToBytesLE } from "@noble/curves/utils.js"
+import { blake3 as noble3 } from "@noble/hashes/blake3.js"
 import { hkdf } from "@noble/hashes/hkdf.js"
 import { hmac } from "@noble/hashes/hmac.js"
 import { sha512 } from "@noble/hashes/sha2.js"
@@ -19,6 +20,14 @@ import { encodeContents } from "../../src/chat/content.ts"
 import { threadIdOf } from "../../src/chat/thread.ts"
 import { addressBytes, addressOf } from "../../src/crypto/address.ts"
 import { blake3 } from "../../src/crypto/blake3.ts"
+import {
+  decodeBlobRef,
+  encodeBlobRef,
+  openChunk,
+  openManifest,
+  sealChunk,
+} from "../../src/crypto/blob.ts"
+import { grantEnvelope, grantRoot } from "../../src/crypto/blob-grant.ts"
 import { blindedKey } from "../../src/crypto/blinding.ts"
 import { type Bytes, concat, fromHex, toHex, utf8, Writer } from "../../src/crypto/bytes.ts"
 import { openRecord } from "../../src/crypto/directory-record.ts"
@@ -130,6 +139,12 @@ describe("PROTOCOL.md: its examples are what the code gives", () => {
     shows("hash of the key", primitives.sha3_256(importHybridPrivate(run(32)).publicRaw))
   })
 
+  it("blob", () => {
+    const { id: root } = sealChunk(run(32), 0, utf8("abc"))
+    shows("root", root)
+    shows("ref", encodeBlobRef({ size: 3, key: run(32), root }))
+  })
+
   it("blinded key of a day", () => {
     shows("blinded key", blindedKey(addressBytes(address), 20_000))
   })
@@ -194,6 +209,28 @@ describe("PROTOCOL.md: its formulas make what the program opens", () => {
     const key = importHybridPrivate(run(32))
     assert.deepEqual(key.publicRaw, concat(pkM, pkX))
     assert.deepEqual(decapsulateHybrid(key, concat(ctM, epkX)), secret)
+  })
+
+  it("blob of two chunks, and the admission of both", () => {
+    const size = 262_129
+    const chunk = (index: number, data: Bytes) => {
+      const key = derived("blob chunk", run(32), new Writer().u32(index).finish(), 32)
+      return sealed(key, concat(data, new Uint8Array(262_128 - data.length)))
+    }
+    const chunks = [chunk(0, run(262_128)), chunk(1, run(1))]
+    const ids = chunks.map((bytes) => noble3(bytes))
+    const manifest = chunk(2 ** 32 - 1, concat(Uint8Array.of(0, 0, 0, 2), ...ids))
+    const ref = concat(Uint8Array.of(1), new Writer().u64(size).finish(), run(32), noble3(manifest))
+    assert.deepEqual(openManifest(decodeBlobRef(ref), manifest), ids)
+    assert.deepEqual(openChunk(run(32), 1, chunks[1] ?? NONE, 1), run(1))
+    shows("chunk key", derived("blob chunk", run(32), new Uint8Array(4), 32))
+
+    const [left = NONE, right = NONE] = ids.map((id) => sha3_256(concat(named("blob leaf"), id)))
+    const root = sha3_256(concat(named("blob node"), left, right))
+    assert.deepEqual(grantRoot(ids[1] ?? NONE, { index: 1, path: [left] }), root)
+    const zeros = (length: number) => new Uint8Array(length)
+    const envelope = concat(zeros(384), named("blob grant"), root)
+    assert.deepEqual(grantEnvelope(root), concat(envelope, zeros(4096 - envelope.length)))
   })
 
   it("directory record", () => {

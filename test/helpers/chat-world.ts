@@ -25,6 +25,7 @@ import { LedgerView, type Order } from "./chat-ledger.ts"
 import type { ChatMailbox } from "../../src/node/chat-parts.ts"
 import { ChatRecords } from "../../src/node/chat-records.ts"
 import { systemClock } from "../../src/node/clock.ts"
+import { moveIn } from "../../src/node/restore.ts"
 import type { Kept } from "../../src/node/shelf.ts"
 import { Sealed, type SealedOp, type SealedShelf } from "../../src/node/sealed.ts"
 
@@ -183,6 +184,7 @@ export class Person {
   readonly ledger: LedgerView | undefined
   admit = (envelope: Bytes): Promise<Bytes> => Promise.resolve(envelope)
   #chat: Chat | undefined
+  #retiredPackage = false
   readonly #watchers = new Set<() => void>()
 
   constructor(world: World, name: string, identity: Identity) {
@@ -211,13 +213,29 @@ export class Person {
     return this.#chat !== undefined
   }
 
+  #records(): ChatRecords {
+    return new ChatRecords(new Sealed(openVault(this.#vaultKey), this.shelf))
+  }
+
+  /** Goes on elsewhere, from a copy of an earlier state of the disk. What has arrived in the mesh is still there. */
+  async moveTo(rows: ReadonlyMap<string, Bytes>): Promise<void> {
+    this.kill()
+    this.shelf = new MemoryShelf(new Map(rows))
+    const records = this.#records()
+    await records.write([records.putIdentity(this.#identity)], { sync: false })
+    await moveIn(records, { about: { period: 0 }, proof: undefined })
+    this.#retiredPackage = true
+    await this.start()
+  }
+
   async start(): Promise<void> {
     this.shelf = new MemoryShelf(this.shelf.rows)
     this.#chat = await Chat.open({
       meshId,
       me: this.address,
       identity: this.#identity,
-      records: new ChatRecords(new Sealed(openVault(this.#vaultKey), this.shelf)),
+      records: this.#records(),
+      retiredPackage: this.#retiredPackage,
       mailbox: this.mailbox.life(this.shelf),
       findCard: (address) => this.#world.findCard(address),
       admit: async (envelope) => {

@@ -24,7 +24,7 @@ function finderOf(own: Validator | undefined, given: Partial<WhereaboutsParts> =
     meshId,
     scheme: hybridScheme(),
     validators: () => [ada!.keys, bob!.keys],
-    own,
+    own: () => own,
     isLinked: () => false,
     addresses: () => [ADDRESS],
     publish: () => Promise.resolve(),

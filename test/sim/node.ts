@@ -94,7 +94,10 @@ export class SimNode {
     this.#syncing = false
     const replica = new Replica(this.#around.partsFor(this), ledger, memory)
     this.replica = replica
-    this.inbox = new Inbox(() => replica.court())
+    this.inbox = new Inbox(
+      () => replica.court(),
+      (message) => replica.setAside(message),
+    )
     this.#guarded(undefined, () => replica.start())
     const pending = this.#around.pendingFor(this)
     if (pending.length > 0) this.input({ type: "admit", items: pending })

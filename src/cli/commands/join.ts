@@ -1,8 +1,8 @@
 /** `sotto join`: a mesh for this peer, without an identity: what a relay needs, and how a mesh of several validators begins. */
-import { readFile } from "node:fs/promises"
 import { withNode } from "../attach.ts"
 import type { Context } from "../context.ts"
-import { CliError, usage } from "../failure.ts"
+import { usage } from "../failure.ts"
+import { keyIn } from "../key-argument.ts"
 import { calledIn } from "../neutral.ts"
 
 export async function run(context: Context): Promise<void> {
@@ -35,13 +35,4 @@ export async function run(context: Context): Promise<void> {
   out.line(meshId)
   if (inviter !== null)
     out.say(`Invited by ${calledIn(inviter.name)}: \`sotto contact add TICKET\` adds them.`)
-}
-
-async function keyIn(path: string): Promise<string> {
-  try {
-    return (await readFile(path, "utf8")).trim()
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    throw new CliError("NO_FILE", `no validator key can be read there (${code ?? "error"})`)
-  }
 }

@@ -3,6 +3,7 @@
  * SIGTERM, SIGINT and `sotto node stop` let calls under way finish and close the store; a second signal ends it at once.
  */
 import { Socket } from "node:net"
+import { resolve } from "node:path"
 import { utf8 } from "../../crypto/bytes.ts"
 import type { Api } from "../../node/api/types.ts"
 import { serveMetrics, type MetricsServer } from "../../node/metrics.ts"
@@ -14,6 +15,10 @@ import { givenPassphrase } from "../secret.ts"
 
 /** A node that has not stopped after this long is left to the operating system; the store survives that. */
 const STOP_TIMEOUT_MS = 15_000
+/** Others' files that a node can be told to keep: 256 GiB, a million chunks, for a year. */
+const KEEP_GIB_MAX = 256
+const KEEP_DAYS_MAX = 366
+const CHUNKS_PER_GIB = 4096
 
 export async function run(context: Context): Promise<void> {
   const asJson = context.json || context.text("log") === "json"
@@ -43,20 +48,28 @@ function optionsOf(context: Context, log: (line: string) => void): NodeOptions {
   const listen = context.texts("listen")
   const bootstrap = context.texts("bootstrap")
   const postQuantum = context.text("post-quantum")
+  const keepGib = context.number("keep", 0, KEEP_GIB_MAX)
+  const chunkDays = context.number("keep-days", 2, KEEP_DAYS_MAX)
   const ephemeral = context.flag("ephemeral")
   const fd = context.number("api-fd", 3, 1023)
   const messagesMax = context.number("max-messages", 100, 10_000_000)
-  if (messagesMax !== undefined && !ephemeral) throw usage("--max-messages goes with --ephemeral")
+  const backup = context.text("backup")
+  if (!ephemeral && (messagesMax !== undefined || backup !== undefined))
+    throw usage("--max-messages and --backup go with --ephemeral")
   return {
     ...context.home,
     // A socket has a name on the disk, and one without (Linux' abstract ones) lets in every user of this machine.
     ...(ephemeral ? { socketPath: undefined } : {}),
     ...(fd === undefined ? {} : { apiSocket: new Socket({ fd, allowHalfOpen: true }) }),
     ...(messagesMax === undefined ? {} : { messagesMax }),
+    ...(backup === undefined ? {} : { backup: backup === "-" ? backup : resolve(backup) }),
     ephemeral,
     log,
     testnet: context.flag("testnet"),
     ...(context.flag("mdns") || context.flag("no-mdns") ? { mdns: context.flag("mdns") } : {}),
+    keeper: keepGib === 0 ? "none" : keeperOf(context),
+    ...(keepGib === undefined ? {} : { chunksMax: keepGib * CHUNKS_PER_GIB }),
+    ...(chunkDays === undefined ? {} : { chunkDays }),
     ...(listen.length === 0 ? {} : { listen }),
     ...(bootstrap.length === 0 ? {} : { bootstrap }),
     ...(ticket === undefined ? {} : { ticket }),
@@ -64,6 +77,10 @@ function optionsOf(context: Context, log: (line: string) => void): NodeOptions {
     ...(postQuantum === "required" || postQuantum === "preferred" ? { postQuantum } : {}),
   }
 }
+
+/** The chat's node runs while somebody sits there, and memory ends with its process; any other one is meant to stay. */
+const keeperOf = (context: Context) =>
+  context.flag("with-parent") || context.flag("ephemeral") ? "casual" : "headless"
 
 /** Resolves when the node is to end: a signal, its own `stop` call, or, for the chat's node, the chat's end. */
 function endOf(context: Context) {

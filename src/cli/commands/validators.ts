@@ -13,9 +13,10 @@ export async function run(context: Context): Promise<void> {
   }
   const { printTable } = await import("../table.ts")
   printTable(
-    validators.map(({ seat, key, own, linked }) => [
-      `${seat}`,
+    validators.map(({ seat, key, own, linked, standing }) => [
+      seat === null ? "+" : `${seat}`,
       key,
+      standing === "in force" ? "" : `${standing} with the next term`,
       own ? "this peer" : linked === null ? "" : linked ? "linked" : "not reached",
     ]),
   )

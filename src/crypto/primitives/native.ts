@@ -1,7 +1,8 @@
 /**
  * The primitives over node:crypto (OpenSSL 3.5): FIPS 197, 202, 203, 204, 205, RFC 5869, 7748, 8032, 9106. A handle is a
  * KeyObject. Raw keys go in and out without any ASN.1. Results are plain Uint8Arrays and never Buffers, whose `slice`
- * shares memory. What OpenSSL leaves open (Ed25519 edge cases, lengths) is decided by `ed25519-points` and `sizes`.
+ * shares memory. What OpenSSL leaves open (Ed25519 edge cases, lengths) is decided by `ed25519-points` and `sizes`. BLAKE3,
+ * which it does not have, is the reference implementation in a native binding.
  */
 import {
   argon2Sync,
@@ -23,6 +24,7 @@ import {
   verify,
 } from "node:crypto"
 import type { KeyObject } from "node:crypto"
+import blakeHash from "@napi-rs/blake-hash"
 import { concat, exactly } from "../bytes.ts"
 import type { Bytes } from "../bytes.ts"
 import { CryptoError, assert } from "../errors.ts"
@@ -91,6 +93,14 @@ function digest(algorithm: string, parts: readonly Bytes[]): Bytes {
   const state = createHash(algorithm)
   for (const part of parts) state.update(part)
   return plain(state.digest())
+}
+
+function blake3(...parts: readonly Bytes[]): Bytes {
+  const [first = NOTHING] = parts
+  if (parts.length < 2) return plain(blakeHash.blake3(raw(first)))
+  const state = new blakeHash.Blake3Hasher()
+  for (const part of parts) state.update(raw(part))
+  return plain(state.digestBuffer())
 }
 
 /** A KeyObject, because Node sets up a cipher, a MAC or a KDF from one two to three times faster than from bytes. */
@@ -286,6 +296,7 @@ export const primitives: Primitives = {
   randomBytes,
   sha256: (...parts) => digest("sha256", parts),
   sha3_256: (...parts) => digest("sha3-256", parts),
+  blake3,
   hmacSha3_256: hmac,
   hkdfSha3_256: hkdf,
   hkdfExtractSha3_256: (secret, salt) => hmac(salt, secret),

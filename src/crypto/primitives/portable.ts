@@ -7,6 +7,7 @@
 import { gcm } from "@noble/ciphers/aes.js"
 import { ed25519 as curve25519, x25519 as montgomery } from "@noble/curves/ed25519.js"
 import { argon2id } from "@noble/hashes/argon2.js"
+import { blake3 } from "@noble/hashes/blake3.js"
 import { expand, extract, hkdf } from "@noble/hashes/hkdf.js"
 import { hmac } from "@noble/hashes/hmac.js"
 import { sha256, sha512 } from "@noble/hashes/sha2.js"
@@ -54,7 +55,10 @@ function randomBytes(length: number): Bytes {
   return out
 }
 
-function digest(algorithm: typeof sha256 | typeof sha3_256, parts: readonly Bytes[]): Bytes {
+function digest(
+  algorithm: typeof sha256 | typeof sha3_256 | typeof blake3,
+  parts: readonly Bytes[],
+): Bytes {
   const state = algorithm.create()
   for (const part of parts) state.update(part)
   return state.digest()
@@ -212,6 +216,7 @@ export const primitives: Primitives = {
   randomBytes,
   sha256: (...parts) => digest(sha256, parts),
   sha3_256: (...parts) => digest(sha3_256, parts),
+  blake3: (...parts) => digest(blake3, parts),
   hmacSha3_256,
   hkdfSha3_256(secret, salt, info, length) {
     sizes.checkHkdf(length)

@@ -70,6 +70,8 @@ export interface Primitives {
   sha256(...parts: readonly Bytes[]): Bytes
   /** FIPS 202, 32 bytes. */
   sha3_256(...parts: readonly Bytes[]): Bytes
+  /** 32 bytes; natively about 0.1 ms for 256 KiB. Keyed and derivation modes are not used here. */
+  blake3(...parts: readonly Bytes[]): Bytes
   /** 32 bytes. */
   hmacSha3_256(key: Bytes, ...parts: readonly Bytes[]): Bytes
   /** RFC 5869 over HMAC-SHA3-256; `info` of any length, output 1 to 255 * 32 bytes, `prk` 32 bytes. */

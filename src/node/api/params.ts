@@ -81,6 +81,23 @@ const people: Rule<readonly string[]> = {
     value.length <= PEOPLE_MAX &&
     value.every((each) => text(1, REFERENCE_MAX).accepts(each)),
 }
+/** Longest path a file may have here; systems differ, this is Linux'. */
+export const PATH_MAX = 4096
+
+const filePath: Rule<string> = {
+  expected: `an absolute path of at most ${PATH_MAX} characters`,
+  accepts: (value): value is string =>
+    text(2, PATH_MAX).accepts(value) && value.startsWith("/") && !value.includes("\0"),
+}
+
+const references: Rule<readonly string[]> = {
+  expected: `a list of at most ${VALIDATOR_KEYS_MAX} references`,
+  accepts: (value): value is readonly string[] =>
+    Array.isArray(value) &&
+    value.length <= VALIDATOR_KEYS_MAX &&
+    value.every((each) => reference.accepts(each)),
+}
+
 /** Spaces between the groups do no harm. */
 const safetyNumber = text(60, 120)
 
@@ -108,7 +125,11 @@ const SHAPES: { readonly [M in Method]: Shape<Params<M>> } = {
   },
   "validator.key": {},
   "validators.list": {},
+  "validators.propose": { add: required(validatorKeys), remove: required(references) },
+  "proposals.list": {},
+  "proposals.approve": { proposal: required(reference) },
   "ledger.show": {},
+  "ledger.resume": {},
   "ledger.verify": {},
   "mesh.ticket": {},
   unlock: { passphrase: required(passphrase) },
@@ -148,6 +169,11 @@ const SHAPES: { readonly [M in Method]: Shape<Params<M>> } = {
   },
   "messages.retry": { id: required(messageId) },
   "threads.read": { thread: required(reference), through: required(reference) },
+  "backup.write": {
+    path: required(filePath),
+    passphrase: required(passphrase),
+    replace: optional(flag),
+  },
   subscribe: {},
   stop: {},
 }

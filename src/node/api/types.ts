@@ -49,6 +49,17 @@ export interface LedgerStatus {
   readonly waiting: number
   /** Envelopes wait and no block comes: messages still go on, changes of keys and members wait. */
   readonly stalled: boolean
+  /** What keeps this peer from its part until somebody does something. */
+  readonly problem: LedgerProblem | null
+}
+
+export interface LedgerProblem {
+  /**
+   * `IMPOSSIBLE_STATE`: this validator met what cannot be and votes no more. `STOPPED`: its disk failed, or itself; the detail is a code.
+   * `MEMORY_LOST`: what it signed is forgotten, and it is alone. `FORKED`: blocks are signed that do not stand on this peer's.
+   */
+  readonly code: "IMPOSSIBLE_STATE" | "STOPPED" | "MEMORY_LOST" | "FORKED"
+  readonly detail: string
 }
 
 export interface LedgerView extends LedgerStatus {
@@ -65,8 +76,30 @@ export interface LedgerView extends LedgerStatus {
   } | null
 }
 
+/** A change of the mesh that operators decide; whoever holds a validator's key is one. */
+export interface ProposalView {
+  /** 64 hex digits; the beginning is enough to name it. */
+  readonly id: string
+  readonly kind: "validators" | "member-remove"
+  /** Ed25519 keys, hex. `proved`: its holder has shown that the keys are there. */
+  readonly add: readonly { readonly key: string; readonly proved: boolean }[]
+  /** Ed25519 keys of validators, or a member's commitment; hex. */
+  readonly remove: readonly string[]
+  /** Ed25519 keys of the operators who have approved, hex. */
+  readonly approvals: readonly string[]
+  /** Approvals that make it an item of the ledger. */
+  readonly needed: number
+  /** This peer's operator is among them. */
+  readonly own: boolean
+  /** Terms for which its approvals still count. */
+  readonly termsLeft: number
+}
+
 export interface ValidatorView {
-  readonly seat: number
+  /** Null for one of the next term. */
+  readonly seat: number | null
+  /** `joining` and `leaving`: from the next term on. */
+  readonly standing: "in force" | "joining" | "leaving"
   /** Ed25519 key, hex. */
   readonly key: string
   /** It is this peer's. */
@@ -100,8 +133,20 @@ export interface Status {
   readonly ledger: LedgerStatus | null
   /** Envelopes in the mailbox store. */
   readonly envelopes: number
+  /** How far a profile that came out of a backup is complete, and what is known of that; null for any other. */
+  readonly restored: RestoredView | null
   /** Own messages not yet taken by any peer. */
   readonly waiting: number
+}
+
+export interface RestoredView {
+  /** Everything ordered up to this height was in the backup; 0 in a mesh where nothing is ordered. */
+  readonly height: number
+  /**
+   * `unchecked`: the validators have changed since the genesis; the chain will tell. `certified`: the genesis' validators signed that
+   * block. `agreed`: the chain, checked here from the genesis on, holds it. `contradicted`: the chain holds another.
+   */
+  readonly standing: "unchecked" | "certified" | "agreed" | "contradicted"
 }
 
 /** How far a message of ours provably got; in this order. Others' messages are always `delivered`. */
@@ -236,11 +281,34 @@ export interface Methods {
   /** This peer's public validator key in one word, for whoever founds a mesh with it; made when there is none. */
   "validator.key": { params: Nothing; result: { key: string } }
   "validators.list": { params: Nothing; result: { validators: readonly ValidatorView[] } }
+  /** Proposes a change of the validators with this operator's approval: public keys to add, Ed25519 keys (or their beginning) to remove. */
+  "validators.propose": {
+    params: { add: readonly string[]; remove: readonly string[] }
+    result: { proposal: ProposalView }
+  }
+  /** Open proposals, of validators' and of members' changes, oldest first. */
+  "proposals.list": { params: Nothing; result: { proposals: readonly ProposalView[] } }
+  "proposals.approve": { params: { proposal: string }; result: { proposal: ProposalView } }
   "ledger.show": { params: Nothing; result: LedgerView }
   /** Checks the whole stored chain again from the genesis. `fault`: why the block after `height` is none; null when all are. */
+  /** The operator's word that this validator may vote again: at once, or from the next start on. */
+  "ledger.resume": { params: Nothing; result: { readonly resumed: "now" | "next-start" | "no" } }
   "ledger.verify": { params: Nothing; result: { height: number; fault: string | null } }
   /** A ticket to hand on: the mesh, this peer's addresses, and the own address when there is one. */
   "mesh.ticket": { params: Nothing; result: { ticket: string } }
+  /** `path`: absolute, on the node's machine. The passphrase is the backup's own. `damaged`: private records left out, unreadable. */
+  "backup.write": {
+    params: { path: string; passphrase: string; replace?: boolean }
+    result: {
+      bytes: number
+      records: number
+      damaged: number
+      /** Complete up to this height; null in a mesh where nothing is ordered. */
+      height: number | null
+      /** This peer validates, and its validator keys are not in the backup. */
+      validator: boolean
+    }
+  }
   unlock: { params: { passphrase: string }; result: { address: string } }
   id: { params: Nothing; result: { address: string; name: string } }
   "contacts.list": { params: Nothing; result: { contacts: readonly Contact[] } }
@@ -350,6 +418,12 @@ export type ApiErrorCode =
   | "NO_MESH"
   /** The mesh has no validators. */
   | "NO_LEDGER"
+  /** Only an operator can do this, and this peer is no validator. */
+  | "NOT_OPERATOR"
+  | "UNKNOWN_PROPOSAL"
+  | "UNKNOWN_VALIDATOR"
+  /** The ledger's state forbids this change now. */
+  | "CHANGE_REFUSED"
   | "NO_IDENTITY"
   | "LOCKED"
   | "ALREADY_EXISTS"
@@ -383,6 +457,10 @@ export type ApiErrorCode =
   | "BAD_PARAMS"
   | "UNKNOWN_METHOD"
   | "BUSY"
+  /** A file that a person named cannot be read or written. */
+  | "BAD_FILE"
+  /** No whole backup: altered, or cut off. */
+  | "BAD_BACKUP"
   | "STORE_DAMAGED"
   | "STORE_NEWER"
   | "DISK_FULL"

@@ -58,6 +58,12 @@ function callsOf(p: Primitives): readonly Call[] {
       run: (a, b) => p.sha3_256(a, b),
     },
     {
+      name: "blake3",
+      inputs: [text, text],
+      allowed: ["any", "any"],
+      run: (a, b) => p.blake3(a, b),
+    },
+    {
       name: "hmac",
       inputs: [key, text],
       allowed: ["any", "any"],

@@ -36,11 +36,13 @@ describe("hashes, MACs and key derivation are the same", () => {
       fc.property(bytes(0, 200), parts, (key, list) => {
         same((p) => p.sha256(...list))
         same((p) => p.sha3_256(...list))
+        same((p) => p.blake3(...list))
         same((p) => p.hmacSha3_256(key, ...list))
         for (const p of both) {
           const whole = concat(...list)
           assert.deepEqual(p.sha256(...list), p.sha256(whole))
           assert.deepEqual(p.sha3_256(...list), p.sha3_256(whole))
+          assert.deepEqual(p.blake3(...list), p.blake3(whole))
           assert.deepEqual(p.hmacSha3_256(key, ...list), p.hmacSha3_256(key, whole))
         }
       }),

@@ -14,7 +14,11 @@ const EXAMPLES: { readonly [M in Method]: Readonly<Record<string, unknown>> } = 
   "mesh.join": { ticket: "sotto-invite1x", name: "home", validators: ["sotto-validator1x"] },
   "validator.key": {},
   "validators.list": {},
+  "validators.propose": { add: ["sotto-validator1x"], remove: ["abcdef01"] },
+  "proposals.list": {},
+  "proposals.approve": { proposal: "abcdef01" },
   "ledger.show": {},
+  "ledger.resume": {},
   "ledger.verify": {},
   "mesh.ticket": {},
   unlock: { passphrase: "" },
@@ -42,6 +46,7 @@ const EXAMPLES: { readonly [M in Method]: Readonly<Record<string, unknown>> } = 
   "messages.send": { to: "bob", text: "", id },
   "messages.retry": { id },
   "threads.read": { thread: "bob", through: "1" },
+  "backup.write": { path: "/tmp/sotto.backup", passphrase: "", replace: true },
   subscribe: {},
   stop: {},
 }
@@ -54,6 +59,7 @@ const OPTIONAL = new Set([
   "contacts.accept.anyway",
   "messages.page.before",
   "messages.send.id",
+  "backup.write.replace",
 ])
 
 const refusal = (method: Method, params: unknown) => {

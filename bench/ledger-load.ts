@@ -1,0 +1,97 @@
+/** Load on a ledger cluster: a fixed number of ids in flight (closed loop), or a fixed rate (open loop). */
+import { setTimeout as sleep } from "node:timers/promises"
+import { median, quantile } from "./bench.ts"
+import type { LedgerCluster } from "./ledger-cluster.ts"
+
+export interface Load {
+  readonly perSecond: number
+  readonly p50Ms: number
+  readonly p99Ms: number
+  /** Blocks of the measured time. */
+  readonly blocks: number
+}
+
+export interface Span {
+  readonly warmMs: number
+  readonly measureMs: number
+}
+
+function summary(waits: readonly number[], seconds: number, blocks: number): Load {
+  return {
+    perSecond: waits.length / seconds,
+    p50Ms: median(waits),
+    p99Ms: quantile(waits, 0.99),
+    blocks,
+  }
+}
+
+/** As soon as one id is ordered, another is given in its place. Ends with nothing in flight. */
+export async function closedLoop(
+  cluster: LedgerCluster,
+  inFlight: number,
+  { warmMs, measureMs }: Span,
+): Promise<Load> {
+  let waits: number[] = []
+  let open = 0
+  let due = 0
+  let giving = true
+  const give = () => {
+    const count = due
+    due = 0
+    if (giving && count > 0) {
+      open += count
+      cluster.submit(count)
+    }
+  }
+  cluster.onOrdered = (_, since) => {
+    open--
+    waits.push(performance.now() - since)
+    // what one block ordered comes back together
+    if (due++ === 0) setImmediate(give)
+  }
+  due = inFlight
+  give()
+  await sleep(warmMs)
+  waits = []
+  const firstBlock = cluster.blocks.length
+  const began = performance.now()
+  await sleep(measureMs)
+  const load = summary(
+    waits,
+    (performance.now() - began) / 1000,
+    cluster.blocks.length - firstBlock,
+  )
+  giving = false
+  await cluster.until("everything to be ordered", () => open <= 0)
+  return load
+}
+
+const OPEN_STEP_MS = 1
+
+/** So many a second, evenly, whatever the answer: what is sent late counts from when it was due. */
+export async function openLoop(
+  cluster: LedgerCluster,
+  perSecond: number,
+  { warmMs, measureMs }: Span,
+): Promise<Load> {
+  const waits: number[] = []
+  const began = performance.now()
+  const measuredFrom = began + warmMs
+  const end = measuredFrom + measureMs
+  let given = 0
+  let ordered = 0
+  let firstBlock = 0
+  cluster.onOrdered = (_, since) => {
+    ordered++
+    if (since >= measuredFrom) waits.push(performance.now() - since)
+  }
+  const dueAt = (number: number) => began + (number * 1000) / perSecond
+  while (performance.now() < end) {
+    while (dueAt(given) <= Math.min(performance.now(), end)) cluster.submit(1, dueAt(given++))
+    if (firstBlock === 0 && performance.now() >= measuredFrom) firstBlock = cluster.blocks.length
+    await sleep(OPEN_STEP_MS)
+  }
+  const blocks = cluster.blocks.length - firstBlock
+  await cluster.until("everything to be ordered", () => ordered >= given)
+  return summary(waits, measureMs / 1000, blocks)
+}

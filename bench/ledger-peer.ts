@@ -1,0 +1,166 @@
+/**
+ * One peer of the ledger benchmark, in a process of its own: the store, the network and the ledger of the program, composed as `sotto node`
+ * does it. Only the mailbox is left out: ids come from the parent and count as stored and admitted. Every block that is on disk is told to
+ * the parent with the last four bytes of the ids it applied, which is where the parent put their numbers.
+ *
+ * It speaks with its parent over the IPC channel: `Order` in, `Word` out.
+ */
+import { join } from "node:path"
+import type { BlockRecord, Item } from "../src/consensus/types.ts"
+import { envelopesOf } from "../src/node/ledger-chain.ts"
+import { MeshLedger } from "../src/node/ledger.ts"
+import type { Mailbox, StoredListener } from "../src/node/mailbox.ts"
+import { meshFrom } from "../src/node/mesh-membership.ts"
+import { type Network, startNetwork } from "../src/node/network.ts"
+import { peerKeyAt } from "../src/node/peer-key.ts"
+import { openStore } from "../src/node/store.ts"
+import { type ValidatorSecrets, validatorFrom } from "../src/node/validator-keys.ts"
+import { type Behaviour, misbehaving } from "./ledger-byzantine.ts"
+
+export const ID_BYTES = 32
+export const TAIL_BYTES = 4
+
+/** How a peer is to be started. */
+export interface PeerPlan {
+  readonly directory: string
+  /** Encoded. */
+  readonly genesis: Uint8Array
+  /** Absent: it follows. */
+  readonly secrets?: ValidatorSecrets
+  readonly listen: string
+  readonly bootstrap: readonly string[]
+  readonly behaviour: Behaviour
+}
+
+export type Order =
+  | { readonly type: "start"; readonly plan: PeerPlan }
+  /** 32 bytes each. */
+  | { readonly type: "admit"; readonly ids: Uint8Array }
+  | { readonly type: "stop" }
+
+export type Word =
+  | { readonly type: "ready"; readonly addresses: readonly string[]; readonly height: number }
+  | { readonly type: "linked"; readonly links: number }
+  | {
+      readonly type: "block"
+      readonly height: number
+      readonly term: number
+      readonly view: number
+      /** Four bytes each. */
+      readonly tails: Uint8Array
+    }
+
+const LOOK_EVERY_MS = 50
+const say = (word: Word) => process.send?.(word)
+const fail = (error: unknown) => {
+  process.stderr.write(`ledger peer: ${String(error)}\n`)
+  process.exit(1)
+}
+
+function tailsOf(applied: readonly Item[]): Uint8Array {
+  const ids = envelopesOf(applied)
+  const tails = new Uint8Array(ids.length * TAIL_BYTES)
+  ids.forEach((id, i) => tails.set(id.subarray(-TAIL_BYTES), i * TAIL_BYTES))
+  return tails
+}
+
+/** Tells the parent of every block once it is on disk. */
+function reportBlocks({ chain }: MeshLedger): void {
+  const keep = chain.keep.bind(chain)
+  chain.keep = async (blocks, stable, options) => {
+    await keep(blocks, stable, options)
+    for (const { record, applied } of blocks) say(blockWord(record, applied))
+  }
+}
+
+const blockWord = ({ height, certificate }: BlockRecord, applied: readonly Item[]): Word => {
+  const { term, view } = certificate
+  return { type: "block", height, term, view, tails: tailsOf(applied) }
+}
+
+/** The network with ids from the parent in place of what its mailbox stores. */
+function withDoor(network: Network, streams: Network["streams"]) {
+  let stored: StoredListener = () => undefined
+  const mailbox = {
+    onStored: (listener: StoredListener) => {
+      stored = listener
+      return () => undefined
+    },
+    idsAfter: () => Promise.resolve([]),
+    knows: () => true,
+  } as unknown as Mailbox
+  return {
+    network: {
+      transport: network.transport,
+      streams,
+      mailbox,
+      addresses: () => network.addresses(),
+      blocksFrom: (peer: string, after: number, limit: number) =>
+        network.blocksFrom(peer, after, limit),
+      fetch: () => Promise.resolve(),
+    } as unknown as Network,
+    admit(ids: Uint8Array): void {
+      for (let at = 0; at < ids.length; at += ID_BYTES)
+        stored({ id: ids.subarray(at, at + ID_BYTES) } as Parameters<StoredListener>[0])
+    },
+  }
+}
+
+async function start(plan: PeerPlan): Promise<(ids: Uint8Array) => void> {
+  const { directory, listen, bootstrap, behaviour } = plan
+  const genesis = new Uint8Array(plan.genesis)
+  const validator = plan.secrets && validatorFrom(plan.secrets)
+  const store = await openStore(join(directory, "store"))
+  const ledger = await MeshLedger.open({
+    store,
+    mesh: meshFrom(genesis),
+    directory: join(directory, "ledger"),
+    newMark: join(directory, "validator.new"),
+    validator: () => validator,
+    onChange: () => undefined,
+    note: (line) => process.stderr.write(`${line}\n`),
+    onFault: fail,
+  })
+  if (ledger === undefined) throw new Error("a mesh without validators has no ledger")
+  reportBlocks(ledger)
+  const network = await startNetwork({
+    store,
+    genesis,
+    bootstrap,
+    key: await peerKeyAt(join(directory, "peer.key")),
+    listen: [listen],
+    ipColocationWeight: 0,
+    topics: ledger.topics(),
+    blocks: (after, limit) => ledger.served(after, limit),
+    onFault: fail,
+  })
+  const streams = misbehaving(behaviour, network.streams, validator, ledger.rules.meshId)
+  const door = withDoor(network, streams)
+  await ledger.join(door.network)
+  say({ type: "ready", addresses: network.addresses(), height: ledger.height })
+  let links = -1
+  setInterval(() => {
+    const now = ledger.status().linked ?? network.peers().length
+    if (now !== links) say({ type: "linked", links: now })
+    links = now
+  }, LOOK_EVERY_MS).unref()
+  process.once("SIGTERM", () => {
+    const stop = async () => {
+      await ledger.stop()
+      await network.stop()
+      await store.close()
+      process.exit(0)
+    }
+    stop().catch(fail)
+  })
+  return (ids) => door.admit(ids)
+}
+
+let admit: (ids: Uint8Array) => void = () => undefined
+process.on("message", (order: Order) => {
+  if (order.type === "admit") admit(order.ids)
+  else if (order.type === "stop") process.kill(process.pid, "SIGTERM")
+  else start(order.plan).then((door) => (admit = door), fail)
+})
+// whoever started this process has gone
+process.on("disconnect", () => process.exit(0))

@@ -1,0 +1,29 @@
+/** Proposals of operators for people: what would change, who stands behind it, what is missing. */
+import type { ProposalView } from "../node/api/types.ts"
+import type { Output } from "./output.ts"
+
+/** Digits of a proposal's id, or of a key, that name it in practice. */
+const SHORT = 12
+
+export const short = (hex: string): string => hex.slice(0, SHORT)
+
+export function printProposal(out: Output, proposal: ProposalView): void {
+  const { id, kind, add, remove, approvals, needed, own, termsLeft } = proposal
+  out.line(`${short(id)}  ${kind === "validators" ? "validators" : "members"}`)
+  for (const { key, proved } of add)
+    out.line(`  add ${key}${proved ? "" : "  (has not proved yet that its keys are there)"}`)
+  for (const key of remove) out.line(`  remove ${key}`)
+  const mine = own ? ", this peer's among them" : ""
+  out.line(`  approvals: ${approvals.length} of ${needed}${mine}`)
+  if (termsLeft <= 1) out.line("  its approvals count for this term and the next at most")
+}
+
+/** What has to happen now. */
+export function nextFor({ id, add, approvals, needed }: ProposalView): string {
+  const missing = needed - approvals.length
+  if (missing > 0)
+    return `Another ${missing} ${missing === 1 ? "operator has" : "operators have"} to run \`sotto validators approve ${short(id)}\`.`
+  if (add.some(({ proved }) => !proved))
+    return "The new validator's node has to run and be connected: it proves then that it holds its keys."
+  return "It is on its way into the ledger; a change of the validators comes into force with the next term."
+}
