@@ -7,6 +7,7 @@ import { type Address, addressBytes, addressFromBytes } from "../crypto/address.
 import { type Bytes, concat, Reader, toHex, Writer } from "../crypto/bytes.ts"
 import { CryptoError } from "../crypto/errors.ts"
 import { LAMPORT_MAX, MESSAGE_ID_BYTES, TEXT_BYTES_MAX } from "./content.ts"
+import { type FileNote, readFileNote, writeFileNote } from "./file.ts"
 import { type Delivery, DELIVERIES } from "./delivery.ts"
 
 const VERSION = 2
@@ -29,6 +30,8 @@ export interface ChatMessage {
   readonly audience: number
   /** Those of them whose receipt has not come, 8 bytes each: the begin of their address. */
   readonly awaited: readonly Bytes[]
+  /** The file that it brings. */
+  readonly file?: FileNote
 }
 
 export const AWAITED_BYTES = 8
@@ -48,18 +51,18 @@ export function advanceLamport(clock: number, claimed: number): number {
 }
 
 export function encodeMessage(message: ChatMessage): Bytes {
-  return new Writer()
+  const out = new Writer()
     .u8(VERSION)
     .raw(message.id)
     .raw(addressBytes(message.author))
-    .u8((message.mine ? 1 : 0) | (message.late ? 2 : 0))
+    .u8((message.mine ? 1 : 0) | (message.late ? 2 : 0) | (message.file ? 4 : 0))
     .u8(DELIVERIES.indexOf(message.delivery))
     .u64(message.lamport)
     .u64(message.sentAtMs)
     .text(message.text, 4)
     .u16(message.audience)
     .bytes(concat(...message.awaited), 2)
-    .finish()
+  return (message.file === undefined ? out : writeFileNote(out, message.file)).finish()
 }
 
 /** From our own sealed store. Throws CryptoError when that is damaged. */
@@ -70,16 +73,16 @@ export function decodeMessage(bytes: Bytes): ChatMessage {
   const author = addressFromBytes(read.raw(64))
   const flags = read.u8()
   const delivery = DELIVERIES[read.u8()]
-  if (delivery === undefined || flags > 3) throw new CryptoError("BAD_ENCODING", "message record")
+  if (delivery === undefined || flags > 7) throw new CryptoError("BAD_ENCODING", "message record")
   const lamport = read.u64()
   const sentAtMs = read.u64()
   const text = read.text(4, TEXT_BYTES_MAX)
   const audience = read.u16()
   const awaiting = new Reader(read.bytes(2, AWAITED_BYTES * audience))
+  const file = (flags & 4) === 0 ? {} : { file: readFileNote(read) }
   read.done()
-  const awaited = Array.from({ length: awaiting.left / AWAITED_BYTES }, () =>
-    awaiting.raw(AWAITED_BYTES),
-  )
+  const awaited: Bytes[] = []
+  while (awaiting.left > 0) awaited.push(awaiting.raw(AWAITED_BYTES))
   return {
     id,
     author,
@@ -91,5 +94,6 @@ export function decodeMessage(bytes: Bytes): ChatMessage {
     delivery,
     audience,
     awaited,
+    ...file,
   }
 }

@@ -105,10 +105,11 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     id: "send",
-    help: "send a message",
+    help: "send a message or a file",
     detail:
-      "The text is what follows CONTACT, or -m, or --file, or standard input. With a node running this returns once the " +
-      "message is safely queued; otherwise it runs a node until a peer has taken it, or leaves it queued.",
+      "The text is what follows CONTACT, or -m, or standard input. With a node running this returns once the message is " +
+      "safely queued; otherwise it runs a node until a peer has taken it, or leaves it queued. A file is sealed, brought to " +
+      "peers that keep it, and spoken of in a message, with the text if there is one; this returns when they have it.",
     args: [
       { ...contact, help: "to whom: a contact, a group or a thread id" },
       { name: "TEXT", optional: true, rest: true, help: "what to say" },
@@ -117,8 +118,8 @@ export const COMMANDS: readonly Command[] = [
       message: { type: "string", short: "m", value: "TEXT", help: "what to say" },
       file: {
         type: "string",
-        value: "FILE",
-        help: "say what this file holds; - is standard input",
+        value: "PATH",
+        help: "send this file, of any kind and up to 1 GiB",
       },
       wait: {
         type: "string",
@@ -132,6 +133,36 @@ export const COMMANDS: readonly Command[] = [
     },
     json: "object",
     load: () => import("./commands/send.ts"),
+  },
+  {
+    id: "files",
+    help: "list files that were sent and received",
+    args: [{ name: "THREAD", optional: true, help: "a contact or a thread id; all without it" }],
+    options: {
+      limit: { type: "string", short: "n", value: "N", help: "at most so many; 50 unless said" },
+      ...passphrase,
+    },
+    json: "object",
+    load: () => import("./commands/files.ts"),
+  },
+  {
+    id: "save",
+    help: "save a file that was sent to you",
+    detail:
+      "Fetches the file from the peers that keep it, checks it piece by piece and writes it into DIR. It is never opened, and " +
+      "nothing that is there is overwritten unless you say so. What was interrupted goes on where it was.",
+    args: [
+      { name: "ID", help: "as `sotto files` shows it" },
+      { name: "DIR", optional: true, help: "an existing folder; this one unless said" },
+    ],
+    options: {
+      as: { type: "string", value: "NAME", help: "under this name" },
+      overwrite: { type: "boolean", help: "replace a file of this name" },
+      timeout,
+      ...passphrase,
+    },
+    json: "object",
+    load: () => import("./commands/save.ts"),
   },
   {
     id: "read",

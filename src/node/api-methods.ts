@@ -100,6 +100,15 @@ const METHODS: Table = {
     message: await node.chat.send(to, text, id),
   }),
   "messages.retry": async (node, { id }) => ({ message: await node.chat.retry(id) }),
+  "files.send": async (node, params) => ({ transfer: await node.files.send(params) }),
+  "files.list": async (node, params) => ({ files: await node.files.list(params) }),
+  "files.save": async (node, params) => ({ transfer: await node.files.save(params) }),
+  "files.preview": (node, params) => node.files.preview(params),
+  "files.cancel": (node, { id }) => {
+    node.files.cancel(id)
+    return {}
+  },
+  "transfers.list": (node) => ({ transfers: node.files.transfers() }),
   "threads.read": async (node, { thread, through }) => {
     await node.chat.read(thread, through)
     return {}

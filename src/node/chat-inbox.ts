@@ -327,9 +327,10 @@ export class Inbox {
     { step, texts }: Batch,
     before: ChatThread,
     author: Address,
-    { id, lamport, sentAtMs, text }: Extract<Content, { kind: "text" }>,
+    { id, lamport, sentAtMs, text, file }: Extract<Content, { kind: "text" }>,
   ): void {
-    const { thread, message } = received(before, { id, author, lamport, sentAtMs, text })
+    const said = { id, author, lamport, sentAtMs, text, ...(file && { file }) }
+    const { thread, message } = received(before, said)
     step.threads.set(toHex(thread.id), thread)
     step.messages.push({ thread, message, fresh: true })
     texts.add(toHex(id))

@@ -3,7 +3,8 @@
  * moment later: usually with the very envelope it leaves in, which has to be written through anyway, and otherwise on its own. Until
  * then its author is not told that it was taken. A process killed in between loses nothing, only a power cut could.
  */
-import { type Content, TEXT_BYTES_MAX } from "../chat/content.ts"
+import { CAPTION_BYTES_MAX, type Content, TEXT_BYTES_MAX } from "../chat/content.ts"
+import type { FileNote } from "../chat/file.ts"
 import { type ChatMessage, positionOf } from "../chat/message.ts"
 import { type ChatThread, tick } from "../chat/thread.ts"
 import { type Bytes, equal, toHex, utf8 } from "../crypto/bytes.ts"
@@ -29,6 +30,7 @@ interface Asked {
   readonly thread: ChatThread
   readonly id: Bytes
   readonly text: string
+  readonly file: FileNote | undefined
   readonly done: { resolve(said: Said): void; reject(error: unknown): void }
 }
 
@@ -80,16 +82,15 @@ export class Line {
   }
 
   /** Resolves when the text is in line; `durable` tells when it is on the disk. A text that is there already is given as it stands. */
-  say(thread: ChatThread, id: Bytes, text: string): Promise<Said> {
+  say(thread: ChatThread, id: Bytes, text: string, file?: FileNote): Promise<Said> {
     const length = utf8(text).length
-    if (text.trim() === "") throw new ApiError("MESSAGE_EMPTY", "there is nothing to send")
-    if (length > TEXT_BYTES_MAX)
-      throw new ApiError(
-        "MESSAGE_TOO_LONG",
-        `a message holds ${TEXT_BYTES_MAX} bytes, this is ${length}`,
-      )
+    const most = file === undefined ? TEXT_BYTES_MAX : CAPTION_BYTES_MAX
+    if (text.trim() === "" && file === undefined)
+      throw new ApiError("MESSAGE_EMPTY", "there is nothing to send")
+    if (length > most)
+      throw new ApiError("MESSAGE_TOO_LONG", `a message holds ${most} bytes, this is ${length}`)
     const { promise, ...done } = Promise.withResolvers<Said>()
-    this.#asked.push({ thread, id, text, done })
+    this.#asked.push({ thread, id, text, file, done })
     // whoever asks while this turn is waited for shares it
     if (this.#asked.length === 1) this.#takeAsked()
     return promise
@@ -135,14 +136,16 @@ export class Line {
     }
   }
 
-  #next(step: Step, { thread: asked, id, text }: Asked): InLine {
+  #next(step: Step, { thread: asked, id, text, file }: Asked): InLine {
     const { records } = this.#book
     const name = toHex(asked.id)
     const thread = tick(step.threads.get(name) ?? this.#book.threads.get(name) ?? asked)
     const { lamport } = thread
     const sentAtMs = this.#parts.clock.nowMs()
     const about = { mine: true, delivery: "queued", late: false, audience: 0, awaited: [] } as const
-    const message: ChatMessage = { id, author: this.#book.me, lamport, sentAtMs, text, ...about }
+    const brings = file === undefined ? {} : { file }
+    const said = { id, author: this.#book.me, lamport, sentAtMs, text, ...brings }
+    const message: ChatMessage = { ...said, ...about }
     const waiting = waitingOf(thread.id, message)
     step.threads.set(toHex(thread.id), thread)
     const [putWaiting, rows] = [records.putWaiting(waiting), records.putMessage(thread.id, message)]
@@ -259,8 +262,9 @@ export class Line {
 const nameOf = ({ content }: Waiting) => (content.kind === "text" ? toHex(content.id) : "")
 
 function waitingOf(thread: Bytes, message: ChatMessage): Waiting {
-  const { id, sentAtMs, lamport, text } = message
-  const content: Content = { kind: "text", id, sentAtMs, lamport, text }
+  const { id, sentAtMs, lamport, text, file } = message
+  const said = { id, sentAtMs, lamport, text }
+  const content: Content = { kind: "text", ...said, ...(file && { file }) }
   return { thread, position: positionOf(message), content }
 }
 

@@ -26,14 +26,16 @@ export function mustOnlyRead(method: Method): void {
 
 const noNetwork = () => new ApiError("INTERNAL", "this node runs without a network")
 
-export const NOBODY_THERE: Pick<ChatParts, "mailbox" | "findCard" | "admit" | "order"> = {
-  mailbox: {
-    entriesAfter: () => Promise.resolve([]),
-    missing: () => Promise.resolve([]),
-    byTag: () => Promise.resolve([]),
-    post: () => Promise.reject(noNetwork()),
-  },
-  findCard: () => Promise.reject(noNetwork()),
-  admit: () => Promise.reject(noNetwork()),
-  order: "arrival",
-}
+export const NOBODY_THERE: Pick<ChatParts, "mailbox" | "findCard" | "admit" | "isStale" | "order"> =
+  {
+    mailbox: {
+      entriesAfter: () => Promise.resolve([]),
+      missing: () => Promise.resolve([]),
+      byTag: () => Promise.resolve([]),
+      post: () => Promise.reject(noNetwork()),
+    },
+    findCard: () => Promise.reject(noNetwork()),
+    admit: () => Promise.reject(noNetwork()),
+    isStale: () => false,
+    order: "arrival",
+  }

@@ -21,6 +21,7 @@ import { addressOfMember } from "../chat/group.ts"
 import { awaitedAs, type ChatMessage } from "../chat/message.ts"
 import { type Content, contentBytes, RECEIPT_IDS_MAX, takeFitting } from "../chat/content.ts"
 import { further } from "../chat/delivery.ts"
+import type { FileNote } from "../chat/file.ts"
 import { type ChatThread, paid } from "../chat/thread.ts"
 import type { Address } from "../crypto/address.ts"
 import { type Bytes, equal, toHex } from "../crypto/bytes.ts"
@@ -127,8 +128,8 @@ export class Outbox {
   }
 
   /** Durable when it resolves. `id`: 16 bytes; a text of that id that is there already is returned as it stands. */
-  async send(thread: ChatThread, id: Bytes, text: string): Promise<Said> {
-    const said = await this.#line.say(thread, id, text)
+  async send(thread: ChatThread, id: Bytes, text: string, file?: FileNote): Promise<Said> {
+    const said = await this.#line.say(thread, id, text, file)
     this.kick(said.thread)
     await this.#line.durable(id)
     return said
@@ -347,8 +348,22 @@ export class Outbox {
     }
   }
 
-  #admitAll(envelopes: readonly Bytes[]): Promise<Bytes[]> {
-    return Promise.all(envelopes.map((each) => this.#parts.admit(each, this.#stopping.signal)))
+  #admitAll(envelopes: readonly Bytes[]): Promise<readonly Bytes[]> {
+    return this.#parts.admit(envelopes, this.#stopping.signal)
+  }
+
+  /** What waited too long is admitted anew before it is offered: under its old admission nobody would take it. */
+  async #renewed(out: Outgoing): Promise<Outgoing> {
+    if (!this.#parts.isStale(out.envelope)) return out
+    const [envelope = out.envelope] = await this.#admitAll([out.envelope])
+    const renewed = { ...out, envelope }
+    await this.#book.turns.run(async () => {
+      if (!this.#outgoing.has(toHex(out.id))) return
+      const step = new Step()
+      step.ops.push(this.#book.records.putOutgoing(renewed))
+      await this.#book.commit(step, { sync: true })
+    })
+    return renewed
   }
 
   /** The last of several envelopes carries the ids: when it is taken, the earlier ones were. */
@@ -619,7 +634,9 @@ export class Outbox {
     try {
       const all = [...this.#outgoing.values()]
       while (all.length > 0 && !this.#stopping.signal.aborted)
-        await this.#postAll(all.splice(0, OFFERED_TOGETHER))
+        await this.#postAll(
+          await Promise.all(all.splice(0, OFFERED_TOGETHER).map((out) => this.#renewed(out))),
+        )
     } catch (error) {
       this.#parts.log(`offering again failed: ${String(error)}`)
       this.#offerLater()

@@ -9,7 +9,7 @@ import { type Content, decodeContents, encodeContents } from "../chat/content.ts
 import { type ChatMessage, decodeMessage, encodeMessage, positionOf } from "../chat/message.ts"
 import { type ChatThread, decodeThread, encodeThread, THREAD_ID_BYTES } from "../chat/thread.ts"
 import { type Address, addressBytes, addressFromBytes } from "../crypto/address.ts"
-import { type Bytes, concat, Reader, toHex, Writer } from "../crypto/bytes.ts"
+import { type Bytes, concat, equal, Reader, toHex, Writer } from "../crypto/bytes.ts"
 import {
   decodePartial,
   encodePartial,
@@ -76,6 +76,8 @@ const placeOfPartial = (read: Reader): PartialPlace => ({
   transfer: read.raw(TRANSFER_ID_BYTES),
 })
 
+const FILES_AT_ONCE = 100
+
 export const messagesOf = (thread: Bytes) => `messages ${toHex(thread)}`
 
 export class ChatRecords {
@@ -123,7 +125,30 @@ export class ChatRecords {
     return [
       this.putMessageAgain(thread, message),
       this.#put("message ids", toHex(message.id), place),
+      ...(message.file === undefined ? [] : [this.#put("files", positionOf(message), thread)]),
     ]
+  }
+  /** Messages that bring files, the newest first. */
+  async files(limit: number, thread?: Bytes): Promise<{ thread: Bytes; message: ChatMessage }[]> {
+    const found: { thread: Bytes; message: ChatMessage }[] = []
+    let before: { before: Bytes } | undefined
+    while (found.length < limit) {
+      const rows = await this.sealed.list("files", {
+        reverse: true,
+        limit: FILES_AT_ONCE,
+        ...before,
+      })
+      for (const { item, plaintext } of rows) {
+        if (thread !== undefined && !equal(thread, plaintext)) continue
+        const bytes = await this.#get(messagesOf(plaintext), item)
+        if (bytes !== undefined && found.length < limit)
+          found.push({ thread: plaintext, message: decodeMessage(bytes) })
+      }
+      const last = rows.at(-1)
+      if (rows.length < FILES_AT_ONCE || last === undefined) break
+      before = { before: last.item }
+    }
+    return found
   }
   /** One that is there already and has changed; its place never does. */
   putMessageAgain = (thread: Bytes, message: ChatMessage) =>
@@ -132,6 +157,7 @@ export class ChatRecords {
     return [
       this.#del(messagesOf(thread), positionOf(message)),
       this.#del("message ids", toHex(message.id)),
+      this.#del("files", positionOf(message)),
     ]
   }
   async findMessage(id: Bytes): Promise<{ thread: Bytes; message: ChatMessage } | undefined> {

@@ -2,6 +2,8 @@
 import { type Channel } from "../chat/channel.ts"
 import { type ChatContact, unnamed } from "../chat/contact.ts"
 import { groupIn, isAdmin, type GroupMember } from "../chat/group.ts"
+import { type FileNote, safeName } from "../chat/file.ts"
+import { UNKNOWN_TYPE } from "../chat/file-type.ts"
 import { type ChatMessage, positionText } from "../chat/message.ts"
 import type { ChatThread } from "../chat/thread.ts"
 import type { Wish } from "../chat/wishes.ts"
@@ -35,6 +37,12 @@ export function contactView({
   return { address, name, theirName, state: standing, verified, claims }
 }
 
+const fileView = ({ name, type, ref }: FileNote) => ({
+  name: safeName(name),
+  size: ref.size,
+  type: /^[a-z0-9.+-]{1,60}\/[a-z0-9.+-]{1,60}$/.test(type) ? type : UNKNOWN_TYPE,
+})
+
 /**
  * How somebody is called: the petname of a contact; of others what they call themselves, which anybody can, and therefore never without
  * the end of their address.
@@ -61,6 +69,7 @@ export function messageView(names: Names, thread: ChatThread, message: ChatMessa
     failure: null,
     receipts: audience === 0 ? null : { got: audience - awaited.length, of: audience },
     late: message.late,
+    file: message.file === undefined ? null : fileView(message.file),
     position: positionText(message),
   }
 }

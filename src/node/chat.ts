@@ -13,7 +13,8 @@ import {
   verified,
 } from "../chat/contact.ts"
 import { MESSAGE_ID_BYTES } from "../chat/content.ts"
-import { positionOf } from "../chat/message.ts"
+import type { FileNote } from "../chat/file.ts"
+import { type ChatMessage, positionOf } from "../chat/message.ts"
 import { withClaim } from "../chat/names.ts"
 import { type ChatThread, readUpTo, threadIdOf } from "../chat/thread.ts"
 import { type Address, addressBytes } from "../crypto/address.ts"
@@ -29,6 +30,7 @@ import { Ordering } from "./chat-order.ts"
 import { Outbox } from "./chat-outbox.ts"
 import type { ChatParts } from "./chat-parts.ts"
 import { contactView, messageView } from "./chat-view.ts"
+import type { FileMessage } from "./files.ts"
 import { heavy } from "./heavy.ts"
 
 /** An address is long; this much of its end tells people apart, and is asked for at least. */
@@ -282,31 +284,74 @@ export class Chat {
   }
 
   async send(to: string, text: string, id: string | undefined): Promise<Message> {
-    const target = this.#threadTo(to)
     const messageId =
       id === undefined
         ? primitives.randomBytes(MESSAGE_ID_BYTES)
         : new Uint8Array(Buffer.from(id, "hex"))
     if (messageId.length !== MESSAGE_ID_BYTES)
       throw new ApiError("BAD_PARAMS", "a message id is 32 hexadecimal digits")
-    await this.#mayWrite(target)
-    const { thread, message } = await this.#outbox.send(target, messageId, text)
+    return await this.#say(to, text, messageId)
+  }
+
+  /** Whom `to` means, in a form that stays, and their thread. Throws like `send`. */
+  addressee(to: string): { to: string; thread: string } {
+    const thread = this.#threadTo(to)
+    this.#mustTake(thread)
+    // A contact's thread may not be there yet.
+    return { to: thread.peer ?? toHex(thread.id), thread: toHex(thread.id) }
+  }
+
+  /** A message that brings a file which others can read already. Repeating it with the same id is harmless. */
+  sendFile(to: string, text: string, id: Bytes, file: FileNote): Promise<Message> {
+    return this.#say(to, text, id, file)
+  }
+
+  /** The file that a message brought, if there is such a message and it brought one. */
+  async fileOf(id: Bytes): Promise<FileMessage | undefined> {
+    const found = await this.#book.records.findMessage(id)
+    return found && this.#fileMessage(found)
+  }
+
+  /** Messages that brought files, the newest first. */
+  async files(which: string | undefined, limit: number): Promise<FileMessage[]> {
+    const thread = which === undefined ? undefined : this.#thread(which).id
+    const found = await this.#book.records.files(limit, thread)
+    return found.flatMap((each) => this.#fileMessage(each) ?? [])
+  }
+
+  #fileMessage({ thread: id, message }: { thread: Bytes; message: ChatMessage }) {
+    const thread = this.#book.threads.get(toHex(id))
+    const { file } = message
+    if (thread === undefined || file === undefined) return undefined
+    return { message: messageView(this.#book, thread, message), file }
+  }
+
+  async #say(to: string, text: string, id: Bytes, file?: FileNote): Promise<Message> {
+    const target = this.#threadTo(to)
+    await this.#welcomes(target)
+    const { thread, message } = await this.#outbox.send(target, id, text, file)
     return messageView(this.#book, thread, message)
   }
 
   /** Answering a stranger accepts them, and writing into a group that one was let into accepts that. */
-  async #mayWrite(thread: ChatThread): Promise<void> {
+  async #welcomes(thread: ChatThread): Promise<void> {
+    this.#mustTake(thread)
+    if (thread.peer === null) {
+      if (thread.standing === "request") await this.#groups.accept(thread)
+    } else if (this.#contact(thread.peer).standing === "request") await this.accept(thread.peer)
+  }
+
+  /** Throws unless we may write there: NOT_A_MEMBER, BLOCKED_CONTACT, IDENTITY_CHANGED. */
+  #mustTake(thread: ChatThread): void {
     if (thread.peer === null) {
       if (thread.standing === "left" || this.#book.groupChannel(thread)?.retired === true)
         throw new ApiError("NOT_A_MEMBER", "you are not in this group any more")
-      if (thread.standing === "request") await this.#groups.accept(thread)
       return
     }
     const contact = this.#contact(thread.peer)
     if (contact.standing === "blocked")
       throw new ApiError("BLOCKED_CONTACT", "this contact is blocked")
     mustBeDecided(contact)
-    if (contact.standing === "request") await this.accept(thread.peer)
   }
 
   groupCreate(name: string, people: readonly string[]): Promise<GroupView> {

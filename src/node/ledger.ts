@@ -157,7 +157,7 @@ export class MeshLedger {
     this.#undo.push(
       () => libp2p.removeEventListener("peer:connect", onConnect),
       () => libp2p.removeEventListener("peer:disconnect", onDisconnect),
-      network.mailbox.onStored(({ id }) => waiting.stored(id.slice())),
+      network.mailbox.onStored(({ id, bytes }) => waiting.stored(id.slice(), bytes)),
       network.transport.gossip.onSubscribed(changesTopic(this.rules.meshId), () =>
         this.#changes.connected(),
       ),

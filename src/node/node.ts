@@ -14,14 +14,18 @@ import type { Api, ApiEvent, Method, Params, Result, Status } from "./api/types.
 import { callMethod } from "./api-methods.ts"
 import { type BlobRoom, openBlobRoom } from "./blob-room.ts"
 import type { Blobs } from "./blobs.ts"
+import { admitting, openMember } from "./admitting.ts"
 import { Chat } from "./chat.ts"
 import { mustOnlyRead, NOBODY_THERE } from "./chat-offline.ts"
 import { systemClock } from "./clock.ts"
 import { orAborted } from "./deadline.ts"
 import { createDirectory, type Directory, type DirectoryLibp2p } from "./directory.ts"
 import { directoryServicesIn, findCard, soundCard } from "./directory-cards.ts"
+import { FileRecords } from "./file-records.ts"
+import { Files } from "./files.ts"
 import { MeshLedger } from "./ledger.ts"
 import { listening } from "./listen-ports.ts"
+import type { Member } from "./member.ts"
 import { keepGenesis, storedGenesis } from "./mesh-genesis.ts"
 import {
   fetchMesh,
@@ -86,6 +90,8 @@ export class SottoNode implements Api {
   #validator: Validator | undefined
   #owner: ProfileIdentity | undefined
   #chat: Chat | undefined
+  #files: Files | undefined
+  #member: Member | undefined
   #restored: RestoredProfile | undefined
   #stopped: Promise<void> | undefined
 
@@ -132,7 +138,9 @@ export class SottoNode implements Api {
     await this.#server?.stop()
     await this.#changes.idle()
     this.#news.stop()
+    await this.#files?.stop()
     await this.#chat?.stop()
+    await this.#member?.stop()
     await this.#directory?.stop()
     await this.#ledger?.stop()
     await this.#network?.stop()
@@ -241,9 +249,26 @@ export class SottoNode implements Api {
     ))
   }
 
+  /** This installation as a member of its mesh, joined or not. Throws ApiError NO_MESH, NO_LEDGER, NO_IDENTITY or LOCKED. */
+  get member(): Member {
+    if (this.#member !== undefined) return this.#member
+    // says what is missing, if it is one of these
+    this.#ownerOrThrow.mustBeOpen()
+    if (this.mesh.genesis.validators.length === 0)
+      throw new ApiError("NO_LEDGER", "this mesh has no validators: it has no members either")
+    throw new ApiError("NO_MESH", "this profile is in no mesh yet")
+  }
+
   /** Throws ApiError NO_IDENTITY or LOCKED. */
   get chat(): Chat {
     if (this.#chat !== undefined) return this.#chat
+    this.#ownerOrThrow.mustBeOpen()
+    throw new ApiError("NO_MESH", "this profile is in no mesh yet")
+  }
+
+  /** Throws ApiError NO_IDENTITY or LOCKED. */
+  get files(): Files {
+    if (this.#files !== undefined) return this.#files
     this.#ownerOrThrow.mustBeOpen()
     throw new ApiError("NO_MESH", "this profile is in no mesh yet")
   }
@@ -330,7 +355,12 @@ export class SottoNode implements Api {
       onServed: (ids) => void this.#served(ids),
       ...(ledger === undefined
         ? {}
-        : { topics: ledger.topics(), blocks: (after, limit) => ledger.served(after, limit) }),
+        : {
+            topics: ledger.topics(),
+            blocks: (after, limit) => ledger.served(after, limit),
+            membership: ledger.periods,
+            vouched: (id) => ledger.orderedAt(id) !== undefined,
+          }),
       onFault: (error) => this.#fault(error),
     }
     const network = await listening(store, options.listen, (listen) =>
@@ -355,8 +385,11 @@ export class SottoNode implements Api {
     this.#ledger = ledger
     ledger?.onBlock(() => {
       this.#chat?.blocksCame()
+      network.ledgerMoved()
+      this.#member?.ledgerMoved()
       this.#settleRestored().catch((error: unknown) => this.#fault(error))
     })
+    network.ledgerMoved()
     this.#directory = createDirectory({
       // with the services given above
       libp2p: network.transport.libp2p as unknown as DirectoryLibp2p,
@@ -457,6 +490,19 @@ export class SottoNode implements Api {
     if (opened === undefined) return
     const { records, identity, address: me } = opened
     const textsMax = messagesMaxOf(this.options)
+    const { log } = this.options
+    this.#member =
+      this.#ledger === undefined
+        ? undefined
+        : await openMember({
+            network,
+            periods: this.#ledger.periods,
+            records,
+            store: this.#openStore,
+            log,
+          })
+    // whoever opened the profile is likely to write
+    this.#member?.expect()
     this.#chat = await Chat.open({
       meshId: mesh.meshId,
       me,
@@ -464,7 +510,8 @@ export class SottoNode implements Api {
       records,
       mailbox: network.mailbox,
       findCard: (address, signal) => findCard(directory, address, signal),
-      admit: (envelope, signal) => network.pay(envelope, { signal }),
+      admit: admitting(network, this.#member),
+      isStale: (envelope) => network.isStale(envelope),
       clock: systemClock,
       emit: (event) => this.emit(event),
       log: this.options.log,
@@ -473,6 +520,14 @@ export class SottoNode implements Api {
       ...(this.#ledger === undefined
         ? { order: "arrival" as const }
         : { order: "ledger" as const, ledger: this.#ledger.forChat(network) }),
+    })
+    this.#files = await Files.open({
+      blobs: this.blobs,
+      chat: this.#chat,
+      records: new FileRecords(records.sealed),
+      clock: systemClock,
+      onTransfer: (transfer) => this.emit({ type: "transfer", transfer }),
+      onFault: (error) => this.#fault(error),
     })
     await this.#settleRestored()
     const { card, sequence, roots } = identity

@@ -17,7 +17,8 @@ import { MIGRATIONS, type Migration } from "./store-migrations.ts"
 /**
  * `envelopes`: id → 4096 bytes, or nothing for one that was dropped. `arrival`: sequence number → id. `tags`: tag ‖ id → sequence number.
  * `mesh`: what is known of the mesh and its peers, public. `sealed`: private records, encrypted before they come here. `ledger`: blocks
- * and their certificates. `chunks`: where in the chunk file a chunk lies. A table that an older program did not know is simply empty, so one more needs no migration.
+ * and their certificates. `chunks`: where in the chunk file a chunk lies. `nullifiers`: what membership proofs have used up
+ * (nullifier-log.ts). A table that an older program did not know is simply empty, so one more needs no migration.
  */
 export const TABLES = [
   "envelopes",
@@ -27,6 +28,7 @@ export const TABLES = [
   "sealed",
   "ledger",
   "chunks",
+  "nullifiers",
 ] as const
 export type Table = (typeof TABLES)[number]
 
@@ -190,6 +192,7 @@ class LevelStore implements Store {
       sealed: sublevelOf(root, "sealed"),
       ledger: sublevelOf(root, "ledger"),
       chunks: sublevelOf(root, "chunks"),
+      nullifiers: sublevelOf(root, "nullifiers"),
     }
   }
 

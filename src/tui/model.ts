@@ -11,6 +11,7 @@ import type {
   Page,
   Status,
   ThreadSummary,
+  Transfer,
 } from "../node/api/types.ts"
 import { contactName } from "./commands.ts"
 import type { InputEvent } from "./input.ts"
@@ -108,6 +109,8 @@ export interface Model {
   readonly acceptArmed: boolean
   /** Sends under way. */
   readonly sending: number
+  /** Files on their way, by message. */
+  readonly transfers: ReadonlyMap<string, Transfer>
 }
 
 export const PARKED_MAX = 200
@@ -227,6 +230,7 @@ export const initialModel = (settings: Settings, columns: number, rows: number):
   blockArmed: false,
   acceptArmed: false,
   sending: 0,
+  transfers: new Map(),
 })
 
 export const noticed = (model: Model, kind: Notice["kind"], text: string): Model => ({

@@ -165,25 +165,45 @@ describe("cli: every command with a node running", () => {
     assert.equal((await run("contact", "block", "ann")).exit, 2)
   })
 
-  it("send: text from words, -m, a file and standard input", async (t) => {
+  it("send: text from words, -m and standard input", async (t) => {
     const { data, node, run } = await alice(t)
-    const file = join(data, "text")
-    writeFileSync(file, "from a file\n")
     await run("send", "bob", "from", "words")
     await run("send", "bob", "-m", "from -m")
-    await run("send", "bob", "--file", file)
     await sotto(["--data", data, "send", "bob"], { input: "from standard input\n" })
-    await sotto(["--data", data, "send", "bob", "--file", "-"], { input: "two\nlines\n" })
+    await sotto(["--data", data, "send", "bob"], { input: "two\nlines\n" })
     await run("send", "bob", "--", "--dashes")
     const { messages } = await node.call("messages.page", { thread: "bob", limit: 9 })
     assert.deepEqual(
       messages.map(({ text }) => text),
-      ["from words", "from -m", "from a file", "from standard input", "two\nlines", "--dashes"],
+      ["from words", "from -m", "from standard input", "two\nlines", "--dashes"],
     )
     assert.equal((await run("send", "bob", "twice", "-m", "said")).exit, 2)
     assert.equal((await run("send", "bob")).exit, 2)
-    assert.equal((await run("send", "bob", "--file", `${file}.none`)).exit, 2)
     assert.equal((await run("send", "nobody", "hello")).exit, 4)
+  })
+
+  it("send --file, files, save: a file goes out with its words and comes in under a safe name", async (t) => {
+    const { node, run, json } = await alice(t)
+    const sent = await json("send", "bob", "--file", "pictures/photo.png", "look", "here")
+    const { messages } = await node.call("messages.page", { thread: "bob", limit: 9 })
+    assert.deepEqual(
+      [messages.length, messages[0]?.text, messages[0]?.id],
+      [1, "look here", sent["id"]],
+    )
+    assert.equal((await run("send", "bob", "--file", "none")).exit, 2)
+
+    const { id } = node.receiveFile("bob", "there.png")
+    const listed = await run("files", "bob")
+    assert.match(listed.out, new RegExp(`${id.slice(0, 8)}.*bob.*3\\.0 MB.*there\\.png`))
+    assert.match((await run("read", "bob")).out, /\[there\.png · 3\.0 MB · [0-9a-f]{8}\]/)
+
+    const there = await run("save", id.slice(0, 8), "/tmp")
+    assert.equal(there.exit, 2)
+    assert.match(there.err, /--as NAME/)
+    assert.equal((await run("save", id, "/tmp", "--overwrite")).out, "/tmp/there.png\n")
+    assert.equal((await json("save", id, "/tmp", "--as", "b.png"))["path"], "/tmp/b.png")
+    assert.equal((await run("save", "ffff", "/tmp")).exit, 2)
+    assert.equal((await run("save", "f".repeat(32), "/tmp")).exit, 4)
   })
 
   it("send: returns when queued, or when it is as far as one waits for", async (t) => {

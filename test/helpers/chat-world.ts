@@ -238,10 +238,14 @@ export class Person {
       retiredPackage: this.#retiredPackage,
       mailbox: this.mailbox.life(this.shelf),
       findCard: (address) => this.#world.findCard(address),
-      admit: async (envelope) => {
-        await this.#world.admission()
-        return this.admit(envelope)
-      },
+      admit: (envelopes) =>
+        Promise.all(
+          envelopes.map(async (envelope) => {
+            await this.#world.admission()
+            return this.admit(envelope)
+          }),
+        ),
+      isStale: () => false,
       clock: systemClock,
       emit: (event) => {
         this.events.push(event)

@@ -9,6 +9,8 @@ import { join } from "node:path"
 import { ApiError } from "../../src/node/api/errors.ts"
 import { serveApi } from "../../src/node/api/server.ts"
 import type {
+  FileView,
+  Transfer,
   Api,
   ApiEvent,
   Contact,
@@ -267,6 +269,14 @@ export class NodeDouble implements Api {
       if (message === undefined) throw new ApiError("UNKNOWN_MESSAGE", "there is no such message")
       return { message }
     },
+    "files.send": (params) => ({ transfer: this.#sendFile(params) }),
+    "files.list": () => ({ files: this.#files() }),
+    "files.save": (params) => ({ transfer: this.#saveFile(params) }),
+    "files.preview": () => {
+      throw new ApiError("NOT_A_FILE", "no message of this id brings a file")
+    },
+    "files.cancel": () => ({}),
+    "transfers.list": () => ({ transfers: [] }),
     "threads.read": ({ thread }) => {
       this.#thread(thread)
       return {}
@@ -347,10 +357,81 @@ export class NodeDouble implements Api {
       state,
       failure: null,
       late: false,
+      file: null,
       position: this.#facts.messages.length.toString().padStart(8, "0"),
     }
     this.#facts.messages.push(message)
     return message
+  }
+
+  #files(): FileView[] {
+    return this.#facts.messages.flatMap(({ file, ...message }) =>
+      file === null
+        ? []
+        : [
+            {
+              ...file,
+              id: message.id,
+              thread: message.thread,
+              author: message.author,
+              mine: message.mine,
+              sentAtMs: message.sentAtMs,
+            },
+          ],
+    )
+  }
+
+  /** A file that a contact sent. */
+  receiveFile(from: string, name: string): Message {
+    const contact = this.#contact(from)
+    const file = { name, size: 3_000_000, type: "image/png" }
+    const message = { ...this.#message(contact, "", contact.address, "delivered"), file }
+    this.#facts.messages[this.#facts.messages.length - 1] = message
+    this.tell({ type: "message", message })
+    this.#save()
+    return message
+  }
+
+  #sendFile({ to, path, text = "", id }: Params<"files.send">): Transfer {
+    if (path.endsWith("/none")) throw new ApiError("NO_FILE", "the file cannot be read")
+    const name = path.split("/").at(-1) ?? ""
+    const contact = this.#contact(to)
+    const message = {
+      ...this.#message(contact, text, addressOf(this.#facts.name ?? ""), "gossiped", id),
+      file: { name, size: 3_000_000, type: "image/png" },
+    }
+    this.#facts.messages[this.#facts.messages.length - 1] = message
+    return this.#moved({ id: message.id, thread: message.thread, direction: "up", name }, null)
+  }
+
+  #saveFile({ id, directory, name, overwrite }: Params<"files.save">): Transfer {
+    const found = this.#files().find((file) => file.id === id)
+    if (found === undefined) throw new ApiError("NOT_A_FILE", "no message of this id brings a file")
+    if (found.name === "there.png" && overwrite !== true && name === undefined)
+      throw new ApiError("FILE_EXISTS", "there is something of this name already")
+    const saved = name ?? found.name
+    const about = { id, thread: found.thread, direction: "down" as const, name: saved }
+    return this.#moved(about, `${directory}/${saved}`)
+  }
+
+  /** Half of it at once, the rest a moment later. */
+  #moved(
+    about: Pick<Transfer, "id" | "thread" | "direction" | "name">,
+    path: string | null,
+  ): Transfer {
+    const size = 3_000_000
+    const state = about.direction === "up" ? "uploading" : "downloading"
+    const half = { ...about, size, done: size / 2, bytesPerS: 1_000_000, leftS: 2, failure: null }
+    const transfer: Transfer = { ...half, state, path: null }
+    setTimeout(() => {
+      this.tell({ type: "transfer", transfer })
+      this.tell({
+        type: "transfer",
+        transfer: { ...half, state: "done", done: size, leftS: null, path },
+      })
+    }, 20)
+    this.#save()
+    return transfer
   }
 
   #send(to: string, text: string, id: string): { message: Message } {

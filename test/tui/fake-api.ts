@@ -3,6 +3,8 @@
  * happened in `calls`; a test scripts what peers do through the methods that begin with `they`. Only for tests.
  */
 import type {
+  Preview,
+  Transfer,
   Api,
   ApiErrorCode,
   ApiEvent,
@@ -203,6 +205,7 @@ export class FakeApi implements Api {
       state: "delivered",
       failure: null,
       late: false,
+      file: null,
       position: position(all.length + 1),
       ...change,
     }
@@ -214,6 +217,40 @@ export class FakeApi implements Api {
 
   mine(name: string, text: string, state: DeliveryState, change: Partial<Message> = {}): Message {
     return this.past(name, text, { author: ADDRESS, mine: true, state, ...change })
+  }
+
+  /** A file on its way; told to nobody. */
+  transfer(change: Partial<Transfer> = {}): Transfer {
+    return {
+      id: (++this.#made).toString(16).padStart(32, "0"),
+      thread: "",
+      direction: "up",
+      name: "a.png",
+      size: 2_000_000,
+      state: "uploading",
+      done: 500_000,
+      bytesPerS: 250_000,
+      leftS: 6,
+      path: null,
+      failure: null,
+      ...change,
+    }
+  }
+
+  threadOf(name: string): string {
+    return this.threads.get(name)?.id ?? this.thread(name, {}).id
+  }
+
+  /** Four corners of four colours. */
+  picture(width: number, height: number): Preview {
+    const [w, h] = [Math.min(8, width), Math.min(8, height)]
+    const rgb = Buffer.alloc(w * h * 3)
+    for (let y = 0; y < h; y++)
+      for (let x = 0; x < w; x++) {
+        const [red, green] = [x < w / 2 ? 255 : 0, y < h / 2 ? 255 : 0]
+        rgb.set([red, green, 128], (y * w + x) * 3)
+      }
+    return { width: w, height: h, rgb: rgb.toString("base64") }
   }
 
   /** A message arrives. */
@@ -413,6 +450,22 @@ export class FakeApi implements Api {
       }
       throw new FakeError("UNKNOWN_MESSAGE")
     },
+    "files.send": ({ path, to }) => {
+      if (path.endsWith("/none")) throw new FakeError("NO_FILE")
+      const name = path.split("/").at(-1) ?? ""
+      return { transfer: this.transfer({ name, thread: this.threadOf(to) }) }
+    },
+    "files.list": () => ({ files: [] }),
+    "files.save": ({ id, directory }) => {
+      const message = [...this.messages.values()].flat().find((each) => each.id === id)
+      if (message === undefined || message.file === null) throw new FakeError("NOT_A_FILE")
+      const { name, size } = message.file
+      const about = { id, name, size, thread: message.thread, direction: "down" as const }
+      return { transfer: this.transfer({ ...about, state: "downloading", path: directory }) }
+    },
+    "files.preview": ({ width, height }) => this.picture(width, height),
+    "files.cancel": () => ({}),
+    "transfers.list": () => ({ transfers: [] }),
     "threads.read": ({ thread }) => {
       const known = this.threads.get(thread)
       if (known === undefined) throw new FakeError("UNKNOWN_THREAD")

@@ -90,6 +90,13 @@ const filePath: Rule<string> = {
     text(2, PATH_MAX).accepts(value) && value.startsWith("/") && !value.includes("\0"),
 }
 
+const PREVIEW_SIDE_MAX = 4096
+const side: Rule<number> = {
+  expected: `a whole number from 1 to ${PREVIEW_SIDE_MAX}`,
+  accepts: (value): value is number =>
+    Number.isInteger(value) && Number(value) >= 1 && Number(value) <= PREVIEW_SIDE_MAX,
+}
+
 const references: Rule<readonly string[]> = {
   expected: `a list of at most ${VALIDATOR_KEYS_MAX} references`,
   accepts: (value): value is readonly string[] =>
@@ -168,6 +175,22 @@ const SHAPES: { readonly [M in Method]: Shape<Params<M>> } = {
     id: optional(messageId),
   },
   "messages.retry": { id: required(messageId) },
+  "files.send": {
+    to: required(reference),
+    path: required(filePath),
+    text: optional(text(0, TEXT_MAX)),
+    id: optional(messageId),
+  },
+  "files.list": { thread: optional(reference), limit: optional(pageLimit) },
+  "files.save": {
+    id: required(messageId),
+    directory: required(filePath),
+    name: optional(text(1, PATH_MAX)),
+    overwrite: optional(flag),
+  },
+  "files.preview": { id: required(messageId), width: required(side), height: required(side) },
+  "files.cancel": { id: required(messageId) },
+  "transfers.list": {},
   "threads.read": { thread: required(reference), through: required(reference) },
   "backup.write": {
     path: required(filePath),

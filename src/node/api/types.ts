@@ -188,6 +188,8 @@ export interface Message {
   readonly receipts: { readonly got: number; readonly of: number } | null
   /** Settled before something that had been shown already. */
   readonly late: boolean
+  /** The file that it brings, if any: name made safe, size, and what its author says it is. */
+  readonly file: { readonly name: string; readonly size: number; readonly type: string } | null
   /** Position in the thread's order; opaque, sortable as a string, usable as a page cursor. */
   readonly position: string
 }
@@ -257,6 +259,50 @@ export interface Page {
 export interface Inviter {
   readonly address: string
   readonly name: string
+}
+
+/** A file that a message brought. */
+export interface FileView {
+  /** The message's. */
+  readonly id: string
+  readonly thread: string
+  readonly author: string
+  readonly mine: boolean
+  readonly sentAtMs: number
+  /** Made safe: fit to be shown, and to be a file's name. */
+  readonly name: string
+  readonly size: number
+  /** A media type, as the author claims it. */
+  readonly type: string
+}
+
+/** A file on its way, or one that has been lately. */
+export interface Transfer {
+  /** The message's. */
+  readonly id: string
+  readonly thread: string
+  readonly direction: "up" | "down"
+  readonly name: string
+  readonly size: number
+  /** `sealing` and `uploading` one of ours, `downloading` and `saving` one of theirs. */
+  readonly state: "sealing" | "uploading" | "downloading" | "saving" | "done" | "failed"
+  /** Bytes of the file that this state is done with. */
+  readonly done: number
+  readonly bytesPerS: number
+  /** Seconds left at that speed; null while nothing moves. */
+  readonly leftS: number | null
+  /** Where it was saved, once it was. */
+  readonly path: string | null
+  /** Why it failed, as a stable code. */
+  readonly failure: string | null
+}
+
+/** An image small enough for a terminal. */
+export interface Preview {
+  readonly width: number
+  readonly height: number
+  /** Three bytes a pixel, row by row, in base64. */
+  readonly rgb: string
 }
 
 /** `contact` parameters take an address, a petname, or a unique prefix of either (8 characters of an address at least). */
@@ -361,6 +407,32 @@ export interface Methods {
   }
   /** Tries again what failed. */
   "messages.retry": { params: { id: string }; result: { message: Message } }
+  /**
+   * Reads the file at an absolute path of this machine and sends it: sealed when it returns, then the node does the rest, also
+   * after a restart. The message with the text, if any, goes once others can read the file; it has the transfer's id.
+   */
+  "files.send": {
+    params: { to: string; path: string; text?: string; id?: string }
+    result: { transfer: Transfer }
+  }
+  /** Files that messages brought, the newest first. */
+  "files.list": {
+    params: { thread?: string; limit?: number }
+    result: { files: readonly FileView[] }
+  }
+  /**
+   * Fetches a message's file and writes it into a folder of this machine, under its safe name or `name` made safe; never over
+   * something that is there without `overwrite`. Under way when it returns.
+   */
+  "files.save": {
+    params: { id: string; directory: string; name?: string; overwrite?: boolean }
+    result: { transfer: Transfer }
+  }
+  /** The image in a message's file, made to fit; fetched if it is not here. */
+  "files.preview": { params: { id: string; width: number; height: number }; result: Preview }
+  /** Calls off a transfer. */
+  "files.cancel": { params: { id: string }; result: Nothing }
+  "transfers.list": { params: Nothing; result: { transfers: readonly Transfer[] } }
   /** Everything up to and including this position has been read. */
   "threads.read": { params: { thread: string; through: string }; result: Nothing }
   /** From now on this connection receives `event` notifications. */
@@ -388,6 +460,7 @@ export type ApiEvent =
   | { readonly type: "thread-removed"; readonly thread: string }
   | { readonly type: "contact"; readonly contact: Contact }
   | { readonly type: "contact-removed"; readonly address: string }
+  | { readonly type: "transfer"; readonly transfer: Transfer }
   /** Something that takes over a second: creating an identity, mining, migrating. `done` = total when finished. */
   | {
       readonly type: "progress"
@@ -451,6 +524,26 @@ export type ApiErrorCode =
   | "IDENTITY_CHANGED"
   /** The safety number compared is not the one of this contact. */
   | "NUMBER_DIFFERS"
+  /** The message brings no file. */
+  | "NOT_A_FILE"
+  /** Of this machine: no such file, or not a regular one, or it may not be read. */
+  | "NO_FILE"
+  | "NO_FOLDER"
+  | "FILE_EXISTS"
+  /** While it was being read. */
+  | "FILE_CHANGED"
+  | "FILE_TOO_LARGE"
+  | "FILE_FAILED"
+  | "CANCELLED"
+  | "BLOB_TOO_LARGE"
+  /** What the author sealed does not fit together. */
+  | "BLOB_DAMAGED"
+  /** Nobody who is there has it. */
+  | "BLOB_MISSING"
+  | "BLOBS_FULL"
+  | "NOT_AN_IMAGE"
+  | "IMAGE_TOO_LARGE"
+  | "IMAGE_DAMAGED"
   | "MESSAGE_TOO_LONG"
   | "MESSAGE_EMPTY"
   | "QUEUE_FULL"

@@ -26,6 +26,7 @@ const message = (n: number, change: Partial<Message> = {}): Message => ({
   state: "delivered",
   failure: null,
   late: false,
+  file: null,
   position: n.toString().padStart(9, "0"),
   ...change,
 })
