@@ -10,7 +10,7 @@ import type { Address } from "../crypto/address.ts"
 import { type Bytes, fromUtf8, toHex } from "../crypto/bytes.ts"
 import { ApiError, asApiError } from "./api/errors.ts"
 import { serveApi } from "./api/server.ts"
-import type { Api, ApiEvent, Method, Params, Result, Status } from "./api/types.ts"
+import type { Api, ApiEvent, MembershipView, Method, Params, Result, Status } from "./api/types.ts"
 import { callMethod } from "./api-methods.ts"
 import { type BlobRoom, openBlobRoom } from "./blob-room.ts"
 import type { Blobs } from "./blobs.ts"
@@ -25,7 +25,9 @@ import { FileRecords } from "./file-records.ts"
 import { Files } from "./files.ts"
 import { MeshLedger } from "./ledger.ts"
 import { listening } from "./listen-ports.ts"
+import { openJoining } from "./joining-room.ts"
 import type { Member } from "./member.ts"
+import type { MeshJoining } from "./mesh-joining.ts"
 import { keepGenesis, storedGenesis } from "./mesh-genesis.ts"
 import {
   fetchMesh,
@@ -92,6 +94,7 @@ export class SottoNode implements Api {
   #chat: Chat | undefined
   #files: Files | undefined
   #member: Member | undefined
+  #joining: MeshJoining | undefined
   #restored: RestoredProfile | undefined
   #stopped: Promise<void> | undefined
 
@@ -140,6 +143,7 @@ export class SottoNode implements Api {
     this.#news.stop()
     await this.#files?.stop()
     await this.#chat?.stop()
+    await this.#joining?.stop()
     await this.#member?.stop()
     await this.#directory?.stop()
     await this.#ledger?.stop()
@@ -259,6 +263,19 @@ export class SottoNode implements Api {
     throw new ApiError("NO_MESH", "this profile is in no mesh yet")
   }
 
+  /** This installation's way to membership. Throws ApiError NO_MESH, NO_LEDGER, NO_IDENTITY or LOCKED. */
+  get joining(): MeshJoining {
+    if (this.#joining !== undefined) return this.#joining
+    throw this.member.known === undefined
+      ? new ApiError("NO_MESH", "this profile is in no mesh yet")
+      : new ApiError("STOPPING", "the node is not running")
+  }
+
+  /** How it stands with membership, also where nothing can be joined yet. */
+  membership(): MembershipView {
+    return this.#joining?.view() ?? { state: "none", refusal: null, commitment: null }
+  }
+
   /** Throws ApiError NO_IDENTITY or LOCKED. */
   get chat(): Chat {
     if (this.#chat !== undefined) return this.#chat
@@ -292,7 +309,8 @@ export class SottoNode implements Api {
     return this.#changes.run(() => this.#joinMesh(params))
   }
 
-  async #joinMesh({ ticket: ticketText, name, validators }: Params<"mesh.join">): Promise<Mesh> {
+  async #joinMesh(params: Params<"mesh.join">): Promise<Mesh> {
+    const { ticket: ticketText, name, validators, open = false, powBits = POW_BITS } = params
     const ticket = ticketText === undefined ? undefined : readTicket(ticketText)
     if (this.#mesh !== undefined) {
       if (ticket !== undefined) {
@@ -306,8 +324,9 @@ export class SottoNode implements Api {
       ticket === undefined
         ? foundMesh(
             name ?? "home",
-            POW_BITS,
+            powBits,
             await firstValidators(validators, () => this.ownValidator()),
+            open ? "open" : "invited",
           )
         : await fetchMesh(ticket, {
             postQuantum: this.options.postQuantum ?? "preferred",
@@ -359,6 +378,7 @@ export class SottoNode implements Api {
             topics: ledger.topics(),
             blocks: (after, limit) => ledger.served(after, limit),
             membership: ledger.periods,
+            prices: () => ledger.periods.prices(),
             vouched: (id) => ledger.orderedAt(id) !== undefined,
           }),
       onFault: (error) => this.#fault(error),
@@ -387,6 +407,7 @@ export class SottoNode implements Api {
       this.#chat?.blocksCame()
       network.ledgerMoved()
       this.#member?.ledgerMoved()
+      this.#joining?.applied()
       this.#settleRestored().catch((error: unknown) => this.#fault(error))
     })
     network.ledgerMoved()
@@ -500,6 +521,19 @@ export class SottoNode implements Api {
             records,
             store: this.#openStore,
             log,
+          })
+    this.#joining =
+      this.#ledger === undefined || this.#member === undefined
+        ? undefined
+        : await openJoining({
+            ledger: this.#ledger,
+            network,
+            member: this.#member,
+            records,
+            progress: (done, total) =>
+              this.emit({ type: "progress", what: "work for membership", done, total }),
+            onChange: () => this.#news.changed(),
+            onFault: (error) => this.#fault(error),
           })
     // whoever opened the profile is likely to write
     this.#member?.expect()

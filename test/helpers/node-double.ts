@@ -162,6 +162,23 @@ export class NodeDouble implements Api {
         termsLeft: 8,
       },
     }),
+    "mesh.invite": ({ count }) => ({
+      tickets: Array.from({ length: count }, (_, i) => ({
+        ticket: TICKET,
+        voucher: hex32(`voucher ${i}`),
+      })),
+    }),
+    "members.list": () => ({
+      members: [{ commitment: hex32("member"), place: 0, joinedBy: hex32("voucher 0"), own: true }],
+      own: { state: "member", refusal: null, commitment: hex32("member") },
+    }),
+    "members.join": ({ ticket }) => {
+      if (ticket === undefined) throw new ApiError("NOT_INVITED", "by invitation only")
+      return { own: { state: "joined", refusal: null, commitment: hex32("member") } }
+    },
+    "members.revoke": () => {
+      throw new ApiError("UNKNOWN_MEMBER", "no member begins like this")
+    },
     "proposals.list": () => ({ proposals: [] }),
     "proposals.approve": () => {
       throw new ApiError("UNKNOWN_PROPOSAL", "no open proposal has an id that begins like this")

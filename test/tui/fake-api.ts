@@ -316,6 +316,18 @@ export class FakeApi implements Api {
     "validators.propose": () => {
       throw new FakeError("NO_LEDGER")
     },
+    "mesh.invite": () => {
+      throw new FakeError("NOT_OPERATOR")
+    },
+    "members.list": () => {
+      throw new FakeError("NO_LEDGER")
+    },
+    "members.join": () => {
+      throw new FakeError("NOT_INVITED")
+    },
+    "members.revoke": () => {
+      throw new FakeError("NOT_OPERATOR")
+    },
     "proposals.list": () => ({ proposals: [] }),
     "proposals.approve": () => {
       throw new FakeError("NO_LEDGER")

@@ -81,6 +81,16 @@ const people: Rule<readonly string[]> = {
     value.length <= PEOPLE_MAX &&
     value.every((each) => text(1, REFERENCE_MAX).accepts(each)),
 }
+const whole = (min: number, max: number): Rule<number> => ({
+  expected: `a whole number from ${min} to ${max}`,
+  accepts: (value): value is number =>
+    Number.isInteger(value) && Number(value) >= min && Number(value) <= max,
+})
+/** Tickets made in one call. */
+export const INVITE_MAX = 1000
+const count = whole(1, INVITE_MAX)
+const bits = whole(0, 32)
+
 /** Longest path a file may have here; systems differ, this is Linux'. */
 export const PATH_MAX = 4096
 
@@ -129,6 +139,8 @@ const SHAPES: { readonly [M in Method]: Shape<Params<M>> } = {
     ticket: optional(ticket),
     name: optional(name),
     validators: optional(validatorKeys),
+    open: optional(flag),
+    powBits: optional(bits),
   },
   "validator.key": {},
   "validators.list": {},
@@ -139,6 +151,10 @@ const SHAPES: { readonly [M in Method]: Shape<Params<M>> } = {
   "ledger.resume": {},
   "ledger.verify": {},
   "mesh.ticket": {},
+  "mesh.invite": { count: required(count) },
+  "members.list": {},
+  "members.join": { ticket: optional(ticket) },
+  "members.revoke": { member: required(reference) },
   unlock: { passphrase: required(passphrase) },
   id: {},
   "contacts.list": {},
