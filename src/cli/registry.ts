@@ -74,6 +74,31 @@ export const COMMANDS: readonly Command[] = [
     load: () => import("./commands/id.ts"),
   },
   {
+    id: "identity",
+    help: "show how old your keys are, and until when earlier ones open late mail",
+    args: [],
+    options: { ...passphrase },
+    json: "object",
+    load: () => import("./commands/identity.ts"),
+  },
+  {
+    id: "identity rotate",
+    help: "replace the keys that your card names, now",
+    detail:
+      "Happens by itself every 30 days. Your address stays, contacts notice nothing, and earlier keys open late mail for 90 days " +
+      "more. With --forget-old they are destroyed at once: for when they may have been stolen.",
+    args: [],
+    options: {
+      "forget-old": {
+        type: "boolean",
+        help: "destroy earlier keys at once; mail on its way to them is lost",
+      },
+      ...passphrase,
+    },
+    json: "object",
+    load: () => import("./commands/identity-rotate.ts"),
+  },
+  {
     id: "ticket",
     help: "print an invitation to this mesh",
     args: [],

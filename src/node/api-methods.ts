@@ -65,6 +65,18 @@ const METHODS: Table = {
     return { address: node.self.address }
   },
   id: (node) => node.self,
+  "identity.show": (node) => node.keeper.show(),
+  "identity.rotate": async (node, { forgetOld = false }) => {
+    const progress = (done: number) =>
+      node.emit({ type: "progress", what: "new keys", done, total: 1 })
+    progress(0)
+    try {
+      await node.keeper.rotate({ forgetOld })
+    } finally {
+      progress(1)
+    }
+    return node.keeper.show()
+  },
   "contacts.list": (node) => ({ contacts: node.chat.contacts() }),
   "contacts.add": async (node, { code, name }) => {
     const who = personIn(node, code)

@@ -7,7 +7,7 @@ import type { Channel } from "../chat/channel.ts"
 import { encodeAbout, groupIn } from "../chat/group.ts"
 import { canLeave, isGranted, plan, type Wish, wishing } from "../chat/wishes.ts"
 import { type Address, addressBytes } from "../crypto/address.ts"
-import { equal, toHex } from "../crypto/bytes.ts"
+import { type Bytes, equal, toHex } from "../crypto/bytes.ts"
 import type { Card } from "../crypto/card.ts"
 import { changeGroup, inspectKeyPackage, isMember, updateSelf } from "../crypto/session.ts"
 import { type ChatBook, Step } from "./chat-book.ts"
@@ -18,8 +18,8 @@ import type { ChatParts } from "./chat-parts.ts"
 const PATIENCE_MS = 5_000
 const FIRST_RETRY_MS = 2_000
 const LAST_RETRY_MS = 10 * 60_000
-/** A card is looked up again after this long. */
-const CARD_FRESH_MS = 10 * 60_000
+/** A key package is looked up again after this long. */
+const PACKAGE_FRESH_MS = 10 * 60_000
 const NOTHING = new Uint8Array(0)
 
 export interface CommitterEvents {
@@ -39,7 +39,8 @@ export class Committer {
   readonly #pauses = new Map<string, number>()
   /** Since when others' commits are waited for, by group and epoch. */
   readonly #waitingSince = new Map<string, { readonly epoch: number; readonly sinceMs: number }>()
-  readonly #cards = new Map<Address, { readonly card: Card; readonly foundAtMs: number }>()
+  /** Key packages to add people with. */
+  readonly #packages = new Map<Address, { readonly bytes: Bytes; readonly foundAtMs: number }>()
 
   constructor(parts: ChatParts, book: ChatBook, outbox: Outbox, events: CommitterEvents) {
     this.#parts = parts
@@ -164,30 +165,39 @@ export class Committer {
     return since.sinceMs + PATIENCE_MS - nowMs
   }
 
-  /** Whether the cards of all of them are at hand. */
+  /** Whether the key packages of all of them are at hand. */
   async #findAll(wanted: readonly Address[]): Promise<boolean> {
     const nowMs = this.#parts.clock.nowMs()
     const missing = wanted.filter((who) => {
-      const known = this.#cards.get(who)
-      return known === undefined || known.foundAtMs + CARD_FRESH_MS < nowMs
+      const known = this.#packages.get(who)
+      return known === undefined || known.foundAtMs + PACKAGE_FRESH_MS < nowMs
     })
     const found = await Promise.all(missing.map((who) => this.#find(who)))
     return found.every((isFound) => isFound)
   }
 
   async #find(who: Address): Promise<boolean> {
-    const card = await this.#parts.findCard(who, this.#stopping.signal).catch(() => undefined)
-    const nowMs = this.#parts.clock.nowMs()
-    if (card?.address !== who || !(await isUsable(card, nowMs))) return false
-    this.#cards.set(who, { card, foundAtMs: nowMs })
-    return true
+    try {
+      const { signal } = this.#stopping
+      const card = await this.#parts.findCard(who, signal)
+      if (card?.address !== who) return false
+      const bytes = await this.#parts.findKeyPackage(card, signal)
+      const nowMs = this.#parts.clock.nowMs()
+      if (!(await isTheirs(bytes, card, nowMs))) return false
+      this.#packages.set(who, { bytes, foundAtMs: nowMs })
+      return true
+    } catch (error) {
+      if (!this.#stopping.signal.aborted)
+        this.#parts.log(`looking for a key package failed: ${String(error)}`)
+      return false
+    }
   }
 
   /** The next commit of this group, if it needs one. */
   async #make(channel: Channel): Promise<MadeCommit | undefined> {
     const now = groupIn(channel.state)
     const wishes = channel.group?.wishes ?? []
-    const next = now && plan(now, this.#book.me, wishes, (who) => this.#cards.has(who))
+    const next = now && plan(now, this.#book.me, wishes, (who) => this.#packages.has(who))
     if (next === undefined) return undefined
     const { add, remove, about, grants } = next
     if (next.renew) {
@@ -195,7 +205,7 @@ export class Committer {
       const shared = { madeAtMs: this.#parts.clock.nowMs(), grants, renews: true }
       return { commit, own: { ...shared, next: state, welcome: NOTHING, invited: [] } }
     }
-    const keyPackages = add.flatMap((who) => this.#cards.get(who)?.card.lastResort ?? [])
+    const keyPackages = add.flatMap((who) => this.#packages.get(who)?.bytes ?? [])
     const changes = {
       add: keyPackages,
       remove,
@@ -203,6 +213,8 @@ export class Committer {
     }
     const nowSeconds = Math.floor(this.#parts.clock.nowMs() / 1000)
     const made = await changeGroup(channel.state, changes, nowSeconds)
+    // One that was handed out once is not used again.
+    for (const who of add) this.#packages.delete(who)
     const own = {
       next: made.next,
       welcome: made.welcome ?? NOTHING,
@@ -215,9 +227,9 @@ export class Committer {
   }
 }
 
-/** The key package on a card is its owner's own and can be used now. */
-async function isUsable({ address, leaf, lastResort }: Card, nowMs: number): Promise<boolean> {
-  const verdict = await inspectKeyPackage(lastResort, Math.floor(nowMs / 1000))
+/** The key package is its owner's own and can be used now. */
+async function isTheirs(bytes: Bytes, { address, leaf }: Card, nowMs: number): Promise<boolean> {
+  const verdict = await inspectKeyPackage(bytes, Math.floor(nowMs / 1000))
   return (
     verdict.verdict === "accept" &&
     equal(verdict.signatureKey, leaf) &&

@@ -6,10 +6,9 @@ import { type Channel, openChannel, peerLeafKey } from "../chat/channel.ts"
 import { addressOfMember, groupIn, isAdmin } from "../chat/group.ts"
 import { decodeHello, type Hello } from "../chat/hello.ts"
 import { type Bytes, toHex } from "../crypto/bytes.ts"
-import { type IntroPrivate, openIntro } from "../crypto/envelope.ts"
+import { openIntro } from "../crypto/envelope.ts"
 import { CryptoError } from "../crypto/errors.ts"
 import { decodeFragment, INTRO_FRAGMENTS_MAX } from "../crypto/fragment.ts"
-import { introPrivate } from "../crypto/identity.ts"
 import {
   aboutOf,
   groupIdOf,
@@ -36,14 +35,11 @@ export class FirstContact {
   readonly #parts: ChatParts
   readonly #book: ChatBook
   readonly #partials: Partials
-  readonly #intro: readonly IntroPrivate[]
 
   constructor(parts: ChatParts, book: ChatBook, partials: Partials) {
     this.#parts = parts
     this.#book = book
     this.#partials = partials
-    const { intro, oldIntro } = parts.identity
-    this.#intro = [intro, ...oldIntro].map(introPrivate)
   }
 
   /** The channel of a stranger who wrote to us, when that is what this envelope completes. `height`: of the order followed so far. */
@@ -56,7 +52,7 @@ export class FirstContact {
     const plaintext = this.#tryIntro(envelope)
     const fragment = plaintext && soundly(() => decodeFragment(plaintext, INTRO_FRAGMENTS_MAX))
     const whole = fragment && (await this.#partials.add(batch, STRANGERS, "", fragment, id))
-    const joined = whole && (await this.#join(whole.payload, id, height))
+    const joined = whole && (await this.#join(batch.step, whole.payload, id, height))
     if (joined === undefined) return undefined
     this.#makeRoom(batch.step)
     batch.step.channels.set(toHex(joined.groupId), joined)
@@ -64,7 +60,7 @@ export class FirstContact {
   }
 
   #tryIntro(envelope: Bytes): Bytes | undefined {
-    for (const key of this.#intro) {
+    for (const key of this.#parts.keys.intro()) {
       const plaintext = openIntro(this.#parts.meshId, key, envelope)
       if (plaintext !== undefined) return plaintext
     }
@@ -78,10 +74,15 @@ export class FirstContact {
     for (const [group] of surplus) step.channels.set(group, null)
   }
 
-  async #join(payload: Bytes, id: Bytes, height: number): Promise<Channel | undefined> {
+  async #join(step: Step, payload: Bytes, id: Bytes, height: number): Promise<Channel | undefined> {
     const hello = soundly(() => decodeHello(payload))
     if (hello === undefined || hello.from === this.#book.me) return undefined
-    const joined = await joinFromWelcome(hello.welcome, this.#parts.identity.lastResort)
+    const found = this.#parts.keys.packageFor(hello.welcome)
+    if (found === undefined) {
+      this.#parts.log("a first contact is for a key package that is not here, or not any more")
+      return undefined
+    }
+    const joined = await joinFromWelcome(hello.welcome, found.pair)
     if (joined.kind === "ignored") {
       this.#parts.log(`a first contact was ignored: ${joined.code}`)
       return undefined
@@ -92,12 +93,14 @@ export class FirstContact {
       peer: hello.from,
       theirName: hello.name,
       trusted: false,
-      retired: this.#parts.retiredPackage ?? false,
+      retired: this.#parts.isRetired?.(found.pair.public) ?? false,
       group: hello.group === null ? null : { people: new Map(), wishes: [] },
       behindFrom: this.#behindFrom(hello, id, height),
       renewedAtMs: this.#parts.clock.nowMs(),
     })
-    return peerLeafKey(channel) === undefined ? undefined : channel
+    if (peerLeafKey(channel) === undefined) return undefined
+    step.ops.push(...found.used())
+    return channel
   }
 
   #isPair({ state }: Entered): boolean {

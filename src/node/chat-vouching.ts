@@ -6,6 +6,7 @@
 import { groupIn, type GroupMember } from "../chat/group.ts"
 import type { Channel } from "../chat/channel.ts"
 import { equal } from "../crypto/bytes.ts"
+import { vouchesFor } from "../crypto/card.ts"
 import { type ChatBook, Step } from "./chat-book.ts"
 import type { ChatParts } from "./chat-parts.ts"
 
@@ -87,7 +88,7 @@ export class Vouching {
 
   async #vouch(group: string, { address, key }: GroupMember): Promise<boolean> {
     const card = await this.#parts.findCard(address, this.#stopping.signal).catch(() => undefined)
-    if (card?.address !== address || !equal(card.leaf, key)) return false
+    if (card?.address !== address || !vouchesFor(card, key)) return false
     await this.#book.turns.run(async () => {
       const channel = this.#book.channels.get(group)
       if (channel === undefined || channel.group === null) return

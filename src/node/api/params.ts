@@ -157,6 +157,8 @@ const SHAPES: { readonly [M in Method]: Shape<Params<M>> } = {
   "members.revoke": { member: required(reference) },
   unlock: { passphrase: required(passphrase) },
   id: {},
+  "identity.show": {},
+  "identity.rotate": { forgetOld: optional(flag) },
   "contacts.list": {},
   "contacts.add": { code: required(ticket), name: optional(name) },
   "contacts.remove": { contact: required(reference) },

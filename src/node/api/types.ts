@@ -172,6 +172,18 @@ export interface RestoredView {
 /** How far a message of ours provably got; in this order. Others' messages are always `delivered`. */
 export type DeliveryState = "queued" | "gossiped" | "ordered" | "delivered" | "read" | "failed"
 
+export interface IdentityKeys {
+  /** The card's number; it grows with every rotation. */
+  readonly sequence: number
+  /** When the current keys were made, and when they are replaced. */
+  readonly sinceMs: number
+  readonly untilMs: number
+  /** Until when the keys of earlier cards open late mail, newest card first. */
+  readonly oldUntilMs: readonly number[]
+  /** One-time key packages that nobody has used yet. */
+  readonly onOffer: number
+}
+
 export interface Contact {
   readonly address: string
   /** Petname: what this profile calls them. */
@@ -402,6 +414,13 @@ export interface Methods {
   }
   unlock: { params: { passphrase: string }; result: { address: string } }
   id: { params: Nothing; result: { address: string; name: string } }
+  /** The operational keys behind the address, and how old they are. */
+  "identity.show": { params: Nothing; result: IdentityKeys }
+  /**
+   * New operational keys and a new card, at once; contacts notice nothing. `forgetOld`: the keys of earlier cards stop opening mail and
+   * are destroyed, for whoever fears that they were stolen.
+   */
+  "identity.rotate": { params: { forgetOld?: boolean }; result: IdentityKeys }
   "contacts.list": { params: Nothing; result: { contacts: readonly Contact[] } }
   /** `code`: an address or an invite ticket of this mesh that names its inviter. */
   "contacts.add": { params: { code: string; name?: string }; result: { contact: Contact } }
