@@ -3,6 +3,7 @@
  * Made when the vault opens, stopped before it closes.
  */
 import { primitives } from "#primitives"
+import type { Channel } from "../chat/channel.ts"
 import {
   accepted,
   added,
