@@ -126,6 +126,31 @@ export const COMMANDS: readonly Command[] = [
     load: () => import("./commands/id.ts"),
   },
   {
+    id: "identity",
+    help: "show how old your keys are, and until when earlier ones open late mail",
+    args: [],
+    options: { ...passphrase },
+    json: "object",
+    load: () => import("./commands/identity.ts"),
+  },
+  {
+    id: "identity rotate",
+    help: "replace the keys that your card names, now",
+    detail:
+      "Happens by itself every 30 days. Your address stays, contacts notice nothing, and earlier keys open late mail for 90 days " +
+      "more. With --forget-old they are destroyed at once: for when they may have been stolen.",
+    args: [],
+    options: {
+      "forget-old": {
+        type: "boolean",
+        help: "destroy earlier keys at once; mail on its way to them is lost",
+      },
+      ...passphrase,
+    },
+    json: "object",
+    load: () => import("./commands/identity-rotate.ts"),
+  },
+  {
     id: "ticket",
     help: "print an invitation to this mesh",
     args: [],
@@ -543,6 +568,83 @@ export const COMMANDS: readonly Command[] = [
     options: {},
     json: "object",
     load: () => import("./commands/validators-approve.ts"),
+  },
+  {
+    id: "mesh create",
+    help: "found a mesh: its name, its validators, who may become a member",
+    detail:
+      "This peer alone validates unless --validator names others. With --tickets it prints invitations that make members, each one; " +
+      "that takes a validator's node.",
+    args: [{ name: "NAME", help: "the name of the mesh, which everybody in it sees" }],
+    options: {
+      validator: {
+        type: "string",
+        value: "FILE",
+        multiple: true,
+        help: "a founding validator's key, as `sotto validators key` prints it; this peer alone without any",
+      },
+      "no-validators": {
+        type: "boolean",
+        help: "found it without a ledger: nothing is put in order, nobody is a member",
+      },
+      open: {
+        type: "boolean",
+        help: "whoever does enough work may become a member; otherwise by invitation only",
+      },
+      "work-bits": {
+        type: "string",
+        value: "N",
+        help: "least work for a message of who is no member, doubling with each (14; 0 to 32)",
+      },
+      tickets: { type: "string", value: "N", help: "print so many first invitations" },
+    },
+    json: "object",
+    load: () => import("./commands/mesh-create.ts"),
+  },
+  {
+    id: "mesh invite",
+    help: "print tickets that each make one new member, as one of the mesh's operators",
+    detail:
+      "Each line is the voucher's name and the ticket. `sotto mesh members` shows by which voucher somebody joined. Who holds a ticket " +
+      "can use it: hand it over as you would a key.",
+    args: [],
+    options: {
+      count: { type: "string", value: "N", help: "so many (1; at most 1000)" },
+    },
+    json: "object",
+    load: () => import("./commands/mesh-invite.ts"),
+  },
+  {
+    id: "mesh members",
+    help: "list the members, and whether this installation is one",
+    detail:
+      "Members post without work, and nobody can tell which of them wrote what. The list says that they are, not who.",
+    args: [],
+    options: {},
+    json: "object",
+    load: () => import("./commands/mesh-members.ts"),
+  },
+  {
+    id: "mesh join",
+    help: "become a member: by an invitation's voucher, or by work where the mesh is open",
+    detail: "`sotto init --ticket` does this by itself when the ticket holds a voucher.",
+    args: [{ name: "TICKET", optional: true, help: "the invitation; without it by work" }],
+    options: { ...passphrase },
+    json: "object",
+    load: () => import("./commands/mesh-join.ts"),
+  },
+  {
+    id: "mesh revoke",
+    help: "propose that a member leaves, as one of the mesh's operators",
+    args: [
+      {
+        name: "MEMBER",
+        help: "the beginning of its commitment or voucher in `sotto mesh members`, 8 digits at least",
+      },
+    ],
+    options: {},
+    json: "object",
+    load: () => import("./commands/mesh-revoke.ts"),
   },
   {
     id: "unlock",

@@ -7,6 +7,12 @@ const NEXT: Readonly<Record<ApiErrorCode, string | undefined>> = {
     "it was founded without validators; another mesh can have them: `sotto join --name NAME`",
   NOT_OPERATOR: "ask somebody who runs a validator: `sotto validators` lists them",
   UNKNOWN_PROPOSAL: "`sotto validators proposals` lists those that are open",
+  UNKNOWN_MEMBER: "`sotto mesh members` lists them",
+  NOT_INVITED:
+    "ask an operator for a ticket of `sotto mesh invite`; until then every message costs some work",
+  VOUCHER_USED:
+    "ask for another ticket: each makes one member; until then every message costs some work",
+  BAD_VOUCHER: "ask for another ticket: its operator may have left, or it is of another kind",
   UNKNOWN_VALIDATOR: "`sotto validators` lists the keys; 8 digits or more name one",
   CHANGE_REFUSED: "`sotto validators` and `sotto validators proposals` show how things stand",
   NO_IDENTITY: "make one with `sotto init`",

@@ -27,6 +27,7 @@ export { type Joined, joinFromWelcome, welcomeRecipients } from "./session/join.
 export {
   createKeyPackage,
   inspectKeyPackage,
+  keyPackageReference,
   type KeyPackagePair,
   type KeyPackageRequest,
   type KeyPackageVerdict,

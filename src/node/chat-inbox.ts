@@ -20,10 +20,9 @@ import { decodeHello } from "../chat/hello.ts"
 import { received } from "../chat/thread.ts"
 import type { Address } from "../crypto/address.ts"
 import { type Bytes, toHex } from "../crypto/bytes.ts"
-import { type IntroPrivate, openIntro } from "../crypto/envelope.ts"
+import { openIntro } from "../crypto/envelope.ts"
 import { CryptoError } from "../crypto/errors.ts"
 import { decodeFragment, type Partial } from "../crypto/fragment.ts"
-import { introPrivate } from "../crypto/identity.ts"
 import { groupIdOf, joinFromWelcome, members } from "../crypto/session.ts"
 import { type ChatBook, Step } from "./chat-book.ts"
 import type { Outbox } from "./chat-outbox.ts"
@@ -91,7 +90,6 @@ export class Inbox {
   readonly #book: ChatBook
   readonly #outbox: Outbox
   readonly #events: InboxEvents
-  readonly #intro: readonly IntroPrivate[]
   readonly #partials: Partials
   #cursor = 0
   #caughtUp = false
@@ -104,8 +102,6 @@ export class Inbox {
     this.#book = book
     this.#outbox = outbox
     this.#events = events
-    const { intro, oldIntro } = parts.identity
-    this.#intro = [intro, ...oldIntro].map(introPrivate)
     this.#partials = new Partials(book.records)
   }
 
@@ -210,7 +206,7 @@ export class Inbox {
   }
 
   #tryIntro(envelope: Bytes): Bytes | undefined {
-    for (const key of this.#intro) {
+    for (const key of this.#parts.keys.intro()) {
       const plaintext = openIntro(this.#parts.meshId, key, envelope)
       if (plaintext !== undefined) return plaintext
     }
@@ -342,7 +338,7 @@ export class Inbox {
     const plaintext = this.#tryIntro(envelope)
     const fragment = plaintext && soundly(() => decodeFragment(plaintext))
     const whole = fragment && (await this.#partials.add(batch, STRANGERS, "", fragment, id))
-    const joined = whole && (await this.#join(whole.payload))
+    const joined = whole && (await this.#join(batch.step, whole.payload))
     if (joined === undefined) return undefined
     this.#makeRoom(batch.step)
     batch.step.channels.set(toHex(joined.groupId), joined)
@@ -357,20 +353,27 @@ export class Inbox {
   }
 
   /** The group a stranger made for the two of us, when it is one; nobody is believed yet. */
-  async #join(payload: Bytes): Promise<Channel | undefined> {
+  async #join(step: Step, payload: Bytes): Promise<Channel | undefined> {
     const hello = soundly(() => decodeHello(payload))
     if (hello === undefined || hello.from === this.#book.me) return undefined
-    const joined = await joinFromWelcome(hello.welcome, this.#parts.identity.lastResort)
+    const found = this.#parts.keys.packageFor(hello.welcome)
+    if (found === undefined) {
+      this.#parts.log("a first contact is for a key package that is not here, or not any more")
+      return undefined
+    }
+    const joined = await joinFromWelcome(hello.welcome, found.pair)
     if (joined.kind === "ignored") {
       this.#parts.log(`a first contact was ignored: ${joined.code}`)
       return undefined
     }
     if (members(joined.state).length !== 2) return undefined
     if (this.#book.channels.has(toHex(groupIdOf(joined.state)))) return undefined
-    const retired = this.#parts.retiredPackage ?? false
+    const retired = this.#parts.isRetired?.(found.pair.public) ?? false
     const about = { peer: hello.from, theirName: hello.name, trusted: false, retired }
     const channel = await openChannel(joined.state, about)
-    return peerLeafKey(channel) === undefined ? undefined : channel
+    if (peerLeafKey(channel) === undefined) return undefined
+    step.ops.push(...found.used())
+    return channel
   }
 
   /** An envelope was ordered: if it completed a commit, that commit counts. */

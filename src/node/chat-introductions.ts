@@ -15,7 +15,7 @@ import { withClaim } from "../chat/names.ts"
 import { encodeHello } from "../chat/hello.ts"
 import { type Address, addressBytes } from "../crypto/address.ts"
 import { type Bytes, equal, Reader, toHex, Writer } from "../crypto/bytes.ts"
-import type { Card } from "../crypto/card.ts"
+import { type Card, vouchesFor } from "../crypto/card.ts"
 import { INTRO_PLAINTEXT_BYTES, sealIntro } from "../crypto/envelope.ts"
 import { cut } from "../crypto/fragment.ts"
 import { primitives } from "#primitives"
@@ -53,6 +53,11 @@ function newGroupId(nowMs: number): Bytes {
   const head = new Writer().u16(Math.floor(left / 2 ** 32)).u32(left % 2 ** 32)
   return head.raw(primitives.randomBytes(GROUP_ID_BYTES - 6)).finish()
 }
+
+const withCard = (contact: ChatContact, { sequence, hash }: Card): ChatContact => ({
+  ...contact,
+  card: { sequence, hash },
+})
 
 function timeIn(groupId: Bytes): number {
   if (groupId.length < 6) return 0
@@ -148,13 +153,15 @@ export class Introductions {
 
   async #searchOn(peer: Address, { wanted, found, inTurn = false }: Search): Promise<void> {
     let pauseMs = FIRST_RETRY_MS
+    let again = false
     while (wanted() && !this.#isOver()) {
       try {
         const card = inTurn
-          ? await this.#verifyInTurn(() => this.#findCard(peer, wanted))
-          : await this.#findCard(peer, wanted)
+          ? await this.#verifyInTurn(() => this.#findCard(peer, wanted, again))
+          : await this.#findCard(peer, wanted, again)
+        again = true
         // Whoever looks cards up answers for them; that it is the card asked for costs nothing to see for oneself.
-        if (card?.address === peer && wanted()) {
+        if (card?.address === peer && wanted() && !this.#isOutdated(card)) {
           if (await found(card)) return
         }
       } catch (error) {
@@ -166,9 +173,18 @@ export class Introductions {
     }
   }
 
-  async #findCard(peer: Address, wanted: () => boolean): Promise<Card | undefined> {
-    // It may have waited for its turn.
-    return wanted() ? this.#parts.findCard(peer, this.#stopping.signal) : undefined
+  async #findCard(peer: Address, wanted: () => boolean, again: boolean): Promise<Card | undefined> {
+    // It may have waited for its turn. Asking again is for a newer card than the one of some minutes ago.
+    return wanted() ? this.#parts.findCard(peer, this.#stopping.signal, again) : undefined
+  }
+
+  /** Not the newest card that was ever seen of this contact: somebody shows an old one, or has signed two of one number. */
+  #isOutdated({ address, sequence, hash }: Card): boolean {
+    const seen = this.#book.contacts.get(address)?.card ?? null
+    if (seen === null || sequence > seen.sequence) return false
+    const isOther = sequence < seen.sequence || !equal(hash, seen.hash)
+    if (isOther) this.#parts.log("a card was not taken: a newer one was seen before")
+    return isOther
   }
 
   async #verifyInTurn<T>(look: () => Promise<T>): Promise<T> {
@@ -208,8 +224,9 @@ export class Introductions {
       step.channels.set(toHex(channel.groupId), channel)
       step.threads.set(toHex(now.id), now)
       const contact = this.#book.contacts.get(card.address)
-      if (contact?.standing === "pending")
-        step.contacts.set(card.address, { ...contact, standing: "accepted" })
+      if (contact === undefined) return
+      const standing = contact.standing === "pending" ? "accepted" : contact.standing
+      step.contacts.set(card.address, withCard({ ...contact, standing }, card))
     })
     this.#outbox.kick(thread)
     return true
@@ -219,7 +236,8 @@ export class Introductions {
   async #groupWith(card: Card): Promise<{ channel: Channel; envelopes: Bytes[] } | undefined> {
     const { me, identity, meshId, clock } = this.#parts
     const nowSeconds = Math.floor(clock.nowMs() / 1000)
-    const verdict = await inspectKeyPackage(card.lastResort, nowSeconds)
+    const theirPackage = await this.#parts.findKeyPackage(card, this.#stopping.signal)
+    const verdict = await inspectKeyPackage(theirPackage, nowSeconds)
     const theirs =
       verdict.verdict === "accept" &&
       equal(verdict.signatureKey, card.leaf) &&
@@ -231,7 +249,7 @@ export class Introductions {
     const own = { identity: addressBytes(me), signatureSeed: identity.leaf }
     const groupId = newGroupId(this.#afterAllWith(card.address, clock.nowMs()))
     const group = await createGroup({ groupId, ...own })
-    const { next, welcome } = await addMembers(group, [card.lastResort], nowSeconds)
+    const { next, welcome } = await addMembers(group, [theirPackage], nowSeconds)
     const about = { peer: card.address, theirName: "", trusted: true }
     const hello = encodeHello({ from: me, name: identity.name, welcome })
     const plaintexts = cut(hello, INTRO_PLAINTEXT_BYTES)
@@ -262,7 +280,7 @@ export class Introductions {
     const step = new Step()
     const key = peerLeafKey(channel)
     const before = this.#book.contacts.get(channel.peer)
-    const sound = key !== undefined && equal(key, card.leaf)
+    const sound = key !== undefined && vouchesFor(card, key)
     if (!sound || (before === undefined && this.#isFull())) {
       // Somebody said they were someone else, or there is no room: nothing of it is kept.
       step.channels.set(group, null)
@@ -276,7 +294,8 @@ export class Introductions {
     const contact = introducedContact(before, channel.peer, channel.theirName)
     const called = this.#petnamed(before, contact)
     const others = this.#book.contacts.values()
-    step.contacts.set(channel.peer, withClaim(before, called, channel.theirName, others))
+    const claimed = withClaim(before, called, channel.theirName, others)
+    step.contacts.set(channel.peer, withCard(claimed, card))
     const thread = this.#book.threadWith(channel.peer)
     step.threads.set(toHex(thread.id), thread)
     return this.#book.commit(step, { sync: true })
@@ -300,6 +319,11 @@ export class Introductions {
     const taken = this.#book.namesBut(contact.address)
     if (before === undefined) return { ...contact, name: freeName(contact.name, taken) }
     return named(contact, contact.theirName ?? "", taken)
+  }
+
+  /** The own leaf key is another one: every thread takes it on. */
+  keysChanged(): void {
+    for (const channel of this.#book.channels.values()) this.join(channel)
   }
 
   /** Once someone we were invited by is accepted: leaves the key package behind (post-compromise), and writes. */

@@ -25,15 +25,17 @@ export function mustOnlyRead(method: Method): void {
 
 const noNetwork = () => new ApiError("INTERNAL", "this node runs without a network")
 
-export const NOBODY_THERE: Pick<ChatParts, "mailbox" | "findCard" | "admit" | "isStale" | "order"> =
-  {
-    mailbox: {
-      entriesAfter: () => Promise.resolve([]),
-      byTag: () => Promise.resolve([]),
-      post: () => Promise.reject(noNetwork()),
-    },
-    findCard: () => Promise.reject(noNetwork()),
-    admit: () => Promise.reject(noNetwork()),
-    isStale: () => false,
-    order: "arrival",
-  }
+type Absent = "mailbox" | "findCard" | "findKeyPackage" | "admit" | "isStale" | "order"
+
+export const NOBODY_THERE: Pick<ChatParts, Absent> = {
+  mailbox: {
+    entriesAfter: () => Promise.resolve([]),
+    byTag: () => Promise.resolve([]),
+    post: () => Promise.reject(noNetwork()),
+  },
+  findCard: () => Promise.reject(noNetwork()),
+  findKeyPackage: () => Promise.reject(noNetwork()),
+  admit: () => Promise.reject(noNetwork()),
+  isStale: () => false,
+  order: "arrival",
+}

@@ -15,6 +15,7 @@ import {
   TRANSFER_ID_BYTES,
 } from "../crypto/fragment.ts"
 import { decodeIdentity, encodeIdentity, type Identity } from "../crypto/identity.ts"
+import { decodeOneTime, encodeOneTime, type OneTimePackage } from "../crypto/one-time.ts"
 import { decodeRestored, encodeRestored, type Restored } from "./restored.ts"
 import type { RangeOptions, Sealed, SealedOp } from "./sealed.ts"
 
@@ -86,6 +87,24 @@ export class ChatRecords {
     return bytes === undefined ? undefined : decodeIdentity(bytes)
   }
   putIdentity = (identity: Identity) => this.#put("identity", "own", encodeIdentity(identity))
+
+  oneTimePackages = () => this.#all("one-time packages", decodeOneTime)
+  putOneTime = (each: OneTimePackage) =>
+    this.#put("one-time packages", toHex(each.reference), encodeOneTime(each))
+  delOneTime = ({ reference }: Pick<OneTimePackage, "reference">) =>
+    this.#del("one-time packages", toHex(reference))
+  /** Sequence number of the last offer of one-time packages; 0 when there was none. */
+  async offerSequence(): Promise<number> {
+    const bytes = await this.#get("identity", "offer")
+    return bytes === undefined ? 0 : new Reader(bytes).u64()
+  }
+  putOfferSequence = (sequence: number) =>
+    this.#put("identity", "offer", new Writer().u64(sequence).finish())
+
+  /** What was overwritten or deleted of the person's own keys leaves the disk as well, as far as the store can see to that. */
+  async eraseOldKeys(): Promise<void> {
+    for (const group of ["identity", "one-time packages"]) await this.sealed.erase(group)
+  }
 
   contacts = () => this.#all("contacts", decodeContact)
   putContact = (contact: ChatContact) =>

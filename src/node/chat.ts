@@ -106,6 +106,11 @@ export class Chat {
     return this.#outbox.unsent
   }
 
+  /** The own operational keys were replaced. */
+  keysChanged(): void {
+    this.#introductions.keysChanged()
+  }
+
   /** The mailbox has something new. */
   arrived(): void {
     this.#inbox.kick()

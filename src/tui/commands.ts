@@ -39,6 +39,7 @@ export const COMMANDS: readonly Command[] = [
   command("quit", "", "leave; what is queued stays queued"),
   command("rename", "[name] new-name", "call a contact something else", "contact"),
   command("retry", "", "send again what failed in this chat"),
+  command("rotate", "", "replace your keys now; it happens every 30 days anyway"),
   command("save", "[id] [folder]", "save the file in sight, or the one of this id"),
   command("ticket", "", "an invite ticket to this mesh"),
   command("verify", "[name]", "compare safety numbers; mark them, or take it back", "contact"),
@@ -53,7 +54,7 @@ export type Intent =
   | { readonly type: "save"; readonly id: string | null; readonly folder: string | null }
   | { readonly type: "view"; readonly id: string | null }
   | { readonly type: "rename"; readonly contact: string | null; readonly name: string }
-  | { readonly type: "contacts" | "help" | "id" | "next" | "quit" | "retry" | "ticket" }
+  | { readonly type: "contacts" | "help" | "id" | "next" | "quit" | "retry" | "rotate" | "ticket" }
   | { readonly type: "wrong"; readonly sentence: string }
 
 const wrong = (sentence: string): Intent => ({ type: "wrong", sentence })
@@ -123,6 +124,7 @@ export function interpret(line: string, known: readonly string[]): Intent {
     case "next":
     case "quit":
     case "retry":
+    case "rotate":
     case "ticket":
       return { type: name }
     default: {

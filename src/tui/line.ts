@@ -318,6 +318,9 @@ class LineSession {
         return `Your code: ${sanitizeLine((await this.#api.call("id", {})).address)}`
       case "ticket":
         return `Invite ticket: ${sanitizeLine((await this.#api.call("mesh.ticket", {})).ticket)}`
+      case "rotate":
+        await this.#api.call("identity.rotate", {})
+        return "You have new keys. Your code stays, and contacts notice nothing."
       case "file": {
         if (this.#open === null) return "Open a chat first: /open name."
         const words = intent.text === "" ? {} : { text: intent.text }

@@ -166,6 +166,7 @@ export type Action =
       readonly what: "added" | "accepted" | "blocked" | "renamed" | "verified" | "unverified"
     }
   | { readonly type: "safety"; readonly contact: Contact; readonly number: string }
+  | { readonly type: "rotated" }
   | {
       readonly type: "failed"
       readonly effect: Effect
@@ -203,6 +204,7 @@ export type Effect =
   | { readonly type: "verify"; readonly contact: string; readonly number: string }
   | { readonly type: "rename"; readonly contact: string; readonly name: string }
   | { readonly type: "ticket" }
+  | { readonly type: "rotate" }
   | { readonly type: "copy"; readonly text: string }
   | { readonly type: "bell" }
   | { readonly type: "repaint" }

@@ -120,11 +120,53 @@ describe("cli: every command with a node running", () => {
       ticket: TICKET,
       inviter: null,
       added: false,
+      membership: null,
     })
     assert.deepEqual(await json("id"), { v: 1, address: addressOf("alice"), name: "alice" })
     assert.deepEqual(await json("ticket"), { v: 1, ticket: TICKET })
     const qr = await run("id", "--qr")
     assert.match(qr.out, /^sotto1[^\n]*\n\u001b\[38;5;231;48;5;16m█/)
+  })
+
+  it("mesh invite, members, join, revoke: what an operator and a member see", async (t) => {
+    const { json, run } = await profile(t)
+    await run("join", "--name", "home")
+    const { tickets } = await json("mesh", "invite", "--count", "10")
+    assert.equal((tickets as unknown[]).length, 10)
+    assert.match((await run("mesh", "invite")).out, /^[0-9a-f]{12} {2}sotto-invite1\S+\n$/)
+    assert.equal((await run("mesh", "invite", "--count", "0")).exit, 2)
+    const listed = await run("mesh", "members")
+    assert.match(listed.out, /^0 {2}[0-9a-f]{12} {2}joined by [0-9a-f]{12} {2}this installation\n$/)
+    assert.match(listed.err, /is a member/)
+    assert.match((await run("mesh", "join", TICKET)).out, /counts after two periods/)
+    assert.equal((await run("mesh", "join")).exit, 7)
+    assert.equal((await run("mesh", "revoke", "nobody")).exit, 4)
+  })
+
+  it("mesh create: once a profile, with what excludes each other refused", async (t) => {
+    const { run } = await profile(t)
+    const none = await run("mesh", "create", "home", "--no-validators", "--open")
+    assert.equal(none.exit, 2)
+    assert.match(none.err, /no members/)
+    const made = await run("mesh", "create", "home", "--tickets", "2", "--work-bits", "12")
+    assert.equal(made.exit, 0, made.err)
+    assert.match(made.out, /^[0-9a-f]{32,64}\n([0-9a-f]{12} {2}sotto-invite1\S+\n){2}$/)
+    const again = await run("mesh", "create", "home")
+    assert.equal(again.exit, 2)
+    assert.match(again.err, /in a mesh already/)
+  })
+
+  it("validators add, remove, proposals, approve: how far a change has come, and who is next", async (t) => {
+    const { run } = await profile(t)
+    await run("join", "--name", "home")
+    const added = await run("validators", "add", "sotto-validator1x")
+    assert.match(added.out, /add [0-9a-f]{32,64} {2}\(has not proved yet/)
+    assert.match(added.out, /approvals: 1 of 1, this peer's among them/)
+    assert.match(added.err, /proves then that it holds its keys/)
+    assert.match((await run("validators", "remove", "abcdef012345")).out, /remove abcdef012345/)
+    assert.match((await run("validators", "proposals")).err, /Nothing is proposed/)
+    assert.equal((await run("validators", "approve", "abcdef01")).exit, 4)
+    assert.equal((await run("validators", "add", "/nowhere/at/all")).exit, 2)
   })
 
   it("join and init say who invited, and add them only when that is wanted", async (t) => {
@@ -566,5 +608,18 @@ describe("cli: verification and other identities under a known name", () => {
     assert.equal((await run("contact", "accept", second, "--anyway")).exit, 0)
     const { contacts } = await node.call("contacts.list", {})
     assert(contacts.every(({ claims }) => claims === null))
+  })
+})
+
+describe("cli: the keys behind an address", () => {
+  it("tells how old they are, and replaces them", async (t) => {
+    const { run, json } = await alice(t)
+    const shown = await run("identity")
+    assert.equal(shown.exit, 0, shown.err)
+    assert.match(shown.out, /made 2026-11-01, replaced 2026-12-01/)
+    assert.match(shown.out, /earlier keys until 2027-01-30/)
+    const rotated = await json("identity", "rotate")
+    assert.equal(rotated["sequence"], 3)
+    assert.deepEqual((await json("identity", "rotate", "--forget-old"))["oldUntilMs"], [])
   })
 })

@@ -23,7 +23,8 @@ import type { ApiEvent, Message } from "../../src/node/api/types.ts"
 import { Chat } from "../../src/node/chat.ts"
 import type { ChatMailbox } from "../../src/node/chat-parts.ts"
 import { ChatRecords } from "../../src/node/chat-records.ts"
-import { systemClock } from "../../src/node/clock.ts"
+import { type Clock, systemClock } from "../../src/node/clock.ts"
+import { KeyRing } from "../../src/node/key-ring.ts"
 import { moveIn } from "../../src/node/restore.ts"
 import type { Kept } from "../../src/node/shelf.ts"
 import { Sealed, type SealedOp, type SealedShelf } from "../../src/node/sealed.ts"
@@ -96,18 +97,20 @@ export async function makeIdentity(name: string): Promise<{ identity: Identity; 
     intro: introPublic(intro),
     leaf: primitives.ed25519.publicFromPrivate(primitives.ed25519.importPrivate(leaf)),
     lastResort: lastResort.public,
+    formers: [],
   }
   const identity = {
     roots,
     sequence: 1,
+    sinceMs: Date.now(),
     intro,
-    oldIntro: [],
+    old: [],
     leaf,
     lastResort,
     card: encodeCardBody(body),
     name,
   }
-  return { identity, card: { ...body, address } }
+  return { identity, card: { ...body, address, hash: primitives.sha3_256(identity.card) } }
 }
 
 /** The mailbox of one peer: what arrived, in order. */
@@ -166,6 +169,8 @@ export class Person {
   events: ApiEvent[] = []
   readonly logs: string[] = []
   isAway = false
+  clock: Clock = systemClock
+  keys: KeyRing | undefined
   admit = (envelope: Bytes): Promise<Bytes> => Promise.resolve(envelope)
   #chat: Chat | undefined
   #retiredPackage = false
@@ -213,14 +218,21 @@ export class Person {
 
   async start(): Promise<void> {
     this.shelf = new MemoryShelf(this.shelf.rows)
+    const records = this.#records()
+    const keys = await KeyRing.open({ records, clock: this.clock }, this.#identity)
+    this.keys = keys
     this.#chat = await Chat.open({
       meshId,
       me: this.address,
-      identity: this.#identity,
-      records: this.#records(),
-      retiredPackage: this.#retiredPackage,
+      get identity() {
+        return keys.identity
+      },
+      keys,
+      records,
+      isRetired: () => this.#retiredPackage,
       mailbox: this.mailbox.life(this.shelf),
       findCard: (address) => this.#world.findCard(address),
+      findKeyPackage: (card) => this.#world.findKeyPackage(card),
       admit: (envelopes) =>
         Promise.all(
           envelopes.map(async (envelope) => {
@@ -229,7 +241,7 @@ export class Person {
           }),
         ),
       isStale: () => false,
-      clock: systemClock,
+      clock: this.clock,
       emit: (event) => {
         this.events.push(event)
         for (const watcher of [...this.#watchers]) watcher()
@@ -284,6 +296,7 @@ export class World {
   admission: () => Promise<unknown> = () => Promise.resolve()
   findCard = (address: Address): Promise<Card | undefined> =>
     Promise.resolve(this.cards.get(address))
+  findKeyPackage = (card: Card): Promise<Bytes> => Promise.resolve(card.lastResort)
   /** Peers who take every envelope and are nobody here. */
   carriers = 0
   /** Set to keep envelopes back; they arrive, in the order that `release` is given them, later. */

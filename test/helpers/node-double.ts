@@ -15,6 +15,7 @@ import type {
   ApiEvent,
   Contact,
   DeliveryState,
+  IdentityKeys,
   Message,
   Method,
   Params,
@@ -72,6 +73,13 @@ export class NodeDouble implements Api {
     messages: [],
   }
   #locked: boolean
+  #keys: IdentityKeys = {
+    sequence: 2,
+    sinceMs: Date.UTC(2026, 10, 1),
+    untilMs: Date.UTC(2026, 11, 1),
+    oldUntilMs: [Date.UTC(2027, 0, 30)],
+    onOffer: 10,
+  }
 
   constructor(options: DoubleOptions = {}) {
     this.#options = options
@@ -162,6 +170,23 @@ export class NodeDouble implements Api {
         termsLeft: 8,
       },
     }),
+    "mesh.invite": ({ count }) => ({
+      tickets: Array.from({ length: count }, (_, i) => ({
+        ticket: TICKET,
+        voucher: hex32(`voucher ${i}`),
+      })),
+    }),
+    "members.list": () => ({
+      members: [{ commitment: hex32("member"), place: 0, joinedBy: hex32("voucher 0"), own: true }],
+      own: { state: "member", refusal: null, commitment: hex32("member") },
+    }),
+    "members.join": ({ ticket }) => {
+      if (ticket === undefined) throw new ApiError("NOT_INVITED", "by invitation only")
+      return { own: { state: "joined", refusal: null, commitment: hex32("member") } }
+    },
+    "members.revoke": () => {
+      throw new ApiError("UNKNOWN_MEMBER", "no member begins like this")
+    },
     "proposals.list": () => ({ proposals: [] }),
     "proposals.approve": () => {
       throw new ApiError("UNKNOWN_PROPOSAL", "no open proposal has an id that begins like this")
@@ -184,6 +209,16 @@ export class NodeDouble implements Api {
     id: () => {
       const { name } = this.#identity()
       return { address: addressOf(name), name }
+    },
+    "identity.show": () => {
+      this.#identity()
+      return this.#keys
+    },
+    "identity.rotate": ({ forgetOld = false }) => {
+      this.#identity()
+      const { sequence, untilMs, oldUntilMs } = this.#keys
+      const old = forgetOld ? [] : [untilMs, ...oldUntilMs]
+      return (this.#keys = { ...this.#keys, sequence: sequence + 1, oldUntilMs: old })
     },
     "contacts.list": () => {
       this.#identity()

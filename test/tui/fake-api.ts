@@ -311,6 +311,18 @@ export class FakeApi implements Api {
     "validators.propose": () => {
       throw new FakeError("NO_LEDGER")
     },
+    "mesh.invite": () => {
+      throw new FakeError("NOT_OPERATOR")
+    },
+    "members.list": () => {
+      throw new FakeError("NO_LEDGER")
+    },
+    "members.join": () => {
+      throw new FakeError("NOT_INVITED")
+    },
+    "members.revoke": () => {
+      throw new FakeError("NOT_OPERATOR")
+    },
     "proposals.list": () => ({ proposals: [] }),
     "proposals.approve": () => {
       throw new FakeError("NO_LEDGER")
@@ -350,6 +362,20 @@ export class FakeApi implements Api {
       this.status = { ...this.status, identity: "open", address: ADDRESS }
       return { address: ADDRESS }
     },
+    "identity.show": () => ({
+      sequence: 2,
+      sinceMs: Date.UTC(2026, 10, 1),
+      untilMs: Date.UTC(2026, 11, 1),
+      oldUntilMs: [Date.UTC(2027, 0, 30)],
+      onOffer: 10,
+    }),
+    "identity.rotate": () => ({
+      sequence: 2,
+      sinceMs: Date.UTC(2026, 10, 1),
+      untilMs: Date.UTC(2026, 11, 1),
+      oldUntilMs: [Date.UTC(2027, 0, 30)],
+      onOffer: 10,
+    }),
     "contacts.list": () => ({ contacts: [...this.contacts.values()] }),
     "contacts.add": ({ code, name }) => {
       if (!/^sotto(-invite)?1[a-z0-9]{20,}$/.test(code)) throw new FakeError("BAD_ADDRESS")

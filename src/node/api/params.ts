@@ -71,6 +71,16 @@ const validatorKeys: Rule<readonly string[]> = {
     value.every((each) => text(1, VALIDATOR_KEY_MAX).accepts(each)),
 }
 
+const whole = (min: number, max: number): Rule<number> => ({
+  expected: `a whole number from ${min} to ${max}`,
+  accepts: (value): value is number =>
+    Number.isInteger(value) && Number(value) >= min && Number(value) <= max,
+})
+/** Tickets made in one call. */
+export const INVITE_MAX = 1000
+const count = whole(1, INVITE_MAX)
+const bits = whole(0, 32)
+
 /** Longest path a file may have here; systems differ, this is Linux'. */
 export const PATH_MAX = 4096
 
@@ -119,6 +129,8 @@ const SHAPES: { readonly [M in Method]: Shape<Params<M>> } = {
     ticket: optional(ticket),
     name: optional(name),
     validators: optional(validatorKeys),
+    open: optional(flag),
+    powBits: optional(bits),
   },
   "validator.key": {},
   "validators.list": {},
@@ -129,8 +141,14 @@ const SHAPES: { readonly [M in Method]: Shape<Params<M>> } = {
   "ledger.resume": {},
   "ledger.verify": {},
   "mesh.ticket": {},
+  "mesh.invite": { count: required(count) },
+  "members.list": {},
+  "members.join": { ticket: optional(ticket) },
+  "members.revoke": { member: required(reference) },
   unlock: { passphrase: required(passphrase) },
   id: {},
+  "identity.show": {},
+  "identity.rotate": { forgetOld: optional(flag) },
   "contacts.list": {},
   "contacts.add": { code: required(ticket), name: optional(name) },
   "contacts.remove": { contact: required(reference) },

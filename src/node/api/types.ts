@@ -95,6 +95,26 @@ export interface ProposalView {
   readonly termsLeft: number
 }
 
+/** This installation among the members of its mesh, who post without work. */
+export interface MembershipView {
+  /** `joined`: the ledger has taken it; it counts (`member`) once the ledger's period has moved on twice. */
+  readonly state: "none" | "joining" | "joined" | "member"
+  /** Why the last try came to nothing; null when it did not. */
+  readonly refusal: "VOUCHER_USED" | "BAD_VOUCHER" | null
+  /** Hex; null while there is no secret. */
+  readonly commitment: string | null
+}
+
+export interface MemberView {
+  /** Hex. */
+  readonly commitment: string
+  /** Where it stands in the tree. */
+  readonly place: number
+  /** What was used up to join, hex: for a voucher as `mesh.invite` names it. */
+  readonly joinedBy: string
+  readonly own: boolean
+}
+
 export interface ValidatorView {
   /** Null for one of the next term. */
   readonly seat: number | null
@@ -151,6 +171,18 @@ export interface RestoredView {
 
 /** How far a message of ours provably got; in this order. Others' messages are always `delivered`. */
 export type DeliveryState = "queued" | "gossiped" | "ordered" | "delivered" | "read" | "failed"
+
+export interface IdentityKeys {
+  /** The card's number; it grows with every rotation. */
+  readonly sequence: number
+  /** When the current keys were made, and when they are replaced. */
+  readonly sinceMs: number
+  readonly untilMs: number
+  /** Until when the keys of earlier cards open late mail, newest card first. */
+  readonly oldUntilMs: readonly number[]
+  /** One-time key packages that nobody has used yet. */
+  readonly onOffer: number
+}
 
 export interface Contact {
   readonly address: string
@@ -275,7 +307,15 @@ export interface Methods {
    * the parameter this peer is the one validator.
    */
   "mesh.join": {
-    params: { ticket?: string; name?: string; validators?: readonly string[] }
+    params: {
+      ticket?: string
+      name?: string
+      validators?: readonly string[]
+      /** Founding: whether work entitles to membership as well as an invitation. */
+      open?: boolean
+      /** Founding: least work for an envelope of somebody who is no member, in bits. */
+      powBits?: number
+    }
     result: { meshId: string; inviter: Inviter | null }
   }
   /** This peer's public validator key in one word, for whoever founds a mesh with it; made when there is none. */
@@ -296,6 +336,23 @@ export interface Methods {
   "ledger.verify": { params: Nothing; result: { height: number; fault: string | null } }
   /** A ticket to hand on: the mesh, this peer's addresses, and the own address when there is one. */
   "mesh.ticket": { params: Nothing; result: { ticket: string } }
+  /** Tickets that each make one new member; an operator's to give. `voucher` is what `members.list` will know it by, hex. */
+  "mesh.invite": {
+    params: { count: number }
+    result: { tickets: readonly { readonly ticket: string; readonly voucher: string }[] }
+  }
+  /** In the order of joining. */
+  "members.list": {
+    params: Nothing
+    result: { members: readonly MemberView[]; own: MembershipView }
+  }
+  /**
+   * Makes this installation a member: by the ticket's voucher, or without a ticket by work, where the mesh is open. Answers when
+   * the ledger has taken it, or after half a minute; it goes on then.
+   */
+  "members.join": { params: { ticket?: string }; result: { own: MembershipView } }
+  /** Proposes that a member leaves: by the beginning of its commitment or of what it joined by. */
+  "members.revoke": { params: { member: string }; result: { proposal: ProposalView } }
   /** `path`: absolute, on the node's machine. The passphrase is the backup's own. `damaged`: private records left out, unreadable. */
   "backup.write": {
     params: { path: string; passphrase: string; replace?: boolean }
@@ -311,6 +368,13 @@ export interface Methods {
   }
   unlock: { params: { passphrase: string }; result: { address: string } }
   id: { params: Nothing; result: { address: string; name: string } }
+  /** The operational keys behind the address, and how old they are. */
+  "identity.show": { params: Nothing; result: IdentityKeys }
+  /**
+   * New operational keys and a new card, at once; contacts notice nothing. `forgetOld`: the keys of earlier cards stop opening mail and
+   * are destroyed, for whoever fears that they were stolen.
+   */
+  "identity.rotate": { params: { forgetOld?: boolean }; result: IdentityKeys }
   "contacts.list": { params: Nothing; result: { contacts: readonly Contact[] } }
   /** `code`: an address or an invite ticket of this mesh that names its inviter. */
   "contacts.add": { params: { code: string; name?: string }; result: { contact: Contact } }
@@ -419,6 +483,13 @@ export type ApiErrorCode =
   /** Only an operator can do this, and this peer is no validator. */
   | "NOT_OPERATOR"
   | "UNKNOWN_PROPOSAL"
+  | "UNKNOWN_MEMBER"
+  /** Only an invitation makes members of this mesh, and there is none. */
+  | "NOT_INVITED"
+  /** The invitation's voucher has made a member already. */
+  | "VOUCHER_USED"
+  /** No operator vouches for it, or it is damaged. */
+  | "BAD_VOUCHER"
   | "UNKNOWN_VALIDATOR"
   /** The ledger's state forbids this change now. */
   | "CHANGE_REFUSED"
