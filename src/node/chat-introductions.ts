@@ -26,7 +26,7 @@ import type { ChatParts } from "./chat-parts.ts"
 
 const FIRST_RETRY_MS = 2_000
 const LAST_RETRY_MS = 10 * 60_000
-const GROUP_ID_BYTES = 16
+export const GROUP_ID_BYTES = 16
 /** A group id begins with what is left of this many milliseconds: the newest group sorts first. */
 const LAST_MS = 2 ** 48 - 1
 /** Channels kept with one person; one more, and the oldest is dropped. More than two there are only when somebody starts over. */
@@ -59,6 +59,16 @@ const withCard = (contact: ChatContact, { sequence, hash }: Card): ChatContact =
   card: { sequence, hash },
 })
 
+export interface IntroductionEvents {
+  /** Envelopes may have come under these tags before they were expected. */
+  expectNow(tags: readonly Bytes[]): Promise<void>
+  /** A group's inviter is who they say. Adds to the step what is shown of it. */
+  groupEntered(step: Step, channel: Channel): void
+  groupJoined(channel: Channel): void
+  /** A channel was made somewhere else, and what was ordered since matters to it. */
+  fellBehind(): void
+}
+
 function timeIn(groupId: Bytes): number {
   if (groupId.length < 6) return 0
   const read = new Reader(groupId)
@@ -69,7 +79,7 @@ export class Introductions {
   readonly #parts: ChatParts
   readonly #book: ChatBook
   readonly #outbox: Outbox
-  readonly #expectNow: (tags: readonly Bytes[]) => Promise<void>
+  readonly #events: IntroductionEvents
   readonly #stopping = new AbortController()
   readonly #searches = new Map<string, Promise<void>>()
   #verifying = 0
@@ -77,16 +87,11 @@ export class Introductions {
   /** Ends the pauses between two searches: somebody new may have the card. */
   readonly #wake = new Set<() => void>()
 
-  constructor(
-    parts: ChatParts,
-    book: ChatBook,
-    outbox: Outbox,
-    expectNow: (tags: readonly Bytes[]) => Promise<void>,
-  ) {
+  constructor(parts: ChatParts, book: ChatBook, outbox: Outbox, events: IntroductionEvents) {
     this.#parts = parts
     this.#book = book
     this.#outbox = outbox
-    this.#expectNow = expectNow
+    this.#events = events
   }
 
   start(): void {
@@ -94,8 +99,8 @@ export class Introductions {
     for (const { standing, address } of this.#book.contacts.values())
       if (standing === "pending" || standing === "accepted") this.reachOut(address)
     for (const channel of this.#book.channels.values()) {
-      if (channel.trusted) this.join(channel)
-      else this.verify(channel)
+      if (!channel.trusted) this.verify(channel)
+      else if (channel.group === null) this.join(channel)
     }
   }
 
@@ -250,8 +255,9 @@ export class Introductions {
     const groupId = newGroupId(this.#afterAllWith(card.address, clock.nowMs()))
     const group = await createGroup({ groupId, ...own })
     const { next, welcome } = await addMembers(group, [theirPackage], nowSeconds)
-    const about = { peer: card.address, theirName: "", trusted: true }
-    const hello = encodeHello({ from: me, name: identity.name, welcome })
+    const renewedAtMs = clock.nowMs()
+    const about = { peer: card.address, theirName: "", trusted: true, renewedAtMs }
+    const hello = encodeHello({ from: me, name: identity.name, welcome, group: null })
     const plaintexts = cut(hello, INTRO_PLAINTEXT_BYTES)
     return {
       channel: await openChannel(next, about),
@@ -268,10 +274,13 @@ export class Introductions {
   async #judge(group: string, card: Card): Promise<void> {
     const fresh = await this.#book.turns.run(() => this.#settle(group, card))
     if (fresh === undefined) return
-    await this.#expectNow(fresh)
+    await this.#events.expectNow(fresh)
     const channel = this.#book.channels.get(group)
-    if (channel?.retired === true) this.reachOut(channel.peer)
-    else if (channel !== undefined) this.join(channel)
+    if (channel === undefined) return
+    if (channel.group !== null) this.#events.groupJoined(channel)
+    else if (channel.retired) this.reachOut(channel.peer)
+    else this.join(channel)
+    if (channel.behindFrom !== null) this.#events.fellBehind()
   }
 
   async #settle(group: string, card: Card): Promise<Bytes[] | undefined> {
@@ -281,6 +290,7 @@ export class Introductions {
     const key = peerLeafKey(channel)
     const before = this.#book.contacts.get(channel.peer)
     const sound = key !== undefined && vouchesFor(card, key)
+    if (channel.group !== null) return this.#settleGroup(group, channel, sound)
     if (!sound || (before === undefined && this.#isFull())) {
       // Somebody said they were someone else, or there is no room: nothing of it is kept.
       step.channels.set(group, null)
@@ -299,6 +309,31 @@ export class Introductions {
     const thread = this.#book.threadWith(channel.peer)
     step.threads.set(toHex(thread.id), thread)
     return this.#book.commit(step, { sync: true })
+  }
+
+  /** Into a group nobody lets us whom we blocked, and no more strangers than there is room for. */
+  async #settleGroup(
+    group: string,
+    channel: Channel,
+    sound: boolean,
+  ): Promise<Bytes[] | undefined> {
+    const step = new Step()
+    const standing = this.#book.contacts.get(channel.peer)?.standing
+    const unwanted = standing === "blocked" || (standing !== "accepted" && this.#isFullOfGroups())
+    if (!sound || unwanted) {
+      step.channels.set(group, null)
+      await this.#book.commit(step)
+      return undefined
+    }
+    const trusted = { ...channel, trusted: true }
+    step.channels.set(group, trusted)
+    this.#events.groupEntered(step, trusted)
+    return this.#book.commit(step, { sync: true })
+  }
+
+  #isFullOfGroups(): boolean {
+    const threads = Array.from(this.#book.threads.values())
+    return threads.filter(({ standing }) => standing === "request").length >= REQUESTS_MAX
   }
 
   /** No room for another stranger. */

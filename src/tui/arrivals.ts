@@ -92,6 +92,12 @@ function withEvent(model: Model, event: ApiEvent): Step {
         : only(model)
     case "thread":
       return withThread(model, event.thread)
+    case "thread-removed": {
+      const threads = new Map(model.threads)
+      threads.delete(event.thread)
+      const history = model.history?.key === event.thread ? null : model.history
+      return only({ ...model, threads, history })
+    }
     case "contact":
       return withContact(model, event.contact)
     case "contact-removed": {

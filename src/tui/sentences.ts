@@ -13,7 +13,7 @@ export interface Sentence {
 
 export const SENTENCES: Readonly<Record<ApiErrorCode, Sentence>> = {
   NO_MESH: { what: "This profile is in no mesh yet.", next: "Join one with a ticket, or found your own." },
-  NO_LEDGER: { what: "This mesh has no validators: nothing is put in order.", next: "Chat goes on as it is." },
+  NO_LEDGER: { what: "This mesh has no validators: nothing is put in order, and a group needs that.", next: "Chat of two goes on as it is; groups take a mesh with validators." },
   NOT_OPERATOR: { what: "Only who runs a validator can do this.", next: "Ask one of them." },
   UNKNOWN_PROPOSAL: { what: "There is no such proposal.", next: "Run sotto validators proposals for a list." },
   UNKNOWN_MEMBER: { what: "There is no such member.", next: "Run sotto mesh members for a list." },
@@ -36,6 +36,11 @@ export const SENTENCES: Readonly<Record<ApiErrorCode, Sentence>> = {
   UNKNOWN_THREAD: { what: "There is no such conversation.", next: "Choose one from the list." },
   UNKNOWN_MESSAGE: { what: "That message is not here any more.", next: "Scroll to see what is." },
   BLOCKED_CONTACT: { what: "You blocked this contact.", next: "Take them back with /accept first." },
+  NOT_A_GROUP: { what: "That is a chat of two.", next: "Make a group with /group." },
+  NOT_ADMIN: { what: "Only those who run the group can do that.", next: "Ask one of them: /members shows who they are." },
+  NOT_A_MEMBER: { what: "You, or they, are not in that group.", next: "See who is with /members." },
+  LAST_ADMIN: { what: "Somebody has to run the group.", next: "Name another first: /admin name." },
+  GROUP_FULL: { what: "The group is full.", next: "Remove somebody first, or make another." },
   IDENTITY_CHANGED: { what: "Another identity goes by the name of a contact of yours.", next: "Open their chat to decide: compare numbers, accept anyway, or block." },
   NUMBER_DIFFERS: { what: "That is not the safety number of this contact.", next: "Compare again; if it stays, do not trust this contact." },
   NOT_A_FILE: { what: "That message brings no file.", next: "Choose one that does." },

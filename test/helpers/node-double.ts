@@ -260,6 +260,31 @@ export class NodeDouble implements Api {
     "contacts.unverify": ({ contact }) => this.#change(contact, { verified: false }),
     "contacts.block": ({ contact }) => this.#change(contact, { state: "blocked" }),
     "contacts.rename": ({ contact, name }) => this.#change(contact, { name }),
+    "groups.create": () => {
+      throw new ApiError("NO_LEDGER", "no groups here")
+    },
+    "groups.show": () => {
+      throw new ApiError("NO_LEDGER", "no groups here")
+    },
+    "groups.add": () => {
+      throw new ApiError("NO_LEDGER", "no groups here")
+    },
+    "groups.remove": () => {
+      throw new ApiError("NO_LEDGER", "no groups here")
+    },
+    "groups.rename": () => {
+      throw new ApiError("NO_LEDGER", "no groups here")
+    },
+    "groups.admin": () => {
+      throw new ApiError("NO_LEDGER", "no groups here")
+    },
+    "groups.accept": () => {
+      throw new ApiError("NO_LEDGER", "no groups here")
+    },
+    "groups.leave": () => {
+      throw new ApiError("NO_LEDGER", "no groups here")
+    },
+    "threads.hide": () => ({}),
     "threads.list": () => ({ threads: this.#threads() }),
     "messages.page": ({ thread, before, limit }) => {
       const id = this.#thread(thread)
@@ -343,6 +368,8 @@ export class NodeDouble implements Api {
       const messages = this.#facts.messages.filter((m) => m.thread === hex32(contact.address))
       return {
         id: hex32(contact.address),
+        kind: "pair" as const,
+        left: false,
         title: contact.name,
         members: [contact.address],
         unread: messages.filter((m) => !m.mine).length,
@@ -357,6 +384,8 @@ export class NodeDouble implements Api {
       id: id ?? randomBytes(16).toString("hex"),
       thread: hex32(contact.address),
       author,
+      authorName: author === contact.address ? contact.name : "",
+      receipts: null,
       mine: author !== contact.address,
       text,
       sentAtMs: 1_700_000_000_000 + this.#facts.messages.length * 1000,
@@ -454,7 +483,14 @@ export class NodeDouble implements Api {
     for (const [at, state] of STATES.entries())
       if (at > 0 && at <= reach)
         setImmediate(() =>
-          this.tell({ type: "delivery", thread: message.thread, id, state, failure: null }),
+          this.tell({
+            type: "delivery",
+            thread: message.thread,
+            id,
+            state,
+            failure: null,
+            receipts: null,
+          }),
         )
     if (contact.name === "echo") setImmediate(() => this.receive("echo", `you said: ${text}`))
     return { message }

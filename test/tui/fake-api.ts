@@ -174,6 +174,8 @@ export class FakeApi implements Api {
     const id = idOf(name)
     const thread: ThreadSummary = {
       id,
+      kind: "pair",
+      left: false,
       title: name,
       members: [contact.address],
       unread: 0,
@@ -195,6 +197,8 @@ export class FakeApi implements Api {
       id: (++this.#made).toString(16).padStart(32, "0"),
       thread: known.id,
       author: addressOf(name),
+      authorName: name,
+      receipts: null,
       mine: false,
       text,
       sentAtMs: T0 + all.length * 60_000,
@@ -268,7 +272,8 @@ export class FakeApi implements Api {
       message.thread,
       all.map((m) => (m.id === message.id ? { ...m, state, failure } : m)),
     )
-    this.tell({ type: "delivery", thread: message.thread, id: message.id, state, failure })
+    const { thread, id, receipts } = message
+    this.tell({ type: "delivery", thread, id, state, failure, receipts })
   }
 
   #tellThread(id: string): void {
@@ -410,6 +415,31 @@ export class FakeApi implements Api {
     "contacts.unverify": ({ contact }) => this.#change(contact, { verified: false }),
     "contacts.block": ({ contact }) => this.#change(contact, { state: "blocked" }),
     "contacts.rename": ({ contact, name }) => this.#change(contact, { name }),
+    "groups.create": () => {
+      throw new FakeError("NO_LEDGER")
+    },
+    "groups.show": () => {
+      throw new FakeError("NO_LEDGER")
+    },
+    "groups.add": () => {
+      throw new FakeError("NO_LEDGER")
+    },
+    "groups.remove": () => {
+      throw new FakeError("NO_LEDGER")
+    },
+    "groups.rename": () => {
+      throw new FakeError("NO_LEDGER")
+    },
+    "groups.admin": () => {
+      throw new FakeError("NO_LEDGER")
+    },
+    "groups.accept": () => {
+      throw new FakeError("NO_LEDGER")
+    },
+    "groups.leave": () => {
+      throw new FakeError("NO_LEDGER")
+    },
+    "threads.hide": () => ({}),
     "threads.list": () => ({ threads: [...this.threads.values()] }),
     "messages.page": ({ thread, before, limit }) => {
       const id = this.threads.has(thread)
