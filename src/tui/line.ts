@@ -169,6 +169,13 @@ class LineSession {
         if (event.thread.members.length === 1 && event.thread.members[0] === this.#open)
           this.#open = event.thread.id
         break
+      case "thread-removed": {
+        const threads = new Map(this.#known.threads)
+        threads.delete(event.thread)
+        this.#known.threads = threads
+        if (this.#open === event.thread) this.#open = null
+        break
+      }
       case "message":
         this.#onMessage(event.message)
         break
