@@ -66,6 +66,18 @@ const METHODS: Table = {
     return { address: node.self.address }
   },
   id: (node) => node.self,
+  "identity.show": (node) => node.keeper.show(),
+  "identity.rotate": async (node, { forgetOld = false }) => {
+    const progress = (done: number) =>
+      node.emit({ type: "progress", what: "new keys", done, total: 1 })
+    progress(0)
+    try {
+      await node.keeper.rotate({ forgetOld })
+    } finally {
+      progress(1)
+    }
+    return node.keeper.show()
+  },
   "contacts.list": (node) => ({ contacts: node.chat.contacts() }),
   "contacts.add": async (node, { code, name }) => {
     const who = personIn(node, code)
@@ -89,6 +101,28 @@ const METHODS: Table = {
   "contacts.rename": async (node, { contact, name }) => ({
     contact: await node.chat.rename(contact, name),
   }),
+  "groups.create": async (node, { name, members }) => ({
+    group: await node.chat.groupCreate(name, members),
+  }),
+  "groups.show": (node, { group }) => ({ group: node.chat.groupShow(group) }),
+  "groups.add": async (node, { group, members }) => ({
+    group: await node.chat.groupAdd(group, members),
+  }),
+  "groups.remove": async (node, { group, member }) => ({
+    group: await node.chat.groupRemove(group, member),
+  }),
+  "groups.rename": async (node, { group, name }) => ({
+    group: await node.chat.groupRename(group, name),
+  }),
+  "groups.admin": async (node, { group, member, admin }) => ({
+    group: await node.chat.groupAdmin(group, member, admin),
+  }),
+  "groups.accept": async (node, { group }) => ({ group: await node.chat.groupAccept(group) }),
+  "groups.leave": async (node, { group }) => ({ group: await node.chat.groupLeave(group) }),
+  "threads.hide": async (node, { thread }) => {
+    await node.chat.hide(thread)
+    return {}
+  },
   "threads.list": (node) => ({ threads: node.chat.threads() }),
   "messages.page": (node, { thread, before, limit }) => node.chat.page(thread, before, limit),
   "messages.send": async (node, { to, text, id }) => ({

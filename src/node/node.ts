@@ -20,7 +20,9 @@ import { mustOnlyRead, NOBODY_THERE } from "./chat-offline.ts"
 import { systemClock } from "./clock.ts"
 import { orAborted } from "./deadline.ts"
 import { createDirectory, type Directory, type DirectoryLibp2p } from "./directory.ts"
-import { directoryServicesIn, findCard, soundCard } from "./directory-cards.ts"
+import { directoryServicesIn, findCard, findKeyPackage, soundCard } from "./directory-cards.ts"
+import type { IdentityKeeper } from "./identity-keeper.ts"
+import { keepIdentity } from "./identity-published.ts"
 import { FileRecords } from "./file-records.ts"
 import { Files } from "./files.ts"
 import { MeshLedger } from "./ledger.ts"
@@ -92,6 +94,7 @@ export class SottoNode implements Api {
   #validator: Validator | undefined
   #owner: ProfileIdentity | undefined
   #chat: Chat | undefined
+  #keeper: IdentityKeeper | undefined
   #files: Files | undefined
   #member: Member | undefined
   #joining: MeshJoining | undefined
@@ -141,6 +144,7 @@ export class SottoNode implements Api {
     await this.#server?.stop()
     await this.#changes.idle()
     this.#news.stop()
+    await this.#keeper?.stop()
     await this.#files?.stop()
     await this.#chat?.stop()
     await this.#joining?.stop()
@@ -510,7 +514,7 @@ export class SottoNode implements Api {
     if (this.#isOffline && opened !== undefined) return this.#openToRead(opened)
     if (network === undefined || directory === undefined || mesh === undefined) return
     if (opened === undefined) return
-    const { records, identity, address: me } = opened
+    const { records, keys, address: me } = opened
     const textsMax = messagesMaxOf(this.options)
     const { log } = this.options
     this.#member =
@@ -540,10 +544,15 @@ export class SottoNode implements Api {
     this.#chat = await Chat.open({
       meshId: mesh.meshId,
       me,
-      identity,
+      get identity() {
+        return opened.identity
+      },
+      keys,
       records,
       mailbox: network.mailbox,
-      findCard: (address, signal) => findCard(directory, address, signal),
+      findCard: (address, signal, fresh = false) => findCard(directory, address, { signal, fresh }),
+      findKeyPackage: (card, signal) =>
+        findKeyPackage(directory, card, Math.floor(systemClock.nowMs() / 1000), signal),
       admit: admitting(network, this.#member, (done, total) =>
         this.emit({ type: "progress", what: "work for a message", done, total }),
       ),
@@ -552,7 +561,7 @@ export class SottoNode implements Api {
       emit: (event) => this.emit(event),
       log: this.options.log,
       ...(textsMax === undefined ? {} : { textsMax }),
-      retiredPackage: this.#restored?.retires(identity.lastResort.public) ?? false,
+      isRetired: (keyPackage) => this.#restored?.retires(keyPackage) ?? false,
       ...(this.#ledger === undefined
         ? { order: "arrival" as const }
         : { order: "ledger" as const, ledger: this.#ledger.forChat(network) }),
@@ -566,17 +575,29 @@ export class SottoNode implements Api {
       onFault: (error) => this.#fault(error),
     })
     await this.#settleRestored()
-    const { card, sequence, roots } = identity
-    directory
-      .publish({ address: me, seed: roots.ed25519, card, sequence })
-      .catch((error: unknown) => this.#fault(error))
+    this.#keeper = keepIdentity({
+      opened,
+      directory,
+      isRestored: this.#restored !== undefined,
+      onCard: () => this.#chat?.keysChanged(),
+      onFault: (error) => this.#fault(error),
+    })
   }
-  async #openToRead({ records, identity, address: me }: OpenIdentity): Promise<void> {
+
+  /** Throws ApiError NO_IDENTITY, LOCKED or NO_MESH. */
+  get keeper(): IdentityKeeper {
+    this.#ownerOrThrow.mustBeOpen()
+    if (this.#keeper !== undefined) return this.#keeper
+    throw new ApiError("NO_MESH", "this profile is in no mesh yet")
+  }
+
+  async #openToRead({ records, identity, keys, address: me }: OpenIdentity): Promise<void> {
     this.#chat = await Chat.openToRead({
       ...NOBODY_THERE,
       meshId: this.mesh.meshId,
       me,
       identity,
+      keys,
       records,
       clock: systemClock,
       emit: (event) => this.emit(event),

@@ -610,3 +610,16 @@ describe("cli: verification and other identities under a known name", () => {
     assert(contacts.every(({ claims }) => claims === null))
   })
 })
+
+describe("cli: the keys behind an address", () => {
+  it("tells how old they are, and replaces them", async (t) => {
+    const { run, json } = await alice(t)
+    const shown = await run("identity")
+    assert.equal(shown.exit, 0, shown.err)
+    assert.match(shown.out, /made 2026-11-01, replaced 2026-12-01/)
+    assert.match(shown.out, /earlier keys until 2027-01-30/)
+    const rotated = await json("identity", "rotate")
+    assert.equal(rotated["sequence"], 3)
+    assert.deepEqual((await json("identity", "rotate", "--forget-old"))["oldUntilMs"], [])
+  })
+})

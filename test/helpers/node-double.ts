@@ -15,6 +15,7 @@ import type {
   ApiEvent,
   Contact,
   DeliveryState,
+  IdentityKeys,
   Message,
   Method,
   Params,
@@ -72,6 +73,13 @@ export class NodeDouble implements Api {
     messages: [],
   }
   #locked: boolean
+  #keys: IdentityKeys = {
+    sequence: 2,
+    sinceMs: Date.UTC(2026, 10, 1),
+    untilMs: Date.UTC(2026, 11, 1),
+    oldUntilMs: [Date.UTC(2027, 0, 30)],
+    onOffer: 10,
+  }
 
   constructor(options: DoubleOptions = {}) {
     this.#options = options
@@ -203,6 +211,16 @@ export class NodeDouble implements Api {
       const { name } = this.#identity()
       return { address: addressOf(name), name }
     },
+    "identity.show": () => {
+      this.#identity()
+      return this.#keys
+    },
+    "identity.rotate": ({ forgetOld = false }) => {
+      this.#identity()
+      const { sequence, untilMs, oldUntilMs } = this.#keys
+      const old = forgetOld ? [] : [untilMs, ...oldUntilMs]
+      return (this.#keys = { ...this.#keys, sequence: sequence + 1, oldUntilMs: old })
+    },
     "contacts.list": () => {
       this.#identity()
       return { contacts: this.#facts.contacts }
@@ -243,6 +261,31 @@ export class NodeDouble implements Api {
     "contacts.unverify": ({ contact }) => this.#change(contact, { verified: false }),
     "contacts.block": ({ contact }) => this.#change(contact, { state: "blocked" }),
     "contacts.rename": ({ contact, name }) => this.#change(contact, { name }),
+    "groups.create": () => {
+      throw new ApiError("NO_LEDGER", "no groups here")
+    },
+    "groups.show": () => {
+      throw new ApiError("NO_LEDGER", "no groups here")
+    },
+    "groups.add": () => {
+      throw new ApiError("NO_LEDGER", "no groups here")
+    },
+    "groups.remove": () => {
+      throw new ApiError("NO_LEDGER", "no groups here")
+    },
+    "groups.rename": () => {
+      throw new ApiError("NO_LEDGER", "no groups here")
+    },
+    "groups.admin": () => {
+      throw new ApiError("NO_LEDGER", "no groups here")
+    },
+    "groups.accept": () => {
+      throw new ApiError("NO_LEDGER", "no groups here")
+    },
+    "groups.leave": () => {
+      throw new ApiError("NO_LEDGER", "no groups here")
+    },
+    "threads.hide": () => ({}),
     "threads.list": () => ({ threads: this.#threads() }),
     "messages.page": ({ thread, before, limit }) => {
       const id = this.#thread(thread)
@@ -326,6 +369,8 @@ export class NodeDouble implements Api {
       const messages = this.#facts.messages.filter((m) => m.thread === hex32(contact.address))
       return {
         id: hex32(contact.address),
+        kind: "pair" as const,
+        left: false,
         title: contact.name,
         members: [contact.address],
         unread: messages.filter((m) => !m.mine).length,
@@ -340,6 +385,8 @@ export class NodeDouble implements Api {
       id: id ?? randomBytes(16).toString("hex"),
       thread: hex32(contact.address),
       author,
+      authorName: author === contact.address ? contact.name : "",
+      receipts: null,
       mine: author !== contact.address,
       text,
       sentAtMs: 1_700_000_000_000 + this.#facts.messages.length * 1000,
@@ -437,7 +484,14 @@ export class NodeDouble implements Api {
     for (const [at, state] of STATES.entries())
       if (at > 0 && at <= reach)
         setImmediate(() =>
-          this.tell({ type: "delivery", thread: message.thread, id, state, failure: null }),
+          this.tell({
+            type: "delivery",
+            thread: message.thread,
+            id,
+            state,
+            failure: null,
+            receipts: null,
+          }),
         )
     if (contact.name === "echo") setImmediate(() => this.receive("echo", `you said: ${text}`))
     return { message }

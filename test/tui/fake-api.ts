@@ -175,6 +175,8 @@ export class FakeApi implements Api {
     const id = idOf(name)
     const thread: ThreadSummary = {
       id,
+      kind: "pair",
+      left: false,
       title: name,
       members: [contact.address],
       unread: 0,
@@ -196,6 +198,8 @@ export class FakeApi implements Api {
       id: (++this.#made).toString(16).padStart(32, "0"),
       thread: known.id,
       author: addressOf(name),
+      authorName: name,
+      receipts: null,
       mine: false,
       text,
       sentAtMs: T0 + all.length * 60_000,
@@ -269,7 +273,8 @@ export class FakeApi implements Api {
       message.thread,
       all.map((m) => (m.id === message.id ? { ...m, state, failure } : m)),
     )
-    this.tell({ type: "delivery", thread: message.thread, id: message.id, state, failure })
+    const { thread, id, receipts } = message
+    this.tell({ type: "delivery", thread, id, state, failure, receipts })
   }
 
   #tellThread(id: string): void {
@@ -366,6 +371,20 @@ export class FakeApi implements Api {
       this.status = { ...this.status, identity: "open", address: ADDRESS }
       return { address: ADDRESS }
     },
+    "identity.show": () => ({
+      sequence: 2,
+      sinceMs: Date.UTC(2026, 10, 1),
+      untilMs: Date.UTC(2026, 11, 1),
+      oldUntilMs: [Date.UTC(2027, 0, 30)],
+      onOffer: 10,
+    }),
+    "identity.rotate": () => ({
+      sequence: 2,
+      sinceMs: Date.UTC(2026, 10, 1),
+      untilMs: Date.UTC(2026, 11, 1),
+      oldUntilMs: [Date.UTC(2027, 0, 30)],
+      onOffer: 10,
+    }),
     "contacts.list": () => ({ contacts: [...this.contacts.values()] }),
     "contacts.add": ({ code, name }) => {
       if (!/^sotto(-invite)?1[a-z0-9]{20,}$/.test(code)) throw new FakeError("BAD_ADDRESS")
@@ -400,6 +419,31 @@ export class FakeApi implements Api {
     "contacts.unverify": ({ contact }) => this.#change(contact, { verified: false }),
     "contacts.block": ({ contact }) => this.#change(contact, { state: "blocked" }),
     "contacts.rename": ({ contact, name }) => this.#change(contact, { name }),
+    "groups.create": () => {
+      throw new FakeError("NO_LEDGER")
+    },
+    "groups.show": () => {
+      throw new FakeError("NO_LEDGER")
+    },
+    "groups.add": () => {
+      throw new FakeError("NO_LEDGER")
+    },
+    "groups.remove": () => {
+      throw new FakeError("NO_LEDGER")
+    },
+    "groups.rename": () => {
+      throw new FakeError("NO_LEDGER")
+    },
+    "groups.admin": () => {
+      throw new FakeError("NO_LEDGER")
+    },
+    "groups.accept": () => {
+      throw new FakeError("NO_LEDGER")
+    },
+    "groups.leave": () => {
+      throw new FakeError("NO_LEDGER")
+    },
+    "threads.hide": () => ({}),
     "threads.list": () => ({ threads: [...this.threads.values()] }),
     "messages.page": ({ thread, before, limit }) => {
       const id = this.threads.has(thread)
@@ -441,7 +485,13 @@ export class FakeApi implements Api {
       const name = path.split("/").at(-1) ?? ""
       return { transfer: this.transfer({ name, thread: this.threadOf(to) }) }
     },
-    "files.list": () => ({ files: [] }),
+    "files.list": () => ({
+      files: [...this.messages.values()]
+        .flat()
+        .flatMap(({ file, id, thread, author, mine, sentAtMs }) =>
+          file === null ? [] : [{ ...file, id, thread, author, mine, sentAtMs }],
+        ),
+    }),
     "files.save": ({ id, directory }) => {
       const message = [...this.messages.values()].flat().find((each) => each.id === id)
       if (message === undefined || message.file === null) throw new FakeError("NOT_A_FILE")
