@@ -3,8 +3,9 @@
  * its certificate verifies against the validator set that this peer derived itself from the genesis on. Gossip may lose blocks; a gap,
  * a new connection or the clock makes it ask.
  */
+import { claimsOfCertificate } from "../consensus/claims.ts"
 import { decodeBlockRecord } from "../consensus/codec.ts"
-import { Follower } from "../consensus/follower.ts"
+import { type BlockFault, Follower } from "../consensus/follower.ts"
 import type { Scheme } from "../consensus/hybrid.ts"
 import type { Ledger } from "../consensus/ledger.ts"
 import type { BlockRecord, Item } from "../consensus/types.ts"
@@ -12,6 +13,7 @@ import type { Bytes } from "../crypto/bytes.ts"
 import { CryptoError } from "../crypto/errors.ts"
 import { ACCEPT, ignore, reject, type Verdict } from "../crypto/verdict.ts"
 import type { LedgerChain } from "./ledger-chain.ts"
+import type { SignatureChecks } from "./ledger-checks.ts"
 import type { LedgerPart } from "./ledger-part.ts"
 import { StreamError } from "./streams.ts"
 import { BLOCKS_MAX } from "./sync-messages.ts"
@@ -27,6 +29,7 @@ export interface FollowerParts {
   readonly ledger: Ledger
   readonly chain: LedgerChain
   readonly scheme: Scheme
+  readonly checks: Pick<SignatureChecks, "prove">
   readonly peers: () => readonly string[]
   readonly ask: (peer: string, after: number, limit: number) => Promise<readonly Bytes[]>
   /** Whether envelopes are known here that have no place yet. */
@@ -131,35 +134,59 @@ export class LedgerFollower implements LedgerPart {
   /** True when there may be more. */
   async #askOne(peer: string): Promise<boolean> {
     const { ask, note } = this.#parts
-    const blocks = await ask(peer, this.#follower.ledger.height, BLOCKS_MAX)
+    const answer = await ask(peer, this.#follower.ledger.height, BLOCKS_MAX)
+    const blocks = answer.map((bytes) => decodeBlockRecord(bytes))
+    await this.#check(blocks)
     let taken = 0
-    let began = performance.now()
-    for (const bytes of blocks) {
-      if (this.#stopped) return false
-      const fault = await this.#take(decodeBlockRecord(bytes))
-      if (fault === "NOT_NEXT") continue
+    for (let at = 0; at < blocks.length && !this.#stopped;) {
+      const { tried, kept, fault } = await this.#takeSome(blocks.slice(at))
+      at += tried
+      taken += kept
       if (fault !== undefined) {
         note(`ledger: a peer sent a block that is none: ${fault}`)
         return false
       }
-      taken++
-      if (performance.now() - began < SLICE_MS) continue
       await new Promise((resolve) => setImmediate(resolve))
-      began = performance.now()
     }
     return taken > 0
   }
 
+  /** All their signatures together, in threads: what is found good there, `take` need not check again. */
+  async #check(blocks: readonly BlockRecord[]): Promise<void> {
+    const { set, fields, rules, term } = this.#follower.ledger
+    const setOf = (wanted: number) => (wanted === term ? set : fields.nextSet)
+    const court = { meshId: rules.meshId, setOf }
+    await this.#parts.checks.prove(
+      blocks.flatMap(({ certificate }) => claimsOfCertificate(certificate, court)),
+    )
+  }
+
   /** What is wrong with the block, or undefined when it is stored. */
-  #take(record: BlockRecord): Promise<string | undefined> {
+  async #take(record: BlockRecord): Promise<string | undefined> {
+    const { kept, fault } = await this.#takeSome([record])
+    return kept === 0 ? (fault ?? "NOT_NEXT") : undefined
+  }
+
+  /** As many as a slice of time allows, stored together; those that are not the next are passed over. */
+  #takeSome(
+    records: readonly BlockRecord[],
+  ): Promise<{ tried: number; kept: number; fault?: BlockFault }> {
     return this.#turns.run(async () => {
-      if (this.#stopped) return "NOT_NEXT"
-      const taken = this.#follower.take(record)
-      if (!taken.ok) return taken.code
-      const { applied } = taken
-      await this.#parts.chain.keep([{ record, applied }], undefined, { sync: false })
-      this.#parts.onBlock(record, applied)
-      return undefined
+      const blocks: { record: BlockRecord; applied: readonly Item[] }[] = []
+      let tried = 0
+      let fault: BlockFault | undefined
+      const began = performance.now()
+      for (const record of records) {
+        if (this.#stopped || fault !== undefined) break
+        tried++
+        const taken = this.#follower.take(record)
+        if (taken.ok) blocks.push({ record, applied: taken.applied })
+        else if (taken.code !== "NOT_NEXT") fault = taken.code
+        if (performance.now() - began > SLICE_MS) break
+      }
+      await this.#parts.chain.keep(blocks, undefined, { sync: false })
+      for (const { record, applied } of blocks) this.#parts.onBlock(record, applied)
+      return { tried, kept: blocks.length, ...(fault === undefined ? {} : { fault }) }
     })
   }
 

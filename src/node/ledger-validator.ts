@@ -3,17 +3,13 @@
  * the network: votes out and in, blocks to who lags, decided blocks to everybody.
  */
 import { certificateFault } from "../consensus/certificate.ts"
-import {
-  decodeBlockRecord,
-  encodeBlockRecord,
-  encodeMessage as encodeLedgerMessage,
-} from "../consensus/codec.ts"
+import { encodeBlockRecord, encodeMessage as encodeLedgerMessage } from "../consensus/codec.ts"
 import { DEFAULT_TIMING } from "../consensus/core.ts"
 import type { Scheme } from "../consensus/hybrid.ts"
 import type { Ledger, LedgerRules } from "../consensus/ledger.ts"
 import { PIPELINE_SLOTS } from "../consensus/limits.ts"
 import { primaryOf, seatOf, type ValidatorSet } from "../consensus/quorum.ts"
-import type { BlockRecord, Item, Message, ValidatorKeys } from "../consensus/types.ts"
+import type { BlockRecord, Item, Message, ValidatorKeys, Wrong } from "../consensus/types.ts"
 import { primitives } from "#primitives"
 import { type Bytes, equal, toHex } from "../crypto/bytes.ts"
 import { ACCEPT, ignore, reject, type Verdict } from "../crypto/verdict.ts"
@@ -21,19 +17,18 @@ import { BACKLOG_BYTES_MAX } from "./gossip.ts"
 import type { LedgerChain } from "./ledger-chain.ts"
 import { LedgerDriver, type Standpoint } from "./ledger-driver.ts"
 import { LedgerLinks } from "./ledger-links.ts"
+import type { SignatureChecks } from "./ledger-checks.ts"
 import type { LedgerPart } from "./ledger-part.ts"
 import { ledgerTopic } from "./ledger-rules.ts"
+import { Serving } from "./ledger-serving.ts"
 import { LedgerLog } from "./ledger-wal.ts"
 import type { Network } from "./network.ts"
-import { BLOCKS_BYTES_MAX } from "./sync-messages.ts"
 import type { Validator } from "./validator-keys.ts"
-
-/** Blocks in one answer to a lagging validator; checked there in one go. */
-const BLOCKS_SERVED = 16
 
 export interface ValidatorParts {
   readonly rules: LedgerRules
   readonly scheme: Scheme
+  readonly checks: SignatureChecks
   readonly chain: LedgerChain
   readonly network: Network
   readonly validator: Validator
@@ -55,12 +50,14 @@ export interface ValidatorParts {
 export class LedgerValidator implements LedgerPart {
   readonly #parts: ValidatorParts
   readonly #links: LedgerLinks
+  readonly #serving: Serving
   #driver: LedgerDriver | undefined
   #stopped = false
 
   private constructor(parts: ValidatorParts) {
     const { network, rules, validator, scheme, members, onChange, onFault } = parts
     this.#parts = parts
+    this.#serving = new Serving(parts.chain, (to, message) => this.#links.send(to, message))
     this.#links = new LedgerLinks({
       streams: network.streams,
       meshId: rules.meshId,
@@ -71,7 +68,7 @@ export class LedgerValidator implements LedgerPart {
       validators: members,
       receive: (from, bytes) => {
         const wrong = this.#driver?.receive(from, bytes)
-        return wrong?.verdict === "reject" ? "reject" : "taken"
+        return wrong instanceof Promise ? wrong.then(received) : received(wrong)
       },
       onChange,
       onFault,
@@ -86,7 +83,7 @@ export class LedgerValidator implements LedgerPart {
   }
 
   async #start(replayed: Standpoint): Promise<void> {
-    const { scheme, validator, chain, directory, newMark, rules } = this.#parts
+    const { scheme, checks, validator, chain, directory, newMark, rules } = this.#parts
     const { want, onBlock, onChange, note, onFault } = this.#parts
     this.#driver = await LedgerDriver.start(replayed, {
       replica: {
@@ -98,12 +95,13 @@ export class LedgerValidator implements LedgerPart {
         nonce: newNonce(),
       },
       chain,
+      checks,
       log: new LedgerLog({ directory, newMark, meshId: rules.meshId }),
       send: (to, message) => {
         if (to === undefined) this.#broadcast(message)
         else this.#links.send(to, encodeLedgerMessage(message))
       },
-      serve: (to, after) => void this.#serve(to, after).catch(onFault),
+      serve: (to, after) => void this.#serving.serve(to, after).catch(onFault),
       want,
       onBlock: (record, applied) => {
         onBlock(applied)
@@ -179,17 +177,6 @@ export class LedgerValidator implements LedgerPart {
     if (others.length > 0) this.#links.broadcast(encodeLedgerMessage(message), others)
   }
 
-  async #serve(to: number, after: number): Promise<void> {
-    const { chain } = this.#parts
-    const blocks = await chain.encodedAfter(after, BLOCKS_SERVED, BLOCKS_BYTES_MAX)
-    const records = blocks.map((bytes) => decodeBlockRecord(bytes))
-    const { stable } = chain
-    const reach = after + records.length
-    const useful = stable !== undefined && reach >= stable.height && after <= stable.height
-    const checkpoint = useful ? { checkpoint: stable } : {}
-    this.#links.send(to, encodeLedgerMessage({ type: "blocks", records, ...checkpoint }))
-  }
-
   /** The primary of the view that decided a block tells everybody. */
   #announce(record: BlockRecord): void {
     const { network, validator, rules, onFault } = this.#parts
@@ -215,5 +202,7 @@ export class LedgerValidator implements LedgerPart {
     return term === replica.term - 1 ? replica.ledger.lastSet : undefined
   }
 }
+
+const received = (wrong: Wrong | undefined) => (wrong?.verdict === "reject" ? "reject" : "taken")
 
 const newNonce = () => 1 + Number.parseInt(toHex(primitives.randomBytes(6)), 16)
