@@ -42,6 +42,8 @@ const VERSION = 1
 /** The current epoch and the three before it: late messages of those still open (DESIGN §10). */
 export const EPOCHS_KEPT = 4
 const LEAVES_MAX = 512
+const TRUSTED = 1
+const RETIRED = 2
 
 export interface ChannelEpoch {
   readonly epoch: number
@@ -67,6 +69,11 @@ export interface Channel {
   readonly theirName: string
   /** The leaf key in the group is the one on the peer's card. */
   readonly trusted: boolean
+  /**
+   * Came out of a backup, or was joined with a key package that did: another peer may have gone on from the same state. It is read and
+   * never written into, not even once.
+   */
+  readonly retired: boolean
   readonly state: SessionState
   /** Newest first. */
   readonly epochs: readonly ChannelEpoch[]
@@ -93,9 +100,16 @@ export interface Expected {
 
 export async function openChannel(
   state: SessionState,
-  about: Pick<Channel, "peer" | "theirName" | "trusted">,
+  about: Pick<Channel, "peer" | "theirName" | "trusted"> & { readonly retired?: boolean },
 ): Promise<Channel> {
-  return { ...about, groupId: groupIdOf(state), state, epochs: [await newEpoch(state)], held: [] }
+  return {
+    retired: false,
+    ...about,
+    groupId: groupIdOf(state),
+    state,
+    epochs: [await newEpoch(state)],
+    held: [],
+  }
 }
 
 async function newEpoch(state: SessionState): Promise<ChannelEpoch> {
@@ -155,6 +169,7 @@ export async function sealContents(
   meshId: Bytes,
   contents: readonly Content[],
 ): Promise<Sealed> {
+  assert(!channel.retired, "nothing is encrypted with a state that may have moved on elsewhere")
   const { message, next } = await encrypt(channel.state, encodeContents(contents))
   return sealMessage({ ...channel, state: next }, meshId, message)
 }
@@ -163,6 +178,7 @@ export async function sealContents(
 export function sealMessage(channel: Channel, meshId: Bytes, message: Bytes): Sealed {
   const [epoch] = channel.epochs
   assert(epoch !== undefined, "a channel has an epoch")
+  assert(!channel.retired, "no counter is used that may have been used elsewhere")
   const plaintexts = cut(message, THREAD_PLAINTEXT_BYTES)
   const envelopes = plaintexts.map((plaintext, i) => {
     const counter = epoch.next + i
@@ -283,7 +299,7 @@ export function peerLeafKey(channel: Channel): Bytes | undefined {
 export function encodeChannel(channel: Channel): Bytes {
   const out = new Writer().u8(VERSION).raw(addressBytes(channel.peer)).text(channel.theirName, 1)
   out
-    .u8(channel.trusted ? 1 : 0)
+    .u8((channel.trusted ? TRUSTED : 0) | (channel.retired ? RETIRED : 0))
     .bytes(encodeState(channel.state), 4)
     .u8(channel.epochs.length)
   for (const { epoch, ownLeaf: own, exporter, unsent, windows } of channel.epochs) {
@@ -301,10 +317,10 @@ export function decodeChannel(bytes: Bytes): Channel {
   if (read.u8() !== VERSION) throw new CryptoError("BAD_VERSION", "channel record")
   const peer = addressFromBytes(read.raw(64))
   const theirName = read.text(1, NAME_BYTES_MAX)
-  const trusted = read.u8()
+  const flags = read.u8()
   const state = decodeState(read.bytes(4, bytes.length))
   const count = read.u8()
-  if (trusted > 1 || count < 1 || count > EPOCHS_KEPT)
+  if (flags > (TRUSTED | RETIRED) || count < 1 || count > EPOCHS_KEPT)
     throw new CryptoError("BAD_ENCODING", "channel record")
   const epochs = Array.from({ length: count }, () => readEpoch(read))
   const heldCount = read.u8()
@@ -314,7 +330,9 @@ export function decodeChannel(bytes: Bytes): Channel {
     next: decodeState(read.bytes(4, bytes.length)),
   }))
   read.done()
-  return { groupId: groupIdOf(state), peer, theirName, trusted: trusted === 1, state, epochs, held }
+  const trusted = (flags & TRUSTED) !== 0
+  const retired = (flags & RETIRED) !== 0
+  return { groupId: groupIdOf(state), peer, theirName, trusted, retired, state, epochs, held }
 }
 
 function readEpoch(read: Reader): ChannelEpoch {

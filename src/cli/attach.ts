@@ -48,16 +48,16 @@ export async function withRunningNode<T>(
 
 /**
  * The running node, or an own one. The node found may be another command's, about to end: then `use` is done again with the
- * next, so it must be harmless to repeat. `once` for what is not.
+ * next, so it must be harmless to repeat. `once` for what is not. `offline`: an own one needs no network, because `use` only reads.
  */
 export async function withNode<T>(
   context: Context,
   use: (attached: Attached) => Promise<T>,
-  { once = false } = {},
+  { once = false, offline = false } = {},
 ): Promise<T> {
   const deadline = performance.now() + BUSY_TIMEOUT_MS
   for (;;) {
-    const { attached, release } = await attach(context)
+    const { attached, release } = await attach(context, offline)
     try {
       return await use(attached)
     } catch (error) {
@@ -73,8 +73,9 @@ export async function withNode<T>(
 export function withIdentity<T>(
   context: Context,
   use: (attached: Attached) => Promise<T>,
+  options: { offline?: boolean } = {},
 ): Promise<T> {
-  return withNode(context, async (attached) => {
+  const opened = async (attached: Attached) => {
     try {
       return await use(attached)
     } catch (error) {
@@ -82,7 +83,8 @@ export function withIdentity<T>(
       await unlock(context, attached.api, error)
       return use(attached)
     }
-  })
+  }
+  return withNode(context, opened, options)
 }
 
 async function unlock(context: Context, api: Api, locked: unknown): Promise<void> {
@@ -98,6 +100,7 @@ async function unlock(context: Context, api: Api, locked: unknown): Promise<void
 
 async function attach(
   context: Context,
+  offline: boolean,
 ): Promise<{ attached: Attached; release: () => Promise<void> }> {
   const { socketPath } = context.places
   const deadline = performance.now() + BUSY_TIMEOUT_MS
@@ -111,6 +114,7 @@ async function attach(
     try {
       const node = await context.parts.startNode({
         ...context.home,
+        offline,
         // gone in a moment: nobody should leave anything with it
         keeper: "none",
         log: () => undefined,

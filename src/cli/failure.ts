@@ -83,6 +83,8 @@ const EXIT: Readonly<Record<ApiErrorCode | CliErrorCode | PathErrorCode, number>
   IDENTITY_CHANGED: 7,
   NUMBER_DIFFERS: 7,
   OTHER_MESH: 7,
+  BAD_FILE: 2,
+  BAD_BACKUP: 8,
   STORE_DAMAGED: 8,
   STORE_NEWER: 8,
   DISK_FULL: 8,

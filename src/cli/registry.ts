@@ -61,6 +61,11 @@ const ephemeral = {
     value: "N",
     help: "keep at most N envelopes and N texts in memory (10000); the oldest go",
   },
+  backup: {
+    type: "string",
+    value: "FILE",
+    help: "with --ephemeral: live from this backup; its passphrase is asked for. - is standard input (`sotto node` only)",
+  },
 } as const satisfies Record<string, Option>
 
 const qr = { type: "boolean", help: "show it as a QR code too" } as const satisfies Option
@@ -290,6 +295,41 @@ export const COMMANDS: readonly Command[] = [
     load: () => import("./commands/verify.ts"),
   },
   {
+    id: "backup",
+    help: "write everything that makes you into one encrypted file",
+    detail:
+      "Identity, contacts, threads and history, under a passphrase of the file's own. Works beside a running node and without " +
+      "one; needs no network.",
+    args: [{ name: "FILE", help: "where to; nothing may be there yet" }],
+    options: {
+      "backup-passphrase-file": {
+        type: "string",
+        value: "FILE",
+        help: "read the backup's passphrase from a file",
+      },
+      "backup-passphrase-fd": {
+        type: "string",
+        value: "N",
+        help: "read it from an open file descriptor; 0 is standard input",
+      },
+      force: { type: "boolean", help: "replace a file that is there" },
+      ...passphrase,
+    },
+    json: "object",
+    load: () => import("./commands/backup.ts"),
+  },
+  {
+    id: "restore",
+    help: "bring a profile back from a backup, here or on another machine",
+    detail:
+      "The profile must not exist yet. The passphrase asked for is the backup's, and opens the profile from then on. Your " +
+      "contacts notice nothing but that they are introduced afresh; the peer that made the backup must not run again.",
+    args: [{ name: "FILE", help: "the backup; - is standard input" }],
+    options: { ...passphrase },
+    json: "object",
+    load: () => import("./commands/restore.ts"),
+  },
+  {
     id: "node",
     help: "run a peer until it is told to stop",
     detail:
@@ -383,6 +423,17 @@ export const COMMANDS: readonly Command[] = [
     options: {},
     json: "object",
     load: () => import("./commands/ledger.ts"),
+  },
+  {
+    id: "ledger resume",
+    help: "let this validator vote again after it halted, or after a lone one lost its memory",
+    detail:
+      "A validator that met an impossible state votes again from its next start on. One that is the only validator and lost its " +
+      "`ledger` folder votes again at once, above the chain that it has: first connect every peer that may hold a later block.",
+    args: [],
+    options: {},
+    json: "object",
+    load: () => import("./commands/ledger-resume.ts"),
   },
   {
     id: "ledger verify",

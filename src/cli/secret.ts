@@ -8,11 +8,20 @@ import { CliError, usage } from "./failure.ts"
 
 /** The passphrase as given by file or descriptor, without its final newline; undefined when none is named. */
 export function givenPassphrase(context: Context): string | undefined {
-  const fd = context.number("passphrase-fd", 0, 1023)
-  const file = context.text("passphrase-file")
+  return passphraseFrom(context, "passphrase", process.env["SOTTO_PASSPHRASE_FILE"])
+}
+
+/** What `--NAME-file` or `--NAME-fd` holds; `otherwise` is a file to take when neither is given. */
+export function passphraseFrom(
+  context: Context,
+  name: "passphrase" | "backup-passphrase",
+  otherwise?: string,
+): string | undefined {
+  const fd = context.number(`${name}-fd`, 0, 1023)
+  const file = context.text(`${name}-file`)
   if (fd !== undefined && file !== undefined)
-    throw usage("--passphrase-file and --passphrase-fd exclude each other")
-  const source = fd ?? file ?? (process.env["SOTTO_PASSPHRASE_FILE"] || undefined)
+    throw usage(`--${name}-file and --${name}-fd exclude each other`)
+  const source = fd ?? file ?? (otherwise || undefined)
   if (source === undefined) return undefined
   try {
     return readFileSync(source, "utf8").replace(/\r?\n$/, "")

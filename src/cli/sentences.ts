@@ -1,5 +1,5 @@
 /** What a person does next, by error code, for somebody at a command line. Total: a new code cannot be forgotten. */
-import type { ApiErrorCode } from "../node/api/types.ts"
+import type { ApiErrorCode, LedgerProblem } from "../node/api/types.ts"
 
 const NEXT: Readonly<Record<ApiErrorCode, string | undefined>> = {
   NO_MESH: "found a mesh with `sotto init`, or join one with `sotto join TICKET`",
@@ -33,6 +33,8 @@ const NEXT: Readonly<Record<ApiErrorCode, string | undefined>> = {
   BAD_PARAMS: undefined,
   UNKNOWN_METHOD: "the running node is another version: restart it",
   BUSY: "try again in a moment",
+  BAD_FILE: "look at the path; nothing was changed",
+  BAD_BACKUP: "take another copy of it; nothing was changed",
   STORE_DAMAGED: "restore a backup, or start anew in another --data directory",
   STORE_NEWER: "a newer sotto wrote it: update this one",
   DISK_FULL: "make room on the disk; nothing was lost",
@@ -42,3 +44,29 @@ const NEXT: Readonly<Record<ApiErrorCode, string | undefined>> = {
 }
 
 export const nextStep = (code: ApiErrorCode): string | undefined => NEXT[code]
+
+/** What keeps this peer from its part in the ledger, and what its operator does about it. */
+export const LEDGER_PROBLEMS: Readonly<
+  Record<LedgerProblem["code"], { readonly what: string; readonly next: string }>
+> = {
+  IMPOSSIBLE_STATE: {
+    what: "this validator met what cannot be, and votes no more",
+    next:
+      "ask the other validators: if they go on, what this one had on disk was wrong: `sotto ledger resume`, start it again, " +
+      "`sotto ledger verify`; if they have stopped as well, too many validators are faulty",
+  },
+  STOPPED: {
+    what: "this peer could not write what it must not forget, and has stopped",
+    next: "look at the disk (`df -h`, the node's log), then stop the node and start it again",
+  },
+  MEMORY_LOST: {
+    what: "what this validator signed is lost, and it is the only one: nobody can tell it",
+    next:
+      "connect every peer that was here lately, as one may hold a later block; then `sotto ledger resume`: a block that was signed " +
+      "and is not here by then splits the mesh",
+  },
+  FORKED: {
+    what: "the validators have signed two orders, and this peer follows the first",
+    next: "ask the mesh's operators: more validators are faulty than it tolerates",
+  },
+}

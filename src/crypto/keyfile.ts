@@ -58,11 +58,12 @@ export function decodeKeyfile(bytes: Bytes): Keyfile {
   return { mode: "protected", cost, salt, nonce, wrapped }
 }
 
-function checkCost({ memoryKiB, passes, lanes }: Argon2Cost): void {
+/** Throws CryptoError BAD_ENCODING for a cost beyond ARGON2_COST_MAX or none at all. */
+export function checkCost({ memoryKiB, passes, lanes }: Argon2Cost): void {
   const max = ARGON2_COST_MAX
   const small = memoryKiB < 8 * lanes || passes < 1 || lanes < 1
   if (small || memoryKiB > max.memoryKiB || passes > max.passes || lanes > max.lanes)
-    throw new CryptoError("BAD_ENCODING", "key file asks for an impossible Argon2 cost")
+    throw new CryptoError("BAD_ENCODING", "an impossible Argon2 cost")
 }
 
 export function encodeUnprotected(vaultKey: Bytes): Bytes {
@@ -125,6 +126,12 @@ export function openVault(vaultKey: Bytes): Vault {
     naming: derive("vault names", vaultKey, none, 32),
   }
 }
+
+/** The same seal over names blinded under another key (32 bytes): records that came from elsewhere keep theirs. */
+export const namedVault = (vault: Vault, naming: Bytes): Vault => ({
+  sealing: vault.sealing,
+  naming: exactly(naming, 32, "naming key"),
+})
 
 /** 16 bytes that stand for a name in the store: a thief learns that there is a record, not of what. */
 export function blindName(vault: Vault, name: string): Bytes {

@@ -36,6 +36,7 @@ const METHODS: Table = {
     proposal: node.ledger.operators.approve(proposal),
   }),
   "ledger.show": (node) => node.ledger.view(),
+  "ledger.resume": async (node) => ({ resumed: await node.ledger.resume() }),
   "ledger.verify": async (node) => {
     const { height, code } = await node.ledger.verify((done, total) =>
       node.emit({ type: "progress", what: "checking the ledger", done, total }),
@@ -81,6 +82,7 @@ const METHODS: Table = {
     await node.chat.read(thread, through)
     return {}
   },
+  "backup.write": (node, params) => node.backUp(params),
   stop: (node) => {
     // After the answer has gone out: whoever asked should hear that it worked.
     setImmediate(() => void node.stop())

@@ -94,7 +94,7 @@ export class ChatBook {
   /** The channel to write into: both sides pick the same one of several, once both know them. */
   sendingChannel(peer: Address): Channel | undefined {
     return this.channelsWith(peer)
-      .filter(({ trusted }) => trusted)
+      .filter(({ trusted, retired }) => trusted && !retired)
       .sort((a, b) => compare(a.groupId, b.groupId))[0]
   }
 

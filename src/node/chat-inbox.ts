@@ -366,7 +366,8 @@ export class Inbox {
     }
     if (members(joined.state).length !== 2) return undefined
     if (this.#book.channels.has(toHex(groupIdOf(joined.state)))) return undefined
-    const about = { peer: hello.from, theirName: hello.name, trusted: false }
+    const retired = this.#parts.retiredPackage ?? false
+    const about = { peer: hello.from, theirName: hello.name, trusted: false, retired }
     const channel = await openChannel(joined.state, about)
     return peerLeafKey(channel) === undefined ? undefined : channel
   }

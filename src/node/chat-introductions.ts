@@ -14,7 +14,7 @@ import {
 import { withClaim } from "../chat/names.ts"
 import { encodeHello } from "../chat/hello.ts"
 import { type Address, addressBytes } from "../crypto/address.ts"
-import { type Bytes, equal, toHex, Writer } from "../crypto/bytes.ts"
+import { type Bytes, equal, Reader, toHex, Writer } from "../crypto/bytes.ts"
 import type { Card } from "../crypto/card.ts"
 import { INTRO_PLAINTEXT_BYTES, sealIntro } from "../crypto/envelope.ts"
 import { cut } from "../crypto/fragment.ts"
@@ -54,6 +54,12 @@ function newGroupId(nowMs: number): Bytes {
   return head.raw(primitives.randomBytes(GROUP_ID_BYTES - 6)).finish()
 }
 
+function timeIn(groupId: Bytes): number {
+  if (groupId.length < 6) return 0
+  const read = new Reader(groupId)
+  return LAST_MS - (read.u16() * 2 ** 32 + read.u32())
+}
+
 export class Introductions {
   readonly #parts: ChatParts
   readonly #book: ChatBook
@@ -79,8 +85,9 @@ export class Introductions {
   }
 
   start(): void {
-    for (const contact of this.#book.contacts.values())
-      if (contact.standing === "pending") this.reachOut(contact.address)
+    // Accepted and nothing to write into: the channels came out of a backup.
+    for (const { standing, address } of this.#book.contacts.values())
+      if (standing === "pending" || standing === "accepted") this.reachOut(address)
     for (const channel of this.#book.channels.values()) {
       if (channel.trusted) this.join(channel)
       else this.verify(channel)
@@ -109,6 +116,7 @@ export class Introductions {
 
   /** We added them: makes the channel once their card is found. */
   reachOut(peer: Address): void {
+    if (this.#book.sendingChannel(peer) !== undefined) return
     this.#search(`out ${peer}`, peer, {
       wanted: () => {
         const contact = this.#book.contacts.get(peer)
@@ -221,7 +229,8 @@ export class Introductions {
       return undefined
     }
     const own = { identity: addressBytes(me), signatureSeed: identity.leaf }
-    const group = await createGroup({ groupId: newGroupId(clock.nowMs()), ...own })
+    const groupId = newGroupId(this.#afterAllWith(card.address, clock.nowMs()))
+    const group = await createGroup({ groupId, ...own })
     const { next, welcome } = await addMembers(group, [card.lastResort], nowSeconds)
     const about = { peer: card.address, theirName: "", trusted: true }
     const hello = encodeHello({ from: me, name: identity.name, welcome })
@@ -232,12 +241,19 @@ export class Introductions {
     }
   }
 
+  /** A time after every group with this person: one made elsewhere, by a clock that is ahead, would sort before the new one. */
+  #afterAllWith(peer: Address, nowMs: number): number {
+    const times = this.#book.channelsWith(peer).map(({ groupId }) => timeIn(groupId) + 1)
+    return Math.min(LAST_MS, Math.max(nowMs, ...times))
+  }
+
   async #judge(group: string, card: Card): Promise<void> {
     const fresh = await this.#book.turns.run(() => this.#settle(group, card))
     if (fresh === undefined) return
     await this.#expectNow(fresh)
     const channel = this.#book.channels.get(group)
-    if (channel !== undefined) this.join(channel)
+    if (channel?.retired === true) this.reachOut(channel.peer)
+    else if (channel !== undefined) this.join(channel)
   }
 
   async #settle(group: string, card: Card): Promise<Bytes[] | undefined> {
@@ -289,7 +305,13 @@ export class Introductions {
   /** Once someone we were invited by is accepted: leaves the key package behind (post-compromise), and writes. */
   join(channel: Channel): void {
     const contact = this.#book.contacts.get(channel.peer)
-    if (contact?.standing !== "accepted" || contact.claims !== null || !channel.trusted) return
+    if (
+      contact?.standing !== "accepted" ||
+      contact.claims !== null ||
+      !channel.trusted ||
+      channel.retired
+    )
+      return
     const thread = this.#book.threadWith(channel.peer)
     const invited = ownLeaf(channel.state) !== 0
     const untouched = invited && channel.epochs.length === 1

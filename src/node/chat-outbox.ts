@@ -292,8 +292,22 @@ export class Outbox {
     }
   }
 
-  #admitAll(envelopes: readonly Bytes[]): Promise<Bytes[]> {
-    return Promise.all(envelopes.map((each) => this.#parts.admit(each, this.#stopping.signal)))
+  #admitAll(envelopes: readonly Bytes[]): Promise<readonly Bytes[]> {
+    return this.#parts.admit(envelopes, this.#stopping.signal)
+  }
+
+  /** What waited too long is admitted anew before it is offered: under its old admission nobody would take it. */
+  async #renewed(out: Outgoing): Promise<Outgoing> {
+    if (!this.#parts.isStale(out.envelope)) return out
+    const [envelope = out.envelope] = await this.#admitAll([out.envelope])
+    const renewed = { ...out, envelope }
+    await this.#book.turns.run(async () => {
+      if (!this.#outgoing.has(toHex(out.id))) return
+      const step = new Step()
+      step.ops.push(this.#book.records.putOutgoing(renewed))
+      await this.#book.commit(step, { sync: true })
+    })
+    return renewed
   }
 
   /** The last of several envelopes carries the ids: when it is taken, the earlier ones were. */
@@ -337,7 +351,7 @@ export class Outbox {
   async #update(group: string, thread: Pick<ChatThread, "id">): Promise<void> {
     const sealed = await this.#book.turns.run(async () => {
       const channel = this.#book.channels.get(group)
-      if (channel === undefined || channel.held.length > 0) return undefined
+      if (channel === undefined || channel.retired || channel.held.length > 0) return undefined
       const epoch = epochOf(channel.state)
       const { commit, next } = await updateSelf(channel.state)
       const made = sealMessage(channel, this.#parts.meshId, commit)
@@ -450,7 +464,9 @@ export class Outbox {
     try {
       const all = [...this.#outgoing.values()]
       while (all.length > 0 && !this.#stopping.signal.aborted)
-        await this.#postAll(all.splice(0, OFFERED_TOGETHER))
+        await this.#postAll(
+          await Promise.all(all.splice(0, OFFERED_TOGETHER).map((out) => this.#renewed(out))),
+        )
     } catch (error) {
       this.#parts.log(`offering again failed: ${String(error)}`)
       this.#offerLater()

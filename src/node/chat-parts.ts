@@ -45,12 +45,19 @@ export interface ChatParts {
   readonly mailbox: ChatMailbox
   /** The verified current card of an address, or `undefined` while nobody has it. */
   readonly findCard: (address: Address, signal: AbortSignal) => Promise<Card | undefined>
-  /** Fills in the admission field: mines, or proves membership. Aborts with the signal's reason. */
-  readonly admit: (envelope: Bytes, signal: AbortSignal) => Promise<Bytes>
+  /**
+   * Fills in the admission fields of one payload's envelopes: proves membership, or mines. Aborts with the signal's reason. Never
+   * give it envelopes of two payloads: a proof would link them.
+   */
+  readonly admit: (envelopes: readonly Bytes[], signal: AbortSignal) => Promise<readonly Bytes[]>
+  /** Whether this envelope's admission has lost its worth, so that no peer would take it any more. */
+  readonly isStale: (envelope: Bytes) => boolean
   readonly clock: Clock
   readonly emit: (event: ApiEvent) => void
   /** Most texts kept, of all threads together; the oldest are forgotten. Without it there is no end. */
   readonly textsMax?: number
+  /** The identity's key package is of before a restore: the old peer may have joined groups with it, and gone on in them. */
+  readonly retiredPackage?: boolean
   /** One line for the log; never holds a secret, a name or an address. */
   readonly log: (line: string) => void
   /**

@@ -15,6 +15,7 @@ import {
   TRANSFER_ID_BYTES,
 } from "../crypto/fragment.ts"
 import { decodeIdentity, encodeIdentity, type Identity } from "../crypto/identity.ts"
+import { decodeRestored, encodeRestored, type Restored } from "./restored.ts"
 import type { RangeOptions, Sealed, SealedOp } from "./sealed.ts"
 
 /** An envelope of ours that no peer has taken yet, with the texts inside. */
@@ -183,6 +184,13 @@ export class ChatRecords {
   }
   putCursor = (sequence: number) =>
     this.#put("cursor", "mailbox", new Writer().u64(sequence).finish())
+
+  /** Set in a profile that came out of a backup. */
+  async restored(): Promise<Restored | undefined> {
+    const bytes = await this.#get("restored", "own")
+    return bytes && decodeRestored(bytes)
+  }
+  putRestored = (restored: Restored) => this.#put("restored", "own", encodeRestored(restored))
 }
 
 function encodeOutgoing({ id, envelope, thread, messages }: Outgoing): Bytes {

@@ -82,6 +82,14 @@ export class Chat {
     return chat
   }
 
+  /** Loads what is there and leaves it at that: for whoever only looks. Throws CryptoError when a record was altered. */
+  static async openToRead(parts: ChatParts): Promise<Chat> {
+    const chat = new Chat(parts)
+    await chat.#book.load()
+    await chat.#outbox.load()
+    return chat
+  }
+
   async stop(): Promise<void> {
     this.#stopping.abort(new ApiError("STOPPING", "the node is stopping"))
     await this.#introductions.stop()
@@ -209,7 +217,7 @@ export class Chat {
   /** What follows from being in contact: a channel if there is none, and what waits for one. */
   #welcome(address: Address): void {
     const channels = this.#book.channelsWith(address)
-    if (channels.length === 0) this.#introductions.reachOut(address)
+    if (channels.every(({ retired }) => retired)) this.#introductions.reachOut(address)
     for (const channel of channels) this.#introductions.join(channel)
   }
 

@@ -24,7 +24,8 @@ import type {
   Wrong,
 } from "../consensus/types.ts"
 import type { Bytes } from "../crypto/bytes.ts"
-import { CryptoError } from "../crypto/errors.ts"
+import { CodedError, CryptoError } from "../crypto/errors.ts"
+import type { LedgerProblem } from "./api/types.ts"
 import type { LedgerChain, Replayed } from "./ledger-chain.ts"
 import type { SignatureChecks } from "./ledger-checks.ts"
 import type { LedgerLog } from "./ledger-wal.ts"
@@ -62,6 +63,16 @@ interface Effect {
   readonly output: Output
 }
 
+/** Stands for a peer that the core cannot answer. */
+const NO_VALIDATOR: Peer = -1
+
+/** A stable word for what failed: codes only, as messages may hold paths. */
+function codeOf(error: unknown): string {
+  if (error instanceof CodedError) return String(error.code)
+  const { code } = error as { readonly code?: unknown }
+  return typeof code === "string" ? code : "INTERNAL"
+}
+
 /** Where a validator begins: the ledger, and all blocks of the open term. */
 export type Standpoint = Pick<Replayed, "ledger" | "recent">
 
@@ -92,6 +103,7 @@ export class LedgerDriver {
   #synced = 0
   #syncing: Promise<void> | undefined
   #failed = false
+  #failure: unknown
   #sealing: Promise<void> | undefined
   /** The newest boundary whose seal was asked for and not begun. */
   #sealNext: { readonly height: number; readonly preimage: Bytes } | undefined
@@ -136,6 +148,38 @@ export class LedgerDriver {
   get standing(): Standing {
     if (this.#failed || this.#replica.mode === "halted") return "halted"
     return this.#replica.mode === "voter" ? "validating" : "observing"
+  }
+
+  /** Why it does not vote, where somebody has to do something about it. */
+  get problem(): LedgerProblem | null {
+    if (this.#failed) return { code: "STOPPED", detail: codeOf(this.#failure) }
+    const { halted, isAloneWithoutMemory } = this.#replica
+    if (halted !== undefined)
+      return { code: "IMPOSSIBLE_STATE", detail: `${halted.code} ${halted.detail}` }
+    return isAloneWithoutMemory ? { code: "MEMORY_LOST", detail: "" } : null
+  }
+
+  /**
+   * The operator's word that it may vote again. Resolves, when that is on the disk, with whether it does so now or after the next
+   * start; "no" when there is nothing that waits for such a word.
+   */
+  async resume(): Promise<"now" | "next-start" | "no"> {
+    const { halted, isAloneWithoutMemory } = this.#replica
+    if (this.#ended || (halted === undefined && !isAloneWithoutMemory)) return "no"
+    this.input({ type: "resume" })
+    await this.settled()
+    if (this.#failed) throw this.#failure
+    return halted === undefined ? "now" : "next-start"
+  }
+
+  /** Resolves when what was asked for so far is on the disk, or nothing more will be. */
+  async settled(): Promise<void> {
+    await this.#syncing
+  }
+
+  /** Blocks from a peer that is no validator; each carries its proof. */
+  offer(records: readonly BlockRecord[]): void {
+    if (!this.#ended) this.#take(this.#inbox.take(NO_VALIDATOR, { type: "blocks", records }))
   }
 
   input(input: Input): void {
@@ -220,6 +264,7 @@ export class LedgerDriver {
   #fail(error: unknown): void {
     if (this.#failed) return
     this.#failed = true
+    this.#failure = error
     for (const timer of this.#timers.values()) clearTimeout(timer)
     this.#effects.length = 0
     this.#parts.onFault(error)

@@ -5,16 +5,18 @@
  */
 import { claimsOfCertificate } from "../consensus/claims.ts"
 import { decodeBlockRecord } from "../consensus/codec.ts"
-import { type BlockFault, Follower } from "../consensus/follower.ts"
+import { Follower } from "../consensus/follower.ts"
 import type { Scheme } from "../consensus/hybrid.ts"
 import type { Ledger } from "../consensus/ledger.ts"
 import type { BlockRecord, Item } from "../consensus/types.ts"
 import type { Bytes } from "../crypto/bytes.ts"
 import { CryptoError } from "../crypto/errors.ts"
 import { ACCEPT, ignore, reject, type Verdict } from "../crypto/verdict.ts"
+import type { LedgerProblem } from "./api/types.ts"
 import type { LedgerChain } from "./ledger-chain.ts"
 import type { SignatureChecks } from "./ledger-checks.ts"
 import type { LedgerPart } from "./ledger-part.ts"
+import { storeError } from "./store-errors.ts"
 import { StreamError } from "./streams.ts"
 import { BLOCKS_MAX } from "./sync-messages.ts"
 import { SyncError } from "./sync-round.ts"
@@ -32,6 +34,8 @@ export interface FollowerParts {
   readonly checks: Pick<SignatureChecks, "prove">
   readonly peers: () => readonly string[]
   readonly ask: (peer: string, after: number, limit: number) => Promise<readonly Bytes[]>
+  /** This peer sent what no honest one would have. */
+  readonly lied: (peer: string) => void
   /** Whether envelopes are known here that have no place yet. */
   readonly waits: () => boolean
   /** A block is verified and stored. In order of height, each once. */
@@ -43,11 +47,14 @@ export interface FollowerParts {
 export class LedgerFollower implements LedgerPart {
   readonly #parts: FollowerParts
   readonly #follower: Follower
-  readonly role = "following"
   readonly linked = null
   readonly pooled = undefined
   readonly #turns = new Turns()
   #announced = 0
+  #announcedBy: string | undefined
+  /** Taken, and not in the store: its disk failed. Nothing is taken on top of it. */
+  #unstored: { readonly record: BlockRecord; readonly applied: readonly Item[] } | undefined
+  #problem: LedgerProblem | null = null
   #asking: Promise<void> | undefined
   #askNext: string | undefined
   #timer: NodeJS.Timeout | undefined
@@ -71,6 +78,18 @@ export class LedgerFollower implements LedgerPart {
     return this.#follower.ledger
   }
 
+  get role(): "following" | "halted" {
+    return this.#problem?.code === "FORKED" ? "halted" : "following"
+  }
+
+  get problem(): LedgerProblem | null {
+    return this.#problem
+  }
+
+  resume(): Promise<"no"> {
+    return Promise.resolve("no")
+  }
+
   async stop(): Promise<void> {
     this.#stopped = true
     clearTimeout(this.#timer)
@@ -85,14 +104,20 @@ export class LedgerFollower implements LedgerPart {
     if (record.height <= height) return ignore("DUPLICATE")
     // [IGNORE] it is the next; what comes later cannot be judged yet
     if (record.height > height + 1) {
-      this.#announced = Math.max(this.#announced, Math.min(record.height, height + ANNOUNCED_MAX))
+      if (record.height > this.#announced) {
+        this.#announced = Math.min(record.height, height + ANNOUNCED_MAX)
+        this.#announcedBy = peer
+      }
       this.catchUp(peer)
       return ignore("NOT_NEXT")
     }
     // [REJECT] its certificate is one
-    const fault = await this.#take(record)
+    const fault = await this.#take(record).catch((error: unknown) => {
+      this.#parts.onFault(error)
+      return "NOT_STORED" as const
+    })
     if (fault === undefined) return ACCEPT
-    return fault === "NOT_NEXT" ? ignore(fault) : reject(fault)
+    return OWN_FAULTS.has(fault) ? ignore(fault) : reject(fault)
   }
 
   admit(): void {
@@ -125,28 +150,37 @@ export class LedgerFollower implements LedgerPart {
       try {
         while (await this.#askOne(peer));
       } catch (error) {
-        if (error instanceof StreamError || error instanceof SyncError) continue
-        if (!(error instanceof CryptoError)) this.#parts.onFault(error)
+        if (isLie(error)) this.#parts.lied(peer)
+        else if (!(error instanceof StreamError || error instanceof SyncError))
+          this.#parts.onFault(error)
       }
+      // Whoever spoke of a height had its chance to show it.
+      if (this.#announcedBy === peer) this.#announced = 0
     }
   }
 
   /** True when there may be more. */
   async #askOne(peer: string): Promise<boolean> {
-    const { ask, note } = this.#parts
+    const { ask, note, lied } = this.#parts
     const answer = await ask(peer, this.#follower.ledger.height, BLOCKS_MAX)
     const blocks = answer.map((bytes) => decodeBlockRecord(bytes))
     await this.#check(blocks)
     let taken = 0
-    for (let at = 0; at < blocks.length && !this.#stopped;) {
-      const { tried, kept, fault } = await this.#takeSome(blocks.slice(at))
-      at += tried
-      taken += kept
+    let began = performance.now()
+    for (const block of blocks) {
+      if (this.#stopped) return false
+      const fault = await this.#take(block)
+      if (fault === "NOT_NEXT") continue
       if (fault !== undefined) {
+        if (OWN_FAULTS.has(fault)) return false
         note(`ledger: a peer sent a block that is none: ${fault}`)
+        lied(peer)
         return false
       }
+      taken++
+      if (performance.now() - began < SLICE_MS) continue
       await new Promise((resolve) => setImmediate(resolve))
+      began = performance.now()
     }
     return taken > 0
   }
@@ -162,32 +196,41 @@ export class LedgerFollower implements LedgerPart {
   }
 
   /** What is wrong with the block, or undefined when it is stored. */
-  async #take(record: BlockRecord): Promise<string | undefined> {
-    const { kept, fault } = await this.#takeSome([record])
-    return kept === 0 ? (fault ?? "NOT_NEXT") : undefined
+  #take(record: BlockRecord): Promise<string | undefined> {
+    return this.#turns.run(async () => {
+      if (this.#stopped) return "NOT_NEXT"
+      await this.#store()
+      const taken = this.#follower.take(record)
+      if (!taken.ok) {
+        if (taken.code === "TWO_CERTIFICATES") this.#forked(record.height)
+        return taken.code
+      }
+      this.#unstored = { record, applied: taken.applied }
+      await this.#store()
+      return undefined
+    })
   }
 
-  /** As many as a slice of time allows, stored together; those that are not the next are passed over. */
-  #takeSome(
-    records: readonly BlockRecord[],
-  ): Promise<{ tried: number; kept: number; fault?: BlockFault }> {
-    return this.#turns.run(async () => {
-      const blocks: { record: BlockRecord; applied: readonly Item[] }[] = []
-      let tried = 0
-      let fault: BlockFault | undefined
-      const began = performance.now()
-      for (const record of records) {
-        if (this.#stopped || fault !== undefined) break
-        tried++
-        const taken = this.#follower.take(record)
-        if (taken.ok) blocks.push({ record, applied: taken.applied })
-        else if (taken.code !== "NOT_NEXT") fault = taken.code
-        if (performance.now() - began > SLICE_MS) break
-      }
-      await this.#parts.chain.keep(blocks, undefined, { sync: false })
-      for (const { record, applied } of blocks) this.#parts.onBlock(record, applied)
-      return { tried, kept: blocks.length, ...(fault === undefined ? {} : { fault }) }
-    })
+  /** The chain never has a hole: what could not be written is written before anything else. */
+  async #store(): Promise<void> {
+    if (this.#unstored === undefined) return
+    const { record, applied } = this.#unstored
+    try {
+      await this.#parts.chain.keep([{ record, applied }], undefined, { sync: false })
+    } catch (error) {
+      this.#problem = { code: "STOPPED", detail: storeError(error).code }
+      throw error
+    }
+    this.#unstored = undefined
+    this.#problem = null
+    this.#parts.onBlock(record, applied)
+  }
+
+  /** Not this peer's fault, nor ours: the validators of this mesh have signed two orders. */
+  #forked(height: number): void {
+    if (this.#problem?.code === "FORKED") return
+    this.#problem = { code: "FORKED", detail: `at height ${height - 1}` }
+    this.#parts.note(`ledger: TWO_CERTIFICATES at height ${height - 1}: the mesh has two orders`)
   }
 
   #schedule(): void {
@@ -205,6 +248,12 @@ export class LedgerFollower implements LedgerPart {
     this.#timer.unref()
   }
 }
+
+/** Faults that say nothing about who sent the block. */
+const OWN_FAULTS: ReadonlySet<string> = new Set(["NOT_NEXT", "NOT_STORED", "TWO_CERTIFICATES"])
+
+const isLie = (error: unknown): boolean =>
+  error instanceof CryptoError || (error instanceof SyncError && error.code === "SYNC_LIED")
 
 /** A claim of a height is worth this much at most: it is not proven. */
 const ANNOUNCED_MAX = 1_000_000

@@ -53,6 +53,8 @@ export interface LinksParts {
   readonly validators: () => readonly ValidatorKeys[]
   /** "reject" when an honest validator would not have sent it. */
   readonly receive: (from: Peer, message: Bytes) => Received | Promise<Received>
+  /** This peer sent so much that no honest validator would have that its stream was cut. */
+  readonly lied: (peer: string) => void
   readonly onChange: () => void
   readonly onFault: (error: unknown) => void
 }
@@ -249,7 +251,10 @@ export class LedgerLinks {
     while (!signal.aborted) {
       const frame = await frames.receive(signal)
       rejected += await this.#takeFrame(from, frame)
-      if (rejected > REJECTED_MAX) throw new CryptoError("BAD_ENCODING", "a validator that lies")
+      if (rejected > REJECTED_MAX) {
+        this.#parts.lied(frames.peer)
+        throw new CryptoError("BAD_ENCODING", "a validator that lies")
+      }
       taken += frame.length
       if (taken < ANSWER_AFTER_BYTES) continue
       await frames.send(new Writer().u32(taken).finish(), within(FRAME_DEADLINE_MS))

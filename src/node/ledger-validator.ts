@@ -3,16 +3,22 @@
  * the network: votes out and in, blocks to who lags, decided blocks to everybody.
  */
 import { certificateFault } from "../consensus/certificate.ts"
-import { encodeBlockRecord, encodeMessage as encodeLedgerMessage } from "../consensus/codec.ts"
+import {
+  decodeBlockRecord,
+  encodeBlockRecord,
+  encodeMessage as encodeLedgerMessage,
+} from "../consensus/codec.ts"
 import { DEFAULT_TIMING } from "../consensus/core.ts"
 import type { Scheme } from "../consensus/hybrid.ts"
 import type { Ledger, LedgerRules } from "../consensus/ledger.ts"
-import { PIPELINE_SLOTS } from "../consensus/limits.ts"
+import { BLOCK_ITEMS_MAX, PIPELINE_SLOTS } from "../consensus/limits.ts"
 import { primaryOf, seatOf, type ValidatorSet } from "../consensus/quorum.ts"
 import type { BlockRecord, Item, Message, ValidatorKeys, Wrong } from "../consensus/types.ts"
 import { primitives } from "#primitives"
 import { type Bytes, equal, toHex } from "../crypto/bytes.ts"
+import { CryptoError } from "../crypto/errors.ts"
 import { ACCEPT, ignore, reject, type Verdict } from "../crypto/verdict.ts"
+import type { LedgerProblem } from "./api/types.ts"
 import { BACKLOG_BYTES_MAX } from "./gossip.ts"
 import type { LedgerChain } from "./ledger-chain.ts"
 import { LedgerDriver, type Standpoint } from "./ledger-driver.ts"
@@ -23,7 +29,14 @@ import { ledgerTopic } from "./ledger-rules.ts"
 import { Serving } from "./ledger-serving.ts"
 import { LedgerLog } from "./ledger-wal.ts"
 import type { Network } from "./network.ts"
+import { StreamError } from "./streams.ts"
+import { SyncError } from "./sync-round.ts"
 import type { Validator } from "./validator-keys.ts"
+
+/** After a start a validator alone orders nothing until somebody was asked for later blocks, or nobody came for so long. */
+const ASK_FIRST_MS = 5_000
+/** Blocks that a validator alone asks for at a time, and takes in one go. */
+const BLOCKS_READ = 16
 
 export interface ValidatorParts {
   readonly rules: LedgerRules
@@ -52,6 +65,10 @@ export class LedgerValidator implements LedgerPart {
   readonly #links: LedgerLinks
   readonly #serving: Serving
   #driver: LedgerDriver | undefined
+  #reading: Promise<void> = Promise.resolve()
+  /** Admitted while others are asked first; undefined once that is over. */
+  #held: Item[] | undefined
+  #holding: NodeJS.Timeout | undefined
   #stopped = false
 
   private constructor(parts: ValidatorParts) {
@@ -70,6 +87,7 @@ export class LedgerValidator implements LedgerPart {
         const wrong = this.#driver?.receive(from, bytes)
         return wrong instanceof Promise ? wrong.then(received) : received(wrong)
       },
+      lied: (peer) => void network.distrust(peer).catch(onFault),
       onChange,
       onFault,
     })
@@ -115,12 +133,19 @@ export class LedgerValidator implements LedgerPart {
         onChange()
       },
     })
+    if (this.#isAlone && chain.height > 0) {
+      this.#held = []
+      this.#holding = setTimeout(() => this.#letGo(), ASK_FIRST_MS)
+      this.#holding.unref()
+    }
     await this.#links.start()
   }
 
   async stop(): Promise<void> {
     this.#stopped = true
+    clearTimeout(this.#holding)
     await this.#links.stop()
+    await this.#reading
     await this.#driver?.stop()
   }
 
@@ -136,20 +161,62 @@ export class LedgerValidator implements LedgerPart {
   get announced(): number {
     return this.#parts.chain.height
   }
+  get problem(): LedgerProblem | null {
+    return this.#running.problem
+  }
   get pooled(): number {
-    return this.#running.replica.waiting
+    return this.#running.replica.waiting + (this.#held?.length ?? 0)
   }
 
   admit(items: readonly Item[]): void {
-    this.#running.input({ type: "admit", items })
+    if (this.#held === undefined) this.#running.input({ type: "admit", items })
+    else this.#held.push(...items)
+  }
+
+  #letGo(): void {
+    clearTimeout(this.#holding)
+    const held = this.#held ?? []
+    this.#held = undefined
+    while (held.length > 0) this.admit(held.splice(0, BLOCK_ITEMS_MAX))
   }
 
   awaits(): void {
     // what waits was admitted, and the core has a timer for it
   }
 
+  /** Asks who is there for what they have first: what a validator alone forgot, only they can have. */
+  async resume(): Promise<"now" | "next-start" | "no"> {
+    if (this.#isAlone)
+      for (const peer of this.#parts.network.transport.peers()) await this.#readFrom(peer)
+    return await this.#running.resume()
+  }
+
   connected(peer: string): void {
     this.#links.reach(peer)
+    if (!this.#isAlone) return
+    this.#reading = this.#reading.then(() => this.#readFrom(peer))
+  }
+
+  get #isAlone(): boolean {
+    const { set } = this.#running.replica.court()
+    return set.size === 1 && seatOf(set, this.#parts.validator.keys.ed25519) === 0
+  }
+
+  /** Blocks above ours: there are some only if this validator was put back to an older day (consensus/README, A validator alone). */
+  async #readFrom(peer: string): Promise<void> {
+    const { chain, network, onFault } = this.#parts
+    try {
+      for (let before = -1; before < chain.height && !this.#stopped;) {
+        before = chain.height
+        const blocks = await network.blocksFrom(peer, before, BLOCKS_READ)
+        this.#running.offer(blocks.map((bytes) => decodeBlockRecord(bytes)))
+        await this.#running.settled()
+      }
+      this.#letGo()
+    } catch (error) {
+      if (error instanceof StreamError || error instanceof SyncError) return
+      if (!(error instanceof CryptoError)) onFault(error)
+    }
   }
 
   disconnected(peer: string): void {

@@ -159,7 +159,7 @@ export class MeshLedger {
     this.#undo.push(
       () => libp2p.removeEventListener("peer:connect", onConnect),
       () => libp2p.removeEventListener("peer:disconnect", onDisconnect),
-      network.mailbox.onStored(({ id }) => waiting.stored(id.slice())),
+      network.mailbox.onStored(({ id, bytes }) => waiting.stored(id.slice(), bytes)),
       network.transport.gossip.onSubscribed(changesTopic(this.rules.meshId), () =>
         this.#changes.connected(),
       ),
@@ -214,6 +214,11 @@ export class MeshLedger {
     return this.chain.height
   }
 
+  /** The ledger's own clock after the newest block. */
+  get period(): number {
+    return this.#ledger.fields.periods[0].period
+  }
+
   /** Called after every stored block. Returns how to end it. */
   onBlock(listener: () => void): () => void {
     this.#listeners.add(listener)
@@ -251,7 +256,15 @@ export class MeshLedger {
       behind: Math.max(0, (this.#part?.announced ?? height) - height),
       waiting: this.#waiting?.size ?? 0,
       stalled: this.#waiting?.stalled ?? false,
+      problem: this.#part?.problem ?? null,
     }
+  }
+
+  /** The operator's word that this validator may vote again. */
+  async resume(): Promise<"now" | "next-start" | "no"> {
+    const resumed = (await this.#part?.resume()) ?? "no"
+    this.#parts.onChange()
+    return resumed
   }
 
   view(): LedgerView {
@@ -343,6 +356,7 @@ export class MeshLedger {
       checks: this.#checks,
       peers: () => network.transport.peers(),
       ask: (peer, after, limit) => network.blocksFrom(peer, after, limit),
+      lied: (peer) => void network.distrust(peer).catch(this.#parts.onFault),
       waits: () => (this.#waiting?.size ?? 0) > 0,
       onBlock: (_, applied) => this.#applied(applied),
       note: this.#parts.note,

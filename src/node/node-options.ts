@@ -25,6 +25,10 @@ export interface NodeOptions {
   readonly mdns?: boolean
   /** Nothing is written; the identity is gone at the end. */
   readonly ephemeral?: boolean
+  /** With `ephemeral`: a backup (`-`: standard input) to live from; the first `unlock` takes its passphrase. */
+  readonly backup?: string
+  /** No network, no socket: for a command that only reads what is there, or backs it up. */
+  readonly offline?: boolean
   /** Most envelopes and most texts kept; the oldest go. Default: EPHEMERAL_MESSAGES_MAX in memory; on disk the shelf's own limit. */
   readonly messagesMax?: number
   readonly postQuantum?: "preferred" | "required"

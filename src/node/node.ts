@@ -14,13 +14,16 @@ import type { Api, ApiEvent, Method, Params, Result, Status } from "./api/types.
 import { callMethod } from "./api-methods.ts"
 import { type BlobRoom, openBlobRoom } from "./blob-room.ts"
 import type { Blobs } from "./blobs.ts"
+import { admitting, openMember } from "./admitting.ts"
 import { Chat } from "./chat.ts"
+import { mustOnlyRead, NOBODY_THERE } from "./chat-offline.ts"
 import { systemClock } from "./clock.ts"
 import { orAborted } from "./deadline.ts"
 import { createDirectory, type Directory, type DirectoryLibp2p } from "./directory.ts"
 import { directoryServicesIn, findCard, soundCard } from "./directory-cards.ts"
 import { MeshLedger } from "./ledger.ts"
 import { listening } from "./listen-ports.ts"
+import type { Member } from "./member.ts"
 import { keepGenesis, storedGenesis } from "./mesh-genesis.ts"
 import {
   fetchMesh,
@@ -34,7 +37,9 @@ import {
 import { messagesMaxOf, type NodeOptions } from "./node-options.ts"
 import { type Network, type NetworkParts, startNetwork } from "./network.ts"
 import { newPeerKey, peerKeyAt } from "./peer-key.ts"
-import { ProfileIdentity } from "./profile-identity.ts"
+import { backUp } from "./node-backup.ts"
+import { type OpenIdentity, ProfileIdentity } from "./profile-identity.ts"
+import { RestoredProfile } from "./restored-profile.ts"
 import { StatusNews } from "./status-news.ts"
 import { openMemoryStore, openStore, type Store } from "./store.ts"
 import { Turns } from "./turns.ts"
@@ -83,6 +88,8 @@ export class SottoNode implements Api {
   #validator: Validator | undefined
   #owner: ProfileIdentity | undefined
   #chat: Chat | undefined
+  #member: Member | undefined
+  #restored: RestoredProfile | undefined
   #stopped: Promise<void> | undefined
 
   constructor(options: NodeOptions) {
@@ -95,19 +102,25 @@ export class SottoNode implements Api {
     this.#owner = await ProfileIdentity.read({
       store: this.#store,
       path: ephemeral ? undefined : join(dataDir, "vault"),
+      backup: ephemeral ? this.options.backup : undefined,
       progress: (done, total) => this.emit({ type: "progress", what: "identity", done, total }),
       signal: this.#stopping.signal,
     })
     const genesis = await storedGenesis(this.#store)
     this.#mesh = genesis === undefined ? undefined : meshFrom(genesis.slice())
-    this.#server = await serveApi({ socketPath, api: this, log })
+    const socket = this.#isOffline ? undefined : socketPath
+    this.#server = await serveApi({ socketPath: socket, api: this, log })
     if (this.options.apiSocket !== undefined) this.#server.adopt(this.options.apiSocket)
-    if (this.#mesh !== undefined) await this.#startNetwork(this.#mesh, [])
+    if (this.#mesh !== undefined && !this.#isOffline) await this.#startNetwork(this.#mesh, [])
     if (this.options.ticket !== undefined) await this.joinMesh({ ticket: this.options.ticket })
     const { passphrase } = this.options
     if (this.#owner.unprotected) await this.#open((owner) => owner.openUnprotected())
     else if (this.#owner.state === "locked" && passphrase !== undefined)
       await this.unlock(fromUtf8(passphrase))
+  }
+
+  get #isOffline(): boolean {
+    return this.options.offline === true
   }
 
   /** Stops everything, in the reverse order of starting. Harmless when repeated. */
@@ -123,6 +136,7 @@ export class SottoNode implements Api {
     await this.#changes.idle()
     this.#news.stop()
     await this.#chat?.stop()
+    await this.#member?.stop()
     await this.#directory?.stop()
     await this.#ledger?.stop()
     await this.#network?.stop()
@@ -140,6 +154,7 @@ export class SottoNode implements Api {
     const { signal } = options
     signal?.throwIfAborted()
     try {
+      if (this.#isOffline) mustOnlyRead(method)
       const done = callMethod(this, method, params)
       return await (signal === undefined ? done : orAborted(done, signal))
     } catch (error) {
@@ -195,6 +210,7 @@ export class SottoNode implements Api {
       sync: network?.sync() ?? { state: "idle", done: 0, total: 0 },
       ledger: network === undefined ? null : (this.#ledger?.status() ?? null),
       envelopes: network?.mailbox.count ?? 0,
+      restored: this.#restored?.view ?? null,
       waiting: this.#chat?.unsent ?? 0,
     }
   }
@@ -227,6 +243,16 @@ export class SottoNode implements Api {
       ephemeral === true ? undefined : dataDir,
       this.#stopping.signal,
     ))
+  }
+
+  /** This installation as a member of its mesh, joined or not. Throws ApiError NO_MESH, NO_LEDGER, NO_IDENTITY or LOCKED. */
+  get member(): Member {
+    if (this.#member !== undefined) return this.#member
+    // says what is missing, if it is one of these
+    this.#ownerOrThrow.mustBeOpen()
+    if (this.mesh.genesis.validators.length === 0)
+      throw new ApiError("NO_LEDGER", "this mesh has no validators: it has no members either")
+    throw new ApiError("NO_MESH", "this profile is in no mesh yet")
   }
 
   /** Throws ApiError NO_IDENTITY or LOCKED. */
@@ -318,7 +344,12 @@ export class SottoNode implements Api {
       onServed: (ids) => void this.#served(ids),
       ...(ledger === undefined
         ? {}
-        : { topics: ledger.topics(), blocks: (after, limit) => ledger.served(after, limit) }),
+        : {
+            topics: ledger.topics(),
+            blocks: (after, limit) => ledger.served(after, limit),
+            membership: ledger.periods,
+            vouched: (id) => ledger.orderedAt(id) !== undefined,
+          }),
       onFault: (error) => this.#fault(error),
     }
     const network = await listening(store, options.listen, (listen) =>
@@ -341,7 +372,13 @@ export class SottoNode implements Api {
     })
     await ledger?.join(network)
     this.#ledger = ledger
-    ledger?.onBlock(() => this.#chat?.blocksCame())
+    ledger?.onBlock(() => {
+      this.#chat?.blocksCame()
+      network.ledgerMoved()
+      this.#member?.ledgerMoved()
+      this.#settleRestored().catch((error: unknown) => this.#fault(error))
+    })
+    network.ledgerMoved()
     this.#directory = createDirectory({
       // with the services given above
       libp2p: network.transport.libp2p as unknown as DirectoryLibp2p,
@@ -353,7 +390,7 @@ export class SottoNode implements Api {
 
   async #openLedger(mesh: Mesh, store: Store): Promise<MeshLedger | undefined> {
     const { dataDir, ephemeral = false, log } = this.options
-    if (!ephemeral) this.#validator ??= await storedValidator(dataDir)
+    this.#validator ??= await this.#storedValidator()
     return await MeshLedger.open({
       store,
       mesh,
@@ -392,19 +429,69 @@ export class SottoNode implements Api {
     const owner = this.#ownerOrThrow
     const before = owner.opened
     await how(owner)
-    if (owner.opened === before) return
+    if (owner.opened === before || owner.opened === undefined) return
+    this.#restored = await RestoredProfile.read(owner.opened.records, this.options.log)
+    await this.#joinRestored()
     await this.#startChat()
     this.#news.changed()
+  }
+
+  /** The mesh of a backup that was opened just now. */
+  async #joinRestored(): Promise<void> {
+    const genesis = await storedGenesis(this.#openStore)
+    if (this.#mesh !== undefined || genesis === undefined) return
+    this.#mesh = meshFrom(genesis.slice())
+    await this.#startNetwork(this.#mesh, [])
+  }
+
+  async #settleRestored(): Promise<void> {
+    if (await this.#restored?.settle(this.#ledger?.chain)) this.#news.changed()
+  }
+
+  /** Throws ApiError NO_IDENTITY, LOCKED, NO_MESH and as `backUp` in node-backup.ts does. */
+  async backUp(params: Params<"backup.write">): Promise<Result<"backup.write">> {
+    const opened = this.#ownerOrThrow.mustBeOpen()
+    const { mesh } = this
+    const made = await backUp(
+      { store: this.#openStore, mesh, opened, period: this.#ledger?.period },
+      {
+        ...params,
+        replace: params.replace ?? false,
+        signal: this.#stopping.signal,
+        progress: (done) => this.emit({ type: "progress", what: "backup", done, total: 0 }),
+      },
+    )
+    const validator = (this.#validator ?? (await this.#storedValidator())) !== undefined
+    return { ...made, validator }
+  }
+
+  async #storedValidator(): Promise<Validator | undefined> {
+    const { dataDir, ephemeral = false } = this.options
+    return ephemeral ? undefined : await storedValidator(dataDir)
   }
 
   /** Once there are both a network and an identity, in whatever order they came. */
   async #startChat(): Promise<void> {
     const [network, directory, mesh] = [this.#network, this.#directory, this.#mesh]
     const opened = this.#owner?.opened
+    if (this.#isOffline && opened !== undefined) return this.#openToRead(opened)
     if (network === undefined || directory === undefined || mesh === undefined) return
     if (opened === undefined) return
     const { records, identity, address: me } = opened
     const textsMax = messagesMaxOf(this.options)
+    const { log } = this.options
+    this.#member =
+      this.#ledger === undefined
+        ? undefined
+        : await openMember({
+            network,
+            periods: this.#ledger.periods,
+            records,
+            store: this.#openStore,
+            log,
+          })
+    // whoever opened the profile is likely to write
+    this.#member?.expect()
     this.#chat = await Chat.open({
       meshId: mesh.meshId,
       me,
@@ -412,18 +499,33 @@ export class SottoNode implements Api {
       records,
       mailbox: network.mailbox,
       findCard: (address, signal) => findCard(directory, address, signal),
-      admit: (envelope, signal) => network.pay(envelope, { signal }),
+      admit: admitting(network, this.#member),
+      isStale: (envelope) => network.isStale(envelope),
       clock: systemClock,
       emit: (event) => this.emit(event),
       log: this.options.log,
       ...(textsMax === undefined ? {} : { textsMax }),
+      retiredPackage: this.#restored?.retires(identity.lastResort.public) ?? false,
       ...(this.#ledger === undefined
         ? { order: "arrival" as const }
         : { order: "ledger" as const, ledger: this.#ledger.forChat(network) }),
     })
+    await this.#settleRestored()
     const { card, sequence, roots } = identity
     directory
       .publish({ address: me, seed: roots.ed25519, card, sequence })
       .catch((error: unknown) => this.#fault(error))
+  }
+  async #openToRead({ records, identity, address: me }: OpenIdentity): Promise<void> {
+    this.#chat = await Chat.openToRead({
+      ...NOBODY_THERE,
+      meshId: this.mesh.meshId,
+      me,
+      identity,
+      records,
+      clock: systemClock,
+      emit: (event) => this.emit(event),
+      log: this.options.log,
+    })
   }
 }

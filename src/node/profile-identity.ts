@@ -10,22 +10,28 @@ import type { IdentityState } from "./api/types.ts"
 import { ChatRecords } from "./chat-records.ts"
 import { systemClock } from "./clock.ts"
 import { IDENTITY_STEPS, makeIdentity } from "./make-identity.ts"
+import { openBackupFile, restoreInto } from "./restore.ts"
 import { Sealed } from "./sealed.ts"
 import { sealedShelf } from "./sealed-store.ts"
 import type { Store } from "./store.ts"
 import { newVault, readKeyfile, unlockVault, writeWhole } from "./vault.ts"
+import { vaultAsNamed } from "./vault-naming.ts"
 
 export interface OpenIdentity {
   readonly identity: Identity
   readonly address: Address
   /** Everything private of this profile. */
   readonly records: ChatRecords
+  /** What seals and names them. */
+  readonly vault: Vault
 }
 
 export interface ProfileIdentityParts {
   readonly store: Store
   /** Of the key file; undefined keeps the vault's key in memory alone. */
   readonly path: string | undefined
+  /** A backup that the store is filled from at the first `unlock`, with the backup's passphrase; for a store that holds nothing. */
+  readonly backup?: string | undefined
   readonly progress: (done: number, total: number) => void
   readonly signal: AbortSignal
 }
@@ -49,7 +55,7 @@ export class ProfileIdentity {
 
   get state(): IdentityState {
     if (this.#opened !== undefined) return "open"
-    return this.#keyfile === undefined ? "none" : "locked"
+    return this.#keyfile === undefined && this.#parts.backup === undefined ? "none" : "locked"
   }
 
   /** There is a key file, and it asks for no passphrase. */
@@ -64,14 +70,14 @@ export class ProfileIdentity {
   /** Throws ApiError NO_IDENTITY or LOCKED. */
   mustBeOpen(): OpenIdentity {
     if (this.#opened !== undefined) return this.#opened
-    throw this.#keyfile === undefined
+    throw this.state === "none"
       ? new ApiError("NO_IDENTITY", "this profile has no identity yet")
       : new ApiError("LOCKED", "the profile is locked")
   }
 
   /** Makes the identity and its vault, and leaves them open. Throws ApiError ALREADY_EXISTS, WEAK_PASSPHRASE, BAD_PARAMS. */
   async create(name: string, passphrase: string | null): Promise<void> {
-    if (this.#keyfile !== undefined || this.#opened !== undefined)
+    if (this.state !== "none")
       throw new ApiError("ALREADY_EXISTS", "this profile has an identity already")
     const { path, progress, signal } = this.#parts
     const identity = await makeIdentity({
@@ -92,6 +98,11 @@ export class ProfileIdentity {
   /** Throws ApiError WRONG_PASSPHRASE, NO_IDENTITY, STORE_DAMAGED. Harmless when it is open. */
   async unlock(passphrase: string): Promise<void> {
     if (this.#opened !== undefined) return
+    const { backup } = this.#parts
+    if (backup !== undefined) {
+      await this.#restore(backup, passphrase)
+      return
+    }
     if (this.#keyfile === undefined)
       throw new ApiError("NO_IDENTITY", "this profile has no identity yet")
     await this.#open(await unlockVault(this.#keyfile, passphrase, this.#parts.signal))
@@ -103,17 +114,37 @@ export class ProfileIdentity {
       await this.#open(openVault(this.#keyfile.vaultKey))
   }
 
+  /** Into memory: the vault's key is kept nowhere else. */
+  async #restore(path: string, passphrase: string): Promise<void> {
+    const { store, signal } = this.#parts
+    const backup = await openBackupFile({ path, passphrase, signal })
+    try {
+      const { vaultKey } = await restoreInto(store, backup)
+      await this.#open(openVault(vaultKey))
+    } finally {
+      await backup.close()
+    }
+  }
+
   #recordsIn(vault: Vault): ChatRecords {
     return new ChatRecords(new Sealed(vault, sealedShelf(this.#parts.store)))
   }
 
-  async #open(vault: Vault): Promise<void> {
+  async #open(own: Vault): Promise<void> {
+    const { vault, identity, records } = await this.#read(own)
+    this.#opened = { identity, address: addressOfRoots(identity.roots), records, vault }
+  }
+
+  async #read(own: Vault) {
+    const vault = await vaultAsNamed(own, this.#parts.store).catch((cause: unknown) => {
+      throw new ApiError("STORE_DAMAGED", "the naming record does not open", { cause })
+    })
     const records = this.#recordsIn(vault)
     const identity = await records.identity().catch((cause: unknown) => {
       throw new ApiError("STORE_DAMAGED", "the identity record does not open", { cause })
     })
     if (identity === undefined)
       throw new ApiError("STORE_DAMAGED", "there is a key file but no identity beside it")
-    this.#opened = { identity, address: addressOfRoots(identity.roots), records }
+    return { vault, identity, records }
   }
 }

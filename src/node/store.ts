@@ -17,7 +17,8 @@ import { MIGRATIONS, type Migration } from "./store-migrations.ts"
 /**
  * `envelopes`: id → 4096 bytes, or nothing for one that was dropped. `arrival`: sequence number → id. `tags`: tag ‖ id → sequence number.
  * `mesh`: what is known of the mesh and its peers, public. `sealed`: private records, encrypted before they come here. `ledger`: blocks
- * and their certificates. `chunks`: where in the chunk file a chunk lies. A table that an older program did not know is simply empty, so one more needs no migration.
+ * and their certificates. `chunks`: where in the chunk file a chunk lies. `nullifiers`: what membership proofs have used up
+ * (nullifier-log.ts). A table that an older program did not know is simply empty, so one more needs no migration.
  */
 export const TABLES = [
   "envelopes",
@@ -27,6 +28,7 @@ export const TABLES = [
   "sealed",
   "ledger",
   "chunks",
+  "nullifiers",
 ] as const
 export type Table = (typeof TABLES)[number]
 
@@ -53,6 +55,8 @@ export interface Store {
   /** 16 random bytes drawn when the store was made: a peer's cursor means nothing in another store. */
   readonly id: Bytes
   readonly kind: "disk" | "memory"
+  /** Schema of what lies in it: the newest this program knows. */
+  readonly schema: number
   get(table: Table, key: Bytes): Promise<Bytes | undefined>
   /** Like `get`, at once: some microseconds, for the one lookup that decides whether work is needed at all. */
   peek(table: Table, key: Bytes): Bytes | undefined
@@ -117,8 +121,9 @@ async function open(root: Root, kind: Store["kind"], options: StoreOptions): Pro
   const meta = sublevelOf(root, "meta")
   try {
     const id = await identify(root, meta)
-    const store = new LevelStore(root, kind, id)
-    await migrate(store, meta, options.migrations ?? MIGRATIONS)
+    const migrations = options.migrations ?? MIGRATIONS
+    const store = new LevelStore(root, kind, id, migrations.length + 1)
+    await migrate(store, meta, migrations)
     return store
   } catch (error) {
     await root.close()
@@ -170,13 +175,15 @@ function schemaFrom(bytes: Bytes): number {
 class LevelStore implements Store {
   readonly id: Bytes
   readonly kind: Store["kind"]
+  readonly schema: number
   readonly #root: Root
   readonly #tables: Readonly<Record<Table, Sublevel>>
 
-  constructor(root: Root, kind: Store["kind"], id: Bytes) {
+  constructor(root: Root, kind: Store["kind"], id: Bytes, schema: number) {
     this.#root = root
     this.kind = kind
     this.id = id
+    this.schema = schema
     this.#tables = {
       envelopes: sublevelOf(root, "envelopes"),
       arrival: sublevelOf(root, "arrival"),
@@ -185,6 +192,7 @@ class LevelStore implements Store {
       sealed: sublevelOf(root, "sealed"),
       ledger: sublevelOf(root, "ledger"),
       chunks: sublevelOf(root, "chunks"),
+      nullifiers: sublevelOf(root, "nullifiers"),
     }
   }
 

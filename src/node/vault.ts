@@ -103,6 +103,15 @@ async function wrap(
 ): Promise<Bytes> {
   if (passphrase === null) return encodeUnprotected(vaultKey)
   checkPassphrase(passphrase)
+  return protectedKeyfile(vaultKey, passphrase, signal)
+}
+
+/** A key file for this vault key (32 bytes) and passphrase, whatever one thinks of the passphrase. */
+export async function protectedKeyfile(
+  vaultKey: Bytes,
+  passphrase: string,
+  signal?: AbortSignal,
+): Promise<Bytes> {
   const stretching = newStretching()
   return wrapVaultKey(vaultKey, stretching, await stretch(passphrase, stretching, signal))
 }

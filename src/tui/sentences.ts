@@ -40,6 +40,8 @@ export const SENTENCES: Readonly<Record<ApiErrorCode, Sentence>> = {
   BAD_PARAMS: { what: "The node did not understand that.", next: "If it happens again, the screen and the node are of different versions." },
   UNKNOWN_METHOD: { what: "The running node does not know how to do that.", next: "Restart it: it is older than this screen." },
   BUSY: { what: "Another process holds this profile.", next: "Close it, or use it instead." },
+  BAD_FILE: { what: "That file cannot be read or written.", next: "Look at its path and its owner." },
+  BAD_BACKUP: { what: "That is no whole backup: it is altered, or cut off.", next: "Take another copy of it; nothing was changed." },
   STORE_DAMAGED: { what: "The stored data is damaged.", next: "Restore a backup, or start a new profile." },
   STORE_NEWER: { what: "The stored data was written by a newer sotto.", next: "Update sotto." },
   DISK_FULL: { what: "The disk is full.", next: "Make room; nothing that was kept is lost." },

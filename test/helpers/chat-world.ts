@@ -24,6 +24,7 @@ import { Chat } from "../../src/node/chat.ts"
 import type { ChatMailbox } from "../../src/node/chat-parts.ts"
 import { ChatRecords } from "../../src/node/chat-records.ts"
 import { systemClock } from "../../src/node/clock.ts"
+import { moveIn } from "../../src/node/restore.ts"
 import type { Kept } from "../../src/node/shelf.ts"
 import { Sealed, type SealedOp, type SealedShelf } from "../../src/node/sealed.ts"
 
@@ -167,6 +168,7 @@ export class Person {
   isAway = false
   admit = (envelope: Bytes): Promise<Bytes> => Promise.resolve(envelope)
   #chat: Chat | undefined
+  #retiredPackage = false
   readonly #watchers = new Set<() => void>()
 
   constructor(world: World, name: string, identity: Identity) {
@@ -194,19 +196,39 @@ export class Person {
     return this.#chat !== undefined
   }
 
+  #records(): ChatRecords {
+    return new ChatRecords(new Sealed(openVault(this.#vaultKey), this.shelf))
+  }
+
+  /** Goes on elsewhere, from a copy of an earlier state of the disk. What has arrived in the mesh is still there. */
+  async moveTo(rows: ReadonlyMap<string, Bytes>): Promise<void> {
+    this.kill()
+    this.shelf = new MemoryShelf(new Map(rows))
+    const records = this.#records()
+    await records.write([records.putIdentity(this.#identity)], { sync: false })
+    await moveIn(records, { about: { period: 0 }, proof: undefined })
+    this.#retiredPackage = true
+    await this.start()
+  }
+
   async start(): Promise<void> {
     this.shelf = new MemoryShelf(this.shelf.rows)
     this.#chat = await Chat.open({
       meshId,
       me: this.address,
       identity: this.#identity,
-      records: new ChatRecords(new Sealed(openVault(this.#vaultKey), this.shelf)),
+      records: this.#records(),
+      retiredPackage: this.#retiredPackage,
       mailbox: this.mailbox.life(this.shelf),
       findCard: (address) => this.#world.findCard(address),
-      admit: async (envelope) => {
-        await this.#world.admission()
-        return this.admit(envelope)
-      },
+      admit: (envelopes) =>
+        Promise.all(
+          envelopes.map(async (envelope) => {
+            await this.#world.admission()
+            return this.admit(envelope)
+          }),
+        ),
+      isStale: () => false,
       clock: systemClock,
       emit: (event) => {
         this.events.push(event)

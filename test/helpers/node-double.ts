@@ -46,6 +46,7 @@ const LEDGER = {
   behind: 0,
   waiting: 0,
   stalled: false,
+  problem: null,
 } as const
 
 export interface DoubleOptions {
@@ -142,6 +143,7 @@ export class NodeDouble implements Api {
       this.#join(ticket, name)
       return { meshId: hex32("mesh"), inviter: ticket === undefined ? null : INVITER }
     },
+    "backup.write": () => ({ bytes: 1, records: 1, damaged: 0, height: 7, validator: true }),
     "validator.key": () => ({ key: "sotto-validator1double" }),
     "validators.list": () => ({
       validators: [{ seat: 0, standing: "in force", key: hex32("key"), own: true, linked: false }],
@@ -163,6 +165,7 @@ export class NodeDouble implements Api {
       throw new ApiError("UNKNOWN_PROPOSAL", "no open proposal has an id that begins like this")
     },
     "ledger.show": () => ({ ...LEDGER, set: hex32("set"), last: null }),
+    "ledger.resume": () => ({ resumed: "no" }),
     "ledger.verify": () => ({ height: LEDGER.height, fault: null }),
     "mesh.ticket": () => {
       if (this.#facts.mesh === null)
@@ -368,6 +371,7 @@ export class NodeDouble implements Api {
       sync: { state: "idle", done: 0, total: 0 },
       ledger: mesh === null ? null : LEDGER,
       envelopes: this.#facts.messages.length,
+      restored: null,
       waiting: 0,
     }
   }

@@ -137,6 +137,7 @@ function bound(store: Store): Store {
   return {
     id: store.id,
     kind: store.kind,
+    schema: store.schema,
     get: (table, key) => store.get(table, key),
     peek: (table, key) => store.peek(table, key),
     getMany: (table, keys) => store.getMany(table, keys),

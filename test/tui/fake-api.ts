@@ -83,6 +83,7 @@ export class FakeApi implements Api {
       sync: { state: "idle", done: 0, total: 0 },
       ledger: null,
       envelopes: 18_204,
+      restored: null,
       waiting: 0,
     }
   }
@@ -265,6 +266,9 @@ export class FakeApi implements Api {
     id: () => ({ address: ADDRESS, name: this.status.name ?? "" }),
     stop: () => ({}),
     "mesh.join": () => ({ meshId: "ab".repeat(32), inviter: null }),
+    "backup.write": () => {
+      throw new FakeError("BAD_FILE")
+    },
     "validator.key": () => ({ key: "sotto-validator1fake" }),
     "validators.list": () => ({ validators: [] }),
     "validators.propose": () => {
@@ -275,6 +279,9 @@ export class FakeApi implements Api {
       throw new FakeError("NO_LEDGER")
     },
     "ledger.show": () => {
+      throw new FakeError("NO_LEDGER")
+    },
+    "ledger.resume": () => {
       throw new FakeError("NO_LEDGER")
     },
     "ledger.verify": () => {

@@ -11,7 +11,7 @@ import { ApiError } from "../../node/api/errors.ts"
 import type { Api } from "../../node/api/types.ts"
 import { chooseMode } from "../../tui/mode.ts"
 import type { Context } from "../context.ts"
-import { CliError } from "../failure.ts"
+import { CliError, usage } from "../failure.ts"
 
 const START_TIMEOUT_MS = 60_000
 const STOP_TIMEOUT_MS = 15_000
@@ -46,6 +46,8 @@ export async function run(context: Context): Promise<void> {
 async function attach(context: Context, own: { child: Child | null }): Promise<Api> {
   const { socketPath } = context.places
   if (context.flag("ephemeral")) return ephemeral(context, own)
+  if (context.text("backup") !== undefined || context.text("max-messages") !== undefined)
+    throw usage("--max-messages and --backup go with --ephemeral")
   try {
     return await connectApi(socketPath, { signal: context.signal })
   } catch (error) {
@@ -60,12 +62,13 @@ async function attach(context: Context, own: { child: Child | null }): Promise<A
 
 /** A node of this chat's own that nobody else finds: the two talk over a pair of sockets without a name. */
 async function ephemeral(context: Context, own: { child: Child | null }): Promise<Api> {
-  const max = context.text("max-messages")
-  const more = [
-    "--ephemeral",
-    "--api-fd=3",
-    ...(max === undefined ? [] : [`--max-messages=${max}`]),
-  ]
+  const given = (name: string) => {
+    const value = context.text(name)
+    return value === undefined ? [] : [`--${name}=${value}`]
+  }
+  if (context.text("backup") === "-")
+    throw usage("the chat needs standard input for itself", "name a file, or /dev/fd/N")
+  const more = ["--ephemeral", "--api-fd=3", ...given("max-messages"), ...given("backup")]
   own.child = spawn(process.execPath, [...process.execArgv, ...nodeArguments(context), ...more], {
     stdio: ["pipe", "pipe", "pipe", "pipe"],
   })

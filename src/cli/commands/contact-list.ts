@@ -6,8 +6,10 @@ import type { Output } from "../output.ts"
 
 export async function run(context: Context): Promise<void> {
   const { out, signal } = context
-  const { contacts } = await withIdentity(context, ({ api }) =>
-    api.call("contacts.list", {}, { signal }),
+  const { contacts } = await withIdentity(
+    context,
+    ({ api }) => api.call("contacts.list", {}, { signal }),
+    { offline: true },
   )
   const requestsFirst = (a: Contact, b: Contact) =>
     Number(b.state === "request") - Number(a.state === "request") || a.name.localeCompare(b.name)

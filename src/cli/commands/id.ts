@@ -4,7 +4,11 @@ import type { Context } from "../context.ts"
 
 export async function run(context: Context): Promise<void> {
   const { out, signal } = context
-  const { address, name } = await withIdentity(context, ({ api }) => api.call("id", {}, { signal }))
+  const { address, name } = await withIdentity(
+    context,
+    ({ api }) => api.call("id", {}, { signal }),
+    { offline: true },
+  )
   if (out.json) {
     out.object({ address, name })
     return

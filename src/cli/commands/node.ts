@@ -3,6 +3,7 @@
  * SIGTERM, SIGINT and `sotto node stop` let calls under way finish and close the store; a second signal ends it at once.
  */
 import { Socket } from "node:net"
+import { resolve } from "node:path"
 import { utf8 } from "../../crypto/bytes.ts"
 import type { Api } from "../../node/api/types.ts"
 import { serveMetrics, type MetricsServer } from "../../node/metrics.ts"
@@ -52,13 +53,16 @@ function optionsOf(context: Context, log: (line: string) => void): NodeOptions {
   const ephemeral = context.flag("ephemeral")
   const fd = context.number("api-fd", 3, 1023)
   const messagesMax = context.number("max-messages", 100, 10_000_000)
-  if (messagesMax !== undefined && !ephemeral) throw usage("--max-messages goes with --ephemeral")
+  const backup = context.text("backup")
+  if (!ephemeral && (messagesMax !== undefined || backup !== undefined))
+    throw usage("--max-messages and --backup go with --ephemeral")
   return {
     ...context.home,
     // A socket has a name on the disk, and one without (Linux' abstract ones) lets in every user of this machine.
     ...(ephemeral ? { socketPath: undefined } : {}),
     ...(fd === undefined ? {} : { apiSocket: new Socket({ fd, allowHalfOpen: true }) }),
     ...(messagesMax === undefined ? {} : { messagesMax }),
+    ...(backup === undefined ? {} : { backup: backup === "-" ? backup : resolve(backup) }),
     ephemeral,
     log,
     testnet: context.flag("testnet"),

@@ -14,22 +14,26 @@ export async function run(context: Context): Promise<void> {
   const before = context.text("before")
   if (before !== undefined && thread === undefined)
     throw usage("--before is a place in one thread: name it")
-  await withIdentity(context, async ({ api }) => {
-    const page =
-      thread === undefined
-        ? await newest(api, limit, signal)
-        : await api.call(
-            "messages.page",
-            { thread, limit, ...(before === undefined ? {} : { before }) },
-            { signal },
-          )
-    if (out.json) out.object(page)
-    else {
-      const names = await namesOf(api, signal)
-      for (const message of page.messages) printMessage(out, message, names)
-    }
-    if (context.flag("mark-read")) await markRead(api, page.messages, signal)
-  })
+  await withIdentity(
+    context,
+    async ({ api }) => {
+      const page =
+        thread === undefined
+          ? await newest(api, limit, signal)
+          : await api.call(
+              "messages.page",
+              { thread, limit, ...(before === undefined ? {} : { before }) },
+              { signal },
+            )
+      if (out.json) out.object(page)
+      else {
+        const names = await namesOf(api, signal)
+        for (const message of page.messages) printMessage(out, message, names)
+      }
+      if (context.flag("mark-read")) await markRead(api, page.messages, signal)
+    },
+    { offline: true },
+  )
 }
 
 /** The newest messages of all threads, by their authors' clocks: between threads there is no other order. */

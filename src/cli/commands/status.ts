@@ -1,7 +1,9 @@
 /** `sotto status`: what the running node says of itself. Exit 6 when none runs. */
 import { withRunningNode } from "../attach.ts"
 import type { Context } from "../context.ts"
-import type { LedgerStatus, Status } from "../../node/api/types.ts"
+import { counted } from "../counted.ts"
+import { LEDGER_PROBLEMS } from "../sentences.ts"
+import type { LedgerStatus, RestoredView, Status } from "../../node/api/types.ts"
 
 export async function run(context: Context): Promise<void> {
   const { out, signal } = context
@@ -14,32 +16,51 @@ export async function run(context: Context): Promise<void> {
   printTable(rowsOf(status))
 }
 
-function orderOf({ height, role, behind, waiting, stalled }: LedgerStatus): string {
-  const state = stalled ? "stands still" : behind > 0 ? `${behind} blocks behind` : "goes on"
-  return `at height ${height}, ${state}, ${waiting} envelopes wait (${role})`
+function orderOf({ height, role, behind, waiting, stalled, problem }: LedgerStatus): string {
+  if (problem !== null)
+    return `at height ${height} (${role}): ${LEDGER_PROBLEMS[problem.code].what}`
+  const state = stalled
+    ? "stands still"
+    : behind > 0
+      ? `${counted(behind, "block")} behind`
+      : "goes on"
+  return `at height ${height}, ${state}, ${counted(waiting, "envelope")} waiting (${role})`
 }
+
+const STANDINGS: Readonly<Record<RestoredView["standing"], string>> = {
+  unchecked: "not checked yet: the chain will tell",
+  certified: "signed by the mesh's validators",
+  agreed: "the chain holds that block",
+  contradicted: "THE CHAIN HOLDS ANOTHER BLOCK: this history is not this mesh's",
+}
+
+const restoredOf = ({ height, standing }: RestoredView) =>
+  height === 0
+    ? "from a backup"
+    : `from a backup, complete up to height ${height}, ${STANDINGS[standing]}`
 
 function rowsOf(status: Status): string[][] {
   const { mesh, identity, peers, alone, sync, ledger } = status
   const quantum = peers.filter((peer) => peer.postQuantum).length
   const network =
     peers.length > 0
-      ? `${peers.length} peers, ${quantum} post-quantum, ${peers.filter((p) => p.gossip).length} gossiping`
+      ? `${counted(peers.length, "peer")}, ${quantum} post-quantum, ${peers.filter((p) => p.gossip).length} gossiping`
       : `alone: ${alone?.reason ?? "no reason known"}`
   return [
     ["version", status.version],
     ["process", `${status.pid}`],
     ["profile", status.profile],
-    ["mesh", mesh === null ? "none" : `${mesh.name} (${mesh.validators} validators)`],
+    ["mesh", mesh === null ? "none" : `${mesh.name} (${counted(mesh.validators, "validator")})`],
     ["identity", status.name === null ? identity : `${status.name} (${identity})`],
     ...(status.address === null ? [] : [["address", status.address]]),
     ...(status.ephemeral ? [["on disk", "nothing"]] : []),
     ...(status.unprotected ? [["on disk", "unprotected: no passphrase was set"]] : []),
+    ...(status.restored === null ? [] : [["restored", restoredOf(status.restored)]]),
     ...status.listen.map((address) => ["listens", address]),
     ["network", network],
     ["sync", sync.state === "idle" ? "up to date" : `${sync.done} of ${sync.total}`],
     ...(ledger === null ? [] : [["order", orderOf(ledger)]]),
-    ["kept", `${status.envelopes} envelopes`],
-    ["waiting", `${status.waiting} messages`],
+    ["kept", counted(status.envelopes, "envelope")],
+    ["waiting", counted(status.waiting, "message")],
   ]
 }

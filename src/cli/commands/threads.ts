@@ -4,8 +4,10 @@ import type { Context } from "../context.ts"
 
 export async function run(context: Context): Promise<void> {
   const { out, signal } = context
-  const { threads } = await withIdentity(context, ({ api }) =>
-    api.call("threads.list", {}, { signal }),
+  const { threads } = await withIdentity(
+    context,
+    ({ api }) => api.call("threads.list", {}, { signal }),
+    { offline: true },
   )
   const sorted = threads.toSorted((a, b) => (b.last?.sentAtMs ?? 0) - (a.last?.sentAtMs ?? 0))
   if (out.json) {

@@ -48,6 +48,8 @@ const CODES: Readonly<Record<ApiErrorCode, true>> = {
   BAD_PARAMS: true,
   UNKNOWN_METHOD: true,
   BUSY: true,
+  BAD_FILE: true,
+  BAD_BACKUP: true,
   STORE_DAMAGED: true,
   STORE_NEWER: true,
   DISK_FULL: true,

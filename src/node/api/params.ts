@@ -71,6 +71,15 @@ const validatorKeys: Rule<readonly string[]> = {
     value.every((each) => text(1, VALIDATOR_KEY_MAX).accepts(each)),
 }
 
+/** Longest path a file may have here; systems differ, this is Linux'. */
+export const PATH_MAX = 4096
+
+const filePath: Rule<string> = {
+  expected: `an absolute path of at most ${PATH_MAX} characters`,
+  accepts: (value): value is string =>
+    text(2, PATH_MAX).accepts(value) && value.startsWith("/") && !value.includes("\0"),
+}
+
 const references: Rule<readonly string[]> = {
   expected: `a list of at most ${VALIDATOR_KEYS_MAX} references`,
   accepts: (value): value is readonly string[] =>
@@ -110,6 +119,7 @@ const SHAPES: { readonly [M in Method]: Shape<Params<M>> } = {
   "proposals.list": {},
   "proposals.approve": { proposal: required(reference) },
   "ledger.show": {},
+  "ledger.resume": {},
   "ledger.verify": {},
   "mesh.ticket": {},
   unlock: { passphrase: required(passphrase) },
@@ -136,6 +146,11 @@ const SHAPES: { readonly [M in Method]: Shape<Params<M>> } = {
   },
   "messages.retry": { id: required(messageId) },
   "threads.read": { thread: required(reference), through: required(reference) },
+  "backup.write": {
+    path: required(filePath),
+    passphrase: required(passphrase),
+    replace: optional(flag),
+  },
   subscribe: {},
   stop: {},
 }

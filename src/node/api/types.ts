@@ -49,6 +49,17 @@ export interface LedgerStatus {
   readonly waiting: number
   /** Envelopes wait and no block comes: messages still go on, changes of keys and members wait. */
   readonly stalled: boolean
+  /** What keeps this peer from its part until somebody does something. */
+  readonly problem: LedgerProblem | null
+}
+
+export interface LedgerProblem {
+  /**
+   * `IMPOSSIBLE_STATE`: this validator met what cannot be and votes no more. `STOPPED`: its disk failed, or itself; the detail is a code.
+   * `MEMORY_LOST`: what it signed is forgotten, and it is alone. `FORKED`: blocks are signed that do not stand on this peer's.
+   */
+  readonly code: "IMPOSSIBLE_STATE" | "STOPPED" | "MEMORY_LOST" | "FORKED"
+  readonly detail: string
 }
 
 export interface LedgerView extends LedgerStatus {
@@ -122,8 +133,20 @@ export interface Status {
   readonly ledger: LedgerStatus | null
   /** Envelopes in the mailbox store. */
   readonly envelopes: number
+  /** How far a profile that came out of a backup is complete, and what is known of that; null for any other. */
+  readonly restored: RestoredView | null
   /** Own messages not yet taken by any peer. */
   readonly waiting: number
+}
+
+export interface RestoredView {
+  /** Everything ordered up to this height was in the backup; 0 in a mesh where nothing is ordered. */
+  readonly height: number
+  /**
+   * `unchecked`: the validators have changed since the genesis; the chain will tell. `certified`: the genesis' validators signed that
+   * block. `agreed`: the chain, checked here from the genesis on, holds it. `contradicted`: the chain holds another.
+   */
+  readonly standing: "unchecked" | "certified" | "agreed" | "contradicted"
 }
 
 /** How far a message of ours provably got; in this order. Others' messages are always `delivered`. */
@@ -222,9 +245,24 @@ export interface Methods {
   "proposals.approve": { params: { proposal: string }; result: { proposal: ProposalView } }
   "ledger.show": { params: Nothing; result: LedgerView }
   /** Checks the whole stored chain again from the genesis. `fault`: why the block after `height` is none; null when all are. */
+  /** The operator's word that this validator may vote again: at once, or from the next start on. */
+  "ledger.resume": { params: Nothing; result: { readonly resumed: "now" | "next-start" | "no" } }
   "ledger.verify": { params: Nothing; result: { height: number; fault: string | null } }
   /** A ticket to hand on: the mesh, this peer's addresses, and the own address when there is one. */
   "mesh.ticket": { params: Nothing; result: { ticket: string } }
+  /** `path`: absolute, on the node's machine. The passphrase is the backup's own. `damaged`: private records left out, unreadable. */
+  "backup.write": {
+    params: { path: string; passphrase: string; replace?: boolean }
+    result: {
+      bytes: number
+      records: number
+      damaged: number
+      /** Complete up to this height; null in a mesh where nothing is ordered. */
+      height: number | null
+      /** This peer validates, and its validator keys are not in the backup. */
+      validator: boolean
+    }
+  }
   unlock: { params: { passphrase: string }; result: { address: string } }
   id: { params: Nothing; result: { address: string; name: string } }
   "contacts.list": { params: Nothing; result: { contacts: readonly Contact[] } }
@@ -336,6 +374,10 @@ export type ApiErrorCode =
   | "BAD_PARAMS"
   | "UNKNOWN_METHOD"
   | "BUSY"
+  /** A file that a person named cannot be read or written. */
+  | "BAD_FILE"
+  /** No whole backup: altered, or cut off. */
+  | "BAD_BACKUP"
   | "STORE_DAMAGED"
   | "STORE_NEWER"
   | "DISK_FULL"

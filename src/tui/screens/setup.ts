@@ -26,7 +26,10 @@ const STEP_NUMBER: Readonly<Record<SetupStep, number>> = {
 }
 
 const EXPLAINED: Readonly<Record<SetupStep, readonly string[]>> = {
-  name: ["What your contacts see first. They may call you something else; nobody else sees it."],
+  name: [
+    "What your contacts see first. They may call you something else; nobody else sees it.",
+    "You have a backup? Ctrl-C leaves; `sotto restore FILE` brings you back from it.",
+  ],
   passphrase: [
     "Seals your keys and messages on this disk. It cannot be recovered or reset.",
     "Four unrelated words are good. Empty: no passphrase.",

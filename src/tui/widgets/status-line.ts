@@ -54,6 +54,7 @@ function sync(model: Model): Row[] {
 function order(model: Model): Row[] {
   const ledger = model.status?.ledger ?? null
   if (ledger === null) return []
+  if (ledger.problem !== null) return [[span("order has stopped here: see sotto ledger", "bad")]]
   if (ledger.stalled) return [[span("order stands still: key changes wait", "warn")]]
   return [[span(`in order at ${ledger.height.toLocaleString("en-GB")}`, "dim")]]
 }
@@ -79,6 +80,11 @@ export function statusLine(model: Model, width: number): Row {
   const rest: Row[] = [
     ...sync(model),
     ...said(status?.unprotected === true, "! no passphrase", "warn"),
+    ...said(
+      status?.restored?.standing === "contradicted",
+      "! the order contradicts the backup",
+      "bad",
+    ),
     ...said(status?.ephemeral === true, "in memory only", "accent"),
     ...lastState(model),
     ...order(model),

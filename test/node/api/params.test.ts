@@ -18,6 +18,7 @@ const EXAMPLES: { readonly [M in Method]: Readonly<Record<string, unknown>> } = 
   "proposals.list": {},
   "proposals.approve": { proposal: "abcdef01" },
   "ledger.show": {},
+  "ledger.resume": {},
   "ledger.verify": {},
   "mesh.ticket": {},
   unlock: { passphrase: "" },
@@ -36,6 +37,7 @@ const EXAMPLES: { readonly [M in Method]: Readonly<Record<string, unknown>> } = 
   "messages.send": { to: "bob", text: "", id },
   "messages.retry": { id },
   "threads.read": { thread: "bob", through: "1" },
+  "backup.write": { path: "/tmp/sotto.backup", passphrase: "", replace: true },
   subscribe: {},
   stop: {},
 }
@@ -48,6 +50,7 @@ const OPTIONAL = new Set([
   "contacts.accept.anyway",
   "messages.page.before",
   "messages.send.id",
+  "backup.write.replace",
 ])
 
 const refusal = (method: Method, params: unknown) => {

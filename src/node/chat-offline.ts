@@ -1,0 +1,39 @@
+/**
+ * Chat without a network, for a command that only looks: nothing arrives, nobody is found, nothing leaves. Which calls such a node
+ * takes stands here too; every other would begin something that nobody goes on with.
+ */
+import { ApiError } from "./api/errors.ts"
+import type { Method } from "./api/types.ts"
+import type { ChatParts } from "./chat-parts.ts"
+
+const READING: ReadonlySet<Method> = new Set<Method>([
+  "status",
+  "id",
+  "unlock",
+  "contacts.list",
+  "threads.list",
+  "messages.page",
+  "threads.read",
+  "backup.write",
+  "stop",
+])
+
+/** Throws ApiError INTERNAL: a command asked for more than it said it would. */
+export function mustOnlyRead(method: Method): void {
+  if (!READING.has(method)) throw noNetwork()
+}
+
+const noNetwork = () => new ApiError("INTERNAL", "this node runs without a network")
+
+export const NOBODY_THERE: Pick<ChatParts, "mailbox" | "findCard" | "admit" | "isStale" | "order"> =
+  {
+    mailbox: {
+      entriesAfter: () => Promise.resolve([]),
+      byTag: () => Promise.resolve([]),
+      post: () => Promise.reject(noNetwork()),
+    },
+    findCard: () => Promise.reject(noNetwork()),
+    admit: () => Promise.reject(noNetwork()),
+    isStale: () => false,
+    order: "arrival",
+  }

@@ -1,0 +1,103 @@
+/** Moving house with real processes and commands: an old backup, a long talk after it, another machine, and the old one gone. */
+import assert from "node:assert/strict"
+import { once } from "node:events"
+import { readdirSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { describe, it } from "node:test"
+import { nodeOf } from "../../scripts/testnet/cluster.ts"
+import { connectApi } from "../../src/node/api/client.ts"
+import { lines, REAL, sotto, start } from "../helpers/sotto.ts"
+import { temporaryDirectory } from "../helpers/temporary.ts"
+import { befriend, history, mesh, received, theirTexts, until } from "./mesh.ts"
+
+describe("e2e: moving house", () => {
+  it("from an old backup, with the other side far ahead: both directions go on, nothing is said twice", async (t) => {
+    const { cluster, gone } = await mesh([null, "bob", "alice"])
+    t.after(gone)
+    const [bobNode, aliceNode] = [nodeOf(cluster, 1), nodeOf(cluster, 2)]
+    await befriend(aliceNode, bobNode)
+    const [bob, alice] = [await bobNode.api(), await aliceNode.api()]
+    const { address } = await alice.call("id", {})
+    const directory = temporaryDirectory(t)
+    const [file, secret] = [join(directory, "alice.backup"), join(directory, "secret")]
+    writeFileSync(secret, "a passphrase for the road\n")
+    const run = (...args: string[]) => sotto(args, { script: REAL })
+
+    const written = await run(
+      ...aliceNode.arguments,
+      ...["backup", file, "--backup-passphrase-file", secret, "--json"],
+    )
+    assert.equal(written.exit, 0, written.err)
+    const { height } = JSON.parse(written.out) as { height: number }
+    assert(height > 0, "the mesh has put something in order")
+
+    for (let i = 0; i < 40; i++) {
+      await alice.call("messages.send", { to: "bob", text: `alice ${i}` })
+      await bob.call("messages.send", { to: "alice", text: `bob ${i}` })
+    }
+    await received(bob, "alice", ["alice 39"])
+    await received(alice, "bob", ["bob 39"])
+    await aliceNode.kill9()
+
+    const elsewhere = join(directory, "elsewhere")
+    const wrong = await sotto(["--data", elsewhere, "restore", file, "--passphrase-fd", "0"], {
+      script: REAL,
+      input: "not the passphrase\n",
+    })
+    assert.equal(wrong.exit, 7)
+    assert.deepEqual(readdirSync(directory).sort(), ["alice.backup", "secret"])
+    const restored = await run(
+      ...["--data", elsewhere, "restore", file, "--passphrase-file", secret, "--json"],
+    )
+    assert.equal(restored.exit, 0, restored.err)
+    const { v, ...facts } = JSON.parse(restored.out) as Record<string, unknown>
+    assert.deepEqual(facts, { address, name: "alice", height, standing: "certified" })
+    assert.equal(v, 1)
+
+    // What was, without a network: no node runs for it.
+    const before = await run(
+      ...["--data", elsewhere, "read", "bob", "--passphrase-file", secret, "--json"],
+    )
+    assert.match(before.out, /hello to you/)
+    assert(!before.out.includes("bob 0"))
+
+    const child = start(
+      [
+        ...["--data", elsewhere, "node", "--testnet", "--listen", "/ip4/127.0.0.1/tcp/0"],
+        ...["--passphrase-file", secret, "--json"],
+      ],
+      { script: REAL },
+    )
+    t.after(() => child.kill("SIGKILL"))
+    const ready = JSON.parse(await lines(child)()) as { socket: string }
+    const moved = await connectApi(ready.socket)
+    t.after(() => moved.close())
+    const all = Array.from({ length: 40 }, (_, i) => `bob ${i}`)
+    await received(moved, "bob", all, undefined, 60_000)
+    await received(bob, "alice", ["it is me, elsewhere"], () =>
+      moved.call("messages.send", { to: "bob", text: "it is me, elsewhere" }),
+    )
+    await received(moved, "bob", ["so I see"], () =>
+      bob.call("messages.send", { to: "alice", text: "so I see" }),
+    )
+    const heard = await theirTexts(moved, "bob")
+    assert.equal(new Set(heard).size, heard.length, "no text twice")
+    const toBob = await theirTexts(bob, "alice")
+    assert.equal(new Set(toBob).size, toBob.length, "no text twice")
+    assert(toBob.includes("alice 39"))
+    // Receipts find their way as well: what is said now is known to be read there.
+    await until(
+      moved,
+      () => history(moved, "bob"),
+      (seen) =>
+        seen.some(({ text, state }) => text.startsWith("it is me") && state === "delivered"),
+    )
+    await until(
+      moved,
+      () => moved.call("status", {}),
+      ({ restored: view }) => view?.standing === "agreed",
+    )
+    child.kill("SIGTERM")
+    await once(child, "exit")
+  })
+})
