@@ -3,13 +3,15 @@
  * its certificate verifies against the validator set that this peer derived itself from the genesis on. Gossip may lose blocks; a gap,
  * a new connection or the clock makes it ask.
  */
+import { blockHash } from "../consensus/block.ts"
+import { certificateFault } from "../consensus/certificate.ts"
 import { claimsOfCertificate } from "../consensus/claims.ts"
 import { decodeBlockRecord } from "../consensus/codec.ts"
 import { Follower } from "../consensus/follower.ts"
 import type { Scheme } from "../consensus/hybrid.ts"
 import type { Ledger } from "../consensus/ledger.ts"
 import type { BlockRecord, Item } from "../consensus/types.ts"
-import type { Bytes } from "../crypto/bytes.ts"
+import { type Bytes, equal } from "../crypto/bytes.ts"
 import { CryptoError } from "../crypto/errors.ts"
 import { ACCEPT, ignore, reject, type Verdict } from "../crypto/verdict.ts"
 import type { LedgerProblem } from "./api/types.ts"
@@ -102,14 +104,16 @@ export class LedgerFollower implements LedgerPart {
     const { height } = this.#follower.ledger
     // [IGNORE] it is new
     if (record.height <= height) return ignore("DUPLICATE")
-    // [IGNORE] it is the next; what comes later cannot be judged yet
     if (record.height > height + 1) {
+      // [REJECT] its certificate is one; of another term that cannot be judged yet
+      const verdict = this.#judgeLater(record)
+      if (verdict.verdict === "reject") return verdict
       if (record.height > this.#announced) {
         this.#announced = Math.min(record.height, height + ANNOUNCED_MAX)
         this.#announcedBy = peer
       }
       this.catchUp(peer)
-      return ignore("NOT_NEXT")
+      return verdict
     }
     // [REJECT] its certificate is one
     const fault = await this.#take(record).catch((error: unknown) => {
@@ -118,6 +122,17 @@ export class LedgerFollower implements LedgerPart {
     })
     if (fault === undefined) return ACCEPT
     return OWN_FAULTS.has(fault) ? ignore(fault) : reject(fault)
+  }
+
+  /** Blocks between are missing here, but whoever has them shall hear of this one: a quorum of the open term vouches for it. */
+  #judgeLater({ height, parent, stateRoot, batch, certificate }: BlockRecord): Verdict {
+    const { term, set, rules } = this.#follower.ledger
+    if (certificate.term !== term) return ignore("OTHER_TERM")
+    if (certificate.type !== "commit" || certificate.height !== height) return reject("WRONG_BLOCK")
+    const hash = blockHash(rules.meshId, { height, parent, stateRoot, digest: batch.digest })
+    if (!equal(hash, certificate.digest)) return reject("WRONG_BLOCK")
+    const fault = certificateFault(certificate, rules.meshId, set, this.#parts.scheme)
+    return fault === undefined ? ACCEPT : reject(fault)
   }
 
   admit(): void {

@@ -33,6 +33,8 @@ import { StreamError } from "./streams.ts"
 import { SyncError } from "./sync-round.ts"
 import type { Validator } from "./validator-keys.ts"
 
+/** Between two blocks that are told to everybody: who hears of one asks for those before it. */
+const ANNOUNCE_REST_MS = 100
 /** After a start a validator alone orders nothing until somebody was asked for later blocks, or nobody came for so long. */
 const ASK_FIRST_MS = 5_000
 /** Blocks that a validator alone asks for at a time, and takes in one go. */
@@ -64,6 +66,8 @@ export class LedgerValidator implements LedgerPart {
   readonly #parts: ValidatorParts
   readonly #links: LedgerLinks
   readonly #serving: Serving
+  #announceNext: BlockRecord | undefined
+  #announcing: NodeJS.Timeout | undefined
   #driver: LedgerDriver | undefined
   #reading: Promise<void> = Promise.resolve()
   /** Admitted while others are asked first; undefined once that is over. */
@@ -143,6 +147,7 @@ export class LedgerValidator implements LedgerPart {
 
   async stop(): Promise<void> {
     this.#stopped = true
+    clearTimeout(this.#announcing)
     clearTimeout(this.#holding)
     await this.#links.stop()
     await this.#reading
@@ -244,14 +249,27 @@ export class LedgerValidator implements LedgerPart {
     if (others.length > 0) this.#links.broadcast(encodeLedgerMessage(message), others)
   }
 
-  /** The primary of the view that decided a block tells everybody. */
+  /** The primary of the view that decided a block tells everybody; of blocks that follow each other at once, only of the last. */
   #announce(record: BlockRecord): void {
-    const { network, validator, rules, onFault } = this.#parts
-    const { gossip } = network.transport
     const { term, view, signatures } = record.certificate
     const set = this.#setOf(term)
     if (set === undefined || signatures.length === 0) return
-    if (primaryOf(term, view, set.size) !== seatOf(set, validator.keys.ed25519)) return
+    const { keys } = this.#parts.validator
+    if (primaryOf(term, view, set.size) !== seatOf(set, keys.ed25519)) return
+    const rests = this.#announcing !== undefined
+    this.#announceNext = record
+    if (!rests) this.#publish()
+  }
+
+  #publish(): void {
+    const record = this.#announceNext
+    this.#announceNext = undefined
+    this.#announcing = undefined
+    if (record === undefined || this.#stopped) return
+    this.#announcing = setTimeout(() => this.#publish(), ANNOUNCE_REST_MS)
+    this.#announcing.unref()
+    const { network, rules, onFault } = this.#parts
+    const { gossip } = network.transport
     // Whoever misses it asks: a block is never worth a flood of buffers.
     if (gossip.backlogBytes > BACKLOG_BYTES_MAX) return
     const topic = ledgerTopic(rules.meshId)
