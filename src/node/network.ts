@@ -4,9 +4,10 @@
  * open: who opened it closes it.
  */
 import type { Libp2pEvents, PrivateKey } from "@libp2p/interface"
-import type { Bytes } from "../crypto/bytes.ts"
+import { type Bytes, equal } from "../crypto/bytes.ts"
 import { decodeGenesis, type Genesis, meshIdOf } from "../crypto/genesis.ts"
-import { POW_KIND, verifyProofOfWork } from "../crypto/pow.ts"
+import { anchorOf, POW_KIND, verifyProofOfWork, type WorkPrice } from "../crypto/pow.ts"
+import { assert } from "../crypto/errors.ts"
 import { reject, type Verdict } from "../crypto/verdict.ts"
 import { AddressBook } from "./address-book.ts"
 import type { PeerInfo, SyncProgress } from "./api/types.ts"
@@ -29,6 +30,8 @@ import { startWatchdog } from "./watchdog.ts"
 
 /** Where admissions of something else than envelopes come from: whoever brings them, they share one budget. */
 const OF_A_GRANT = { from: "sync", peer: "of a grant" } as const
+/** Others may hear of a new period a little later than we: so long, own work is still bound to the one before. */
+const ANCHOR_SETTLES_MS = 5_000
 /** Peers asked for the same missing envelopes. */
 const FETCH_PEERS_MAX = 8
 
@@ -47,6 +50,8 @@ export interface NetworkParts extends Pick<
   readonly admissions?: ReadonlyMap<number, Admission>
   /** Lets members post by proof: periods and roots, as the ledger has them. */
   readonly membership?: MembershipRoots
+  /** Work that counts at present, the newest price first; by default the genesis' for the mesh id. */
+  readonly prices?: () => readonly WorkPrice[]
   /** Whether the ledger has ordered an envelope: then sync may bring it without admission. */
   readonly vouched?: (id: Bytes) => boolean
   /** Further gossip topics. */
@@ -83,7 +88,11 @@ export interface Network {
   addresses(): readonly string[]
   /** A copy of the envelope, paid for by proof of work. Throws MineError, or the signal's reason. */
   pay(envelope: Bytes, options?: MineOptions): Promise<Bytes>
-  /** Whether this envelope's proof is of a period that nobody takes any more: then it has to be admitted anew. */
+  /** The nonce (8 bytes) for other work than an envelope's, at a price. Throws MineError, or the signal's reason. */
+  work(id: Bytes, price: WorkPrice, options?: MineOptions): Promise<Bytes>
+  /** What own work is bound to now, and how much is asked. */
+  price(): WorkPrice
+  /** Whether this envelope's proof or work is of a period that nobody takes any more: then it has to be admitted anew. */
   isStale(envelope: Bytes): boolean
   /** Stores, then publishes. Throws MailboxError NOT_ADMITTED, StoreError. */
   post(envelope: Bytes): Promise<Posted>
@@ -119,7 +128,9 @@ export async function startNetwork(parts: NetworkParts): Promise<Network> {
   const meshId = meshIdOf(parts.genesis)
   const verifier = new ProofVerifier()
   const membership = await membershipOf(parts, meshId, verifier)
-  const admissions = new Map(parts.admissions ?? admissionsOf(genesis, meshId))
+  const fixed = [{ anchor: meshId, bits: genesis.powBits }]
+  const prices = parts.prices ?? (() => fixed)
+  const admissions = new Map(parts.admissions ?? admissionsOf(meshId, prices))
   if (membership !== undefined)
     admissions.set(MEMBERSHIP_KIND, (envelope, origin) => membership.judge(envelope, origin))
   const mailbox = await Mailbox.open({ ...parts, meshId, admissions })
@@ -131,6 +142,7 @@ export async function startNetwork(parts: NetworkParts): Promise<Network> {
     return await MeshNetwork.start(parts, {
       genesis,
       meshId,
+      prices,
       mailbox,
       book,
       transport,
@@ -151,14 +163,15 @@ async function membershipOf(
   return await MembershipAdmission.open({ store, meshId, roots, verifier, onFault })
 }
 
-function admissionsOf({ powBits: bits }: Genesis, meshId: Bytes): ReadonlyMap<number, Admission> {
-  const rule = { meshId, anchors: [meshId], bits }
-  return new Map([[POW_KIND, (envelope: Bytes) => verifyProofOfWork(rule, envelope)]])
+function admissionsOf(meshId: Bytes, prices: () => readonly WorkPrice[]) {
+  const judge = (envelope: Bytes) => verifyProofOfWork({ meshId, prices: prices() }, envelope)
+  return new Map<number, Admission>([[POW_KIND, judge]])
 }
 
 interface Rooms {
   readonly genesis: Genesis
   readonly meshId: Bytes
+  readonly prices: () => readonly WorkPrice[]
   readonly mailbox: Mailbox
   readonly admissions: ReadonlyMap<number, Admission>
   readonly book: AddressBook
@@ -180,6 +193,9 @@ class MeshNetwork implements Network {
   readonly #book: AddressBook
   readonly #dialer: Dialer
   readonly #miner = new Miner()
+  readonly #prices: () => readonly WorkPrice[]
+  /** What the newest price is bound to, and since when as far as we saw; what was there at the start is not new. */
+  #anchor: { readonly hash: Bytes; readonly sinceMs: number }
   readonly #members = new Set<string>()
   /** What has to be undone at the end, in order. */
   readonly #undo: (() => Promise<void> | void)[] = []
@@ -192,6 +208,8 @@ class MeshNetwork implements Network {
     this.verifier = rooms.verifier
     this.#parts = parts
     this.#admissions = admissions
+    this.#prices = rooms.prices
+    this.#anchor = { hash: rooms.prices()[0]?.anchor ?? meshId, sinceMs: -Infinity }
     this.genesis = genesis
     this.meshId = meshId
     this.mailbox = mailbox
@@ -258,13 +276,27 @@ class MeshNetwork implements Network {
   }
 
   isStale(envelope: Bytes): boolean {
+    const anchor = anchorOf(envelope)
+    if (anchor !== undefined) return !this.#prices().some((price) => equal(price.anchor, anchor))
     const read = readMembership(envelope)
     return "fields" in read && this.membership?.isTaken(read.fields.period) === false
   }
 
   async pay(envelope: Bytes, options?: MineOptions): Promise<Bytes> {
-    const rule = { meshId: this.meshId, anchor: this.meshId, bits: this.genesis.powBits }
-    return await this.#miner.mine(envelope, rule, options)
+    return await this.#miner.mine(envelope, { meshId: this.meshId, ...this.price() }, options)
+  }
+
+  async work(id: Bytes, price: WorkPrice, options?: MineOptions): Promise<Bytes> {
+    return await this.#miner.nonceFor(id, { meshId: this.meshId, ...price }, options)
+  }
+
+  price(): WorkPrice {
+    const [now, before] = this.#prices()
+    assert(now !== undefined, "work has a price")
+    if (!equal(now.anchor, this.#anchor.hash))
+      this.#anchor = { hash: now.anchor, sinceMs: performance.now() }
+    const isNew = performance.now() - this.#anchor.sinceMs < ANCHOR_SETTLES_MS
+    return isNew && before !== undefined ? before : now
   }
 
   async post(envelope: Bytes): Promise<Posted> {
@@ -294,6 +326,7 @@ class MeshNetwork implements Network {
   }
 
   ledgerMoved(): void {
+    this.price()
     this.membership?.tidy(this.mailbox)
     this.#sync?.ledgerMoved(this.#parts.membership?.period())
   }
