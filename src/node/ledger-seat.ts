@@ -8,6 +8,7 @@ import { seatOf, type ValidatorSet } from "../consensus/quorum.ts"
 import { openTermOf } from "../consensus/recovery.ts"
 import type { BlockRecord, Item, ValidatorKeys } from "../consensus/types.ts"
 import type { LedgerChain } from "./ledger-chain.ts"
+import type { SignatureChecks } from "./ledger-checks.ts"
 import type { Standpoint } from "./ledger-driver.ts"
 import { LedgerFollower } from "./ledger-follower.ts"
 import type { LedgerPart } from "./ledger-part.ts"
@@ -19,6 +20,7 @@ export interface SeatParts {
   readonly rules: LedgerRules
   readonly chain: LedgerChain
   readonly scheme: Scheme
+  readonly checks: SignatureChecks
   /** The profile's `ledger` directory and the mark beside new keys; undefined where nothing outlives the process. */
   readonly directory: string | undefined
   readonly newMark: string | undefined
@@ -116,11 +118,12 @@ export class LedgerSeat {
   }
 
   #follow(ledger: Ledger, network: Network): LedgerFollower {
-    const { chain, scheme, waits, onBlock, note, onFault } = this.#parts
+    const { chain, scheme, checks, waits, onBlock, note, onFault } = this.#parts
     const follower = new LedgerFollower({
       ledger,
       chain,
       scheme,
+      checks,
       peers: () => network.transport.peers(),
       ask: (peer, after, limit) => network.blocksFrom(peer, after, limit),
       lied: (peer) => void network.distrust(peer).catch(onFault),
@@ -134,11 +137,12 @@ export class LedgerSeat {
   }
 
   #validate(validator: Validator, at: Standpoint, network: Network): Promise<LedgerValidator> {
-    const { rules, scheme, chain, directory, newMark, members } = this.#parts
+    const { rules, scheme, checks, chain, directory, newMark, members } = this.#parts
     const { want, onBlock, onLinks: onChange, note, onFault } = this.#parts
     return LedgerValidator.start(at, {
       rules,
       scheme,
+      checks,
       chain,
       network,
       validator,

@@ -3,7 +3,7 @@
  * blocks to who asks, tells chat what was ordered, and says how the ledger stands. What the ledger is, is in src/consensus.
  */
 import { decodeBlockRecord } from "../consensus/codec.ts"
-import { hybridScheme, remembering, type Scheme } from "../consensus/hybrid.ts"
+import { hybridScheme, remembering } from "../consensus/hybrid.ts"
 import { Ledger, type LedgerRules } from "../consensus/ledger.ts"
 import type {
   BlockRecord,
@@ -20,6 +20,7 @@ import type { ChatLedger } from "./chat-parts.ts"
 import type { TopicRule } from "./gossip.ts"
 import { type ChainBlock, envelopesOf, LedgerChain, type Replayed } from "./ledger-chain.ts"
 import { changesTopic, MeshChanges } from "./ledger-changes.ts"
+import { SignatureChecks } from "./ledger-checks.ts"
 import { LedgerOperators } from "./ledger-operators.ts"
 import type { LedgerPart } from "./ledger-part.ts"
 import { LedgerPeriods } from "./ledger-periods.ts"
@@ -58,7 +59,8 @@ export class MeshLedger {
   /** What admission asks of the ledger. */
   readonly periods = new LedgerPeriods(() => this.#ledger)
   readonly #parts: MeshLedgerParts
-  readonly #scheme: Scheme = remembering(hybridScheme(), REMEMBERED_SIGNATURES)
+  readonly #scheme = remembering(hybridScheme(), REMEMBERED_SIGNATURES)
+  readonly #checks = new SignatureChecks(this.#scheme)
   readonly #listeners = new Set<() => void>()
   readonly #undo: (() => void)[] = []
   readonly #finder: Finder
@@ -116,6 +118,7 @@ export class MeshLedger {
       rules: this.rules,
       chain,
       scheme: this.#scheme,
+      checks: this.#checks,
       members: () => this.#membersNow(),
       waits: () => (this.#waiting?.size ?? 0) > 0,
       want: (items) => {
@@ -222,6 +225,7 @@ export class MeshLedger {
     await this.#finder.stop()
     await this.#changes.stop()
     await this.#seat.stop()
+    await this.#checks.stop()
     await this.#waiting?.stop()
     this.#listeners.clear()
   }
