@@ -8,6 +8,7 @@
  *   2 receipt  ids 16 each: these texts are stored at the recipient
  *   3 profile  UTF-8: what the author calls themselves
  *   4 file     id 16 · sent at, ms 8 · Lamport clock 6 · ref 73 · name of length 1 · type of length 1 · UTF-8: what is said of it
+ *  16 leave    nothing: the author asks to be removed from this group
  */
 import { type Bytes, concat, fromUtf8, Reader, utf8, Writer } from "../crypto/bytes.ts"
 import { CryptoError } from "../crypto/errors.ts"
@@ -38,11 +39,12 @@ export type Content =
     }
   | { readonly kind: "receipt"; readonly ids: readonly Bytes[] }
   | { readonly kind: "profile"; readonly name: string }
+  | { readonly kind: "leave" }
 
 /** The last moment that a date can name: a screen that is told a later one would fail to show it. */
 export const SENT_AT_MAX_MS = 8_640_000_000_000_000
 
-const KINDS = { text: 1, receipt: 2, profile: 3, file: 4 } as const
+const KINDS = { text: 1, receipt: 2, profile: 3, file: 4, leave: 16 } as const
 const FIRST_SKIPPED_KIND = 128
 const CONTENT_BYTES_MAX = 32 * 1024
 
@@ -58,6 +60,8 @@ const body = (content: Content): Bytes => {
       return concat(...content.ids)
     case "profile":
       return utf8(content.name)
+    case "leave":
+      return new Uint8Array(0)
   }
 }
 
@@ -115,6 +119,9 @@ function decodeContent(kind: number, read: Reader): Content {
       if (read.left > NAME_BYTES_MAX) throw new CryptoError("TOO_LARGE", "name too long")
       return { kind: "profile", name: fromUtf8(read.raw(read.left)) }
     }
+    case KINDS.leave:
+      read.done()
+      return { kind: "leave" }
     default:
       throw new CryptoError("BAD_ENCODING", `content of unknown kind ${kind}`)
   }

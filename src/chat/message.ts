@@ -4,13 +4,13 @@
  * so cannot be blinded: nothing in it may be computed from an address.
  */
 import { type Address, addressBytes, addressFromBytes } from "../crypto/address.ts"
-import { type Bytes, Reader, toHex, Writer } from "../crypto/bytes.ts"
+import { type Bytes, concat, Reader, toHex, Writer } from "../crypto/bytes.ts"
 import { CryptoError } from "../crypto/errors.ts"
 import { LAMPORT_MAX, MESSAGE_ID_BYTES, TEXT_BYTES_MAX } from "./content.ts"
 import { type FileNote, readFileNote, writeFileNote } from "./file.ts"
 import { type Delivery, DELIVERIES } from "./delivery.ts"
 
-const VERSION = 1
+const VERSION = 2
 export const POSITION_BYTES = 22
 /** How far one message may pull a thread's clock ahead; a wilder claim counts as this much. */
 const LAMPORT_LEAP_MAX = 2 ** 20
@@ -26,9 +26,16 @@ export interface ChatMessage {
   readonly delivery: Delivery
   /** Settled before something that had been read already. */
   readonly late: boolean
+  /** Of ours in a group: how many were in it when it left, besides us. */
+  readonly audience: number
+  /** Those of them whose receipt has not come, 8 bytes each: the begin of their address. */
+  readonly awaited: readonly Bytes[]
   /** The file that it brings. */
   readonly file?: FileNote
 }
+
+export const AWAITED_BYTES = 8
+export const awaitedAs = (who: Address): Bytes => addressBytes(who).subarray(0, AWAITED_BYTES)
 
 /** 22 bytes that sort as the thread reads. */
 export function positionOf({ lamport, id }: Pick<ChatMessage, "lamport" | "id">): Bytes {
@@ -53,6 +60,8 @@ export function encodeMessage(message: ChatMessage): Bytes {
     .u64(message.lamport)
     .u64(message.sentAtMs)
     .text(message.text, 4)
+    .u16(message.audience)
+    .bytes(concat(...message.awaited), 2)
   return (message.file === undefined ? out : writeFileNote(out, message.file)).finish()
 }
 
@@ -68,8 +77,12 @@ export function decodeMessage(bytes: Bytes): ChatMessage {
   const lamport = read.u64()
   const sentAtMs = read.u64()
   const text = read.text(4, TEXT_BYTES_MAX)
+  const audience = read.u16()
+  const awaiting = new Reader(read.bytes(2, AWAITED_BYTES * audience))
   const file = (flags & 4) === 0 ? {} : { file: readFileNote(read) }
   read.done()
+  const awaited: Bytes[] = []
+  while (awaiting.left > 0) awaited.push(awaiting.raw(AWAITED_BYTES))
   return {
     id,
     author,
@@ -79,6 +92,8 @@ export function decodeMessage(bytes: Bytes): ChatMessage {
     sentAtMs,
     text,
     delivery,
+    audience,
+    awaited,
     ...file,
   }
 }

@@ -28,9 +28,13 @@ export function printMessage(
   message: Message,
   names: ReadonlyMap<string, string>,
 ): void {
-  const { author, mine, text, file, sentAtMs, state, late } = message
-  const who = mine ? "me" : (names.get(author) ?? `${author.slice(0, 14)}…`)
-  const notes = [mine ? MARKS[state] : "", late ? "(late)" : ""].filter((note) => note !== "")
+  const { author, authorName, mine, text, file, sentAtMs, state, receipts, late } = message
+  const who = mine ? "me" : (names.get(author) ?? authorName)
+  const some = receipts !== null && receipts.got > 0 && receipts.got < receipts.of
+  const reached = some ? `delivered to ${receipts.got} of ${receipts.of}` : ""
+  const notes = [mine ? MARKS[state] : "", reached, late ? "(late)" : ""].filter(
+    (note) => note !== "",
+  )
   const shown =
     file === null ? text : [fileText(message), text].filter((part) => part !== "").join("\n")
   const [first = "", ...rest] = shown.split("\n")

@@ -2,57 +2,10 @@
  * Every command: its words, arguments, options, help and what `--json` prints. The parser, the help, the completion scripts and
  * the documentation read this table and nothing else; a command's file is loaded when it runs.
  */
-import type { Context } from "./context.ts"
+import { GROUP_COMMANDS } from "./registry-groups.ts"
+import { type Command, contact, type Option, passphrase, timeout } from "./registry-parts.ts"
 
-export interface Option {
-  readonly type: "string" | "boolean"
-  readonly short?: string
-  /** What stands for the value in help. */
-  readonly value?: string
-  readonly choices?: readonly string[]
-  readonly multiple?: boolean
-  readonly hidden?: boolean
-  readonly help: string
-}
-
-export interface Argument {
-  readonly name: string
-  readonly optional?: boolean
-  /** Takes all that is left. */
-  readonly rest?: boolean
-  readonly help: string
-}
-
-export interface Command {
-  /** The words one types, `contact add`. */
-  readonly id: string
-  readonly help: string
-  readonly detail?: string
-  readonly args: readonly Argument[]
-  readonly options: Readonly<Record<string, Option>>
-  /** What `--json` prints: one object, a stream of them, or nothing of the kind. */
-  readonly json: "object" | "lines" | null
-  readonly load: () => Promise<{ run: (context: Context) => Promise<void> }>
-}
-
-const passphrase = {
-  "passphrase-file": {
-    type: "string",
-    value: "FILE",
-    help: "read the passphrase from a file (its last newline is not part of it)",
-  },
-  "passphrase-fd": {
-    type: "string",
-    value: "N",
-    help: "read the passphrase from an open file descriptor",
-  },
-} as const satisfies Record<string, Option>
-
-const timeout = {
-  type: "string",
-  value: "TIME",
-  help: "give up after this long: 500ms, 30s, 5m",
-} as const satisfies Option
+export type { Argument, Command, Option } from "./registry-parts.ts"
 
 const ephemeral = {
   ephemeral: { type: "boolean", help: "keep everything in memory, write nothing to disk" },
@@ -69,11 +22,6 @@ const ephemeral = {
 } as const satisfies Record<string, Option>
 
 const qr = { type: "boolean", help: "show it as a QR code too" } as const satisfies Option
-
-const contact: Argument = {
-  name: "CONTACT",
-  help: "an address, a name, or the beginning of either",
-}
 
 export const GLOBAL_OPTIONS = {
   data: { type: "string", value: "DIR", help: "keep everything in this directory" },
@@ -188,7 +136,7 @@ export const COMMANDS: readonly Command[] = [
       "safely queued; otherwise it runs a node until a peer has taken it, or leaves it queued. A file is sealed, brought to " +
       "peers that keep it, and spoken of in a message, with the text if there is one; this returns when they have it.",
     args: [
-      { ...contact, help: "to whom: a contact or a thread id" },
+      { ...contact, help: "to whom: a contact, a group or a thread id" },
       { name: "TEXT", optional: true, rest: true, help: "what to say" },
     ],
     options: {
@@ -244,7 +192,9 @@ export const COMMANDS: readonly Command[] = [
   {
     id: "read",
     help: "print messages",
-    args: [{ name: "THREAD", optional: true, help: "a contact or a thread id; all without it" }],
+    args: [
+      { name: "THREAD", optional: true, help: "a contact, a group or a thread id; all without it" },
+    ],
     options: {
       limit: { type: "string", short: "n", value: "N", help: "the newest N (50; at most 500)" },
       before: { type: "string", value: "CURSOR", help: "the page before this one" },
@@ -257,7 +207,9 @@ export const COMMANDS: readonly Command[] = [
   {
     id: "tail",
     help: "follow messages as they come",
-    args: [{ name: "THREAD", optional: true, help: "a contact or a thread id; all without it" }],
+    args: [
+      { name: "THREAD", optional: true, help: "a contact, a group or a thread id; all without it" },
+    ],
     options: {
       limit: { type: "string", short: "n", value: "N", help: "begin with the newest N (0)" },
       count: { type: "string", value: "N", help: "end after N messages" },
@@ -332,6 +284,16 @@ export const COMMANDS: readonly Command[] = [
     options: { ...passphrase },
     json: "object",
     load: () => import("./commands/contact-remove.ts"),
+  },
+  ...GROUP_COMMANDS,
+  {
+    id: "hide",
+    help: "erase a conversation here",
+    detail: "Others keep theirs. It comes back, empty, when something is said in it.",
+    args: [{ name: "THREAD", help: "a contact, a group or a thread id" }],
+    options: { ...passphrase },
+    json: "object",
+    load: () => import("./commands/hide.ts"),
   },
   {
     id: "verify",

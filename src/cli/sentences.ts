@@ -29,6 +29,11 @@ const NEXT: Readonly<Record<ApiErrorCode, string | undefined>> = {
   UNKNOWN_THREAD: "`sotto threads` shows them",
   UNKNOWN_MESSAGE: "`sotto read --json` shows the ids",
   BLOCKED_CONTACT: "`sotto contact accept` takes the block back",
+  NOT_A_GROUP: "that is a chat of two; `sotto threads` shows the groups",
+  NOT_ADMIN: "`sotto group show` shows who runs it: ask one of them",
+  NOT_A_MEMBER: "`sotto group show` shows who is in it",
+  LAST_ADMIN: "name another first: `sotto group admin GROUP NAME`",
+  GROUP_FULL: "remove somebody first, or make another group",
   IDENTITY_CHANGED:
     "`sotto verify CONTACT` compares numbers; or `sotto contact accept --anyway`, or `sotto contact block`",
   NUMBER_DIFFERS:

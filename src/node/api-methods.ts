@@ -58,6 +58,7 @@ const METHODS: Table = {
     return { members: node.ledger.operators.members(commitment), own }
   },
   "members.join": async (node, { ticket: text }) => ({ own: await joinMembers(node, text) }),
+  "members.cancel": (node) => ({ own: node.joining.cancel() }),
   "members.revoke": (node, { member }) => ({ proposal: node.ledger.operators.revoke(member) }),
   "mesh.ticket": (node) => ({ ticket: ticket(node) }),
   unlock: async (node, { passphrase }) => {
@@ -100,6 +101,28 @@ const METHODS: Table = {
   "contacts.rename": async (node, { contact, name }) => ({
     contact: await node.chat.rename(contact, name),
   }),
+  "groups.create": async (node, { name, members }) => ({
+    group: await node.chat.groupCreate(name, members),
+  }),
+  "groups.show": (node, { group }) => ({ group: node.chat.groupShow(group) }),
+  "groups.add": async (node, { group, members }) => ({
+    group: await node.chat.groupAdd(group, members),
+  }),
+  "groups.remove": async (node, { group, member }) => ({
+    group: await node.chat.groupRemove(group, member),
+  }),
+  "groups.rename": async (node, { group, name }) => ({
+    group: await node.chat.groupRename(group, name),
+  }),
+  "groups.admin": async (node, { group, member, admin }) => ({
+    group: await node.chat.groupAdmin(group, member, admin),
+  }),
+  "groups.accept": async (node, { group }) => ({ group: await node.chat.groupAccept(group) }),
+  "groups.leave": async (node, { group }) => ({ group: await node.chat.groupLeave(group) }),
+  "threads.hide": async (node, { thread }) => {
+    await node.chat.hide(thread)
+    return {}
+  },
   "threads.list": (node) => ({ threads: node.chat.threads() }),
   "messages.page": (node, { thread, before, limit }) => node.chat.page(thread, before, limit),
   "messages.send": async (node, { to, text, id }) => ({

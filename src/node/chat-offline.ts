@@ -12,6 +12,7 @@ const READING: ReadonlySet<Method> = new Set<Method>([
   "unlock",
   "contacts.list",
   "threads.list",
+  "groups.show",
   "messages.page",
   "threads.read",
   "backup.write",
@@ -30,6 +31,7 @@ type Absent = "mailbox" | "findCard" | "findKeyPackage" | "admit" | "isStale" | 
 export const NOBODY_THERE: Pick<ChatParts, Absent> = {
   mailbox: {
     entriesAfter: () => Promise.resolve([]),
+    missing: () => Promise.resolve([]),
     byTag: () => Promise.resolve([]),
     post: () => Promise.reject(noNetwork()),
   },

@@ -13,6 +13,8 @@ import type { Kept } from "./shelf.ts"
 export interface ChatMailbox {
   /** What arrived after `seq`, oldest first. */
   entriesAfter(seq: number, limit: number): Promise<readonly Kept[]>
+  /** Those of these envelopes (32-byte ids) that are not kept here. */
+  missing(ids: readonly Bytes[]): Promise<readonly Bytes[]>
   /** Envelopes kept under a tag; usually none, seldom one. */
   byTag(tag: Bytes): Promise<readonly Kept[]>
   /** Keeps an envelope of our own and hands it to the peers; resolves with how many took it. Repeating is harmless. */

@@ -2,11 +2,13 @@
  * Where chat keeps what: the private records of one identity, typed. Every change is a list of operations that the caller writes in one
  * batch, so that a crash leaves all of a step or none of it.
  */
-import { type Channel, decodeChannel, encodeChannel } from "../chat/channel.ts"
+import type { Channel } from "../chat/channel.ts"
+import { decodeChannel, encodeChannel } from "../chat/channel-record.ts"
 import { type ChatContact, decodeContact, encodeContact } from "../chat/contact.ts"
 import { type Content, decodeContents, encodeContents } from "../chat/content.ts"
 import { type ChatMessage, decodeMessage, encodeMessage, positionOf } from "../chat/message.ts"
 import { type ChatThread, decodeThread, encodeThread, THREAD_ID_BYTES } from "../chat/thread.ts"
+import { type Address, addressBytes, addressFromBytes } from "../crypto/address.ts"
 import { type Bytes, concat, equal, Reader, toHex, Writer } from "../crypto/bytes.ts"
 import {
   decodePartial,
@@ -30,7 +32,23 @@ export interface Outgoing {
 }
 
 /** An envelope of ours that has no place in the ledger yet. */
-export type Unordered = Pick<Outgoing, "id" | "messages">
+export interface Unordered {
+  readonly id: Bytes
+  readonly messages: readonly Bytes[]
+  /** In which group (its id) and epoch it can be read. */
+  readonly group: Bytes
+  readonly epoch: number
+}
+
+/** People who were added to a group and have not been told. */
+export interface Invitation {
+  readonly group: Bytes
+  readonly epoch: number
+  readonly welcome: Bytes
+  /** Height of the block that ordered the commit. */
+  readonly since: number
+  readonly to: readonly Address[]
+}
 
 /** A text that waits to be put into an envelope. */
 export interface Waiting {
@@ -210,9 +228,16 @@ export class ChatRecords {
 
   /** Own envelopes that are not ordered yet, with the texts inside. */
   unordered = () => this.#all("unordered", decodeUnordered)
-  putUnordered = ({ id, messages }: Unordered) =>
-    this.#put("unordered", toHex(id), concat(id, ...messages))
+  putUnordered = (unordered: Unordered) =>
+    this.#put("unordered", toHex(unordered.id), encodeUnordered(unordered))
   delUnordered = (id: Bytes) => this.#del("unordered", toHex(id))
+
+  /** Welcomes that have to go out. */
+  invitations = () => this.#all("invitations", decodeInvitation)
+  putInvitation = (invitation: Invitation) =>
+    this.#put("invitations", invitationName(invitation), encodeInvitation(invitation))
+  delInvitation = (invitation: Pick<Invitation, "group" | "epoch">) =>
+    this.#del("invitations", invitationName(invitation))
 
   /** Height up to which the ledger's order was followed. */
   async orderedUpTo(): Promise<number | undefined> {
@@ -244,12 +269,39 @@ function encodeOutgoing({ id, envelope, thread, messages }: Outgoing): Bytes {
   return out.finish()
 }
 
+function encodeUnordered({ id, messages, group, epoch }: Unordered): Bytes {
+  return new Writer()
+    .raw(id)
+    .bytes(group, 1)
+    .u64(epoch)
+    .raw(concat(...messages))
+    .finish()
+}
+
 function decodeUnordered(bytes: Bytes): Unordered {
   const read = new Reader(bytes)
-  const id = read.raw(32)
+  const [id, group, epoch] = [read.raw(32), read.bytes(1, 64), read.u64()]
   const messages: Bytes[] = []
   while (read.left > 0) messages.push(read.raw(16))
-  return { id, messages }
+  return { id, messages, group, epoch }
+}
+
+const invitationName = ({ group, epoch }: Pick<Invitation, "group" | "epoch">) =>
+  `${toHex(group)} ${epoch}`
+
+function encodeInvitation({ group, epoch, welcome, since, to }: Invitation): Bytes {
+  const out = new Writer().bytes(group, 1).u64(epoch).u64(since).bytes(welcome, 4).u16(to.length)
+  for (const address of to) out.raw(addressBytes(address))
+  return out.finish()
+}
+
+function decodeInvitation(bytes: Bytes): Invitation {
+  const read = new Reader(bytes)
+  const [group, epoch, since] = [read.bytes(1, 64), read.u64(), read.u64()]
+  const welcome = read.bytes(4, bytes.length)
+  const to = Array.from({ length: read.u16() }, () => addressFromBytes(read.raw(64)))
+  read.done()
+  return { group, epoch, welcome, since, to }
 }
 
 function decodeOutgoing(bytes: Bytes): Outgoing {

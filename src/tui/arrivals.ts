@@ -49,7 +49,7 @@ function withContact(model: Model, contact: Contact): Step {
 }
 
 /** Files on their way; one that has arrived, or failed, is said once. */
-function withTransfer(model: Model, transfer: Transfer): Step {
+export function withTransfer(model: Model, transfer: Transfer): Step {
   const transfers = new Map(model.transfers)
   if (transfer.state !== "done" && transfer.state !== "failed") {
     transfers.set(transfer.id, transfer)
@@ -92,6 +92,12 @@ function withEvent(model: Model, event: ApiEvent): Step {
         : only(model)
     case "thread":
       return withThread(model, event.thread)
+    case "thread-removed": {
+      const threads = new Map(model.threads)
+      threads.delete(event.thread)
+      const history = model.history?.key === event.thread ? null : model.history
+      return only({ ...model, threads, history })
+    }
     case "contact":
       return withContact(model, event.contact)
     case "contact-removed": {

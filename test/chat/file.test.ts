@@ -59,6 +59,8 @@ describe("a message that brings a file", () => {
       text: "see",
       delivery: "queued",
       late: false,
+      audience: 0,
+      awaited: [],
     }
     assert.deepEqual(decodeMessage(encodeMessage(message)), message)
     const withFile = { ...message, file }

@@ -3,9 +3,10 @@
  * line keeps envelopes back; a crash makes every further write fail, and the person comes back from what was written.
  */
 import assert from "node:assert/strict"
+import type { Channel } from "../../src/chat/channel.ts"
 import type { Address } from "../../src/crypto/address.ts"
 import { addressBytes } from "../../src/crypto/address.ts"
-import { type Bytes, compare, equal, toHex } from "../../src/crypto/bytes.ts"
+import { type Bytes, toHex } from "../../src/crypto/bytes.ts"
 import { type Card, encodeCardBody } from "../../src/crypto/card.ts"
 import { envelopeId, tagOf } from "../../src/crypto/envelope.ts"
 import {
@@ -21,6 +22,7 @@ import { primitives } from "../../src/crypto/primitives/native.ts"
 import { createKeyPackage } from "../../src/crypto/session.ts"
 import type { ApiEvent, Message } from "../../src/node/api/types.ts"
 import { Chat } from "../../src/node/chat.ts"
+import { LedgerView, type Order } from "./chat-ledger.ts"
 import type { ChatMailbox } from "../../src/node/chat-parts.ts"
 import { ChatRecords } from "../../src/node/chat-records.ts"
 import { type Clock, systemClock } from "../../src/node/clock.ts"
@@ -30,7 +32,7 @@ import type { Kept } from "../../src/node/shelf.ts"
 import { Sealed, type SealedOp, type SealedShelf } from "../../src/node/sealed.ts"
 
 export const meshId = new Uint8Array(32).fill(42)
-const DEADLINE_MS = 20_000
+const DEADLINE_MS = 60_000
 
 /** A disk of sorted keys. After `crash`, nothing is written any more. */
 export class MemoryShelf implements SealedShelf {
@@ -116,6 +118,8 @@ export async function makeIdentity(name: string): Promise<{ identity: Identity; 
 /** The mailbox of one peer: what arrived, in order. */
 class Mailbox implements ChatMailbox {
   readonly arrivals: Kept[] = []
+  readonly #ids = new Set<string>()
+  readonly #tags = new Map<string, Kept[]>()
   readonly #world: World
   readonly #owner: Person
 
@@ -129,13 +133,20 @@ class Mailbox implements ChatMailbox {
   }
 
   byTag(tag: Bytes): Promise<readonly Kept[]> {
-    return Promise.resolve(this.arrivals.filter(({ bytes }) => equal(tagOf(bytes), tag)))
+    return Promise.resolve(this.#tags.get(toHex(tag)) ?? [])
   }
+
+  missing(ids: readonly Bytes[]): Promise<readonly Bytes[]> {
+    return Promise.resolve(ids.filter((id) => !this.has(id)))
+  }
+
+  has = (id: Bytes): boolean => this.#ids.has(toHex(id))
 
   /** The mailbox as one life of its owner's process sees it. */
   life(shelf: MemoryShelf): ChatMailbox {
     return {
       entriesAfter: (seq, limit) => this.entriesAfter(seq, limit),
+      missing: (ids) => this.missing(ids),
       byTag: (tag) => this.byTag(tag),
       post: (envelope) => {
         if (shelf.isDead) throw new Error("the process was killed")
@@ -152,8 +163,12 @@ class Mailbox implements ChatMailbox {
   /** A real mailbox takes an id once; `again` is one that would not. */
   take(envelope: Bytes, { again = false } = {}): void {
     const id = envelopeId(envelope)
-    if (!again && this.arrivals.some((arrival) => compare(arrival.id, id) === 0)) return
-    this.arrivals.push({ seq: this.arrivals.length + 1, id, bytes: envelope })
+    if (!again && this.has(id)) return
+    const kept = { seq: this.arrivals.length + 1, id, bytes: envelope }
+    this.arrivals.push(kept)
+    this.#ids.add(toHex(id))
+    const tag = toHex(tagOf(envelope))
+    this.#tags.set(tag, [...(this.#tags.get(tag) ?? []), kept])
     this.#owner.arrived()
   }
 }
@@ -169,6 +184,8 @@ export class Person {
   events: ApiEvent[] = []
   readonly logs: string[] = []
   isAway = false
+  /** What this person sees of the world's order, when it has one. */
+  readonly ledger: LedgerView | undefined
   clock: Clock = systemClock
   keys: KeyRing | undefined
   admit = (envelope: Bytes): Promise<Bytes> => Promise.resolve(envelope)
@@ -182,6 +199,7 @@ export class Person {
     this.#identity = identity
     this.address = addressOfRoots(identity.roots)
     this.mailbox = new Mailbox(world, this)
+    this.ledger = world.order && new LedgerView(world.order, this)
   }
 
   /** What they call themselves from the next start on. */
@@ -203,6 +221,11 @@ export class Person {
 
   #records(): ChatRecords {
     return new ChatRecords(new Sealed(openVault(this.#vaultKey), this.shelf))
+  }
+
+  /** What is on their disk of channels. */
+  channels(): Promise<Channel[]> {
+    return this.#records().channels()
   }
 
   /** Goes on elsewhere, from a copy of an earlier state of the disk. What has arrived in the mesh is still there. */
@@ -247,8 +270,15 @@ export class Person {
         for (const watcher of [...this.#watchers]) watcher()
       },
       log: (line) => this.logs.push(line),
-      order: "arrival",
+      ...(this.ledger === undefined
+        ? { order: "arrival" as const }
+        : { order: "ledger" as const, ledger: this.ledger }),
     })
+  }
+
+  /** The order went on. */
+  blocksCame(): void {
+    if (!this.isAway) this.#chat?.blocksCame()
   }
 
   /** The process is killed now: nothing more is written. */
@@ -292,6 +322,13 @@ export class Person {
 export class World {
   readonly people: Person[] = []
   readonly cards = new Map<Address, Card>()
+  /** Who says in which order what was posted counts; without one, arriving is being ordered. */
+  readonly order: Order | undefined
+
+  constructor(order?: Order) {
+    this.order = order
+  }
+
   /** What every envelope waits for before it may leave: real admission takes a while. */
   admission: () => Promise<unknown> = () => Promise.resolve()
   findCard = (address: Address): Promise<Card | undefined> =>
@@ -312,6 +349,9 @@ export class World {
   }
 
   spread(from: Person, envelope: Bytes): number {
+    // Where there is a ledger, being away is being cut off.
+    if (this.order !== undefined && from.isAway) return 0
+    this.order?.take(envelope)
     if (this.held !== undefined) {
       this.held.push({ from, envelope })
       return 0
@@ -329,12 +369,23 @@ export class World {
       for (const person of this.people) person.mailbox.take(envelope)
   }
 
+  /** The ledger goes on, for all who are there. */
+  orderOn(): void {
+    if (this.order?.go() === true) for (const person of this.people) person.blocksCame()
+  }
+
   /** What an away person missed. */
   catchUp(person: Person): void {
     person.isAway = false
     for (const other of this.people)
       for (const { bytes } of other.mailbox.arrivals) person.mailbox.take(bytes)
+    if (this.order !== undefined)
+      for (const { bytes } of person.mailbox.arrivals) {
+        this.order.take(bytes)
+        for (const other of this.people) if (!other.isAway) other.mailbox.take(bytes)
+      }
     person.arrived()
+    person.blocksCame()
   }
 
   async stop(): Promise<void> {

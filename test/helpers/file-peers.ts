@@ -34,6 +34,8 @@ export class SharedThread implements FileChat {
       id: toHex(id),
       thread: THREAD,
       author: "sotto1friend",
+      authorName: "friend",
+      receipts: null,
       mine: false,
       text,
       sentAtMs: 1,

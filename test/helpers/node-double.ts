@@ -184,6 +184,7 @@ export class NodeDouble implements Api {
       if (ticket === undefined) throw new ApiError("NOT_INVITED", "by invitation only")
       return { own: { state: "joined", refusal: null, commitment: hex32("member") } }
     },
+    "members.cancel": () => ({ own: { state: "none", refusal: null, commitment: null } }),
     "members.revoke": () => {
       throw new ApiError("UNKNOWN_MEMBER", "no member begins like this")
     },
@@ -260,6 +261,31 @@ export class NodeDouble implements Api {
     "contacts.unverify": ({ contact }) => this.#change(contact, { verified: false }),
     "contacts.block": ({ contact }) => this.#change(contact, { state: "blocked" }),
     "contacts.rename": ({ contact, name }) => this.#change(contact, { name }),
+    "groups.create": () => {
+      throw new ApiError("NO_LEDGER", "no groups here")
+    },
+    "groups.show": () => {
+      throw new ApiError("NO_LEDGER", "no groups here")
+    },
+    "groups.add": () => {
+      throw new ApiError("NO_LEDGER", "no groups here")
+    },
+    "groups.remove": () => {
+      throw new ApiError("NO_LEDGER", "no groups here")
+    },
+    "groups.rename": () => {
+      throw new ApiError("NO_LEDGER", "no groups here")
+    },
+    "groups.admin": () => {
+      throw new ApiError("NO_LEDGER", "no groups here")
+    },
+    "groups.accept": () => {
+      throw new ApiError("NO_LEDGER", "no groups here")
+    },
+    "groups.leave": () => {
+      throw new ApiError("NO_LEDGER", "no groups here")
+    },
+    "threads.hide": () => ({}),
     "threads.list": () => ({ threads: this.#threads() }),
     "messages.page": ({ thread, before, limit }) => {
       const id = this.#thread(thread)
@@ -343,6 +369,8 @@ export class NodeDouble implements Api {
       const messages = this.#facts.messages.filter((m) => m.thread === hex32(contact.address))
       return {
         id: hex32(contact.address),
+        kind: "pair" as const,
+        left: false,
         title: contact.name,
         members: [contact.address],
         unread: messages.filter((m) => !m.mine).length,
@@ -357,6 +385,8 @@ export class NodeDouble implements Api {
       id: id ?? randomBytes(16).toString("hex"),
       thread: hex32(contact.address),
       author,
+      authorName: author === contact.address ? contact.name : "",
+      receipts: null,
       mine: author !== contact.address,
       text,
       sentAtMs: 1_700_000_000_000 + this.#facts.messages.length * 1000,
@@ -454,7 +484,14 @@ export class NodeDouble implements Api {
     for (const [at, state] of STATES.entries())
       if (at > 0 && at <= reach)
         setImmediate(() =>
-          this.tell({ type: "delivery", thread: message.thread, id, state, failure: null }),
+          this.tell({
+            type: "delivery",
+            thread: message.thread,
+            id,
+            state,
+            failure: null,
+            receipts: null,
+          }),
         )
     if (contact.name === "echo") setImmediate(() => this.receive("echo", `you said: ${text}`))
     return { message }
@@ -486,6 +523,7 @@ export class NodeDouble implements Api {
       alone: null,
       sync: { state: "idle", done: 0, total: 0 },
       ledger: mesh === null ? null : LEDGER,
+      membership: null,
       envelopes: this.#facts.messages.length,
       restored: null,
       waiting: 0,

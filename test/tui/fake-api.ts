@@ -84,6 +84,7 @@ export class FakeApi implements Api {
       alone: null,
       sync: { state: "idle", done: 0, total: 0 },
       ledger: null,
+      membership: null,
       envelopes: 18_204,
       restored: null,
       waiting: 0,
@@ -174,6 +175,8 @@ export class FakeApi implements Api {
     const id = idOf(name)
     const thread: ThreadSummary = {
       id,
+      kind: "pair",
+      left: false,
       title: name,
       members: [contact.address],
       unread: 0,
@@ -195,6 +198,8 @@ export class FakeApi implements Api {
       id: (++this.#made).toString(16).padStart(32, "0"),
       thread: known.id,
       author: addressOf(name),
+      authorName: name,
+      receipts: null,
       mine: false,
       text,
       sentAtMs: T0 + all.length * 60_000,
@@ -268,7 +273,8 @@ export class FakeApi implements Api {
       message.thread,
       all.map((m) => (m.id === message.id ? { ...m, state, failure } : m)),
     )
-    this.tell({ type: "delivery", thread: message.thread, id: message.id, state, failure })
+    const { thread, id, receipts } = message
+    this.tell({ type: "delivery", thread, id, state, failure, receipts })
   }
 
   #tellThread(id: string): void {
@@ -319,6 +325,9 @@ export class FakeApi implements Api {
     },
     "members.join": () => {
       throw new FakeError("NOT_INVITED")
+    },
+    "members.cancel": () => {
+      throw new FakeError("NO_LEDGER")
     },
     "members.revoke": () => {
       throw new FakeError("NOT_OPERATOR")
@@ -410,6 +419,31 @@ export class FakeApi implements Api {
     "contacts.unverify": ({ contact }) => this.#change(contact, { verified: false }),
     "contacts.block": ({ contact }) => this.#change(contact, { state: "blocked" }),
     "contacts.rename": ({ contact, name }) => this.#change(contact, { name }),
+    "groups.create": () => {
+      throw new FakeError("NO_LEDGER")
+    },
+    "groups.show": () => {
+      throw new FakeError("NO_LEDGER")
+    },
+    "groups.add": () => {
+      throw new FakeError("NO_LEDGER")
+    },
+    "groups.remove": () => {
+      throw new FakeError("NO_LEDGER")
+    },
+    "groups.rename": () => {
+      throw new FakeError("NO_LEDGER")
+    },
+    "groups.admin": () => {
+      throw new FakeError("NO_LEDGER")
+    },
+    "groups.accept": () => {
+      throw new FakeError("NO_LEDGER")
+    },
+    "groups.leave": () => {
+      throw new FakeError("NO_LEDGER")
+    },
+    "threads.hide": () => ({}),
     "threads.list": () => ({ threads: [...this.threads.values()] }),
     "messages.page": ({ thread, before, limit }) => {
       const id = this.threads.has(thread)
@@ -451,7 +485,13 @@ export class FakeApi implements Api {
       const name = path.split("/").at(-1) ?? ""
       return { transfer: this.transfer({ name, thread: this.threadOf(to) }) }
     },
-    "files.list": () => ({ files: [] }),
+    "files.list": () => ({
+      files: [...this.messages.values()]
+        .flat()
+        .flatMap(({ file, id, thread, author, mine, sentAtMs }) =>
+          file === null ? [] : [{ ...file, id, thread, author, mine, sentAtMs }],
+        ),
+    }),
     "files.save": ({ id, directory }) => {
       const message = [...this.messages.values()].flat().find((each) => each.id === id)
       if (message === undefined || message.file === null) throw new FakeError("NOT_A_FILE")

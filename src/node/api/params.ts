@@ -71,6 +71,16 @@ const validatorKeys: Rule<readonly string[]> = {
     value.every((each) => text(1, VALIDATOR_KEY_MAX).accepts(each)),
 }
 
+/** People named at once: as many as a group holds. */
+export const PEOPLE_MAX = 256
+
+const people: Rule<readonly string[]> = {
+  expected: `a list of at most ${PEOPLE_MAX} contacts`,
+  accepts: (value): value is readonly string[] =>
+    Array.isArray(value) &&
+    value.length <= PEOPLE_MAX &&
+    value.every((each) => text(1, REFERENCE_MAX).accepts(each)),
+}
 const whole = (min: number, max: number): Rule<number> => ({
   expected: `a whole number from ${min} to ${max}`,
   accepts: (value): value is number =>
@@ -144,6 +154,7 @@ const SHAPES: { readonly [M in Method]: Shape<Params<M>> } = {
   "mesh.invite": { count: required(count) },
   "members.list": {},
   "members.join": { ticket: optional(ticket) },
+  "members.cancel": {},
   "members.revoke": { member: required(reference) },
   unlock: { passphrase: required(passphrase) },
   id: {},
@@ -158,6 +169,19 @@ const SHAPES: { readonly [M in Method]: Shape<Params<M>> } = {
   "contacts.unverify": { contact: required(reference) },
   "contacts.block": { contact: required(reference) },
   "contacts.rename": { contact: required(reference), name: required(name) },
+  "groups.create": { name: required(name), members: required(people) },
+  "groups.show": { group: required(reference) },
+  "groups.add": { group: required(reference), members: required(people) },
+  "groups.remove": { group: required(reference), member: required(reference) },
+  "groups.rename": { group: required(reference), name: required(name) },
+  "groups.admin": {
+    group: required(reference),
+    member: required(reference),
+    admin: required(flag),
+  },
+  "groups.accept": { group: required(reference) },
+  "groups.leave": { group: required(reference) },
+  "threads.hide": { thread: required(reference) },
   "threads.list": {},
   "messages.page": {
     thread: required(reference),

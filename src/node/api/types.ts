@@ -151,6 +151,8 @@ export interface Status {
   readonly sync: SyncProgress
   /** Null in a mesh without validators, where nothing is ordered. */
   readonly ledger: LedgerStatus | null
+  /** Null while there is no identity, or no ledger that could have members. */
+  readonly membership: MembershipView | null
   /** Envelopes in the mailbox store. */
   readonly envelopes: number
   /** How far a profile that came out of a backup is complete, and what is known of that; null for any other. */
@@ -207,6 +209,8 @@ export interface Message {
   readonly thread: string
   /** Address of the author. */
   readonly author: string
+  /** How to call the author; empty for ourselves. Somebody who is no contact is called as they call themselves, with the end of their address. */
+  readonly authorName: string
   readonly mine: boolean
   readonly text: string
   /** The author's clock. */
@@ -214,6 +218,8 @@ export interface Message {
   readonly state: DeliveryState
   /** Why it failed, as a stable code; null unless `failed`. */
   readonly failure: string | null
+  /** Of ours in a group: how many of its members confirmed it; `delivered` is when all did. Null elsewhere. */
+  readonly receipts: { readonly got: number; readonly of: number } | null
   /** Settled before something that had been shown already. */
   readonly late: boolean
   /** The file that it brings, if any: name made safe, size, and what its author says it is. */
@@ -225,13 +231,55 @@ export interface Message {
 export interface ThreadSummary {
   /** 32 hex digits. */
   readonly id: string
+  readonly kind: "pair" | "group"
   readonly title: string
   /** Addresses of the others. */
   readonly members: readonly string[]
   readonly unread: number
   readonly last: Message | null
-  /** True while the first contact waits for acceptance here. */
+  /** True while the first contact, or somebody's invitation into a group, waits for acceptance here. */
   readonly request: boolean
+  /** A group that we are out of. */
+  readonly left: boolean
+}
+
+export interface Member {
+  readonly address: string
+  /** How to call them; empty for ourselves. */
+  readonly name: string
+  /** What they call themselves; null until they said so in this group. */
+  readonly theirName: string | null
+  readonly me: boolean
+  readonly admin: boolean
+  /** They have been heard of in this group; until then they were added and may not know. */
+  readonly here: boolean
+  /** Their card was found and names the key that they write with here. Until then only whoever added them says who they are. */
+  readonly vouched: boolean
+}
+
+/** Asked for here and not so in the group yet. */
+export interface PendingChange {
+  readonly kind: "add" | "remove" | "rename" | "admin" | "renew" | "leave"
+  readonly who: string | null
+  readonly whoName: string | null
+  readonly name: string | null
+  readonly admin: boolean | null
+}
+
+export interface GroupView {
+  readonly thread: string
+  readonly name: string
+  readonly state: "open" | "request" | "left"
+  /** Changes of the group so far, from its founding on. */
+  readonly epoch: number
+  /** We may add, remove and rename. */
+  readonly admin: boolean
+  /** Address of whoever let us in; null when the group is our own. */
+  readonly invitedBy: string | null
+  readonly members: readonly Member[]
+  readonly pending: readonly PendingChange[]
+  /** A change is on its way and has no place in the order yet. */
+  readonly changing: boolean
 }
 
 export interface Page {
@@ -351,6 +399,8 @@ export interface Methods {
    * the ledger has taken it, or after half a minute; it goes on then.
    */
   "members.join": { params: { ticket?: string }; result: { own: MembershipView } }
+  /** Gives up the work that `members.join` does. */
+  "members.cancel": { params: Nothing; result: { own: MembershipView } }
   /** Proposes that a member leaves: by the beginning of its commitment or of what it joined by. */
   "members.revoke": { params: { member: string }; result: { proposal: ProposalView } }
   /** `path`: absolute, on the node's machine. The passphrase is the backup's own. `damaged`: private records left out, unreadable. */
@@ -383,6 +433,33 @@ export interface Methods {
   "contacts.accept": { params: { contact: string; anyway?: boolean }; result: { contact: Contact } }
   "contacts.block": { params: { contact: string }; result: { contact: Contact } }
   "contacts.rename": { params: { contact: string; name: string }; result: { contact: Contact } }
+  /**
+   * Founds a group with these contacts. It is there at once; whoever was asked in follows when the ledger has ordered it. Throws
+   * NO_LEDGER in a mesh without one: there two people could change the group at once and it would fall apart.
+   */
+  "groups.create": {
+    params: { name: string; members: readonly string[] }
+    result: { group: GroupView }
+  }
+  /** `group`: a thread id, or a group's name or its unique beginning; `member` and `members`: contacts, or addresses of members. */
+  "groups.show": { params: { group: string }; result: { group: GroupView } }
+  /** Changes come about when the ledger has ordered them; until then they stand in `pending`. NOT_ADMIN, NOT_A_MEMBER. */
+  "groups.add": {
+    params: { group: string; members: readonly string[] }
+    result: { group: GroupView }
+  }
+  "groups.remove": { params: { group: string; member: string }; result: { group: GroupView } }
+  "groups.rename": { params: { group: string; name: string }; result: { group: GroupView } }
+  "groups.admin": {
+    params: { group: string; member: string; admin: boolean }
+    result: { group: GroupView }
+  }
+  /** Into a group that a stranger added us to. */
+  "groups.accept": { params: { group: string }; result: { group: GroupView } }
+  /** Out of it: the others are asked to remove us, and our own keys of it are destroyed. */
+  "groups.leave": { params: { group: string }; result: { group: GroupView } }
+  /** Erases what was said from this profile, and shows the thread again when something is said in it. Others keep theirs. */
+  "threads.hide": { params: { thread: string }; result: Nothing }
   /** 60 digits that both sides see alike. */
   "contacts.safety": { params: { contact: string }; result: { contact: Contact; number: string } }
   /** Marks as verified if `number` is theirs, digit for digit, which also decides what they claim; NUMBER_DIFFERS if not. */
@@ -445,8 +522,10 @@ export type ApiEvent =
       readonly id: string
       readonly state: DeliveryState
       readonly failure: string | null
+      readonly receipts: Message["receipts"]
     }
   | { readonly type: "thread"; readonly thread: ThreadSummary }
+  | { readonly type: "thread-removed"; readonly thread: string }
   | { readonly type: "contact"; readonly contact: Contact }
   | { readonly type: "contact-removed"; readonly address: string }
   | { readonly type: "transfer"; readonly transfer: Transfer }
@@ -508,6 +587,14 @@ export type ApiErrorCode =
   | "UNKNOWN_THREAD"
   | "UNKNOWN_MESSAGE"
   | "BLOCKED_CONTACT"
+  /** The thread is one of two. */
+  | "NOT_A_GROUP"
+  | "NOT_ADMIN"
+  /** Not in the group, or not any more. */
+  | "NOT_A_MEMBER"
+  /** Somebody runs a group: its last admin names another first. */
+  | "LAST_ADMIN"
+  | "GROUP_FULL"
   /** Somebody goes by the name of another contact, and the user has not decided about it. */
   | "IDENTITY_CHANGED"
   /** The safety number compared is not the one of this contact. */

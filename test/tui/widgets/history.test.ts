@@ -18,6 +18,8 @@ const message = (n: number, change: Partial<Message> = {}): Message => ({
   id: `id${n}`,
   thread: "t",
   author: "sotto1bob",
+  authorName: "bob",
+  receipts: null,
   mine: false,
   text: `message ${n}`,
   sentAtMs: n,
