@@ -7,11 +7,11 @@ import type { Libp2pEvents, PrivateKey } from "@libp2p/interface"
 import type { Bytes } from "../crypto/bytes.ts"
 import { decodeGenesis, type Genesis, meshIdOf } from "../crypto/genesis.ts"
 import { POW_KIND, verifyProofOfWork } from "../crypto/pow.ts"
-import { reject, type Verdict } from "../crypto/verdict.ts"
+import { ignore, reject, type Verdict } from "../crypto/verdict.ts"
 import { AddressBook } from "./address-book.ts"
 import type { PeerInfo, SyncProgress } from "./api/types.ts"
 import { type Alone, Dialer, WANTED_PEERS } from "./dialer.ts"
-import type { TopicRule } from "./gossip.ts"
+import { GREYLISTED_BELOW, type TopicRule } from "./gossip.ts"
 import { type Admission, Mailbox, type Posted } from "./mailbox.ts"
 import { MEMBERSHIP_KIND, readMembership } from "../crypto/membership/admission.ts"
 import { MembershipAdmission } from "./membership-admission.ts"
@@ -29,6 +29,10 @@ import { startWatchdog } from "./watchdog.ts"
 
 /** Where admissions of something else than envelopes come from: whoever brings them, they share one budget. */
 const OF_A_GRANT = { from: "sync", peer: "of a grant" } as const
+/** Rejected messages of one peer after which nothing more of it is looked at; gossip's own grey list begins with the third. */
+const REJECTED_MAX = 8
+/** After a rejected message; gossip itself works out a peer's score ten times a second. */
+const SCORE_LOOK_MS = 200
 /** Peers asked for the same missing envelopes. */
 const FETCH_PEERS_MAX = 8
 
@@ -124,21 +128,58 @@ export async function startNetwork(parts: NetworkParts): Promise<Network> {
     admissions.set(MEMBERSHIP_KIND, (envelope, origin) => membership.judge(envelope, origin))
   const mailbox = await Mailbox.open({ ...parts, meshId, admissions })
   const book = await AddressBook.open(parts.store)
-  const topics = [mailbox.rule(), ...(parts.topics ?? [])]
+  const rejected = new RejectedCounts()
+  const flooders: { rejected?: (peer: string) => void } = {}
+  const topics = [mailbox.rule(), ...(parts.topics ?? [])].map((rule) =>
+    watched(rule, rejected, (peer) => flooders.rejected?.(peer)),
+  )
   const transport = await startTransport({ ...parts, topics })
   try {
-    const admitting = { admissions, membership, verifier }
-    return await MeshNetwork.start(parts, {
-      genesis,
-      meshId,
-      mailbox,
-      book,
-      transport,
-      ...admitting,
-    })
+    const admitting = { admissions, membership, verifier, rejected }
+    const rooms = { genesis, meshId, mailbox, book, transport, ...admitting }
+    const network = await MeshNetwork.start(parts, rooms)
+    flooders.rejected = (peer) => network.rejected(peer)
+    return network
   } catch (error) {
     await transport.stop()
     throw error
+  }
+}
+
+/** The same rule, but of who has had so many messages rejected nothing more is judged; and a word about each of them. */
+function watched(
+  rule: TopicRule,
+  rejected: RejectedCounts,
+  onReject: (peer: string) => void,
+): TopicRule {
+  return {
+    ...rule,
+    judge: async (data, peer) => {
+      if (rejected.of(peer) >= REJECTED_MAX) return ignore("UNTRUSTED")
+      const verdict = await rule.judge(data, peer)
+      if (verdict.verdict === "reject") {
+        rejected.add(peer)
+        onReject(peer)
+      }
+      return verdict
+    },
+  }
+}
+
+/** Messages rejected, by peer; forgotten when the peer goes, for it then is nobody, or shunned. */
+class RejectedCounts {
+  readonly #counts = new Map<string, number>()
+
+  of(peer: string): number {
+    return this.#counts.get(peer) ?? 0
+  }
+
+  add(peer: string): void {
+    this.#counts.set(peer, this.of(peer) + 1)
+  }
+
+  forget(peer: string): void {
+    this.#counts.delete(peer)
   }
 }
 
@@ -165,6 +206,7 @@ interface Rooms {
   readonly transport: Transport
   readonly membership: MembershipAdmission | undefined
   readonly verifier: ProofVerifier
+  readonly rejected: RejectedCounts
 }
 
 class MeshNetwork implements Network {
@@ -175,12 +217,15 @@ class MeshNetwork implements Network {
   readonly streams: Streams
   readonly membership: MembershipAdmission | undefined
   readonly verifier: ProofVerifier
+  readonly #rejected: RejectedCounts
   readonly #parts: NetworkParts
   readonly #admissions: ReadonlyMap<number, Admission>
   readonly #book: AddressBook
   readonly #dialer: Dialer
   readonly #miner = new Miner()
   readonly #members = new Set<string>()
+  /** Peers whose standing is looked at in a moment. */
+  readonly #judged = new Map<string, NodeJS.Timeout>()
   /** What has to be undone at the end, in order. */
   readonly #undo: (() => Promise<void> | void)[] = []
   #sync: Sync | undefined
@@ -190,6 +235,7 @@ class MeshNetwork implements Network {
     const { genesis, meshId, mailbox, admissions, book, transport } = rooms
     this.membership = rooms.membership
     this.verifier = rooms.verifier
+    this.#rejected = rooms.rejected
     this.#parts = parts
     this.#admissions = admissions
     this.genesis = genesis
@@ -298,6 +344,21 @@ class MeshNetwork implements Network {
     this.#sync?.ledgerMoved(this.#parts.membership?.period())
   }
 
+  /** A message of this peer was rejected; who has so many of them that gossip reads nothing more of it is cut off. */
+  rejected(peer: string): void {
+    if (this.#stopping !== undefined || this.#judged.has(peer)) return
+    const look = () => {
+      this.#judged.delete(peer)
+      if (this.#stopping !== undefined || !this.transport.peers().includes(peer)) return
+      if (this.transport.gossip.scoreOf(peer) >= GREYLISTED_BELOW) return
+      this.#background(this.#dialer.shun(peer))
+      this.transport.cut(peer)
+    }
+    const timer = setTimeout(look, SCORE_LOOK_MS)
+    timer.unref()
+    this.#judged.set(peer, timer)
+  }
+
   distrust(peer: string): Promise<void> {
     return this.#refuse(peer, "SYNC_LIED")
   }
@@ -330,6 +391,7 @@ class MeshNetwork implements Network {
   }
 
   async #stop(): Promise<void> {
+    for (const timer of this.#judged.values()) clearTimeout(timer)
     for (const undo of this.#undo) await undo()
     await this.#dialer.stop()
     await this.#miner.stop()
@@ -374,6 +436,7 @@ class MeshNetwork implements Network {
   }
 
   #disconnected(peer: string): void {
+    this.#rejected.forget(peer)
     this.#members.delete(peer)
     this.#dialer.disconnected(peer)
     this.#parts.onPeers?.()
