@@ -188,6 +188,11 @@ export class Mailbox {
   }
 
   /** In the order of `ids`; `undefined` for what is not here. */
+  /** Those of these envelopes that are not kept here. */
+  missing(ids: readonly Bytes[]): Promise<readonly Bytes[]> {
+    return Promise.resolve(ids.filter((id) => !this.#shelf.isKept(id)))
+  }
+
   getMany(ids: readonly Bytes[]): Promise<readonly (Bytes | undefined)[]> {
     return this.#shelf.getMany(ids)
   }

@@ -4,6 +4,7 @@
  * used since is not known.
  *
  *   secret   version 1 (= 1) · secret 32 · commitment 32
+ *   voucher  as in its ticket (consensus/join.ts), until the ledger has taken or refused it
  *   slots    version 1 (= 1) · store id 16 · count 1 · each: period 4 · used slots as bits 4
  */
 import { type Bytes, Reader, Writer } from "../crypto/bytes.ts"
@@ -48,6 +49,18 @@ export class MemberRecords {
 
   async putSecret({ secret, commitment }: MemberSecret): Promise<void> {
     await this.#put("secret", new Writer().u8(VERSION).raw(secret).raw(commitment).finish())
+  }
+
+  /** The encoded voucher that is being used to join. */
+  async voucher(): Promise<Bytes | undefined> {
+    return await this.#sealed.get(this.#sealed.key(GROUP, "voucher"))
+  }
+
+  /** `undefined`: it has been used, or refused. */
+  async putVoucher(voucher: Bytes | undefined): Promise<void> {
+    const key = this.#sealed.key(GROUP, "voucher")
+    const op = voucher === undefined ? this.#sealed.del(key) : this.#sealed.put(key, voucher)
+    await this.#sealed.write([op], { sync: true })
   }
 
   async slots(): Promise<SlotsUsed | undefined> {

@@ -4,10 +4,11 @@
  * open: who opened it closes it.
  */
 import type { Libp2pEvents, PrivateKey } from "@libp2p/interface"
-import type { Bytes } from "../crypto/bytes.ts"
+import { type Bytes, equal } from "../crypto/bytes.ts"
 import { decodeGenesis, type Genesis, meshIdOf } from "../crypto/genesis.ts"
-import { POW_KIND, verifyProofOfWork } from "../crypto/pow.ts"
-import { ignore, reject, type Verdict } from "../crypto/verdict.ts"
+import { anchorOf, POW_KIND, verifyProofOfWork, type WorkPrice } from "../crypto/pow.ts"
+import { assert } from "../crypto/errors.ts"
+import { reject, type Verdict } from "../crypto/verdict.ts"
 import { AddressBook } from "./address-book.ts"
 import type { PeerInfo, SyncProgress } from "./api/types.ts"
 import { type Alone, Dialer, WANTED_PEERS } from "./dialer.ts"
@@ -18,6 +19,7 @@ import { MembershipAdmission } from "./membership-admission.ts"
 import type { MembershipRoots } from "./membership-source.ts"
 import { keepGenesis } from "./mesh-genesis.ts"
 import { type MineOptions, Miner } from "./mine.ts"
+import { Rejections } from "./rejections.ts"
 import type { Store } from "./store.ts"
 import { StreamError, Streams } from "./streams.ts"
 import { type Refused, Sync } from "./sync.ts"
@@ -29,10 +31,8 @@ import { startWatchdog } from "./watchdog.ts"
 
 /** Where admissions of something else than envelopes come from: whoever brings them, they share one budget. */
 const OF_A_GRANT = { from: "sync", peer: "of a grant" } as const
-/** Rejected messages of one peer after which nothing more of it is looked at; gossip's own grey list begins with the third. */
-const REJECTED_MAX = 8
-/** After a rejected message; gossip itself works out a peer's score ten times a second. */
-const SCORE_LOOK_MS = 200
+/** Others may hear of a new period a little later than we: so long, own work is still bound to the one before. */
+const ANCHOR_SETTLES_MS = 5_000
 /** Peers asked for the same missing envelopes. */
 const FETCH_PEERS_MAX = 8
 
@@ -51,6 +51,8 @@ export interface NetworkParts extends Pick<
   readonly admissions?: ReadonlyMap<number, Admission>
   /** Lets members post by proof: periods and roots, as the ledger has them. */
   readonly membership?: MembershipRoots
+  /** Work that counts at present, the newest price first; by default the genesis' for the mesh id. */
+  readonly prices?: () => readonly WorkPrice[]
   /** Whether the ledger has ordered an envelope: then sync may bring it without admission. */
   readonly vouched?: (id: Bytes) => boolean
   /** Further gossip topics. */
@@ -87,7 +89,11 @@ export interface Network {
   addresses(): readonly string[]
   /** A copy of the envelope, paid for by proof of work. Throws MineError, or the signal's reason. */
   pay(envelope: Bytes, options?: MineOptions): Promise<Bytes>
-  /** Whether this envelope's proof is of a period that nobody takes any more: then it has to be admitted anew. */
+  /** The nonce (8 bytes) for other work than an envelope's, at a price. Throws MineError, or the signal's reason. */
+  work(id: Bytes, price: WorkPrice, options?: MineOptions): Promise<Bytes>
+  /** What own work is bound to now, and how much is asked. */
+  price(): WorkPrice
+  /** Whether this envelope's proof or work is of a period that nobody takes any more: then it has to be admitted anew. */
   isStale(envelope: Bytes): boolean
   /** Stores, then publishes. Throws MailboxError NOT_ADMITTED, StoreError. */
   post(envelope: Bytes): Promise<Posted>
@@ -123,63 +129,23 @@ export async function startNetwork(parts: NetworkParts): Promise<Network> {
   const meshId = meshIdOf(parts.genesis)
   const verifier = new ProofVerifier()
   const membership = await membershipOf(parts, meshId, verifier)
-  const admissions = new Map(parts.admissions ?? admissionsOf(genesis, meshId))
+  const fixed = [{ anchor: meshId, bits: genesis.powBits }]
+  const prices = parts.prices ?? (() => fixed)
+  const admissions = new Map(parts.admissions ?? admissionsOf(meshId, prices))
   if (membership !== undefined)
     admissions.set(MEMBERSHIP_KIND, (envelope, origin) => membership.judge(envelope, origin))
   const mailbox = await Mailbox.open({ ...parts, meshId, admissions })
   const book = await AddressBook.open(parts.store)
-  const rejected = new RejectedCounts()
-  const flooders: { rejected?: (peer: string) => void } = {}
-  const topics = [mailbox.rule(), ...(parts.topics ?? [])].map((rule) =>
-    watched(rule, rejected, (peer) => flooders.rejected?.(peer)),
-  )
+  const rejections = new Rejections()
+  const topics = [mailbox.rule(), ...(parts.topics ?? [])].map((rule) => rejections.watching(rule))
   const transport = await startTransport({ ...parts, topics })
   try {
-    const admitting = { admissions, membership, verifier, rejected }
-    const rooms = { genesis, meshId, mailbox, book, transport, ...admitting }
-    const network = await MeshNetwork.start(parts, rooms)
-    flooders.rejected = (peer) => network.rejected(peer)
-    return network
+    const admitting = { admissions, membership, verifier, rejections }
+    const rooms = { genesis, meshId, prices, mailbox, book, transport, ...admitting }
+    return await MeshNetwork.start(parts, rooms)
   } catch (error) {
     await transport.stop()
     throw error
-  }
-}
-
-/** The same rule, but of who has had so many messages rejected nothing more is judged; and a word about each of them. */
-function watched(
-  rule: TopicRule,
-  rejected: RejectedCounts,
-  onReject: (peer: string) => void,
-): TopicRule {
-  return {
-    ...rule,
-    judge: async (data, peer) => {
-      if (rejected.of(peer) >= REJECTED_MAX) return ignore("UNTRUSTED")
-      const verdict = await rule.judge(data, peer)
-      if (verdict.verdict === "reject") {
-        rejected.add(peer)
-        onReject(peer)
-      }
-      return verdict
-    },
-  }
-}
-
-/** Messages rejected, by peer; forgotten when the peer goes, for it then is nobody, or shunned. */
-class RejectedCounts {
-  readonly #counts = new Map<string, number>()
-
-  of(peer: string): number {
-    return this.#counts.get(peer) ?? 0
-  }
-
-  add(peer: string): void {
-    this.#counts.set(peer, this.of(peer) + 1)
-  }
-
-  forget(peer: string): void {
-    this.#counts.delete(peer)
   }
 }
 
@@ -192,21 +158,22 @@ async function membershipOf(
   return await MembershipAdmission.open({ store, meshId, roots, verifier, onFault })
 }
 
-function admissionsOf({ powBits: bits }: Genesis, meshId: Bytes): ReadonlyMap<number, Admission> {
-  const rule = { meshId, anchors: [meshId], bits }
-  return new Map([[POW_KIND, (envelope: Bytes) => verifyProofOfWork(rule, envelope)]])
+function admissionsOf(meshId: Bytes, prices: () => readonly WorkPrice[]) {
+  const judge = (envelope: Bytes) => verifyProofOfWork({ meshId, prices: prices() }, envelope)
+  return new Map<number, Admission>([[POW_KIND, judge]])
 }
 
 interface Rooms {
   readonly genesis: Genesis
   readonly meshId: Bytes
+  readonly prices: () => readonly WorkPrice[]
   readonly mailbox: Mailbox
   readonly admissions: ReadonlyMap<number, Admission>
   readonly book: AddressBook
   readonly transport: Transport
   readonly membership: MembershipAdmission | undefined
   readonly verifier: ProofVerifier
-  readonly rejected: RejectedCounts
+  readonly rejections: Rejections
 }
 
 class MeshNetwork implements Network {
@@ -217,15 +184,16 @@ class MeshNetwork implements Network {
   readonly streams: Streams
   readonly membership: MembershipAdmission | undefined
   readonly verifier: ProofVerifier
-  readonly #rejected: RejectedCounts
+  readonly #rejections: Rejections
   readonly #parts: NetworkParts
   readonly #admissions: ReadonlyMap<number, Admission>
   readonly #book: AddressBook
   readonly #dialer: Dialer
   readonly #miner = new Miner()
+  readonly #prices: () => readonly WorkPrice[]
+  /** What the newest price is bound to, and since when as far as we saw; what was there at the start is not new. */
+  #anchor: { readonly hash: Bytes; readonly sinceMs: number }
   readonly #members = new Set<string>()
-  /** Peers whose standing is looked at in a moment. */
-  readonly #judged = new Map<string, NodeJS.Timeout>()
   /** What has to be undone at the end, in order. */
   readonly #undo: (() => Promise<void> | void)[] = []
   #sync: Sync | undefined
@@ -235,9 +203,12 @@ class MeshNetwork implements Network {
     const { genesis, meshId, mailbox, admissions, book, transport } = rooms
     this.membership = rooms.membership
     this.verifier = rooms.verifier
-    this.#rejected = rooms.rejected
+    this.#rejections = rooms.rejections
+    rooms.rejections.onLook = (peer) => this.#cutOff(peer)
     this.#parts = parts
     this.#admissions = admissions
+    this.#prices = rooms.prices
+    this.#anchor = { hash: rooms.prices()[0]?.anchor ?? meshId, sinceMs: -Infinity }
     this.genesis = genesis
     this.meshId = meshId
     this.mailbox = mailbox
@@ -304,13 +275,27 @@ class MeshNetwork implements Network {
   }
 
   isStale(envelope: Bytes): boolean {
+    const anchor = anchorOf(envelope)
+    if (anchor !== undefined) return !this.#prices().some((price) => equal(price.anchor, anchor))
     const read = readMembership(envelope)
     return "fields" in read && this.membership?.isTaken(read.fields.period) === false
   }
 
   async pay(envelope: Bytes, options?: MineOptions): Promise<Bytes> {
-    const rule = { meshId: this.meshId, anchor: this.meshId, bits: this.genesis.powBits }
-    return await this.#miner.mine(envelope, rule, options)
+    return await this.#miner.mine(envelope, { meshId: this.meshId, ...this.price() }, options)
+  }
+
+  async work(id: Bytes, price: WorkPrice, options?: MineOptions): Promise<Bytes> {
+    return await this.#miner.nonceFor(id, { meshId: this.meshId, ...price }, options)
+  }
+
+  price(): WorkPrice {
+    const [now, before] = this.#prices()
+    assert(now !== undefined, "work has a price")
+    if (!equal(now.anchor, this.#anchor.hash))
+      this.#anchor = { hash: now.anchor, sinceMs: performance.now() }
+    const isNew = performance.now() - this.#anchor.sinceMs < ANCHOR_SETTLES_MS
+    return isNew && before !== undefined ? before : now
   }
 
   async post(envelope: Bytes): Promise<Posted> {
@@ -340,23 +325,9 @@ class MeshNetwork implements Network {
   }
 
   ledgerMoved(): void {
+    this.price()
     this.membership?.tidy(this.mailbox)
     this.#sync?.ledgerMoved(this.#parts.membership?.period())
-  }
-
-  /** A message of this peer was rejected; who has so many of them that gossip reads nothing more of it is cut off. */
-  rejected(peer: string): void {
-    if (this.#stopping !== undefined || this.#judged.has(peer)) return
-    const look = () => {
-      this.#judged.delete(peer)
-      if (this.#stopping !== undefined || !this.transport.peers().includes(peer)) return
-      if (this.transport.gossip.scoreOf(peer) >= GREYLISTED_BELOW) return
-      this.#background(this.#dialer.shun(peer))
-      this.transport.cut(peer)
-    }
-    const timer = setTimeout(look, SCORE_LOOK_MS)
-    timer.unref()
-    this.#judged.set(peer, timer)
   }
 
   distrust(peer: string): Promise<void> {
@@ -391,7 +362,7 @@ class MeshNetwork implements Network {
   }
 
   async #stop(): Promise<void> {
-    for (const timer of this.#judged.values()) clearTimeout(timer)
+    this.#rejections.stop()
     for (const undo of this.#undo) await undo()
     await this.#dialer.stop()
     await this.#miner.stop()
@@ -436,7 +407,7 @@ class MeshNetwork implements Network {
   }
 
   #disconnected(peer: string): void {
-    this.#rejected.forget(peer)
+    this.#rejections.forget(peer)
     this.#members.delete(peer)
     this.#dialer.disconnected(peer)
     this.#parts.onPeers?.()
@@ -456,6 +427,14 @@ class MeshNetwork implements Network {
 
   async #remember(peer: string): Promise<void> {
     await this.#dialer.remember(peer, await this.#reachable(peer))
+  }
+
+  /** Who has had so much rejected that gossip reads nothing more of it is sent away, without being asked to close first. */
+  #cutOff(peer: string): void {
+    if (this.#stopping !== undefined || !this.transport.peers().includes(peer)) return
+    if (this.transport.gossip.scoreOf(peer) >= GREYLISTED_BELOW) return
+    this.#background(this.#dialer.shun(peer))
+    this.transport.cut(peer)
   }
 
   async #refuse(peer: string, why: Refused): Promise<void> {

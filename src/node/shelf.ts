@@ -97,6 +97,11 @@ export class Shelf {
     return this.#arriving.has(toHex(id)) || this.#store.peek("envelopes", id) !== undefined
   }
 
+  /** Whether an envelope of this id is stored. */
+  isKept(id: Bytes): boolean {
+    return (this.#store.peek("envelopes", id)?.length ?? 0) > 0
+  }
+
   /**
    * Keeps an admitted envelope that the shelf does not know. Resolves when it is stored; what arrives while a batch is written goes
    * into the next one together. `writes` go into the same batch. Throws StoreError, and then the envelope is not known.

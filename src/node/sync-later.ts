@@ -12,7 +12,12 @@ export const LATER_MAX = 16_384
 const TRIES_MAX = 4
 
 /** Codes of verdicts that another day may be different. */
-const PASSING: ReadonlySet<string> = new Set(["NOT_ORDERED", "MEMBER_ROOT", "MEMBER_PERIOD"])
+const PASSING: ReadonlySet<string> = new Set([
+  "NOT_ORDERED",
+  "MEMBER_ROOT",
+  "MEMBER_PERIOD",
+  "POW_ANCHOR",
+])
 
 export const isPassing = (code: string): boolean => PASSING.has(code)
 

@@ -119,14 +119,18 @@ describe("a flooded mailbox", { timeout: 240_000 }, () => {
     const result = await during()
     const [line] = (await summary) as [string]
     await exit
-    return { ...(JSON.parse(line) as { sent: number; identities: number }), ids, result }
+    return {
+      ...(JSON.parse(line) as { sent: number; identities: number; isCutOff: boolean }),
+      ids,
+      result,
+    }
   }
 
   it("by 10,000 envelopes without admission: honest talk goes on, the flooder is cut off, memory stays", async (t) => {
     const [, middle] = peers
     const calm = await honestTalk()
     const before = await middle.tell<About>({ do: "memory" })
-    const { sent, identities, ids, result } = await flood("unpaid", 10_000, honestTalk)
+    const { sent, identities, isCutOff, ids, result } = await flood("unpaid", 10_000, honestTalk)
     // what was under way when the last one was cut off is let go
     let now = await middle.tell<About>({ do: "memory" })
     await until(
@@ -138,9 +142,11 @@ describe("a flooded mailbox", { timeout: 240_000 }, () => {
       30_000,
     )
     t.diagnostic(`median ${calm.toFixed(1)} ms, under flood ${result.toFixed(1)} ms; ${sent} sent by ${identities} identities; memory ${((now.bytes - before.bytes) / 2 ** 20).toFixed(1)} MiB more`) // prettier-ignore
-    assert.ok(result <= Math.max(2 * calm, UNNOTICED_MS), `${result} ms under flood, ${calm} ms before`)
-    // one identity does not get through: it is hung up, and comes again as another
-    assert.ok(identities > 3, `${identities} identities`)
+    assert.ok(
+      result <= Math.max(2 * calm, UNNOTICED_MS),
+      `${result} ms under flood, ${calm} ms before`,
+    )
+    assert.ok(isCutOff, "it was never cut off")
     for (const id of ids) assert.ok(!now.connected.includes(id), "the flooder is connected still")
     assert.ok(Math.min(...ids.map((id) => now.worst[id] ?? 0)) < -80, "their score fell")
   })
@@ -149,15 +155,19 @@ describe("a flooded mailbox", { timeout: 240_000 }, () => {
     const [, middle, last] = peers
     const calm = await honestTalk()
     const before = (await heardBy(middle)).size
-    const { sent, ids, result } = await flood("quota", 2_560, honestTalk)
+    const { sent, isCutOff, ids, result } = await flood("quota", 2_560, honestTalk)
     t.diagnostic(`median ${calm.toFixed(1)} ms, under flood ${result.toFixed(1)} ms`)
     assert.ok(sent >= 2_560)
-    assert.ok(result <= Math.max(2 * calm, UNNOTICED_MS), `${result} ms under flood, ${calm} ms before`)
+    assert.ok(
+      result <= Math.max(2 * calm, UNNOTICED_MS),
+      `${result} ms under flood, ${calm} ms before`,
+    )
     // 32 payloads of eight envelopes, beside what the honest said
     for (const peer of [middle, last])
       await until("its quota has arrived", async () => (await heardBy(peer)).size >= before + SAID + 256) // prettier-ignore
     assert.equal((await heardBy(middle)).size, before + SAID + 256)
-    // nothing of it was the fault of whoever passed it on
+    // nothing of it need be the fault of whoever passed it on
+    assert.equal(isCutOff, false)
     const about = await middle.tell<About>({ do: "memory" })
     for (const id of ids) assert.ok((about.worst[id] ?? 0) >= 0, "it lost standing")
   })

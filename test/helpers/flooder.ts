@@ -1,7 +1,7 @@
 /**
  * Somebody who wants the mailbox to be of no use to others, in a process of their own and with a gossipsub of their own (gossip-stranger.ts), which
  * waits for nobody. Whoever is cut off comes again as somebody else until everything was sent. Says in one line how often that
- * happened and how much was sent. Arguments: an address, the kind of flood, how many envelopes.
+ * happened, how much was sent, and whether it was cut off in the end. Arguments: an address, the kind of flood, how many envelopes.
  */
 import type { TestContext } from "node:test"
 import { primitives } from "#primitives"
@@ -79,7 +79,10 @@ for (let stranger: Stranger | undefined; sent < Number(count) && identities < ID
     identities += identities === 0 ? 1 : 0
   }
 }
-process.stdout.write(`${JSON.stringify({ sent, identities })}\n`)
-await new Promise((resolve) => setTimeout(resolve, 500))
+// what was written may still be on its way, and so may the answer
+for (let waited = 0; waited < 3_000 && stranger?.connected() === true; waited += 50)
+  await new Promise((resolve) => setTimeout(resolve, 50))
+const isCutOff = stranger?.connected() !== true
+process.stdout.write(`${JSON.stringify({ sent, identities, isCutOff })}\n`)
 for (const stop of stops) await stop()
 process.exit(0)
