@@ -432,7 +432,8 @@ class MeshNetwork implements Network {
   /** Who has had so much rejected that gossip reads nothing more of it is sent away, without being asked to close first. */
   #cutOff(peer: string): void {
     if (this.#stopping !== undefined || !this.transport.peers().includes(peer)) return
-    if (this.transport.gossip.scoreOf(peer) >= GREYLISTED_BELOW) return
+    const isHeard = this.transport.gossip.scoreOf(peer) >= GREYLISTED_BELOW
+    if (isHeard && !this.#rejections.isHopeless(peer)) return
     this.#background(this.#dialer.shun(peer))
     this.transport.cut(peer)
   }

@@ -23,12 +23,20 @@ export class Rejections {
       ...rule,
       judge: async (data, peer) => {
         // [IGNORE] it comes from somebody who sends what is not worth a look
-        if ((this.#counts.get(peer) ?? 0) >= REJECTED_MAX) return ignore("UNTRUSTED")
+        if (this.isHopeless(peer)) {
+          this.#look(peer)
+          return ignore("UNTRUSTED")
+        }
         const verdict = await rule.judge(data, peer)
         if (verdict.verdict === "reject") this.#count(peer)
         return verdict
       },
     }
+  }
+
+  /** Whether nothing of this peer is judged any more. */
+  isHopeless(peer: string): boolean {
+    return (this.#counts.get(peer) ?? 0) >= REJECTED_MAX
   }
 
   /** The peer has gone. */
@@ -43,6 +51,10 @@ export class Rejections {
 
   #count(peer: string): void {
     this.#counts.set(peer, (this.#counts.get(peer) ?? 0) + 1)
+    this.#look(peer)
+  }
+
+  #look(peer: string): void {
     if (this.#looks.has(peer)) return
     const timer = setTimeout(() => {
       this.#looks.delete(peer)

@@ -62,7 +62,8 @@ const t = { after: (stop: () => unknown) => stops.push(stop) } as unknown as Tes
 
 let sent = 0
 let identities = 0
-for (let stranger: Stranger | undefined; sent < Number(count) && identities < IDENTITIES_MAX;) {
+let stranger: Stranger | undefined
+while (sent < Number(count) && identities < IDENTITIES_MAX) {
   try {
     if (stranger?.connected() !== true) {
       stranger = await gossipStranger(t, address, mailboxTopic(meshId))
@@ -80,7 +81,8 @@ for (let stranger: Stranger | undefined; sent < Number(count) && identities < ID
   }
 }
 // what was written may still be on its way, and so may the answer
-for (let waited = 0; waited < 3_000 && stranger?.connected() === true; waited += 50)
+const patienceMs = kind === "unpaid" ? 60_000 : 0
+for (let waited = 0; waited < patienceMs && stranger?.connected() === true; waited += 50)
   await new Promise((resolve) => setTimeout(resolve, 50))
 const isCutOff = stranger?.connected() !== true
 process.stdout.write(`${JSON.stringify({ sent, identities, isCutOff })}\n`)
