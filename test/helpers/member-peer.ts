@@ -41,12 +41,16 @@ const nowMs = () => Number(process.hrtime.bigint() / 1000n) / 1000
 const heard: Heard[] = []
 network.mailbox.onStored(({ id }) => heard.push({ id: toHex(id), atMs: nowMs() }))
 
-/** Peers that ever were connected, with the worst score that was seen of each. */
+/** Peers that ever were connected, with the worst score that was seen of each; gossip remembers a bad one of who has gone. */
 const worst = new Map<string, number>()
-setInterval(() => {
-  for (const peer of network.transport.peers())
+const look = () => {
+  for (const peer of new Set([...worst.keys(), ...network.transport.peers()]))
     worst.set(peer, Math.min(worst.get(peer) ?? 0, network.transport.gossip.scoreOf(peer)))
-}, 20).unref()
+}
+network.transport.libp2p.addEventListener("peer:connect", ({ detail }) => {
+  worst.set(detail.toString(), 0)
+})
+setInterval(look, 20).unref()
 
 async function run(command: Command): Promise<unknown> {
   switch (command.do) {
@@ -68,6 +72,7 @@ async function run(command: Command): Promise<unknown> {
       return heard.splice(0)
     case "memory": {
       globalThis.gc?.()
+      look()
       const { heapUsed, external, arrayBuffers } = process.memoryUsage()
       return { bytes: heapUsed + external + arrayBuffers, worst: Object.fromEntries(worst), connected: network.transport.peers() } // prettier-ignore
     }
