@@ -15,6 +15,7 @@ await build({
   entryPoints: {
     main: "dist/src/cli/main.js",
     // Found beside whoever starts them.
+    "image-decoder": "dist/src/node/image-decoder.js",
     "heavy-worker": "dist/src/node/heavy-worker.js",
     "mine-worker": "dist/src/node/mine-worker.js",
     "prove-worker": "dist/src/node/prove-worker.js",

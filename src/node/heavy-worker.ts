@@ -3,6 +3,7 @@ import { parentPort, workerData } from "node:worker_threads"
 import { primitives } from "#primitives"
 import { cardSigningBytes } from "../crypto/card.ts"
 import { generateRoots } from "../crypto/identity.ts"
+import { commitmentOf, newSecret } from "../crypto/membership/secret.ts"
 import { safetyNumber } from "../crypto/safety-number.ts"
 import type { HeavyJob, HeavyResult } from "./heavy.ts"
 
@@ -30,6 +31,10 @@ function run(job: HeavyJob): HeavyResult[HeavyJob["job"]] {
     }
     case "safety-number":
       return safetyNumber(job.one, job.other)
+    case "member-secret": {
+      const secret = newSecret()
+      return { secret, commitment: commitmentOf(secret) }
+    }
     case "seal": {
       const { slhDsaSha2_128s } = primitives
       return slhDsaSha2_128s.sign(slhDsaSha2_128s.importPrivate(job.key), job.message)

@@ -7,7 +7,13 @@ import { hybridScheme, remembering, type Scheme } from "../consensus/hybrid.ts"
 import { Ledger, type LedgerRules } from "../consensus/ledger.ts"
 import { seatOf, type ValidatorSet } from "../consensus/quorum.ts"
 import { openTermOf } from "../consensus/recovery.ts"
-import type { BlockRecord, EnvelopeItem, Item, ValidatorKeys } from "../consensus/types.ts"
+import type {
+  BlockRecord,
+  EnvelopeItem,
+  Item,
+  MemberAddItem,
+  ValidatorKeys,
+} from "../consensus/types.ts"
 import { type Bytes, equal, toHex } from "../crypto/bytes.ts"
 import { CryptoError } from "../crypto/errors.ts"
 import { ignore, reject, type Verdict } from "../crypto/verdict.ts"
@@ -26,6 +32,7 @@ import { LedgerValidator } from "./ledger-validator.ts"
 import { blockView, validatorViews, verifyStored } from "./ledger-view.ts"
 import { Waiting } from "./ledger-waiting.ts"
 import { Finder, whereaboutsTopic } from "./ledger-whereabouts.ts"
+import { MeshJoins } from "./mesh-joins.ts"
 import type { Mesh } from "./mesh-membership.ts"
 import type { Network } from "./network.ts"
 import type { Store } from "./store.ts"
@@ -88,13 +95,23 @@ export class MeshLedger {
       dial: (addresses, signal) => this.#networkOrThrow.transport.dial(addresses, signal),
       nowMs: () => performance.now(),
     })
+    const joins = new MeshJoins({
+      rule: () => ({
+        meshId,
+        isOpen: parts.mesh.genesis.policy === "open",
+        set: this.#ledger.set,
+        prices: this.periods.prices(),
+      }),
+      verify: (claim) => this.#networkOrThrow.verifier.verify(claim),
+      nowMs: () => performance.now(),
+    })
     this.#changes = new MeshChanges({
       meshId,
       store: parts.store,
       scheme: this.#scheme,
       ledger: () => this.#ledger,
       validator: parts.validator,
-      judgeJoin: () => Promise.resolve(ignore("NO_MEMBERS")),
+      judgeJoin: (item) => joins.judge(item),
       publish: (message) => this.#publish(changesTopic(meshId), message),
       admit: (items) => this.#part?.admit(items),
       onChange: parts.onChange,
@@ -157,7 +174,7 @@ export class MeshLedger {
     this.#undo.push(
       () => libp2p.removeEventListener("peer:connect", onConnect),
       () => libp2p.removeEventListener("peer:disconnect", onDisconnect),
-      network.mailbox.onStored(({ id }) => waiting.stored(id.slice())),
+      network.mailbox.onStored(({ id, bytes }) => waiting.stored(id.slice(), bytes)),
       network.transport.gossip.onSubscribed(changesTopic(this.rules.meshId), () =>
         this.#changes.connected(),
       ),
@@ -209,6 +226,16 @@ export class MeshLedger {
 
   get height(): number {
     return this.chain.height
+  }
+
+  /** The state after the last block here. */
+  get state(): Ledger {
+    return this.#ledger
+  }
+
+  /** Says to the mesh that somebody joins. */
+  sayJoin(item: MemberAddItem): Promise<void> {
+    return this.#changes.say(item)
   }
 
   /** The ledger's own clock after the newest block. */

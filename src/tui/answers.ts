@@ -147,6 +147,7 @@ export function onFailed(model: Model, effect: Effect, code: ApiErrorCode, text:
     case "accept":
     case "block":
     case "rename":
+    case "rotate":
     case "ticket":
     case "copy":
     case "bell":

@@ -189,6 +189,8 @@ export function carryOut(model: Model, intent: Intent): Step {
       return and({ ...taken, overlay: codeOverlay }, { type: "ticket" })
     case "ticket":
       return and({ ...taken, overlay: { ...codeOverlay, show: "ticket" } }, { type: "ticket" })
+    case "rotate":
+      return and(noticed(taken, "info", "Making new keys …"), { type: "rotate" })
     case "quit":
       return and(taken, { type: "exit", code: 0 })
     case "retry": {

@@ -38,6 +38,7 @@ export const COMMANDS: readonly Command[] = [
   command("quit", "", "leave; what is queued stays queued"),
   command("rename", "[name] new-name", "call a contact something else", "contact"),
   command("retry", "", "send again what failed in this chat"),
+  command("rotate", "", "replace your keys now; it happens every 30 days anyway"),
   command("ticket", "", "an invite ticket to this mesh"),
   command("verify", "[name]", "compare safety numbers; mark them, or take it back", "contact"),
 ]
@@ -47,7 +48,7 @@ export type Intent =
   | { readonly type: "add"; readonly code: string; readonly name: string | null }
   | { readonly type: "accept" | "block" | "open" | "verify"; readonly contact: string | null }
   | { readonly type: "rename"; readonly contact: string | null; readonly name: string }
-  | { readonly type: "contacts" | "help" | "id" | "next" | "quit" | "retry" | "ticket" }
+  | { readonly type: "contacts" | "help" | "id" | "next" | "quit" | "retry" | "rotate" | "ticket" }
   | { readonly type: "wrong"; readonly sentence: string }
 
 const wrong = (sentence: string): Intent => ({ type: "wrong", sentence })
@@ -102,6 +103,7 @@ export function interpret(line: string, known: readonly string[]): Intent {
     case "next":
     case "quit":
     case "retry":
+    case "rotate":
     case "ticket":
       return { type: name }
     default: {

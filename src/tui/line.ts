@@ -179,6 +179,7 @@ class LineSession {
         break
       }
       case "progress":
+      case "transfer":
         break
     }
   }
@@ -310,6 +311,9 @@ class LineSession {
         return `Your code: ${sanitizeLine((await this.#api.call("id", {})).address)}`
       case "ticket":
         return `Invite ticket: ${sanitizeLine((await this.#api.call("mesh.ticket", {})).ticket)}`
+      case "rotate":
+        await this.#api.call("identity.rotate", {})
+        return "You have new keys. Your code stays, and contacts notice nothing."
       case "retry":
         return this.#retry()
       case "quit":

@@ -11,6 +11,7 @@ import type {
   Page,
   Status,
   ThreadSummary,
+  Transfer,
 } from "../node/api/types.ts"
 import { contactName } from "./commands.ts"
 import type { InputEvent } from "./input.ts"
@@ -108,6 +109,8 @@ export interface Model {
   readonly acceptArmed: boolean
   /** Sends under way. */
   readonly sending: number
+  /** Files on their way, by message. */
+  readonly transfers: ReadonlyMap<string, Transfer>
 }
 
 export const PARKED_MAX = 200
@@ -151,6 +154,7 @@ export type Action =
       readonly what: "added" | "accepted" | "blocked" | "renamed" | "verified" | "unverified"
     }
   | { readonly type: "safety"; readonly contact: Contact; readonly number: string }
+  | { readonly type: "rotated" }
   | {
       readonly type: "failed"
       readonly effect: Effect
@@ -183,6 +187,7 @@ export type Effect =
   | { readonly type: "verify"; readonly contact: string; readonly number: string }
   | { readonly type: "rename"; readonly contact: string; readonly name: string }
   | { readonly type: "ticket" }
+  | { readonly type: "rotate" }
   | { readonly type: "copy"; readonly text: string }
   | { readonly type: "bell" }
   | { readonly type: "repaint" }
@@ -227,6 +232,7 @@ export const initialModel = (settings: Settings, columns: number, rows: number):
   blockArmed: false,
   acceptArmed: false,
   sending: 0,
+  transfers: new Map(),
 })
 
 export const noticed = (model: Model, kind: Notice["kind"], text: string): Model => ({

@@ -111,6 +111,9 @@ export function createPerformer(world: World): (effect: Effect) => void {
         )
         return { type: "contact", contact, what: "renamed" }
       }
+      case "rotate":
+        await api.call("identity.rotate", {}, options)
+        return { type: "rotated" }
       case "ticket":
         return { type: "ticket", ticket: (await api.call("mesh.ticket", {}, options)).ticket }
       case "copy":

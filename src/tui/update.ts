@@ -73,6 +73,10 @@ function transition(model: Model, action: Action): Step {
       return model.overlay?.name === "code"
         ? only({ ...model, overlay: { ...model.overlay, ticket: action.ticket } })
         : only(model)
+    case "rotated":
+      return only(
+        noticed(model, "good", "You have new keys. Your code stays, and contacts notice nothing."),
+      )
     case "safety":
       return model.overlay?.name === "verify" && model.overlay.contact === action.contact.address
         ? only({ ...model, overlay: { ...model.overlay, number: action.number } })

@@ -98,8 +98,8 @@ const isCut = (frames: Frames) =>
 describe("a stream between validators", () => {
   it("carries messages of whoever proves to be one", async (t) => {
     const { received, liars, hello, greeted } = await adaAndSomebody(t)
-    const { frames, answer } = await greeted(hello(bob!))
-    assert.equal(toHex(answer!.slice(33, 65)), toHex(ada!.keys.ed25519))
+    const { frames, answer } = await greeted(hello(bob))
+    assert.equal(toHex(answer!.slice(33, 65)), toHex(ada.keys.ed25519))
     await frames.send(framed(message(1), message(2)), soon())
     await until("both to come", () => received.length === 2)
     assert.deepEqual(liars, [])
@@ -108,7 +108,7 @@ describe("a stream between validators", () => {
 
   it("is not for a key that is no validator's here; that may change, and is no lie", async (t) => {
     const { received, liars, hello, greeted } = await adaAndSomebody(t)
-    const { frames, answer } = await greeted(hello(eve!))
+    const { frames, answer } = await greeted(hello(eve))
     assert.equal(answer, undefined)
     await frames.send(framed(message(1)), soon()).catch(() => undefined)
     assert.deepEqual([received, liars], [[], []])
@@ -118,14 +118,14 @@ describe("a stream between validators", () => {
     const { received, liars, hello, greeted, from, hers } = await adaAndSomebody(t)
     const elsewhere = new Uint8Array(32)
     const lies = [
-      hello({ keys: bob!.keys, sign: eve!.sign }),
-      hello(bob!, { mesh: elsewhere }),
-      hello(bob!, { version: 2 }),
+      hello({ keys: bob.keys, sign: eve.sign }),
+      hello(bob, { mesh: elsewhere }),
+      hello(bob, { version: 2 }),
       // said by bob to somebody else
-      hello(bob!, { preimage: helloPreimage(meshId, from, from) }),
-      hello(bob!, { preimage: helloPreimage(elsewhere, from, hers.transport.peer) }),
-      hello(bob!).slice(0, -1),
-      new Uint8Array([...hello(bob!), 0]),
+      hello(bob, { preimage: helloPreimage(meshId, from, from) }),
+      hello(bob, { preimage: helloPreimage(elsewhere, from, hers.transport.peer) }),
+      hello(bob).slice(0, -1),
+      new Uint8Array([...hello(bob), 0]),
       new Uint8Array(0),
     ]
     for (const [i, lie] of lies.entries()) {
@@ -145,7 +145,7 @@ describe("a stream between validators", () => {
       new Uint8Array(FRAME_BYTES_MAX + 1),
     ]
     for (const [i, lie] of lies.entries()) {
-      const { frames } = await greeted(hello(bob!))
+      const { frames } = await greeted(hello(bob))
       await frames.send(lie, soon()).catch(() => undefined)
       await isCut(frames)
       await until("standing to be lost", () => liars.length === i + 1)
@@ -155,7 +155,7 @@ describe("a stream between validators", () => {
 
   it("bears some wrong messages, and ends with one too many", async (t) => {
     const { liars, hello, greeted, received } = await adaAndSomebody(t)
-    const { frames } = await greeted(hello(bob!))
+    const { frames } = await greeted(hello(bob))
     for (let n = 0; n < 16; n++) await frames.send(framed(message(255), message(1)), soon())
     await until("all to come", () => received.length === 32)
     assert.deepEqual(liars, [])
@@ -171,7 +171,7 @@ describe("a stream between validators", () => {
       await frames.receive(soon())
       const to = hers.transport.peer
       const preimage = helloPreimage(meshId, from, to)
-      const { keys, sign } = bob!
+      const { keys, sign } = bob
       await frames.send(
         new Writer().u8(1).raw(meshId).raw(keys.ed25519).raw(sign(preimage)).finish(),
         soon(),
@@ -181,9 +181,9 @@ describe("a stream between validators", () => {
     links.reach(from)
     await until("the link to stand", () => links.connected.length === 1)
     const mebibyte = new Uint8Array(1024 * 1024)
-    for (let n = 0; n < 40; n++) links.broadcast(mebibyte, [bob!.keys])
+    for (let n = 0; n < 40; n++) links.broadcast(mebibyte, [bob.keys])
     assert(links.dropped >= 40 - 9, `${links.dropped} dropped`)
-    links.broadcast(new Uint8Array(FRAME_BYTES_MAX), [bob!.keys])
+    links.broadcast(new Uint8Array(FRAME_BYTES_MAX), [bob.keys])
     links.lost(from)
     stuck.resolve(undefined)
     assert.deepEqual(links.connected, [])
@@ -196,7 +196,7 @@ describe("a stream between validators", () => {
       opened++
       await frames.receive(soon())
       const preimage = helloPreimage(meshId, from, hers.transport.peer)
-      const { keys, sign } = bob!
+      const { keys, sign } = bob
       await frames.send(
         new Writer().u8(1).raw(meshId).raw(keys.ed25519).raw(sign(preimage)).finish(),
         soon(),
