@@ -21,7 +21,7 @@ describe("the line of texts", () => {
     const book = new ChatBook({ me, records, emit: () => undefined })
     let sealed = WAITING_MAX - 1
     const line = new Line({ clock: systemClock } as ChatParts, book, () => sealed)
-    const say = (text: string) => line.say(peer, primitives.randomBytes(16), text)
+    const say = (text: string) => line.say(book.threadWith(peer), primitives.randomBytes(16), text)
     await say("the last that fits")
     await assert.rejects(say("one too many"), { code: "QUEUE_FULL" })
     assert.equal(line.length, 1)
