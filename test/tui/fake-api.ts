@@ -481,7 +481,13 @@ export class FakeApi implements Api {
       const name = path.split("/").at(-1) ?? ""
       return { transfer: this.transfer({ name, thread: this.threadOf(to) }) }
     },
-    "files.list": () => ({ files: [] }),
+    "files.list": () => ({
+      files: [...this.messages.values()]
+        .flat()
+        .flatMap(({ file, id, thread, author, mine, sentAtMs }) =>
+          file === null ? [] : [{ ...file, id, thread, author, mine, sentAtMs }],
+        ),
+    }),
     "files.save": ({ id, directory }) => {
       const message = [...this.messages.values()].flat().find((each) => each.id === id)
       if (message === undefined || message.file === null) throw new FakeError("NOT_A_FILE")
