@@ -75,7 +75,8 @@ export class FaultyFiles {
     if (this.steps !== at) return await work()
     if (code === "killed") this.#dead = true
     // nobody is left to close what was opened
-    if (written === "all") await (await (work as () => Promise<Partial<FileHandle> | undefined>)())?.close?.()
+    if (written === "all")
+      await (await (work as () => Promise<Partial<FileHandle> | undefined>)())?.close?.()
     else if (written === "half") await torn?.()
     throw failure(code)
   }
