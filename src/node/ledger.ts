@@ -3,7 +3,7 @@
  * blocks to who asks, tells chat what was ordered, and says how the ledger stands. What the ledger is, is in src/consensus.
  */
 import { decodeBlockRecord } from "../consensus/codec.ts"
-import { hybridScheme, remembering, type Scheme } from "../consensus/hybrid.ts"
+import { hybridScheme, remembering } from "../consensus/hybrid.ts"
 import { Ledger, type LedgerRules } from "../consensus/ledger.ts"
 import { seatOf, type ValidatorSet } from "../consensus/quorum.ts"
 import { openTermOf } from "../consensus/recovery.ts"
@@ -23,6 +23,7 @@ import type { TopicRule } from "./gossip.ts"
 import { type ChainBlock, envelopesOf, LedgerChain, type Replayed } from "./ledger-chain.ts"
 import { changesTopic, MeshChanges } from "./ledger-changes.ts"
 import type { Standpoint } from "./ledger-driver.ts"
+import { SignatureChecks } from "./ledger-checks.ts"
 import { LedgerFollower } from "./ledger-follower.ts"
 import { LedgerOperators } from "./ledger-operators.ts"
 import type { LedgerPart } from "./ledger-part.ts"
@@ -62,7 +63,8 @@ export class MeshLedger {
   /** What admission asks of the ledger. */
   readonly periods = new LedgerPeriods(() => this.#ledger)
   readonly #parts: MeshLedgerParts
-  readonly #scheme: Scheme = remembering(hybridScheme(), REMEMBERED_SIGNATURES)
+  readonly #scheme = remembering(hybridScheme(), REMEMBERED_SIGNATURES)
+  readonly #checks = new SignatureChecks(this.#scheme)
   readonly #listeners = new Set<() => void>()
   readonly #undo: (() => void)[] = []
   readonly #finder: Finder
@@ -208,6 +210,7 @@ export class MeshLedger {
     await this.#changes.stop()
     await this.#switching
     await this.#part?.stop()
+    await this.#checks.stop()
     await this.#waiting?.stop()
     this.#listeners.clear()
   }
@@ -377,6 +380,7 @@ export class MeshLedger {
       ledger,
       chain: this.chain,
       scheme: this.#scheme,
+      checks: this.#checks,
       peers: () => network.transport.peers(),
       ask: (peer, after, limit) => network.blocksFrom(peer, after, limit),
       lied: (peer) => void network.distrust(peer).catch(this.#parts.onFault),
@@ -398,6 +402,7 @@ export class MeshLedger {
     return LedgerValidator.start(replayed, {
       rules: this.rules,
       scheme: this.#scheme,
+      checks: this.#checks,
       chain: this.chain,
       network,
       validator,
