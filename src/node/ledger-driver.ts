@@ -5,6 +5,8 @@
  */
 import { setTimeout as after } from "node:timers/promises"
 import type { ReplicaParts } from "../consensus/core.ts"
+import { claimsOf, type Claim, type ClaimsCourt, partsOf } from "../consensus/claims.ts"
+import { decodeMessage } from "../consensus/codec.ts"
 import { Inbox } from "../consensus/inbox.ts"
 import type { Ledger } from "../consensus/ledger.ts"
 import type { Memory } from "../consensus/recovery.ts"
@@ -22,15 +24,18 @@ import type {
   Wrong,
 } from "../consensus/types.ts"
 import type { Bytes } from "../crypto/bytes.ts"
-import { CodedError } from "../crypto/errors.ts"
+import { CodedError, CryptoError } from "../crypto/errors.ts"
 import type { LedgerProblem } from "./api/types.ts"
 import type { LedgerChain, Replayed } from "./ledger-chain.ts"
+import type { SignatureChecks } from "./ledger-checks.ts"
 import type { LedgerLog } from "./ledger-wal.ts"
 
 export interface DriverParts {
   readonly replica: ReplicaParts
   readonly chain: LedgerChain
   readonly log: LedgerLog
+  /** Checks the signatures of big messages in threads. */
+  readonly checks: Pick<SignatureChecks, "prove">
   /** To one peer, or, without one, to every other validator of the term. */
   readonly send: (to: Peer | undefined, message: Message) => void
   /** A laggard asks for blocks above a height. */
@@ -47,8 +52,14 @@ export interface DriverParts {
   readonly onFault: (error: unknown) => void
 }
 
-/** Between two seals, each a fifth of a second of work: terms may follow each other faster than that. */
+/**
+ * Before a seal, a fifth of a second of work, on average: terms may follow each other faster than that, and validators on one machine
+ * would all begin in the moment in which the next term opens.
+ */
 const SEAL_REST_MS = 10_000
+
+/** The event loop gets its turn after this long. */
+const SLICE_MS = 8
 
 interface Effect {
   readonly after: number
@@ -167,9 +178,40 @@ export class LedgerDriver {
     if (!this.#ended) this.#run(() => this.#replica.step(input))
   }
 
-  /** A message from a peer. What is wrong with it, if something is. */
-  receive(from: Peer, bytes: Bytes): Wrong | undefined {
-    return this.#ended ? undefined : this.#take(this.#inbox.takeBytes(from, bytes))
+  /** A message from a peer. What is wrong with it, if something is; for a big one that is known later. */
+  receive(from: Peer, bytes: Bytes): Wrong | undefined | Promise<Wrong | undefined> {
+    if (this.#ended) return undefined
+    let message: Message
+    try {
+      message = decodeMessage(bytes)
+    } catch (error) {
+      if (error instanceof CryptoError) return this.#take({ verdict: "reject", code: error.code })
+      throw error
+    }
+    const claims = claimsOf(message, this.#claimsCourt())
+    if (claims.length === 0) return this.#take(this.#inbox.take(from, message))
+    return this.#receiveBig(from, message, claims)
+  }
+
+  async #receiveBig(from: Peer, message: Message, claims: Claim[]): Promise<Wrong | undefined> {
+    await this.#parts.checks.prove(claims)
+    let wrong: Wrong | undefined
+    let began = performance.now()
+    for (const part of partsOf(message)) {
+      if (this.#ended) break
+      wrong ??= this.#take(this.#inbox.take(from, part))
+      if (performance.now() - began < SLICE_MS) continue
+      await new Promise((resolve) => setImmediate(resolve))
+      began = performance.now()
+    }
+    return wrong
+  }
+
+  /** Sets as they are now: a set that changes on the way is found out when the blocks are judged. */
+  #claimsCourt(): ClaimsCourt {
+    const { meshId, term, set } = this.#replica.court()
+    const { nextSet } = this.#replica.ledger.fields
+    return { meshId, setOf: (wanted) => (wanted === term ? set : nextSet) }
   }
 
   #take(taken: Input | Wrong | undefined): Wrong | undefined {
@@ -323,7 +365,7 @@ export class LedgerDriver {
     this.#timers.set(timer, armed)
   }
 
-  /** One at a time, the newest boundary first, with a rest in between: its chain of hashes covers those that are skipped. */
+  /** One at a time, of the newest boundary then: its chain of hashes covers those that are skipped. */
   #seal(height: number, preimage: Bytes): void {
     this.#sealNext = { height, preimage }
     this.#sealing ??= this.#sealAll().finally(() => (this.#sealing = undefined))
@@ -331,14 +373,17 @@ export class LedgerDriver {
 
   async #sealAll(): Promise<void> {
     const { signal } = this.#stopping
-    for (let next = this.#takeSeal(); next !== undefined; next = this.#takeSeal()) {
+    for (;;) {
+      const restMs = SEAL_REST_MS * (0.5 + Math.random())
+      await after(restMs, undefined, { signal, ref: false }).catch(() => undefined)
+      const next = this.#takeSeal()
+      if (next === undefined) return
       const { height, preimage } = next
       try {
         this.input({ type: "sealed", height, signature: await this.#parts.seal(preimage, signal) })
       } catch (error) {
         if (!signal.aborted) this.#parts.note(`ledger: a seal was not made: ${String(error)}`)
       }
-      await after(SEAL_REST_MS, undefined, { signal, ref: false }).catch(() => undefined)
     }
   }
 

@@ -49,7 +49,7 @@ function withContact(model: Model, contact: Contact): Step {
 }
 
 /** Files on their way; one that has arrived, or failed, is said once. */
-function withTransfer(model: Model, transfer: Transfer): Step {
+export function withTransfer(model: Model, transfer: Transfer): Step {
   const transfers = new Map(model.transfers)
   if (transfer.state !== "done" && transfer.state !== "failed") {
     transfers.set(transfer.id, transfer)

@@ -43,7 +43,7 @@ export const SENTENCES: Readonly<Record<ApiErrorCode, Sentence>> = {
   GROUP_FULL: { what: "The group is full.", next: "Remove somebody first, or make another." },
   IDENTITY_CHANGED: { what: "Another identity goes by the name of a contact of yours.", next: "Open their chat to decide: compare numbers, accept anyway, or block." },
   NUMBER_DIFFERS: { what: "That is not the safety number of this contact.", next: "Compare again; if it stays, do not trust this contact." },
-  NOT_A_FILE: { what: "That message brings no file.", next: "Choose one that does: /files lists them." },
+  NOT_A_FILE: { what: "That message brings no file.", next: "Choose one that does." },
   NO_FILE: { what: "There is no such file, or it cannot be read.", next: "Give the path of a file of yours." },
   NO_FOLDER: { what: "There is no such folder to save into.", next: "Make it, or choose another with /save DIR." },
   FILE_EXISTS: { what: "There is something of that name already.", next: "Nothing was overwritten: save into another folder." },

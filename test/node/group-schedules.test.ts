@@ -97,7 +97,8 @@ class Run {
         person.isAway = true
         return
       case "back":
-        return this.world.catchUp(person)
+        this.world.catchUp(person)
+        return
       case "stall":
         assert(this.world.order !== undefined)
         this.world.order.isStalled = !this.world.order.isStalled

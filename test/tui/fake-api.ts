@@ -84,6 +84,7 @@ export class FakeApi implements Api {
       alone: null,
       sync: { state: "idle", done: 0, total: 0 },
       ledger: null,
+      membership: null,
       envelopes: 18_204,
       restored: null,
       waiting: 0,
@@ -325,6 +326,9 @@ export class FakeApi implements Api {
     "members.join": () => {
       throw new FakeError("NOT_INVITED")
     },
+    "members.cancel": () => {
+      throw new FakeError("NO_LEDGER")
+    },
     "members.revoke": () => {
       throw new FakeError("NOT_OPERATOR")
     },
@@ -481,7 +485,13 @@ export class FakeApi implements Api {
       const name = path.split("/").at(-1) ?? ""
       return { transfer: this.transfer({ name, thread: this.threadOf(to) }) }
     },
-    "files.list": () => ({ files: [] }),
+    "files.list": () => ({
+      files: [...this.messages.values()]
+        .flat()
+        .flatMap(({ file, id, thread, author, mine, sentAtMs }) =>
+          file === null ? [] : [{ ...file, id, thread, author, mine, sentAtMs }],
+        ),
+    }),
     "files.save": ({ id, directory }) => {
       const message = [...this.messages.values()].flat().find((each) => each.id === id)
       if (message === undefined || message.file === null) throw new FakeError("NOT_A_FILE")

@@ -1,5 +1,5 @@
 /** Files on their way, in words: how far, how fast, how long still; and what came of them. Pure. */
-import type { Transfer } from "../../node/api/types.ts"
+import type { Message, Transfer } from "../../node/api/types.ts"
 import { sanitizeLine, sanitizeName } from "../sanitize.ts"
 import { SENTENCES } from "../sentences.ts"
 
@@ -22,6 +22,21 @@ export function timeText(seconds: number): string {
   if (seconds < 6000) return `${Math.round(seconds / 60)} min`
   return `${Math.round(seconds / 3600)} h`
 }
+
+const TYPES: Readonly<Record<string, string>> = {
+  "image/png": "PNG image",
+  "image/jpeg": "JPEG image",
+  "image/gif": "GIF image",
+  "image/bmp": "BMP image",
+  "application/pdf": "PDF",
+  "application/zip": "zip archive",
+  "text/plain": "text",
+  "application/octet-stream": "some file",
+}
+
+/** What its author says it is, in words where there are any. */
+export const typeName = (type: string): string =>
+  Object.hasOwn(TYPES, type) ? (TYPES[type] ?? type) : sanitizeName(type)
 
 const VERBS = {
   sealing: "reading",
@@ -56,3 +71,9 @@ export function transferEnd(transfer: Transfer): readonly ["good" | "bad", strin
     ? ["good", `${name} is with its keepers: you may leave.`]
     : ["good", `Saved as ${sanitizeLine(path ?? name)}`]
 }
+
+/** A message's file in a line: name, size, what it is said to be, and how to name it in a command. */
+export const fileText = ({ id, file }: Message): string =>
+  file === null
+    ? ""
+    : `${sanitizeName(file.name)} · ${sizeText(file.size)} · ${typeName(file.type)} · ${id.slice(0, 8)}`
