@@ -22,8 +22,8 @@ export const filesBench: Bench = { name: "files", run }
 
 async function run(): Promise<Result[]> {
   const floor = await streamFloor(SIZE)
-  const [direct = []] = await inMesh(["alice", "bob"], [])
-  const [kept = [], away = []] = await inMesh([null, "alice", "bob"], ["--keep=0"])
+  const [direct] = await inMesh(["alice", "bob"], [])
+  const [kept, away] = await inMesh([null, "alice", "bob"], ["--keep=0"])
   return [
     ...floor,
     result("files.15mib_s", direct),
