@@ -18,7 +18,6 @@ import { checkInvariants, markOf } from "./invariants.ts"
 import type { Ledger } from "./ledger.ts"
 import {
   advance,
-  setVoteAside,
   onFillTimeout,
   onItems,
   onPrePrepare,
@@ -28,6 +27,7 @@ import {
 } from "./normal.ts"
 import { onPaceTimeout, watchPace } from "./pace.ts"
 import { onResume, recall } from "./recovery.ts"
+import { setVoteAside } from "./spare.ts"
 import type { Memory } from "./recovery.ts"
 import {
   armStatus,

@@ -189,7 +189,8 @@ export function onBlocks(core: Core, from: Peer, message: Blocks): void {
   advance(core)
   if (core.executed === before && core.term === termBefore) return
   learnHorizon(core)
-  core.send(from, core.status())
+  // One STATUS asks for more than the whole answer.
+  if (message.isPart !== true) core.send(from, core.status())
 }
 
 /** Two certificates for one height: more than f are faulty. */

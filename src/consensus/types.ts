@@ -201,6 +201,8 @@ export interface Blocks {
   readonly records: readonly BlockRecord[]
   /** Proof that the term of the last record, or the one before, has ended. */
   readonly checkpoint?: Certificate
+  /** Never on the wire: a driver took an answer apart, and the rest of it follows. */
+  readonly isPart?: true
 }
 /** Items the sender waits for: those who do not know them fetch them. */
 export interface Request {

@@ -1,4 +1,5 @@
 /** The thread behind heavy.ts: does one job, posts its result, ends. Nothing else of the node runs here. */
+import { constants, setPriority } from "node:os"
 import { parentPort, workerData } from "node:worker_threads"
 import { primitives } from "#primitives"
 import { cardSigningBytes } from "../crypto/card.ts"
@@ -36,6 +37,8 @@ function run(job: HeavyJob): HeavyResult[HeavyJob["job"]] {
       return { secret, commitment: commitmentOf(secret) }
     }
     case "seal": {
+      // Nobody waits for it, and votes do not wait behind it. Where threads have no priority of their own, the process keeps its.
+      if (process.platform === "linux") setPriority(constants.priority.PRIORITY_LOW)
       const { slhDsaSha2_128s } = primitives
       return slhDsaSha2_128s.sign(slhDsaSha2_128s.importPrivate(job.key), job.message)
     }

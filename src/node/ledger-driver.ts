@@ -5,6 +5,8 @@
  */
 import { setTimeout as after } from "node:timers/promises"
 import type { ReplicaParts } from "../consensus/core.ts"
+import { claimsOf, type Claim, type ClaimsCourt } from "../consensus/claims.ts"
+import { decodeMessage } from "../consensus/codec.ts"
 import { Inbox } from "../consensus/inbox.ts"
 import type { Ledger } from "../consensus/ledger.ts"
 import type { Memory } from "../consensus/recovery.ts"
@@ -22,15 +24,18 @@ import type {
   Wrong,
 } from "../consensus/types.ts"
 import type { Bytes } from "../crypto/bytes.ts"
-import { CodedError } from "../crypto/errors.ts"
+import { CodedError, CryptoError } from "../crypto/errors.ts"
 import type { LedgerProblem } from "./api/types.ts"
 import type { LedgerChain, Replayed } from "./ledger-chain.ts"
+import type { SignatureChecks } from "./ledger-checks.ts"
 import type { LedgerLog } from "./ledger-wal.ts"
 
 export interface DriverParts {
   readonly replica: ReplicaParts
   readonly chain: LedgerChain
   readonly log: LedgerLog
+  /** Checks the signatures of big messages in threads. */
+  readonly checks: Pick<SignatureChecks, "prove">
   /** To one peer, or, without one, to every other validator of the term. */
   readonly send: (to: Peer | undefined, message: Message) => void
   /** A laggard asks for blocks above a height. */
@@ -49,6 +54,9 @@ export interface DriverParts {
 
 /** Between two seals, each a fifth of a second of work: terms may follow each other faster than that. */
 const SEAL_REST_MS = 10_000
+
+/** The event loop gets its turn after this long. */
+const SLICE_MS = 8
 
 interface Effect {
   readonly after: number
@@ -70,6 +78,17 @@ export type Standpoint = Pick<Replayed, "ledger" | "recent">
 
 /** How this validator stands. */
 export type Standing = "validating" | "observing" | "halted"
+
+/** Blocks one by one, so that none of them holds up the event loop for long; everything else is one part. */
+function partsOf(message: Message): Message[] {
+  if (message.type !== "blocks" || message.records.length < 2) return [message]
+  const { records, ...rest } = message
+  return records.map((record, i) =>
+    i === records.length - 1
+      ? { ...rest, records: [record] }
+      : { type: "blocks", records: [record], isPart: true },
+  )
+}
 
 export class LedgerDriver {
   readonly #parts: DriverParts
@@ -167,9 +186,40 @@ export class LedgerDriver {
     if (!this.#ended) this.#run(() => this.#replica.step(input))
   }
 
-  /** A message from a peer. What is wrong with it, if something is. */
-  receive(from: Peer, bytes: Bytes): Wrong | undefined {
-    return this.#ended ? undefined : this.#take(this.#inbox.takeBytes(from, bytes))
+  /** A message from a peer. What is wrong with it, if something is; for a big one that is known later. */
+  receive(from: Peer, bytes: Bytes): Wrong | undefined | Promise<Wrong | undefined> {
+    if (this.#ended) return undefined
+    let message: Message
+    try {
+      message = decodeMessage(bytes)
+    } catch (error) {
+      if (error instanceof CryptoError) return this.#take({ verdict: "reject", code: error.code })
+      throw error
+    }
+    const claims = claimsOf(message, this.#claimsCourt())
+    if (claims.length === 0) return this.#take(this.#inbox.take(from, message))
+    return this.#receiveBig(from, message, claims)
+  }
+
+  async #receiveBig(from: Peer, message: Message, claims: Claim[]): Promise<Wrong | undefined> {
+    await this.#parts.checks.prove(claims)
+    let wrong: Wrong | undefined
+    let began = performance.now()
+    for (const part of partsOf(message)) {
+      if (this.#ended) break
+      wrong ??= this.#take(this.#inbox.take(from, part))
+      if (performance.now() - began < SLICE_MS) continue
+      await new Promise((resolve) => setImmediate(resolve))
+      began = performance.now()
+    }
+    return wrong
+  }
+
+  /** Sets as they are now: a set that changes on the way is found out when the blocks are judged. */
+  #claimsCourt(): ClaimsCourt {
+    const { meshId, term, set } = this.#replica.court()
+    const { nextSet } = this.#replica.ledger.fields
+    return { meshId, setOf: (wanted) => (wanted === term ? set : nextSet) }
   }
 
   #take(taken: Input | Wrong | undefined): Wrong | undefined {

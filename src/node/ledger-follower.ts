@@ -3,16 +3,20 @@
  * its certificate verifies against the validator set that this peer derived itself from the genesis on. Gossip may lose blocks; a gap,
  * a new connection or the clock makes it ask.
  */
+import { blockHash } from "../consensus/block.ts"
+import { certificateFault } from "../consensus/certificate.ts"
+import { claimsOfCertificate } from "../consensus/claims.ts"
 import { decodeBlockRecord } from "../consensus/codec.ts"
 import { Follower } from "../consensus/follower.ts"
 import type { Scheme } from "../consensus/hybrid.ts"
 import type { Ledger } from "../consensus/ledger.ts"
 import type { BlockRecord, Item } from "../consensus/types.ts"
-import type { Bytes } from "../crypto/bytes.ts"
+import { type Bytes, equal } from "../crypto/bytes.ts"
 import { CryptoError } from "../crypto/errors.ts"
 import { ACCEPT, ignore, reject, type Verdict } from "../crypto/verdict.ts"
 import type { LedgerProblem } from "./api/types.ts"
 import type { LedgerChain } from "./ledger-chain.ts"
+import type { SignatureChecks } from "./ledger-checks.ts"
 import type { LedgerPart } from "./ledger-part.ts"
 import { storeError } from "./store-errors.ts"
 import { StreamError } from "./streams.ts"
@@ -29,6 +33,7 @@ export interface FollowerParts {
   readonly ledger: Ledger
   readonly chain: LedgerChain
   readonly scheme: Scheme
+  readonly checks: Pick<SignatureChecks, "prove">
   readonly peers: () => readonly string[]
   readonly ask: (peer: string, after: number, limit: number) => Promise<readonly Bytes[]>
   /** This peer sent what no honest one would have. */
@@ -99,14 +104,16 @@ export class LedgerFollower implements LedgerPart {
     const { height } = this.#follower.ledger
     // [IGNORE] it is new
     if (record.height <= height) return ignore("DUPLICATE")
-    // [IGNORE] it is the next; what comes later cannot be judged yet
     if (record.height > height + 1) {
+      // [REJECT] its certificate is one; of another term that cannot be judged yet
+      const verdict = this.#judgeLater(record)
+      if (verdict.verdict === "reject") return verdict
       if (record.height > this.#announced) {
         this.#announced = Math.min(record.height, height + ANNOUNCED_MAX)
         this.#announcedBy = peer
       }
       this.catchUp(peer)
-      return ignore("NOT_NEXT")
+      return verdict
     }
     // [REJECT] its certificate is one
     const fault = await this.#take(record).catch((error: unknown) => {
@@ -115,6 +122,17 @@ export class LedgerFollower implements LedgerPart {
     })
     if (fault === undefined) return ACCEPT
     return OWN_FAULTS.has(fault) ? ignore(fault) : reject(fault)
+  }
+
+  /** Blocks between are missing here, but whoever has them shall hear of this one: a quorum of the open term vouches for it. */
+  #judgeLater({ height, parent, stateRoot, batch, certificate }: BlockRecord): Verdict {
+    const { term, set, rules } = this.#follower.ledger
+    if (certificate.term !== term) return ignore("OTHER_TERM")
+    if (certificate.type !== "commit" || certificate.height !== height) return reject("WRONG_BLOCK")
+    const hash = blockHash(rules.meshId, { height, parent, stateRoot, digest: batch.digest })
+    if (!equal(hash, certificate.digest)) return reject("WRONG_BLOCK")
+    const fault = certificateFault(certificate, rules.meshId, set, this.#parts.scheme)
+    return fault === undefined ? ACCEPT : reject(fault)
   }
 
   admit(): void {
@@ -159,12 +177,14 @@ export class LedgerFollower implements LedgerPart {
   /** True when there may be more. */
   async #askOne(peer: string): Promise<boolean> {
     const { ask, note, lied } = this.#parts
-    const blocks = await ask(peer, this.#follower.ledger.height, BLOCKS_MAX)
+    const answer = await ask(peer, this.#follower.ledger.height, BLOCKS_MAX)
+    const blocks = answer.map((bytes) => decodeBlockRecord(bytes))
+    await this.#check(blocks)
     let taken = 0
     let began = performance.now()
-    for (const bytes of blocks) {
+    for (const block of blocks) {
       if (this.#stopped) return false
-      const fault = await this.#take(decodeBlockRecord(bytes))
+      const fault = await this.#take(block)
       if (fault === "NOT_NEXT") continue
       if (fault !== undefined) {
         if (OWN_FAULTS.has(fault)) return false
@@ -178,6 +198,16 @@ export class LedgerFollower implements LedgerPart {
       began = performance.now()
     }
     return taken > 0
+  }
+
+  /** All their signatures together, in threads: what is found good there, `take` need not check again. */
+  async #check(blocks: readonly BlockRecord[]): Promise<void> {
+    const { set, fields, rules, term } = this.#follower.ledger
+    const setOf = (wanted: number) => (wanted === term ? set : fields.nextSet)
+    const court = { meshId: rules.meshId, setOf }
+    await this.#parts.checks.prove(
+      blocks.flatMap(({ certificate }) => claimsOfCertificate(certificate, court)),
+    )
   }
 
   /** What is wrong with the block, or undefined when it is stored. */

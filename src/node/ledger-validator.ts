@@ -13,7 +13,7 @@ import type { Scheme } from "../consensus/hybrid.ts"
 import type { Ledger, LedgerRules } from "../consensus/ledger.ts"
 import { BLOCK_ITEMS_MAX, PIPELINE_SLOTS } from "../consensus/limits.ts"
 import { primaryOf, seatOf, type ValidatorSet } from "../consensus/quorum.ts"
-import type { BlockRecord, Item, Message, ValidatorKeys } from "../consensus/types.ts"
+import type { BlockRecord, Item, Message, ValidatorKeys, Wrong } from "../consensus/types.ts"
 import { primitives } from "#primitives"
 import { type Bytes, equal, toHex } from "../crypto/bytes.ts"
 import { CryptoError } from "../crypto/errors.ts"
@@ -23,23 +23,27 @@ import { BACKLOG_BYTES_MAX } from "./gossip.ts"
 import type { LedgerChain } from "./ledger-chain.ts"
 import { LedgerDriver, type Standpoint } from "./ledger-driver.ts"
 import { LedgerLinks } from "./ledger-links.ts"
+import type { SignatureChecks } from "./ledger-checks.ts"
 import type { LedgerPart } from "./ledger-part.ts"
 import { ledgerTopic } from "./ledger-rules.ts"
+import { Serving } from "./ledger-serving.ts"
 import { LedgerLog } from "./ledger-wal.ts"
 import type { Network } from "./network.ts"
 import { StreamError } from "./streams.ts"
-import { BLOCKS_BYTES_MAX } from "./sync-messages.ts"
 import { SyncError } from "./sync-round.ts"
 import type { Validator } from "./validator-keys.ts"
 
+/** Between two blocks that are told to everybody: who hears of one asks for those before it. */
+const ANNOUNCE_REST_MS = 100
 /** After a start a validator alone orders nothing until somebody was asked for later blocks, or nobody came for so long. */
 const ASK_FIRST_MS = 5_000
-/** Blocks in one answer to a lagging validator; checked there in one go. */
-const BLOCKS_SERVED = 16
+/** Blocks that a validator alone asks for at a time, and takes in one go. */
+const BLOCKS_READ = 16
 
 export interface ValidatorParts {
   readonly rules: LedgerRules
   readonly scheme: Scheme
+  readonly checks: SignatureChecks
   readonly chain: LedgerChain
   readonly network: Network
   readonly validator: Validator
@@ -61,6 +65,9 @@ export interface ValidatorParts {
 export class LedgerValidator implements LedgerPart {
   readonly #parts: ValidatorParts
   readonly #links: LedgerLinks
+  readonly #serving: Serving
+  #announceNext: BlockRecord | undefined
+  #announcing: NodeJS.Timeout | undefined
   #driver: LedgerDriver | undefined
   #reading: Promise<void> = Promise.resolve()
   /** Admitted while others are asked first; undefined once that is over. */
@@ -71,6 +78,7 @@ export class LedgerValidator implements LedgerPart {
   private constructor(parts: ValidatorParts) {
     const { network, rules, validator, scheme, members, onChange, onFault } = parts
     this.#parts = parts
+    this.#serving = new Serving(parts.chain, (to, message) => this.#links.send(to, message))
     this.#links = new LedgerLinks({
       streams: network.streams,
       meshId: rules.meshId,
@@ -81,7 +89,7 @@ export class LedgerValidator implements LedgerPart {
       validators: members,
       receive: (from, bytes) => {
         const wrong = this.#driver?.receive(from, bytes)
-        return wrong?.verdict === "reject" ? "reject" : "taken"
+        return wrong instanceof Promise ? wrong.then(received) : received(wrong)
       },
       lied: (peer) => void network.distrust(peer).catch(onFault),
       onChange,
@@ -97,7 +105,7 @@ export class LedgerValidator implements LedgerPart {
   }
 
   async #start(replayed: Standpoint): Promise<void> {
-    const { scheme, validator, chain, directory, newMark, rules } = this.#parts
+    const { scheme, checks, validator, chain, directory, newMark, rules } = this.#parts
     const { want, onBlock, onChange, note, onFault } = this.#parts
     this.#driver = await LedgerDriver.start(replayed, {
       replica: {
@@ -109,12 +117,13 @@ export class LedgerValidator implements LedgerPart {
         nonce: newNonce(),
       },
       chain,
+      checks,
       log: new LedgerLog({ directory, newMark, meshId: rules.meshId }),
       send: (to, message) => {
         if (to === undefined) this.#broadcast(message)
         else this.#links.send(to, encodeLedgerMessage(message))
       },
-      serve: (to, after) => void this.#serve(to, after).catch(onFault),
+      serve: (to, after) => void this.#serving.serve(to, after).catch(onFault),
       want,
       onBlock: (record, applied) => {
         onBlock(applied)
@@ -138,6 +147,7 @@ export class LedgerValidator implements LedgerPart {
 
   async stop(): Promise<void> {
     this.#stopped = true
+    clearTimeout(this.#announcing)
     clearTimeout(this.#holding)
     await this.#links.stop()
     await this.#reading
@@ -203,7 +213,7 @@ export class LedgerValidator implements LedgerPart {
     try {
       for (let before = -1; before < chain.height && !this.#stopped;) {
         before = chain.height
-        const blocks = await network.blocksFrom(peer, before, BLOCKS_SERVED)
+        const blocks = await network.blocksFrom(peer, before, BLOCKS_READ)
         this.#running.offer(blocks.map((bytes) => decodeBlockRecord(bytes)))
         await this.#running.settled()
       }
@@ -239,25 +249,27 @@ export class LedgerValidator implements LedgerPart {
     if (others.length > 0) this.#links.broadcast(encodeLedgerMessage(message), others)
   }
 
-  async #serve(to: number, after: number): Promise<void> {
-    const { chain } = this.#parts
-    const blocks = await chain.encodedAfter(after, BLOCKS_SERVED, BLOCKS_BYTES_MAX)
-    const records = blocks.map((bytes) => decodeBlockRecord(bytes))
-    const { stable } = chain
-    const reach = after + records.length
-    const useful = stable !== undefined && reach >= stable.height && after <= stable.height
-    const checkpoint = useful ? { checkpoint: stable } : {}
-    this.#links.send(to, encodeLedgerMessage({ type: "blocks", records, ...checkpoint }))
-  }
-
-  /** The primary of the view that decided a block tells everybody. */
+  /** The primary of the view that decided a block tells everybody; of blocks that follow each other at once, only of the last. */
   #announce(record: BlockRecord): void {
-    const { network, validator, rules, onFault } = this.#parts
-    const { gossip } = network.transport
     const { term, view, signatures } = record.certificate
     const set = this.#setOf(term)
     if (set === undefined || signatures.length === 0) return
-    if (primaryOf(term, view, set.size) !== seatOf(set, validator.keys.ed25519)) return
+    const { keys } = this.#parts.validator
+    if (primaryOf(term, view, set.size) !== seatOf(set, keys.ed25519)) return
+    const rests = this.#announcing !== undefined
+    this.#announceNext = record
+    if (!rests) this.#publish()
+  }
+
+  #publish(): void {
+    const record = this.#announceNext
+    this.#announceNext = undefined
+    this.#announcing = undefined
+    if (record === undefined || this.#stopped) return
+    this.#announcing = setTimeout(() => this.#publish(), ANNOUNCE_REST_MS)
+    this.#announcing.unref()
+    const { network, rules, onFault } = this.#parts
+    const { gossip } = network.transport
     // Whoever misses it asks: a block is never worth a flood of buffers.
     if (gossip.backlogBytes > BACKLOG_BYTES_MAX) return
     const topic = ledgerTopic(rules.meshId)
@@ -275,5 +287,7 @@ export class LedgerValidator implements LedgerPart {
     return term === replica.term - 1 ? replica.ledger.lastSet : undefined
   }
 }
+
+const received = (wrong: Wrong | undefined) => (wrong?.verdict === "reject" ? "reject" : "taken")
 
 const newNonce = () => 1 + Number.parseInt(toHex(primitives.randomBytes(6)), 16)
