@@ -7,9 +7,11 @@ import { availableParallelism, cpus, totalmem } from "node:os"
 import type { Bench, Result } from "./bench.ts"
 
 const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
+  admission: async () => (await import("./admission.ts")).admissionBench,
   chat: async () => (await import("./chat.ts")).chatBench,
   directory: async () => (await import("./directory.ts")).directoryBench,
   envelope: async () => (await import("./envelope.ts")).envelopeBench,
+  files: async () => (await import("./files.ts")).filesBench,
   ledger: async () => (await import("./ledger.ts")).ledgerBench,
   history: async () => (await import("./history.ts")).historyBench,
   primitives: async () => (await import("./primitives.ts")).primitivesBench,

@@ -99,7 +99,7 @@ export class Outbox {
   constructor(parts: ChatParts, book: ChatBook) {
     this.#parts = parts
     this.#book = book
-    this.#line = new Line(parts, book)
+    this.#line = new Line(parts, book, () => this.#outgoing.size)
   }
 
   /** Texts and envelopes that no peer has taken. */
