@@ -11,16 +11,18 @@ import { reject, type Verdict } from "../crypto/verdict.ts"
 import { AddressBook } from "./address-book.ts"
 import type { PeerInfo, SyncProgress } from "./api/types.ts"
 import { type Alone, Dialer, WANTED_PEERS } from "./dialer.ts"
+import { systemClock } from "./clock.ts"
 import type { TopicRule } from "./gossip.ts"
 import { type Admission, Mailbox, type Posted } from "./mailbox.ts"
 import { keepGenesis } from "./mesh-genesis.ts"
 import { type MineOptions, Miner } from "./mine.ts"
 import type { Store } from "./store.ts"
+import { type ReachedBy, Reachability } from "./reachability.ts"
 import { StreamError, Streams } from "./streams.ts"
 import { type Refused, Sync } from "./sync.ts"
 import { ADDRESSES_PER_PEER_MAX, FETCH_MAX, PEERS_MAX } from "./sync-messages.ts"
 import { SyncError } from "./sync-round.ts"
-import { startTransport, type Transport, type TransportOptions } from "./transport.ts"
+import { named, startTransport, type Transport, type TransportOptions } from "./transport.ts"
 import { startWatchdog } from "./watchdog.ts"
 
 /** Peers asked for the same missing envelopes. */
@@ -28,7 +30,7 @@ const FETCH_PEERS_MAX = 8
 
 export interface NetworkParts extends Pick<
   TransportOptions,
-  "listen" | "announce" | "postQuantum" | "mdns" | "services" | "ipColocationWeight"
+  "listen" | "announce" | "postQuantum" | "mdns" | "relay" | "services" | "ipColocationWeight"
 > {
   readonly store: Store
   /** This installation's peer key. */
@@ -37,6 +39,8 @@ export interface NetworkParts extends Pick<
   readonly genesis: Bytes
   /** Multiaddrs of peers to call: from the ticket, from the configuration. */
   readonly bootstrap: readonly string[]
+  /** How others get to this peer; default `auto`. */
+  readonly reachedBy?: ReachedBy
   /** How envelopes may be admitted; by default by proof of work as the genesis asks. */
   readonly admissions?: ReadonlyMap<number, Admission>
   /** Further gossip topics. */
@@ -135,6 +139,7 @@ class MeshNetwork implements Network {
   readonly #admissions: ReadonlyMap<number, Admission>
   readonly #book: AddressBook
   readonly #dialer: Dialer
+  readonly #reachability: Reachability
   readonly #miner = new Miner()
   readonly #members = new Set<string>()
   /** What has to be undone at the end, in order. */
@@ -158,6 +163,13 @@ class MeshNetwork implements Network {
       book,
       bootstrap: parts.bootstrap,
       onChange: () => parts.onPeers?.(),
+    })
+    this.#reachability = new Reachability({
+      transport,
+      by: parts.reachedBy ?? "auto",
+      clock: systemClock,
+      onChange: () => parts.onPeers?.(),
+      onFault: parts.onFault,
     })
   }
 
@@ -267,6 +279,7 @@ class MeshNetwork implements Network {
   async #stop(): Promise<void> {
     for (const undo of this.#undo) await undo()
     await this.#dialer.stop()
+    await this.#reachability.stop()
     await this.#miner.stop()
     await this.#sync?.stop()
     await this.streams.stop()
@@ -287,9 +300,11 @@ class MeshNetwork implements Network {
     this.#undo.push(gossip.onSubscribed(this.mailbox.topic, (peer) => this.#sync?.greet(peer)))
     on("peer:connect", ({ detail }) => this.#connected(detail.toString()))
     on("peer:disconnect", ({ detail }) => this.#disconnected(detail.toString()))
+    on("connection:open", ({ detail }) => this.#reachability.connected(detail))
     on("peer:identify", ({ detail }) => {
       const peer = detail.peerId.toString()
       if (this.#members.has(peer)) this.#background(this.#remember(peer))
+      this.#reachability.identified(peer, detail.protocols)
       this.#parts.onPeers?.()
     })
     on("peer:discovery", ({ detail: { id, multiaddrs } }) =>
@@ -309,6 +324,7 @@ class MeshNetwork implements Network {
   #disconnected(peer: string): void {
     this.#members.delete(peer)
     this.#dialer.disconnected(peer)
+    this.#reachability.disconnected(peer)
     this.#parts.onPeers?.()
   }
 
@@ -368,8 +384,5 @@ class MeshNetwork implements Network {
     })
   }
 }
-
-const named = (address: string, peer: string) =>
-  address.includes("/p2p/") ? address : `${address}/p2p/${peer}`
 
 const isLoopback = (address: string) => /^\/(ip4\/127\.|ip6\/::1\/)/.test(address)
