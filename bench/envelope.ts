@@ -139,14 +139,10 @@ async function read(
   envelope: Bytes,
   leaf: number,
 ): Promise<Channel> {
-  const opened = openEnvelope(
-    channel,
-    meshId,
-    { epoch: channel.epochs[0]?.epoch ?? 0, leaf, counter },
-    envelope,
-  )
+  const epoch = channel.epochs[0]?.epoch ?? 0
+  const opened = openEnvelope(channel, meshId, { epoch, leaf, counter }, envelope)
   if (opened?.fragment === undefined) throw new Error("the envelope does not open")
-  const payload = await readPayload(opened.channel, leaf, opened.fragment.data)
+  const payload = await readPayload(opened.channel, { epoch, leaf }, opened.fragment.data)
   if (payload.kind !== "contents" || payload.contents.length !== 1) throw new Error("no text")
   return payload.channel
 }

@@ -77,7 +77,7 @@ async function fill(dataDir: string): Promise<string> {
   for (let at = 0; at < MESSAGES; at += TOGETHER) {
     const ops = Array.from({ length: TOGETHER }, (_, i) => {
       const mine = i % 2 === 0
-      const about = { delivery: "delivered", late: false, mine } as const
+      const about = { delivery: "delivered", late: false, mine, audience: 0, awaited: [] } as const
       const id = primitives.randomBytes(16)
       const lamport = at + i + 1
       const said = { lamport, sentAtMs: lamport, text: `${lamport} `.padEnd(TEXT_BYTES, "x") }

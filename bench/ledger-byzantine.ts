@@ -41,7 +41,13 @@ export function misbehaving(
       abort: () => frames.abort(),
     } as unknown as Frames
   }
-  return { handle: streams.handle.bind(streams), open } as unknown as Streams
+  return new Proxy(streams, {
+    get(target, name) {
+      if (name === "open") return open
+      const value: unknown = Reflect.get(target, name)
+      return typeof value === "function" ? (value.bind(target) as unknown) : value
+    },
+  })
 }
 
 async function twisted(

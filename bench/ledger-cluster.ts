@@ -17,7 +17,7 @@ import type { Behaviour } from "./ledger-byzantine.ts"
 import { ID_BYTES, type Order, type PeerPlan, TAIL_BYTES, type Word } from "./ledger-peer.ts"
 
 const PEER = fileURLToPath(new URL("./ledger-peer.js", import.meta.url))
-const DEADLINE_MS = 60_000
+const DEADLINE_MS = 120_000
 /** Ids in one message to a validator. */
 const ADMIT_MAX = 1024
 
@@ -69,7 +69,12 @@ export interface ClusterOptions {
   readonly behaviours?: readonly Behaviour[]
   readonly secrets?: readonly ValidatorSecrets[]
   readonly genesis?: Uint8Array
+  /** Seats that are not started yet: `restart` does it. */
+  readonly absent?: readonly number[]
 }
+
+/** Where a validator's data lies. */
+export const directoryOf = (directory: string, seat: number) => join(directory, `validator${seat}`)
 
 export class LedgerCluster {
   readonly size: number
@@ -93,13 +98,15 @@ export class LedgerCluster {
 
   /** Starts validators that all have links to each other. */
   static async start(options: ClusterOptions): Promise<LedgerCluster> {
-    const { directory, validators, behaviours = [] } = options
+    const { directory, validators, behaviours = [], absent = [] } = options
     const secrets = options.secrets ?? newSecrets(validators)
     const genesis = options.genesis ?? genesisOf(secrets)
     const cluster = new LedgerCluster({ ...options, genesis })
     try {
-      for (const [seat, each] of secrets.entries())
-        await cluster.#add(join(directory, `validator${seat}`), behaviours[seat] ?? "honest", each)
+      for (const [seat, each] of secrets.entries()) {
+        const peer = cluster.#add(directoryOf(directory, seat), behaviours[seat] ?? "honest", each)
+        if (!absent.includes(seat)) await cluster.#launch(peer)
+      }
       await cluster.linked()
       return cluster
     } catch (error) {
@@ -110,10 +117,12 @@ export class LedgerCluster {
 
   /** Starts one more peer, that follows. */
   async follow(directory: string): Promise<number> {
-    return (await this.#add(directory, "honest")).at
+    const peer = this.#add(directory, "honest")
+    await this.#launch(peer)
+    return peer.at
   }
 
-  async #add(directory: string, behaviour: Behaviour, secrets?: ValidatorSecrets): Promise<Peer> {
+  #add(directory: string, behaviour: Behaviour, secrets?: ValidatorSecrets): Peer {
     mkdirSync(directory, { recursive: true, mode: 0o700 })
     if (secrets !== undefined) writeFileSync(join(directory, "validator.new"), "")
     const listen = "/ip4/127.0.0.1/tcp/0"
@@ -122,7 +131,6 @@ export class LedgerCluster {
     const at = this.#peers.length
     const peer: Peer = { at, plan, child: undefined, addresses: [], links: 0, height: 0 }
     this.#peers.push(peer)
-    await this.#launch(peer)
     return peer
   }
 
@@ -203,6 +211,11 @@ export class LedgerCluster {
     return this.blocks.at(-1)?.height ?? 0
   }
 
+  /** Seat of the validator whose proposal a block was. */
+  proposer({ term, view }: Block): number {
+    return (term + view) % this.size
+  }
+
   heightOf(at: number): number {
     return this.#peers[at]?.height ?? 0
   }
@@ -210,7 +223,7 @@ export class LedgerCluster {
   /** Seat of the primary that decided the last block. */
   get primary(): number {
     const last = this.blocks.at(-1)
-    return last === undefined ? 0 : (last.term + last.view) % this.size
+    return last === undefined ? 0 : this.proposer(last)
   }
 
   async kill(at: number): Promise<void> {

@@ -95,3 +95,32 @@ export async function openLoop(
   await cluster.until("everything to be ordered", () => ordered >= given)
   return summary(waits, measureMs / 1000, blocks)
 }
+
+/** Ids ordered a second, so many in flight, until the chain has so many blocks. */
+export async function rateUntil(
+  cluster: LedgerCluster,
+  inFlight: number,
+  height: number,
+): Promise<number> {
+  let ordered = 0
+  let open = inFlight
+  let due = 0
+  const give = () => {
+    const count = due
+    due = 0
+    if (cluster.height >= height) return
+    open += count
+    cluster.submit(count)
+  }
+  cluster.onOrdered = () => {
+    ordered++
+    open--
+    if (due++ === 0) setImmediate(give)
+  }
+  const began = performance.now()
+  cluster.submit(inFlight)
+  await cluster.until(`block ${height}`, () => cluster.height >= height)
+  const perSecond = (1000 * ordered) / (performance.now() - began)
+  await cluster.until("everything to be ordered", () => open <= 0)
+  return perSecond
+}

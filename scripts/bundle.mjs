@@ -15,7 +15,9 @@ await build({
   entryPoints: {
     main: "dist/src/cli/main.js",
     // Found beside whoever starts them.
+    "image-decoder": "dist/src/node/image-decoder.js",
     "heavy-worker": "dist/src/node/heavy-worker.js",
+    "ledger-checks-worker": "dist/src/node/ledger-checks-worker.js",
     "mine-worker": "dist/src/node/mine-worker.js",
     "prove-worker": "dist/src/node/prove-worker.js",
     "verify-worker": "dist/src/node/verify-worker.js",

@@ -49,6 +49,8 @@ export interface ClusterOptions {
   readonly identities?: readonly (string | null)[]
   /** How many of the nodes, from the first on, are validators of the mesh; 0 leaves it without an order. Default 1. */
   readonly validators?: number
+  /** What a node's command line holds besides. */
+  readonly more?: (at: number) => readonly string[]
   /** The command line's entry; `PROGRAM` by default. */
   readonly script?: string
   readonly meshTimeoutMs?: number
@@ -227,6 +229,7 @@ export class ClusterNode {
         "--testnet",
         "--with-parent",
         `--listen=${this.#listen}`,
+        ...(this.#options.more?.(this.at) ?? []),
       ],
       // A group of its own: Ctrl-C is for us, and we stop the nodes in good order.
       { stdio: ["pipe", "pipe", "pipe"], detached: true },

@@ -1,53 +1,55 @@
 /**
  * A channel: one MLS group as a sequence of envelopes. It knows which tags to expect, seals what is said into envelopes, opens what
- * arrives under one of its tags, and moves on an epoch when a commit counts. An immutable record: every function returns the next
+ * arrives under one of its tags. How it moves on an epoch stands in commits.ts, how it is stored in channel-record.ts. An immutable record: every function returns the next
  * one, and whoever keeps it stores it before anything made with it leaves (a channel rolled back would use a key twice).
  *
  * Asynchronous because MLS is; no clock, no I/O. A 1:1 thread usually has one channel, two when both sides wrote first at once.
  */
-import { type Address, addressBytes, addressFromBytes } from "../crypto/address.ts"
-import { type Bytes, equal, Reader, Writer } from "../crypto/bytes.ts"
+import { type Address, addressBytes } from "../crypto/address.ts"
+import { type Bytes, equal } from "../crypto/bytes.ts"
 import { openThread, sealThread, THREAD_PLAINTEXT_BYTES } from "../crypto/envelope.ts"
 import { assert, CryptoError } from "../crypto/errors.ts"
-import { cut, decodeFragment, type Fragment } from "../crypto/fragment.ts"
-import { NAME_BYTES_MAX } from "../crypto/identity.ts"
 import {
-  decodeState,
-  encodeState,
+  COMMIT_FRAGMENTS_MAX,
+  cut,
+  decodeFragment,
+  type Fragment,
+  FRAGMENTS_MAX,
+} from "../crypto/fragment.ts"
+import {
   encrypt,
   epochOf,
   exportSecret,
   groupIdOf,
-  type Member,
   members,
-  mergeCommit,
   ownLeaf,
+  peek,
   process,
   type SessionState,
 } from "../crypto/session.ts"
 import { type EpochKeys, epochKeys, EXPORTER_LABEL, threadKey, threadTag } from "../crypto/tags.ts"
 import { type Content, decodeContents, encodeContents } from "./content.ts"
-import {
-  EMPTY_WINDOW,
-  expected,
-  isExpected,
-  readWindow,
-  use,
-  type Window,
-  windowSize,
-  writeWindow,
-} from "./window.ts"
+import { addressOfMember } from "./group.ts"
+import { EMPTY_WINDOW, expected, isExpected, use, type Window, windowSize } from "./window.ts"
+import type { Wish } from "./wishes.ts"
 
-const VERSION = 1
 /** The current epoch and the three before it: late messages of those still open (DESIGN §10). */
 export const EPOCHS_KEPT = 4
-const LEAVES_MAX = 512
-const TRUSTED = 1
-const RETIRED = 2
+
+/** Where the ledger put something: a block, and how far into it. */
+export interface Place {
+  readonly height: number
+  readonly index: number
+}
+
+/** Before everything that was ever ordered. */
+export const BEGINNING: Place = { height: 0, index: 0 }
 
 export interface ChannelEpoch {
   readonly epoch: number
   readonly ownLeaf: number
+  /** Place of the commit that began it; a commit of this epoch counts only behind that. */
+  readonly began: Place
   /** MLS exporter secret, 32 bytes. */
   readonly exporter: Bytes
   readonly keys: EpochKeys
@@ -64,11 +66,13 @@ export interface ChannelEpoch {
 
 export interface Channel {
   readonly groupId: Bytes
-  /** Whom the other side claims to be; believed once `trusted`. */
+  /** Whom the other side claims to be, in a group whoever let us in; believed once `trusted`. */
   readonly peer: Address
   readonly theirName: string
   /** The leaf key in the group is the one on the peer's card. */
   readonly trusted: boolean
+  /** Null in a thread of two. */
+  readonly group: GroupPart | null
   /**
    * Came out of a backup, or was joined with a key package that did: another peer may have gone on from the same state. It is read and
    * never written into, not even once.
@@ -79,17 +83,53 @@ export interface Channel {
   readonly epochs: readonly ChannelEpoch[]
   /** Commits of the current epoch, ours and others', that were seen and not ordered yet. */
   readonly held: readonly HeldCommit[]
+  /** The order is to be followed for this channel from above this height; null: it goes along with all others. */
+  readonly behindFrom: number | null
+  /** Messages of ours since we last made new keys, and when that was. */
+  readonly spoken: number
+  readonly renewedAtMs: number
 }
 
+/** What a group has that a thread of two has not. */
+export interface GroupPart {
+  readonly people: ReadonlyMap<Address, Acquaintance>
+  /** What we want changed and the group has not yet. */
+  readonly wishes: readonly Wish[]
+}
+
+/** A member as we know them from the group. */
+export interface Acquaintance {
+  /** What they call themselves; empty until they said so. */
+  readonly name: string
+  /** The leaf key that their card vouches for, 32 bytes; empty while no card was found that does. */
+  readonly key: Bytes
+}
+
+/**
+ * A commit that waits for its place. Others' are kept as they came, and judged only when they are ordered: whether a commit is valid
+ * depends on the state of its epoch alone, and most of many never count.
+ */
 export interface HeldCommit {
-  /** Envelope that completed it, 32 bytes: when that is ordered, the commit counts. */
+  /** Envelope that completed it, 32 bytes: when that is ordered, the commit may count. */
   readonly envelope: Bytes
+  readonly leaf: number
+  /** Our own; others' have a payload instead. */
+  readonly own: OwnCommit | null
+  readonly payload: Bytes
+}
+
+export interface OwnCommit {
   /** The state after it. */
   readonly next: SessionState
+  /** For those it adds, once it counts; empty when it adds nobody. */
+  readonly welcome: Bytes
+  readonly invited: readonly Address[]
+  /** Wishes that come true with it. */
+  readonly grants: readonly Wish[]
+  /** It gives us new keys. */
+  readonly renews: boolean
+  readonly madeAtMs: number
 }
-
-/** More commits than this in one epoch, and the oldest held one is dropped: it can be read again from the mailbox. */
-export const HELD_MAX = 8
 
 /** An envelope that a channel waits for. */
 export interface Expected {
@@ -100,25 +140,23 @@ export interface Expected {
 
 export async function openChannel(
   state: SessionState,
-  about: Pick<Channel, "peer" | "theirName" | "trusted"> & { readonly retired?: boolean },
+  about: Pick<Channel, "peer" | "theirName" | "trusted"> &
+    Partial<Pick<Channel, "group" | "renewedAtMs" | "behindFrom" | "retired">>,
 ): Promise<Channel> {
-  return {
-    retired: false,
-    ...about,
-    groupId: groupIdOf(state),
-    state,
-    epochs: [await newEpoch(state)],
-    held: [],
-  }
+  const epochs = [await newEpoch(state, BEGINNING)]
+  const groupId = groupIdOf(state)
+  const fresh = { group: null, behindFrom: null, renewedAtMs: 0, spoken: 0, held: [] }
+  return { retired: false, ...fresh, ...about, groupId, state, epochs }
 }
 
-async function newEpoch(state: SessionState): Promise<ChannelEpoch> {
+export async function newEpoch(state: SessionState, began: Place): Promise<ChannelEpoch> {
   const exporter = await exportSecret(state, EXPORTER_LABEL, new Uint8Array(0), 32)
   const own = ownLeaf(state)
   const others = members(state).filter(({ leaf }) => leaf !== own)
   return {
     epoch: Number(epochOf(state)),
     ownLeaf: own,
+    began,
     exporter,
     keys: epochKeys(exporter),
     next: 0,
@@ -171,15 +209,21 @@ export async function sealContents(
 ): Promise<Sealed> {
   assert(!channel.retired, "nothing is encrypted with a state that may have moved on elsewhere")
   const { message, next } = await encrypt(channel.state, encodeContents(contents))
-  return sealMessage({ ...channel, state: next }, meshId, message)
+  const spoken = channel.spoken + 1
+  return sealMessage({ ...channel, state: next, spoken }, meshId, message, FRAGMENTS_MAX)
 }
 
-/** An MLS message of this epoch (a commit, or what `encrypt` gave), cut into envelopes. */
-export function sealMessage(channel: Channel, meshId: Bytes, message: Bytes): Sealed {
+/** An MLS message of this epoch (a commit, or what `encrypt` gave), cut into envelopes. Throws CryptoError TOO_LARGE. */
+export function sealMessage(
+  channel: Channel,
+  meshId: Bytes,
+  message: Bytes,
+  fragmentsMax = COMMIT_FRAGMENTS_MAX,
+): Sealed {
   const [epoch] = channel.epochs
   assert(epoch !== undefined, "a channel has an epoch")
   assert(!channel.retired, "no counter is used that may have been used elsewhere")
-  const plaintexts = cut(message, THREAD_PLAINTEXT_BYTES)
+  const plaintexts = cut(message, THREAD_PLAINTEXT_BYTES, fragmentsMax)
   const envelopes = plaintexts.map((plaintext, i) => {
     const counter = epoch.next + i
     const tag = threadTag(epoch.keys, epoch.ownLeaf, counter)
@@ -225,7 +269,7 @@ export function openEnvelope(
 
 function soundFragment(plaintext: Bytes): Fragment | undefined {
   try {
-    return decodeFragment(plaintext)
+    return decodeFragment(plaintext, COMMIT_FRAGMENTS_MAX)
   } catch (error) {
     if (error instanceof CryptoError) return undefined
     throw error
@@ -233,58 +277,48 @@ function soundFragment(plaintext: Bytes): Fragment | undefined {
 }
 
 export type Read =
-  | { readonly kind: "contents"; readonly channel: Channel; readonly contents: readonly Content[] }
-  /** Worth nothing until it is ordered: `hold` it, then `advance`. */
-  | { readonly kind: "commit"; readonly next: SessionState }
+  | {
+      readonly kind: "contents"
+      readonly channel: Channel
+      readonly from: Address
+      readonly contents: readonly Content[]
+    }
+  /** Worth nothing until it is ordered: `hold` it (commits.ts). */
+  | { readonly kind: "commit" }
   | { readonly kind: "ignored"; readonly code: string }
 
-/** Reads a whole payload that came under tags of `leaf`. Never throws for what a member sent. */
-export async function readPayload(channel: Channel, leaf: number, payload: Bytes): Promise<Read> {
+/** Reads a whole payload that came under tags of `at`'s leaf and epoch. Never throws for what a member sent. */
+export async function readPayload(
+  channel: Channel,
+  at: Pick<Expected, "leaf" | "epoch">,
+  payload: Bytes,
+): Promise<Read> {
+  const shown = peek(payload)
+  // Whoever is still in an earlier epoch would see what they cannot read: a message belongs under its own epoch's tags.
+  if (shown !== undefined && shown.epoch !== BigInt(at.epoch))
+    return { kind: "ignored", code: "OTHER_EPOCH" }
+  if (shown?.contentType === "commit")
+    return shown.epoch === epochOf(channel.state)
+      ? { kind: "commit" }
+      : { kind: "ignored", code: "STALE_HANDSHAKE" }
   const read = await process(channel.state, payload)
-  switch (read.kind) {
-    case "ignored":
-      return read
-    case "commit": {
-      if (read.sender.leaf !== leaf) return { kind: "ignored", code: "OTHER_SENDER" }
-      // A thread of two stays one, and a leaf keeps the key that its owner's card vouched for.
-      const alien = read.added.length + read.removed.length > 0 || !keepsKeys(channel, read.updated)
-      return alien ? { kind: "ignored", code: "ALIEN_COMMIT" } : { kind: "commit", next: read.next }
-    }
-    case "application": {
-      const next = { ...channel, state: read.next }
-      // Under whose tags it came and who signed it inside must be one person.
-      if (read.sender.leaf !== leaf) return { kind: "ignored", code: "OTHER_SENDER" }
-      try {
-        return { kind: "contents", channel: next, contents: decodeContents(read.plaintext) }
-      } catch (error) {
-        if (error instanceof CryptoError) return { kind: "contents", channel: next, contents: [] }
-        throw error
-      }
-    }
+  if (read.kind === "ignored") return read
+  assert(read.kind === "application", "a message whose header says so")
+  const next = { ...channel, state: read.next }
+  const from = addressOfMember(read.sender)
+  // Under whose tags it came and who signed it inside must be one person.
+  if (read.sender.leaf !== at.leaf || from === undefined)
+    return { kind: "ignored", code: "OTHER_SENDER" }
+  return { kind: "contents", channel: next, from, contents: soundContents(read.plaintext) }
+}
+
+function soundContents(plaintext: Bytes): Content[] {
+  try {
+    return decodeContents(plaintext)
+  } catch (error) {
+    if (error instanceof CryptoError) return []
+    throw error
   }
-}
-
-function keepsKeys(channel: Channel, updated: readonly Member[]): boolean {
-  const before = members(channel.state)
-  return updated.every(({ leaf, signatureKey }) =>
-    before.some((each) => each.leaf === leaf && equal(each.signatureKey, signatureKey)),
-  )
-}
-
-export function hold(channel: Channel, commit: HeldCommit): Channel {
-  return { ...channel, held: [...channel.held, commit].slice(-HELD_MAX) }
-}
-
-/**
- * An envelope was ordered. If it completed a held commit, that is the first of its epoch: the channel enters the next epoch, the other
- * commits of this one have lost, and the oldest epoch is forgotten. `undefined` when nothing changes.
- */
-export async function advance(channel: Channel, ordered: Bytes): Promise<Channel | undefined> {
-  const winner = channel.held.find(({ envelope }) => equal(envelope, ordered))
-  if (winner === undefined) return undefined
-  const state = mergeCommit(channel.state, winner.next)
-  const epochs = [await newEpoch(state), ...channel.epochs].slice(0, EPOCHS_KEPT)
-  return { ...channel, state, epochs, held: [] }
 }
 
 /** The signature key of the leaf that claims to be the peer's, 32 bytes; `undefined` when the group holds no such leaf. */
@@ -293,56 +327,4 @@ export function peerLeafKey(channel: Channel): Bytes | undefined {
   const own = ownLeaf(channel.state)
   return members(channel.state).find((each) => each.leaf !== own && equal(each.identity, identity))
     ?.signatureKey
-}
-
-/** For the vault only. What was sealed and is not `leaving` did not happen for whoever reads this again. */
-export function encodeChannel(channel: Channel): Bytes {
-  const out = new Writer().u8(VERSION).raw(addressBytes(channel.peer)).text(channel.theirName, 1)
-  out
-    .u8((channel.trusted ? TRUSTED : 0) | (channel.retired ? RETIRED : 0))
-    .bytes(encodeState(channel.state), 4)
-    .u8(channel.epochs.length)
-  for (const { epoch, ownLeaf: own, exporter, unsent, windows } of channel.epochs) {
-    out.u64(epoch).u32(own).raw(exporter).u64(unsent).u16(windows.size)
-    for (const [leaf, window] of windows) writeWindow(out.u32(leaf), window)
-  }
-  out.u8(channel.held.length)
-  for (const { envelope, next } of channel.held) out.raw(envelope).bytes(encodeState(next), 4)
-  return out.finish()
-}
-
-/** From our own sealed store. Throws a coded error when that is damaged. */
-export function decodeChannel(bytes: Bytes): Channel {
-  const read = new Reader(bytes)
-  if (read.u8() !== VERSION) throw new CryptoError("BAD_VERSION", "channel record")
-  const peer = addressFromBytes(read.raw(64))
-  const theirName = read.text(1, NAME_BYTES_MAX)
-  const flags = read.u8()
-  const state = decodeState(read.bytes(4, bytes.length))
-  const count = read.u8()
-  if (flags > (TRUSTED | RETIRED) || count < 1 || count > EPOCHS_KEPT)
-    throw new CryptoError("BAD_ENCODING", "channel record")
-  const epochs = Array.from({ length: count }, () => readEpoch(read))
-  const heldCount = read.u8()
-  if (heldCount > HELD_MAX) throw new CryptoError("TOO_LARGE", "channel record")
-  const held = Array.from({ length: heldCount }, () => ({
-    envelope: read.raw(32),
-    next: decodeState(read.bytes(4, bytes.length)),
-  }))
-  read.done()
-  const trusted = (flags & TRUSTED) !== 0
-  const retired = (flags & RETIRED) !== 0
-  return { groupId: groupIdOf(state), peer, theirName, trusted, retired, state, epochs, held }
-}
-
-function readEpoch(read: Reader): ChannelEpoch {
-  const epoch = read.u64()
-  const own = read.u32()
-  const exporter = read.raw(32)
-  const next = read.u64()
-  const count = read.u16()
-  if (count > LEAVES_MAX) throw new CryptoError("TOO_LARGE", "channel record")
-  const windows = new Map<number, Window>()
-  for (let i = 0; i < count; i++) windows.set(read.u32(), readWindow(read))
-  return { epoch, ownLeaf: own, exporter, keys: epochKeys(exporter), next, unsent: next, windows }
 }

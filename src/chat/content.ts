@@ -7,15 +7,20 @@
  *   1 text     id 16 · sent at, ms 8 · Lamport clock 6 (u16 ‖ u32) · UTF-8
  *   2 receipt  ids 16 each: these texts are stored at the recipient
  *   3 profile  UTF-8: what the author calls themselves
+ *   4 file     id 16 · sent at, ms 8 · Lamport clock 6 · ref 73 · name of length 1 · type of length 1 · UTF-8: what is said of it
+ *  16 leave    nothing: the author asks to be removed from this group
  */
 import { type Bytes, concat, fromUtf8, Reader, utf8, Writer } from "../crypto/bytes.ts"
 import { CryptoError } from "../crypto/errors.ts"
 import { NAME_BYTES_MAX } from "../crypto/identity.ts"
+import { type FileNote, readFileNote, writeFileNote } from "./file.ts"
 
 const VERSION = 1
 export const MESSAGE_ID_BYTES = 16
 /** Longest text in UTF-8 bytes: with the MLS and fragment overhead it fits eight envelopes. */
 export const TEXT_BYTES_MAX = 16_000
+/** Longest text beside a file, which has to fit the same. */
+export const CAPTION_BYTES_MAX = 4_000
 /** Ids in one receipt, so that a receipt fits one envelope. */
 export const RECEIPT_IDS_MAX = 100
 /** A Lamport clock stays below 2^48. */
@@ -29,14 +34,17 @@ export type Content =
       readonly sentAtMs: number
       readonly lamport: number
       readonly text: string
+      /** The file that the message brings: then the text may be empty. */
+      readonly file?: FileNote
     }
   | { readonly kind: "receipt"; readonly ids: readonly Bytes[] }
   | { readonly kind: "profile"; readonly name: string }
+  | { readonly kind: "leave" }
 
 /** The last moment that a date can name: a screen that is told a later one would fail to show it. */
 export const SENT_AT_MAX_MS = 8_640_000_000_000_000
 
-const KINDS = { text: 1, receipt: 2, profile: 3 } as const
+const KINDS = { text: 1, receipt: 2, profile: 3, file: 4, leave: 16 } as const
 const FIRST_SKIPPED_KIND = 128
 const CONTENT_BYTES_MAX = 32 * 1024
 
@@ -45,21 +53,27 @@ const body = (content: Content): Bytes => {
     case "text": {
       const head = new Writer().raw(content.id).u64(content.sentAtMs)
       head.u16(Math.floor(content.lamport / 2 ** 32)).u32(content.lamport % 2 ** 32)
+      if (content.file !== undefined) writeFileNote(head, content.file)
       return head.raw(utf8(content.text)).finish()
     }
     case "receipt":
       return concat(...content.ids)
     case "profile":
       return utf8(content.name)
+    case "leave":
+      return new Uint8Array(0)
   }
 }
 
 /** Bytes that a content adds to a list. */
 export const contentBytes = (content: Content) => 5 + body(content).length
 
+const kindOf = (content: Content) =>
+  content.kind === "text" && content.file !== undefined ? KINDS.file : KINDS[content.kind]
+
 export function encodeContents(contents: readonly Content[]): Bytes {
   const out = new Writer().u8(VERSION)
-  for (const content of contents) out.u8(KINDS[content.kind]).bytes(body(content), 4)
+  for (const content of contents) out.u8(kindOf(content)).bytes(body(content), 4)
   return out.finish()
 }
 
@@ -80,13 +94,16 @@ export function decodeContents(bytes: Bytes): Content[] {
 
 function decodeContent(kind: number, read: Reader): Content {
   switch (kind) {
-    case KINDS.text: {
+    case KINDS.text:
+    case KINDS.file: {
       const id = read.raw(MESSAGE_ID_BYTES)
       const sentAtMs = read.u64()
       if (sentAtMs > SENT_AT_MAX_MS) throw new CryptoError("BAD_ENCODING", "no such moment")
       const lamport = read.u16() * 2 ** 32 + read.u32()
-      if (read.left > TEXT_BYTES_MAX) throw new CryptoError("TOO_LARGE", "text too long")
-      return { kind: "text", id, sentAtMs, lamport, text: fromUtf8(read.raw(read.left)) }
+      const file = kind === KINDS.file ? { file: readFileNote(read) } : {}
+      if (read.left > (kind === KINDS.file ? CAPTION_BYTES_MAX : TEXT_BYTES_MAX))
+        throw new CryptoError("TOO_LARGE", "text too long")
+      return { kind: "text", id, sentAtMs, lamport, text: fromUtf8(read.raw(read.left)), ...file }
     }
     case KINDS.receipt: {
       if (read.left % MESSAGE_ID_BYTES !== 0 || read.left === 0)
@@ -102,6 +119,9 @@ function decodeContent(kind: number, read: Reader): Content {
       if (read.left > NAME_BYTES_MAX) throw new CryptoError("TOO_LARGE", "name too long")
       return { kind: "profile", name: fromUtf8(read.raw(read.left)) }
     }
+    case KINDS.leave:
+      read.done()
+      return { kind: "leave" }
     default:
       throw new CryptoError("BAD_ENCODING", `content of unknown kind ${kind}`)
   }

@@ -4,12 +4,13 @@
  * so cannot be blinded: nothing in it may be computed from an address.
  */
 import { type Address, addressBytes, addressFromBytes } from "../crypto/address.ts"
-import { type Bytes, Reader, toHex, Writer } from "../crypto/bytes.ts"
+import { type Bytes, concat, Reader, toHex, Writer } from "../crypto/bytes.ts"
 import { CryptoError } from "../crypto/errors.ts"
 import { LAMPORT_MAX, MESSAGE_ID_BYTES, TEXT_BYTES_MAX } from "./content.ts"
+import { type FileNote, readFileNote, writeFileNote } from "./file.ts"
 import { type Delivery, DELIVERIES } from "./delivery.ts"
 
-const VERSION = 1
+const VERSION = 2
 export const POSITION_BYTES = 22
 /** How far one message may pull a thread's clock ahead; a wilder claim counts as this much. */
 const LAMPORT_LEAP_MAX = 2 ** 20
@@ -25,7 +26,16 @@ export interface ChatMessage {
   readonly delivery: Delivery
   /** Settled before something that had been read already. */
   readonly late: boolean
+  /** Of ours in a group: how many were in it when it left, besides us. */
+  readonly audience: number
+  /** Those of them whose receipt has not come, 8 bytes each: the begin of their address. */
+  readonly awaited: readonly Bytes[]
+  /** The file that it brings. */
+  readonly file?: FileNote
 }
+
+export const AWAITED_BYTES = 8
+export const awaitedAs = (who: Address): Bytes => addressBytes(who).subarray(0, AWAITED_BYTES)
 
 /** 22 bytes that sort as the thread reads. */
 export function positionOf({ lamport, id }: Pick<ChatMessage, "lamport" | "id">): Bytes {
@@ -41,16 +51,18 @@ export function advanceLamport(clock: number, claimed: number): number {
 }
 
 export function encodeMessage(message: ChatMessage): Bytes {
-  return new Writer()
+  const out = new Writer()
     .u8(VERSION)
     .raw(message.id)
     .raw(addressBytes(message.author))
-    .u8((message.mine ? 1 : 0) | (message.late ? 2 : 0))
+    .u8((message.mine ? 1 : 0) | (message.late ? 2 : 0) | (message.file ? 4 : 0))
     .u8(DELIVERIES.indexOf(message.delivery))
     .u64(message.lamport)
     .u64(message.sentAtMs)
     .text(message.text, 4)
-    .finish()
+    .u16(message.audience)
+    .bytes(concat(...message.awaited), 2)
+  return (message.file === undefined ? out : writeFileNote(out, message.file)).finish()
 }
 
 /** From our own sealed store. Throws CryptoError when that is damaged. */
@@ -61,11 +73,16 @@ export function decodeMessage(bytes: Bytes): ChatMessage {
   const author = addressFromBytes(read.raw(64))
   const flags = read.u8()
   const delivery = DELIVERIES[read.u8()]
-  if (delivery === undefined || flags > 3) throw new CryptoError("BAD_ENCODING", "message record")
+  if (delivery === undefined || flags > 7) throw new CryptoError("BAD_ENCODING", "message record")
   const lamport = read.u64()
   const sentAtMs = read.u64()
   const text = read.text(4, TEXT_BYTES_MAX)
+  const audience = read.u16()
+  const awaiting = new Reader(read.bytes(2, AWAITED_BYTES * audience))
+  const file = (flags & 4) === 0 ? {} : { file: readFileNote(read) }
   read.done()
+  const awaited: Bytes[] = []
+  while (awaiting.left > 0) awaited.push(awaiting.raw(AWAITED_BYTES))
   return {
     id,
     author,
@@ -75,5 +92,8 @@ export function decodeMessage(bytes: Bytes): ChatMessage {
     sentAtMs,
     text,
     delivery,
+    audience,
+    awaited,
+    ...file,
   }
 }

@@ -1,6 +1,7 @@
 /** How messages are printed for people: when, from whom, what; for one's own also how far they provably got. */
 import type { Api, DeliveryState, Message } from "../node/api/types.ts"
 import { sanitizeName } from "../tui/sanitize.ts"
+import { sizeText } from "../tui/widgets/transfers.ts"
 import { neutralLine } from "./neutral.ts"
 import type { Output } from "./output.ts"
 
@@ -13,6 +14,9 @@ const MARKS: Readonly<Record<DeliveryState, string>> = {
   failed: "!",
 }
 
+/** Digits of a message's id that are shown beside its file. */
+const ID_SHOWN = 8
+
 /** Petnames by address, as one prints messages of several authors. */
 export async function namesOf(api: Api, signal: AbortSignal): Promise<ReadonlyMap<string, string>> {
   const { contacts } = await api.call("contacts.list", {}, { signal })
@@ -24,10 +28,16 @@ export function printMessage(
   message: Message,
   names: ReadonlyMap<string, string>,
 ): void {
-  const { author, mine, text, sentAtMs, state, late } = message
-  const who = mine ? "me" : (names.get(author) ?? `${author.slice(0, 14)}…`)
-  const notes = [mine ? MARKS[state] : "", late ? "(late)" : ""].filter((note) => note !== "")
-  const [first = "", ...rest] = text.split("\n")
+  const { author, authorName, mine, text, file, sentAtMs, state, receipts, late } = message
+  const who = mine ? "me" : (names.get(author) ?? authorName)
+  const some = receipts !== null && receipts.got > 0 && receipts.got < receipts.of
+  const reached = some ? `delivered to ${receipts.got} of ${receipts.of}` : ""
+  const notes = [mine ? MARKS[state] : "", reached, late ? "(late)" : ""].filter(
+    (note) => note !== "",
+  )
+  const shown =
+    file === null ? text : [fileText(message), text].filter((part) => part !== "").join("\n")
+  const [first = "", ...rest] = shown.split("\n")
   out.line(
     { text: localTime(sentAtMs), style: "dim" },
     "  ",
@@ -39,6 +49,12 @@ export function printMessage(
   // Indented, so that nothing inside a message can pass for the next one.
   for (const line of rest) process.stdout.write(`                  ${neutralLine(line)}\n`)
 }
+
+/** `[photo.jpg · 3.1 MB · 5f2c11aa]`: `sotto save` takes the last. */
+const fileText = ({ id, file }: Message) =>
+  file === null
+    ? ""
+    : `[${sanitizeName(file.name)} · ${sizeText(file.size)} · ${id.slice(0, ID_SHOWN)}]`
 
 /** `2026-11-20 09:41` on this machine's clock. */
 export function localTime(ms: number): string {

@@ -26,12 +26,12 @@ export interface OutputOptions {
 
 export class Output {
   readonly json: boolean
-  readonly #quiet: boolean
+  readonly quiet: boolean
   readonly #colour: { readonly stdout: boolean; readonly stderr: boolean }
 
   constructor({ json, quiet, noColor, env }: OutputOptions) {
     this.json = json
-    this.#quiet = quiet
+    this.quiet = quiet
     const wanted = (tty: boolean) =>
       !noColor &&
       (env["NO_COLOR"] ?? "") === "" &&
@@ -62,7 +62,7 @@ export class Output {
 
   /** Talk: what goes on, for a person who watches. */
   say(...pieces: readonly Piece[]): void {
-    if (!this.#quiet) this.complain(...pieces)
+    if (!this.quiet) this.complain(...pieces)
   }
 
   /** Talk that even `--quiet` does not silence. */

@@ -2,57 +2,10 @@
  * Every command: its words, arguments, options, help and what `--json` prints. The parser, the help, the completion scripts and
  * the documentation read this table and nothing else; a command's file is loaded when it runs.
  */
-import type { Context } from "./context.ts"
+import { GROUP_COMMANDS } from "./registry-groups.ts"
+import { type Command, contact, type Option, passphrase, timeout } from "./registry-parts.ts"
 
-export interface Option {
-  readonly type: "string" | "boolean"
-  readonly short?: string
-  /** What stands for the value in help. */
-  readonly value?: string
-  readonly choices?: readonly string[]
-  readonly multiple?: boolean
-  readonly hidden?: boolean
-  readonly help: string
-}
-
-export interface Argument {
-  readonly name: string
-  readonly optional?: boolean
-  /** Takes all that is left. */
-  readonly rest?: boolean
-  readonly help: string
-}
-
-export interface Command {
-  /** The words one types, `contact add`. */
-  readonly id: string
-  readonly help: string
-  readonly detail?: string
-  readonly args: readonly Argument[]
-  readonly options: Readonly<Record<string, Option>>
-  /** What `--json` prints: one object, a stream of them, or nothing of the kind. */
-  readonly json: "object" | "lines" | null
-  readonly load: () => Promise<{ run: (context: Context) => Promise<void> }>
-}
-
-const passphrase = {
-  "passphrase-file": {
-    type: "string",
-    value: "FILE",
-    help: "read the passphrase from a file (its last newline is not part of it)",
-  },
-  "passphrase-fd": {
-    type: "string",
-    value: "N",
-    help: "read the passphrase from an open file descriptor",
-  },
-} as const satisfies Record<string, Option>
-
-const timeout = {
-  type: "string",
-  value: "TIME",
-  help: "give up after this long: 500ms, 30s, 5m",
-} as const satisfies Option
+export type { Argument, Command, Option } from "./registry-parts.ts"
 
 const ephemeral = {
   ephemeral: { type: "boolean", help: "keep everything in memory, write nothing to disk" },
@@ -69,11 +22,6 @@ const ephemeral = {
 } as const satisfies Record<string, Option>
 
 const qr = { type: "boolean", help: "show it as a QR code too" } as const satisfies Option
-
-const contact: Argument = {
-  name: "CONTACT",
-  help: "an address, a name, or the beginning of either",
-}
 
 export const GLOBAL_OPTIONS = {
   data: { type: "string", value: "DIR", help: "keep everything in this directory" },
@@ -126,6 +74,31 @@ export const COMMANDS: readonly Command[] = [
     load: () => import("./commands/id.ts"),
   },
   {
+    id: "identity",
+    help: "show how old your keys are, and until when earlier ones open late mail",
+    args: [],
+    options: { ...passphrase },
+    json: "object",
+    load: () => import("./commands/identity.ts"),
+  },
+  {
+    id: "identity rotate",
+    help: "replace the keys that your card names, now",
+    detail:
+      "Happens by itself every 30 days. Your address stays, contacts notice nothing, and earlier keys open late mail for 90 days " +
+      "more. With --forget-old they are destroyed at once: for when they may have been stolen.",
+    args: [],
+    options: {
+      "forget-old": {
+        type: "boolean",
+        help: "destroy earlier keys at once; mail on its way to them is lost",
+      },
+      ...passphrase,
+    },
+    json: "object",
+    load: () => import("./commands/identity-rotate.ts"),
+  },
+  {
     id: "ticket",
     help: "print an invitation to this mesh",
     args: [],
@@ -157,20 +130,21 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     id: "send",
-    help: "send a message",
+    help: "send a message or a file",
     detail:
-      "The text is what follows CONTACT, or -m, or --file, or standard input. With a node running this returns once the " +
-      "message is safely queued; otherwise it runs a node until a peer has taken it, or leaves it queued.",
+      "The text is what follows CONTACT, or -m, or standard input. With a node running this returns once the message is " +
+      "safely queued; otherwise it runs a node until a peer has taken it, or leaves it queued. A file is sealed, brought to " +
+      "peers that keep it, and spoken of in a message, with the text if there is one; this returns when they have it.",
     args: [
-      { ...contact, help: "to whom: a contact or a thread id" },
+      { ...contact, help: "to whom: a contact, a group or a thread id" },
       { name: "TEXT", optional: true, rest: true, help: "what to say" },
     ],
     options: {
       message: { type: "string", short: "m", value: "TEXT", help: "what to say" },
       file: {
         type: "string",
-        value: "FILE",
-        help: "say what this file holds; - is standard input",
+        value: "PATH",
+        help: "send this file, of any kind and up to 1 GiB",
       },
       wait: {
         type: "string",
@@ -186,9 +160,41 @@ export const COMMANDS: readonly Command[] = [
     load: () => import("./commands/send.ts"),
   },
   {
+    id: "files",
+    help: "list files that were sent and received",
+    args: [{ name: "THREAD", optional: true, help: "a contact or a thread id; all without it" }],
+    options: {
+      limit: { type: "string", short: "n", value: "N", help: "at most so many; 50 unless said" },
+      ...passphrase,
+    },
+    json: "object",
+    load: () => import("./commands/files.ts"),
+  },
+  {
+    id: "save",
+    help: "save a file that was sent to you",
+    detail:
+      "Fetches the file from the peers that keep it, checks it piece by piece and writes it into DIR. It is never opened, and " +
+      "nothing that is there is overwritten unless you say so. What was interrupted goes on where it was.",
+    args: [
+      { name: "ID", help: "as `sotto files` shows it" },
+      { name: "DIR", optional: true, help: "an existing folder; this one unless said" },
+    ],
+    options: {
+      as: { type: "string", value: "NAME", help: "under this name" },
+      overwrite: { type: "boolean", help: "replace a file of this name" },
+      timeout,
+      ...passphrase,
+    },
+    json: "object",
+    load: () => import("./commands/save.ts"),
+  },
+  {
     id: "read",
     help: "print messages",
-    args: [{ name: "THREAD", optional: true, help: "a contact or a thread id; all without it" }],
+    args: [
+      { name: "THREAD", optional: true, help: "a contact, a group or a thread id; all without it" },
+    ],
     options: {
       limit: { type: "string", short: "n", value: "N", help: "the newest N (50; at most 500)" },
       before: { type: "string", value: "CURSOR", help: "the page before this one" },
@@ -201,7 +207,9 @@ export const COMMANDS: readonly Command[] = [
   {
     id: "tail",
     help: "follow messages as they come",
-    args: [{ name: "THREAD", optional: true, help: "a contact or a thread id; all without it" }],
+    args: [
+      { name: "THREAD", optional: true, help: "a contact, a group or a thread id; all without it" },
+    ],
     options: {
       limit: { type: "string", short: "n", value: "N", help: "begin with the newest N (0)" },
       count: { type: "string", value: "N", help: "end after N messages" },
@@ -276,6 +284,16 @@ export const COMMANDS: readonly Command[] = [
     options: { ...passphrase },
     json: "object",
     load: () => import("./commands/contact-remove.ts"),
+  },
+  ...GROUP_COMMANDS,
+  {
+    id: "hide",
+    help: "erase a conversation here",
+    detail: "Others keep theirs. It comes back, empty, when something is said in it.",
+    args: [{ name: "THREAD", help: "a contact, a group or a thread id" }],
+    options: { ...passphrase },
+    json: "object",
+    load: () => import("./commands/hide.ts"),
   },
   {
     id: "verify",
@@ -440,6 +458,17 @@ export const COMMANDS: readonly Command[] = [
     load: () => import("./commands/ledger.ts"),
   },
   {
+    id: "ledger resume",
+    help: "let this validator vote again after it halted, or after a lone one lost its memory",
+    detail:
+      "A validator that met an impossible state votes again from its next start on. One that is the only validator and lost its " +
+      "`ledger` folder votes again at once, above the chain that it has: first connect every peer that may hold a later block.",
+    args: [],
+    options: {},
+    json: "object",
+    load: () => import("./commands/ledger-resume.ts"),
+  },
+  {
     id: "ledger verify",
     help: "check every block again, from the genesis on; exit 1 if one is wrong",
     args: [],
@@ -516,6 +545,83 @@ export const COMMANDS: readonly Command[] = [
     options: {},
     json: "object",
     load: () => import("./commands/validators-approve.ts"),
+  },
+  {
+    id: "mesh create",
+    help: "found a mesh: its name, its validators, who may become a member",
+    detail:
+      "This peer alone validates unless --validator names others. With --tickets it prints invitations that make members, each one; " +
+      "that takes a validator's node.",
+    args: [{ name: "NAME", help: "the name of the mesh, which everybody in it sees" }],
+    options: {
+      validator: {
+        type: "string",
+        value: "FILE",
+        multiple: true,
+        help: "a founding validator's key, as `sotto validators key` prints it; this peer alone without any",
+      },
+      "no-validators": {
+        type: "boolean",
+        help: "found it without a ledger: nothing is put in order, nobody is a member",
+      },
+      open: {
+        type: "boolean",
+        help: "whoever does enough work may become a member; otherwise by invitation only",
+      },
+      "work-bits": {
+        type: "string",
+        value: "N",
+        help: "least work for a message of who is no member, doubling with each (14; 0 to 32)",
+      },
+      tickets: { type: "string", value: "N", help: "print so many first invitations" },
+    },
+    json: "object",
+    load: () => import("./commands/mesh-create.ts"),
+  },
+  {
+    id: "mesh invite",
+    help: "print tickets that each make one new member, as one of the mesh's operators",
+    detail:
+      "Each line is the voucher's name and the ticket. `sotto mesh members` shows by which voucher somebody joined. Who holds a ticket " +
+      "can use it: hand it over as you would a key.",
+    args: [],
+    options: {
+      count: { type: "string", value: "N", help: "so many (1; at most 1000)" },
+    },
+    json: "object",
+    load: () => import("./commands/mesh-invite.ts"),
+  },
+  {
+    id: "mesh members",
+    help: "list the members, and whether this installation is one",
+    detail:
+      "Members post without work, and nobody can tell which of them wrote what. The list says that they are, not who.",
+    args: [],
+    options: {},
+    json: "object",
+    load: () => import("./commands/mesh-members.ts"),
+  },
+  {
+    id: "mesh join",
+    help: "become a member: by an invitation's voucher, or by work where the mesh is open",
+    detail: "`sotto init --ticket` does this by itself when the ticket holds a voucher.",
+    args: [{ name: "TICKET", optional: true, help: "the invitation; without it by work" }],
+    options: { ...passphrase },
+    json: "object",
+    load: () => import("./commands/mesh-join.ts"),
+  },
+  {
+    id: "mesh revoke",
+    help: "propose that a member leaves, as one of the mesh's operators",
+    args: [
+      {
+        name: "MEMBER",
+        help: "the beginning of its commitment or voucher in `sotto mesh members`, 8 digits at least",
+      },
+    ],
+    options: {},
+    json: "object",
+    load: () => import("./commands/mesh-revoke.ts"),
   },
   {
     id: "unlock",

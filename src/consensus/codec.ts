@@ -326,6 +326,17 @@ function readVoteType(reader: Reader): VoteType {
   return type
 }
 
+function writeBlocks(writer: Writer, records: readonly Bytes[], checkpoint?: Certificate): Writer {
+  writer.u16(records.length)
+  for (const record of records) writer.raw(record)
+  optional(writer, checkpoint, (proof) => writeCertificate(writer, proof))
+  return writer
+}
+
+/** A `blocks` message of blocks as they are stored. */
+export const encodeBlocks = (records: readonly Bytes[], checkpoint?: Certificate): Bytes =>
+  writeBlocks(new Writer().u8(VERSION).u8(numberOf("blocks")), records, checkpoint).finish()
+
 export function encodeMessage(message: Message): Bytes {
   const writer = new Writer().u8(VERSION).u8(numberOf(message.type))
   switch (message.type) {
@@ -360,9 +371,7 @@ export function encodeMessage(message: Message): Bytes {
       writer.u32(message.term).u64(message.height).bytes(message.batch.bytes, 4)
       break
     case "blocks":
-      writer.u16(message.records.length)
-      for (const record of message.records) writeBlockRecord(writer, record)
-      optional(writer, message.checkpoint, (proof) => writeCertificate(writer, proof))
+      writeBlocks(writer, message.records.map(encodeBlockRecord), message.checkpoint)
       break
     case "request":
       writer.u16(message.items.length)

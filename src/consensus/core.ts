@@ -95,6 +95,8 @@ export class Core {
   out: Output[] = []
 
   mode: Mode = "voter"
+  /** Why, once it has halted; the log holds it until the operator says otherwise. */
+  halted: { readonly code: HaltCode; readonly detail: string } | undefined
   /** An observer votes from this term on; Infinity while it does not know how far its forgotten votes may reach. */
   voteFromTerm = 0
   /** What others said of themselves since an observer with unknown past started: peer → executed height. */
@@ -304,10 +306,12 @@ export class Core {
     this.broadcast(evidence)
   }
 
-  /** A state that cannot be unless more than f are faulty, or we are: vote no more, and say so. */
+  /** A state that cannot be unless more than f are faulty, or we are: vote no more, not after a restart either, and say so. */
   halt(code: HaltCode, detail: string): void {
     if (this.mode === "halted") return
     this.mode = "halted"
+    this.halted = { code, detail }
+    this.persist({ kind: "halted", code, detail })
     this.emit({ type: "halt", code, detail })
   }
 

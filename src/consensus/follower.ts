@@ -4,7 +4,7 @@
  */
 import { equal } from "../crypto/bytes.ts"
 import type { Bytes } from "../crypto/bytes.ts"
-import { termOf } from "./block.ts"
+import { blockHash, termOf } from "./block.ts"
 import { certificateFault } from "./certificate.ts"
 import type { Scheme } from "./hybrid.ts"
 import { Ledger } from "./ledger.ts"
@@ -43,7 +43,8 @@ export class Follower {
     const { certificate } = record
     const { meshId, termHeights } = ledger.rules
     if (record.height !== ledger.height + 1) return no("NOT_NEXT")
-    if (!equal(record.parent, ledger.tip)) return no("WRONG_PARENT")
+    if (!equal(record.parent, ledger.tip))
+      return no(this.#isForked(record) ? "TWO_CERTIFICATES" : "WRONG_PARENT")
     if (certificate.type !== "commit" || certificate.height !== record.height)
       return no("WRONG_BLOCK")
     // A certificate is checked with the set of its own height, and only that term's votes count for it.
@@ -55,6 +56,21 @@ export class Follower {
     if (fault !== undefined) return no(fault as BlockFault)
     ledger.apply(plan)
     return { ok: true, applied: plan.applied }
+  }
+
+  /** A certified block that stands on another than ours: whoever signed it decided our last height otherwise. */
+  #isForked({ height, parent, stateRoot, batch, certificate }: BlockRecord): boolean {
+    const { set, rules } = this.ledger
+    const { meshId, termHeights } = rules
+    const hash = blockHash(meshId, { height, parent, digest: batch.digest, stateRoot })
+    return (
+      this.ledger.height > 0 &&
+      certificate.type === "commit" &&
+      certificate.height === height &&
+      certificate.term === termOf(height, termHeights) &&
+      equal(hash, certificate.digest) &&
+      certificateFault(certificate, meshId, set, this.#scheme) === undefined
+    )
   }
 }
 

@@ -81,11 +81,18 @@ export function hybridSigner(ed25519Seed: Bytes, mlDsa65Seed: Bytes): Sign {
     concat(primitives.ed25519.sign(ed25519, preimage), primitives.mlDsa65.sign(mlDsa65, preimage))
 }
 
+/** A scheme that can be told of signatures that were checked elsewhere. */
+export interface RememberingScheme extends Scheme {
+  remembers(keys: ValidatorKeys, preimage: Bytes, signature: Bytes): boolean
+  /** The caller has seen it verify. */
+  remember(keys: ValidatorKeys, preimage: Bytes, signature: Bytes): void
+}
+
 /**
  * Remembers signatures that verified, so that a vote seen alone, in a proof and in a certificate is paid for once. The
  * memory holds at most `entriesMax` and forgets the oldest half when full.
  */
-export function remembering(scheme: Scheme, entriesMax: number): Scheme {
+export function remembering(scheme: Scheme, entriesMax: number): RememberingScheme {
   let young = new Set<string>()
   let old = new Set<string>()
   const owners = new WeakMap<ValidatorKeys, Bytes>()
@@ -97,18 +104,26 @@ export function remembering(scheme: Scheme, entriesMax: number): Scheme {
     }
     return owner
   }
+  const nameOf = (keys: ValidatorKeys, preimage: Bytes, signature: Bytes): string =>
+    keyOf(primitives.sha3_256(ownerOf(keys), signature, preimage))
+  const isKnown = (name: string): boolean => young.has(name) || old.has(name)
+  const keep = (name: string): void => {
+    if (young.size * 2 >= entriesMax) {
+      old = young
+      young = new Set()
+    }
+    young.add(name)
+  }
   return {
     verify(keys, preimage, signature) {
-      const key = keyOf(primitives.sha3_256(ownerOf(keys), signature, preimage))
-      if (young.has(key) || old.has(key)) return true
+      const name = nameOf(keys, preimage, signature)
+      if (isKnown(name)) return true
       if (!scheme.verify(keys, preimage, signature)) return false
-      if (young.size * 2 >= entriesMax) {
-        old = young
-        young = new Set()
-      }
-      young.add(key)
+      keep(name)
       return true
     },
+    remembers: (keys, preimage, signature) => isKnown(nameOf(keys, preimage, signature)),
+    remember: (keys, preimage, signature) => keep(nameOf(keys, preimage, signature)),
     verifySeal: (keys, preimage, signature) => scheme.verifySeal(keys, preimage, signature),
   }
 }

@@ -43,6 +43,9 @@ const SUBJECT_DOMAIN = new Writer().text("sotto/approve/1", 1).finish()
 export const keyOf = (bytes: Bytes): string =>
   String.fromCharCode.apply(null, bytes as unknown as number[])
 
+/** The bytes behind a Map key. */
+export const bytesOfKey = (key: string): Bytes => Uint8Array.from(key, (char) => char.charCodeAt(0))
+
 /** What an item is looked up by, as Map keys. */
 export interface ItemKeys {
   readonly id: string

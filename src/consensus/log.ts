@@ -7,12 +7,13 @@
  * Guard: term (4) ‖ sequence of the last synced record (8) ‖ its hash (32) ‖ CRC-32 (4). Rewritten after each sync of the
  * log and before anything is sent.
  */
-import { concat, equal, Reader, Writer } from "../crypto/bytes.ts"
+import { concat, equal, Reader, utf8, Writer } from "../crypto/bytes.ts"
 import type { Bytes } from "../crypto/bytes.ts"
 import { CryptoError } from "../crypto/errors.ts"
 import { primitives } from "#primitives"
 import { decodeMessage, encodeMessage, readPrepared, writePrepared } from "./codec.ts"
 import { DIGEST_BYTES, MESSAGE_MAX_BYTES } from "./limits.ts"
+import { HALT_CODES } from "./types.ts"
 import type { LogRecord } from "./types.ts"
 
 const HEAD_BYTES = 8
@@ -36,7 +37,18 @@ export function crc32(bytes: Bytes): number {
 }
 
 const UNKNOWN_TERM = 0xffffffff
-const KINDS = ["proposal", "vote", "prepared", "view-change", "new-view", "observer"] as const
+const KINDS = [
+  "proposal",
+  "vote",
+  "prepared",
+  "view-change",
+  "new-view",
+  "observer",
+  "halted",
+  "resumed",
+] as const
+/** Why a validator halted, in words of ours. */
+const DETAIL_MAX_BYTES = 1024
 
 /** A record's payload: kind (1), then the message, proof or number. */
 export function encodeLogRecord(record: LogRecord): Bytes {
@@ -46,6 +58,11 @@ export function encodeLogRecord(record: LogRecord): Bytes {
       return writePrepared(writer, record.proof).finish()
     case "observer":
       return writer.u32(Math.min(record.voteFromTerm, UNKNOWN_TERM)).finish()
+    case "halted":
+      writer.u8(HALT_CODES.indexOf(record.code))
+      return writer.bytes(utf8(record.detail).subarray(0, DETAIL_MAX_BYTES), 2).finish()
+    case "resumed":
+      return writer.finish()
     case "proposal":
     case "vote":
     case "view-change":
@@ -68,6 +85,17 @@ export function decodeLogRecord(payload: Bytes): LogRecord {
     const voteFromTerm = reader.u32()
     reader.done()
     return { kind, voteFromTerm: voteFromTerm === UNKNOWN_TERM ? Infinity : voteFromTerm }
+  }
+  if (kind === "halted") {
+    const code = HALT_CODES[reader.u8()]
+    if (code === undefined) throw new CryptoError("BAD_ENCODING", "no such reason to halt")
+    const detail = reader.text(2, DETAIL_MAX_BYTES)
+    reader.done()
+    return { kind, code, detail }
+  }
+  if (kind === "resumed") {
+    reader.done()
+    return { kind }
   }
   const message = decodeMessage(reader.raw(reader.left))
   const fits =

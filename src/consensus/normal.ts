@@ -6,17 +6,16 @@
 import { equal } from "../crypto/bytes.ts"
 import type { Bytes } from "../crypto/bytes.ts"
 import { assert } from "../crypto/errors.ts"
-import { inWindow } from "./block.ts"
 import { certificateOf } from "./certificate.ts"
 import { endTerm } from "./checkpoint.ts"
-import { votePreimage } from "./codec.ts"
 import type { Core } from "./core.ts"
 import { FILL_SLOTS, needsBlocks } from "./fill.ts"
 import { batchOf, encodeItem, isNull, keysOf, NULL_BATCH } from "./item.ts"
 import { BATCH_MAX_BYTES } from "./limits.ts"
 import type { Plan } from "./ledger.ts"
 import type { Slot } from "./slot.ts"
-import type { Batch, Certificate, Commit, Item, Message, Prepare, PrePrepare } from "./types.ts"
+import { accuseBySpare } from "./spare.ts"
+import type { Batch, Certificate, Commit, Item, Prepare, PrePrepare } from "./types.ts"
 import { conflict } from "./verify.ts"
 
 /**
@@ -268,35 +267,6 @@ export function onVote(core: Core, vote: Prepare | Commit): void {
   if (core.changing || tally.count < core.set.quorum - 1) return
   if (vote.type === "prepare") checkPrepared(core, slot)
   advance(core)
-}
-
-/**
- * A PREPARE for what has prepared in this view, a COMMIT for what is decided, either of a view that is over. The first of them is kept,
- * unjudged, in its slot: should the same signer say something else there, both are judged.
- */
-export function setVoteAside(core: Core, message: Message): boolean {
-  if (message.type !== "prepare" && message.type !== "commit") return false
-  const { term, view, height, signer, digest } = message
-  if (term !== core.term || signer === core.me || !inWindow(height, term, core.termHeights))
-    return false
-  if (view !== core.view) return view < core.view
-  const slot = core.slots[height - core.low - 1]
-  if (slot === undefined || signer >= core.set.size) return false
-  const settled =
-    message.type === "prepare"
-      ? slot.prepared?.view === view && equal(slot.prepared.digest, digest)
-      : slot.decided !== undefined && equal(slot.decided.hash, digest)
-  if (settled) slot.keepSpare(message)
-  return settled
-}
-
-/** Two votes of one signer, of which one was never needed and so never judged: evidence if it was signed. */
-function accuseBySpare(core: Core, slot: Slot, vote: Prepare | Commit): void {
-  const spare = slot.spareLike(vote)
-  const keys = core.set.members[vote.signer]
-  if (spare === undefined || keys === undefined || !conflict(spare, vote)) return
-  const signed = votePreimage(core.meshId, spare)
-  if (core.parts.scheme.verify(keys, signed, spare.signature)) core.accuse(spare, vote)
 }
 
 /** Section 4.2: prepared(m, v, n, i) needs the pre-prepare and "2f prepares from different backups that match the pre-prepare". */

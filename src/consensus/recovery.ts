@@ -6,6 +6,7 @@
 import { equal } from "../crypto/bytes.ts"
 import { assert } from "../crypto/errors.ts"
 import { blockHash, termOf } from "./block.ts"
+import { endTerm } from "./checkpoint.ts"
 import type { Core } from "./core.ts"
 import { carriedBy } from "./new-view.ts"
 import type { BlockRecord, Certificate, LogRecord, NewView, PrePrepare, Vote } from "./types.ts"
@@ -55,8 +56,28 @@ export function recall(core: Core, memory: Memory): void {
     const votedIn = Math.max(core.term, memory.guardTerm ?? 0)
     core.voteFromTerm = Math.max(core.voteFromTerm, votedIn + 1)
   }
+  // Terms end by its votes alone: what others hold may lead into one that it has voted in.
+  if (memory.past !== "intact" && core.set.size === 1) core.voteFromTerm = Infinity
+  if (core.halted !== undefined) core.mode = "halted"
   core.requestHead = undefined
   core.behind = true
+}
+
+/**
+ * The operator's word. A halted validator only notes it: its state is not one to go on from, and the next start works it out again. One
+ * that has forgotten its votes and is alone in its set goes on from the chain that it has: nobody else can tell it what it signed
+ * (README, A validator alone).
+ */
+export function onResume(core: Core): void {
+  if (core.mode === "halted") {
+    core.persist({ kind: "resumed" })
+    return
+  }
+  if (core.mode !== "observer" || core.me < 0 || core.set.size > 1) return
+  core.mode = "voter"
+  core.voteFromTerm = core.term
+  core.persist({ kind: "observer", voteFromTerm: core.term })
+  if (core.executed === core.high) endTerm(core)
 }
 
 function recallBlock(core: Core, block: BlockRecord): void {
@@ -92,6 +113,12 @@ function recallRecord(core: Core, record: LogRecord): void {
       return
     case "new-view":
       recallNewView(core, record.message)
+      return
+    case "halted":
+      core.halted = { code: record.code, detail: record.detail }
+      return
+    case "resumed":
+      core.halted = undefined
       return
     case "observer":
       core.mode = record.voteFromTerm > core.term ? "observer" : "voter"

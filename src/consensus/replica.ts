@@ -18,7 +18,6 @@ import { checkInvariants, markOf } from "./invariants.ts"
 import type { Ledger } from "./ledger.ts"
 import {
   advance,
-  setVoteAside,
   onFillTimeout,
   onItems,
   onPrePrepare,
@@ -27,7 +26,8 @@ import {
   TICK_TOLERANCE,
 } from "./normal.ts"
 import { onPaceTimeout, watchPace } from "./pace.ts"
-import { recall } from "./recovery.ts"
+import { onResume, recall } from "./recovery.ts"
+import { setVoteAside } from "./spare.ts"
 import type { Memory } from "./recovery.ts"
 import {
   armStatus,
@@ -40,7 +40,7 @@ import {
   onStatus,
   onStatusTimeout,
 } from "./status.ts"
-import type { Input, Message, Output, Peer, TimerName, Verified } from "./types.ts"
+import type { HaltCode, Input, Message, Output, Peer, TimerName, Verified } from "./types.ts"
 import type { Court } from "./verify.ts"
 import { onNewView, onRequestTimeout, onViewChange, onViewTimeout } from "./view-change.ts"
 
@@ -77,6 +77,15 @@ export class Replica {
   }
   get mode(): Mode {
     return this.#core.mode
+  }
+  /** Why it has halted. */
+  get halted(): { readonly code: HaltCode; readonly detail: string } | undefined {
+    return this.#core.halted
+  }
+  /** It has forgotten what it signed, and there is nobody who could tell. */
+  get isAloneWithoutMemory(): boolean {
+    const { mode, me, set } = this.#core
+    return mode === "observer" && me >= 0 && set.size === 1
   }
   get voteFromTerm(): number {
     return this.#core.voteFromTerm
@@ -123,6 +132,10 @@ export class Replica {
   /** First step: arms the timers, tells others where we are, and sends again what was signed before a crash. */
   start(): Output[] {
     return this.#run((core) => {
+      if (core.halted !== undefined) {
+        core.emit({ type: "halt", ...core.halted })
+        return
+      }
       core.arm("tick", core.parts.timing.tickMs * TICK_TOLERANCE)
       if (core.votes) resend(core)
       else if (core.mode === "observer")
@@ -136,7 +149,7 @@ export class Replica {
   /** One input, one step. */
   step(input: Input): Output[] {
     return this.#run((core) => {
-      if (core.mode === "halted" && input.type !== "message") return
+      if (core.mode === "halted" && input.type !== "message" && input.type !== "resume") return
       switch (input.type) {
         case "message":
           this.#onMessage(core, input.from, input.message)
@@ -156,6 +169,10 @@ export class Replica {
           break
         case "sealed":
           onSealed(core, input.height, input.signature)
+          break
+        case "resume":
+          onResume(core)
+          if (core.votes) advance(core)
       }
     })
   }

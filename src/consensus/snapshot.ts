@@ -15,7 +15,7 @@ import type { Bytes } from "../crypto/bytes.ts"
 import { assert, CryptoError } from "../crypto/errors.ts"
 import { primitives } from "#primitives"
 import { blockHash, termOf } from "./block.ts"
-import { itemId, keyOf, NULLIFIER_TAG_BYTES, ROOT_TAG_BYTES, spendOf } from "./item.ts"
+import { bytesOfKey, itemId, keyOf, NULLIFIER_TAG_BYTES, ROOT_TAG_BYTES, spendOf } from "./item.ts"
 import { Ledger } from "./ledger.ts"
 import type { LedgerHead, LedgerRules, LedgerSnapshot } from "./ledger.ts"
 import {
@@ -113,8 +113,6 @@ function readVouchers(reader: Reader): LedgerHead["vouchers"] {
     vouchers.push([keyOf(reader.raw(DIGEST_BYTES)), reader.raw(DIGEST_BYTES)])
   return vouchers
 }
-
-const bytesOfKey = (key: string): Bytes => Uint8Array.from(key, (char) => char.charCodeAt(0))
 
 export function encodeHead(rules: LedgerRules, { state, terms }: Head): Bytes {
   const { height, tip, fields, set, nextSet, lastSet, ...others } = state

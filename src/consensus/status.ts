@@ -142,6 +142,8 @@ function listen(core: Core, from: Peer, status: Status): void {
 
 export function learnHorizon(core: Core): void {
   if (core.mode !== "observer" || Number.isFinite(core.voteFromTerm)) return
+  // Alone in the set there is nobody to hear, and whoever follows may hold less than was signed: only the operator can tell.
+  if (core.set.size === 1) return
   if (core.heard.size < core.set.quorum - 1) return
   if (Math.max(...core.heard.values()) > core.executed) return
   core.voteFromTerm = 0
@@ -187,7 +189,8 @@ export function onBlocks(core: Core, from: Peer, message: Blocks): void {
   advance(core)
   if (core.executed === before && core.term === termBefore) return
   learnHorizon(core)
-  core.send(from, core.status())
+  // One STATUS asks for more than the whole answer.
+  if (message.isPart !== true) core.send(from, core.status())
 }
 
 /** Two certificates for one height: more than f are faulty. */
@@ -212,9 +215,11 @@ function takeBlock(core: Core, record: BlockRecord): boolean {
   if (certificateFault(certificate, core.meshId, set, core.parts.scheme) !== undefined) return false
   const plan = core.ledger.plan(record.batch)
   if (!equal(plan.hash, certificate.digest)) {
+    if (core.executed === 0 || !claimsHash(core, record)) return false
     // The certificate speaks of this very batch on our tip, and yet of another state: ours is wrong.
-    if (equal(record.parent, plan.parent) && claimsHash(core, record))
-      core.halt("STATE_DIVERGED", `at height ${record.height}`)
+    if (equal(record.parent, plan.parent)) core.halt("STATE_DIVERGED", `at height ${record.height}`)
+    // Whoever signed it decided another block below it than the one we hold a certificate for.
+    else core.halt("TWO_CERTIFICATES", `at height ${record.height - 1}`)
     return false
   }
   if (drained) openTerm(core, undefined)

@@ -201,6 +201,8 @@ export interface Blocks {
   readonly records: readonly BlockRecord[]
   /** Proof that the term of the last record, or the one before, has ended. */
   readonly checkpoint?: Certificate
+  /** Never on the wire: a driver took an answer apart, and the rest of it follows. */
+  readonly isPart?: true
 }
 /** Items the sender waits for: those who do not know them fetch them. */
 export interface Request {
@@ -244,6 +246,8 @@ export type Input =
   /** Ids that admission no longer stands behind (a proof whose period has passed). */
   | { readonly type: "withdraw"; readonly items: readonly Item[] }
   | { readonly type: "sealed"; readonly height: number; readonly signature: Bytes }
+  /** The operator's word: a halted validator may vote after the next start, one that is alone and forgot its votes at once. */
+  | { readonly type: "resume" }
 
 /** What the log holds, in the order it was written. */
 export type LogRecord =
@@ -254,8 +258,18 @@ export type LogRecord =
   | { readonly kind: "new-view"; readonly message: NewView }
   /** Infinity: not known yet from which. */
   | { readonly kind: "observer"; readonly voteFromTerm: number }
+  /** No vote after this one, whatever is started again. */
+  | { readonly kind: "halted"; readonly code: HaltCode; readonly detail: string }
+  /** The operator's word that it may try again. */
+  | { readonly kind: "resumed" }
 
-export type HaltCode = "TWO_CERTIFICATES" | "STATE_DIVERGED" | "TWO_PREPARED" | "DECIDED_OTHERWISE"
+export const HALT_CODES = [
+  "TWO_CERTIFICATES",
+  "STATE_DIVERGED",
+  "TWO_PREPARED",
+  "DECIDED_OTHERWISE",
+] as const
+export type HaltCode = (typeof HALT_CODES)[number]
 
 /**
  * Carried out in order. No output of a step leaves before everything the step (and any before it) persisted is synced.

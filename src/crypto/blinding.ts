@@ -23,6 +23,14 @@ import { derive } from "./kdf.ts"
 export const RAW_ADDRESS_BYTES = 64
 export const BLINDED_KEY_BYTES = 32
 
+/**
+ * What an address has in the directory. Each has a blinded key of its own, so that nobody without the address can tell that two of them
+ * belong together.
+ */
+export const RECORD_KINDS = ["card", "offer"] as const
+export type RecordKind = (typeof RECORD_KINDS)[number]
+const LABEL: Readonly<Record<RecordKind, string>> = { card: "blind", offer: "blind offer" }
+
 const SEED_BYTES = 32
 const WIDE_BYTES = 64
 const Point = ed25519.Point
@@ -30,10 +38,10 @@ const scalars = Point.Fn
 
 const wideScalar = (bytes: Bytes): bigint => scalars.create(bytesToNumberLE(bytes))
 
-/** `h` for one address and day. */
-function blindingFactor(address: Bytes, epoch: number): bigint {
+/** `h` for one address, day and kind of record. */
+function blindingFactor(address: Bytes, epoch: number, kind: RecordKind): bigint {
   const info = new Writer().u32(epoch).finish()
-  const factor = wideScalar(derive("blind", address, info, WIDE_BYTES))
+  const factor = wideScalar(derive(LABEL[kind], address, info, WIDE_BYTES))
   assert(factor !== 0n, "a blinding factor is never zero")
   return factor
 }
@@ -54,8 +62,10 @@ function rootPoint(address: Bytes) {
  * What the directory calls an address on a day: 32 bytes, an ordinary Ed25519 public key. `address` is 64 bytes (raw form),
  * `epoch` the number of the day since 1970 (below 2^32). Throws CryptoError BAD_LENGTH, BAD_KEY.
  */
-export function blindedKey(address: Bytes, epoch: number): Bytes {
-  return rootPoint(address).multiply(blindingFactor(address, epoch)).toBytes()
+export function blindedKey(address: Bytes, epoch: number, kind: RecordKind = "card"): Bytes {
+  return rootPoint(address)
+    .multiply(blindingFactor(address, epoch, kind))
+    .toBytes()
 }
 
 /** Signs as an address's blinded key of one day. Holds a secret worth as much as the root: let go of it soon. */
@@ -67,13 +77,18 @@ export interface BlindedSigner {
 }
 
 /** `seed` is the 32-byte Ed25519 root seed. Throws CryptoError BAD_LENGTH, BAD_KEY when it is not the address's. */
-export function blindedSigner(seed: Bytes, address: Bytes, epoch: number): BlindedSigner {
+export function blindedSigner(
+  seed: Bytes,
+  address: Bytes,
+  epoch: number,
+  kind: RecordKind = "card",
+): BlindedSigner {
   exactly(seed, SEED_BYTES, "root seed")
   exactly(address, RAW_ADDRESS_BYTES, "address")
   const root = ed25519.utils.getExtendedPublicKey(seed)
   if (!equal(root.pointBytes, address.subarray(0, 32)))
     throw new CryptoError("BAD_KEY", "the seed is not this address's")
-  const secret = scalars.mul(root.scalar, blindingFactor(address, epoch))
+  const secret = scalars.mul(root.scalar, blindingFactor(address, epoch, kind))
   const publicKey = Point.BASE.multiply(secret).toBytes()
   const nonceKey = derive("blind nonce", root.prefix, publicKey, 32)
   return {

@@ -1,8 +1,8 @@
 /**
  * The card: an identity's current public keys, signed by its root keys (DESIGN §4). About 35 KB, of which the SLH-DSA signature is 29,792.
  *
- *   body  version 1 · Ed25519 root 32 · SLH-DSA root 64 · sequence 8 · intro X25519 32 · intro ML-KEM-1024 1568 ·
- *         MLS leaf key Ed25519 32 · last-resort MLS key package (length 2)
+ *   body  version 2 · Ed25519 root 32 · SLH-DSA root 64 · sequence 8 · intro X25519 32 · intro ML-KEM-1024 1568 ·
+ *         MLS leaf key Ed25519 32 · last-resort MLS key package (length 2) · former leaf keys (count 1, 32 each)
  *   then  Ed25519 signature 64 · SLH-DSA-SHAKE-256s signature 29,792, both over domain("card") ‖ body
  *
  * Both signatures must verify: forging a card needs the break of elliptic curves and of SHAKE. Making them takes a second (SLH-DSA), so
@@ -10,13 +10,15 @@
  */
 import { primitives } from "#primitives"
 import { type Address, addressOf } from "./address.ts"
-import { type Bytes, concat, exactly, Reader, Writer } from "./bytes.ts"
+import { type Bytes, concat, equal, exactly, Reader, Writer } from "./bytes.ts"
 import type { IntroPublic } from "./envelope.ts"
 import { CryptoError } from "./errors.ts"
 import { domain } from "./kdf.ts"
 
-const VERSION = 1
+const VERSION = 2
 const KEY_PACKAGE_BYTES_MAX = 16 * 1024
+/** Leaf keys of earlier cards that a card may vouch for. */
+export const FORMER_LEAVES_MAX = 8
 /** Largest card accepted before it is decoded. */
 export const CARD_BYTES_MAX = 48 * 1024
 
@@ -32,14 +34,24 @@ export interface CardBody {
   readonly leaf: Bytes
   /** MLS KeyPackage for whoever finds no one-time package. */
   readonly lastResort: Bytes
+  /** Leaf keys of earlier cards whose first contacts may be on their way, newest first, 32 bytes each. */
+  readonly formers: readonly Bytes[]
 }
 
 export interface Card extends CardBody {
   readonly address: Address
+  /** SHA3-256 of the encoded card, 32 bytes: two cards of one sequence number are told apart by it. */
+  readonly hash: Bytes
 }
 
+/** Whether this card says that the leaf key is its owner's. */
+export const vouchesFor = ({ leaf, formers }: CardBody, key: Bytes): boolean =>
+  [leaf, ...formers].some((each) => equal(each, key))
+
 export function encodeCardBody(body: CardBody): Bytes {
-  return new Writer()
+  if (body.formers.length > FORMER_LEAVES_MAX)
+    throw new CryptoError("TOO_LARGE", `${body.formers.length} former leaf keys`)
+  const out = new Writer()
     .u8(VERSION)
     .raw(exactly(body.ed25519Root, 32, "Ed25519 root key"))
     .raw(exactly(body.slhDsaRoot, 64, "SLH-DSA root key"))
@@ -48,7 +60,9 @@ export function encodeCardBody(body: CardBody): Bytes {
     .raw(exactly(body.intro.mlKem, 1568, "intro ML-KEM key"))
     .raw(exactly(body.leaf, 32, "leaf key"))
     .bytes(body.lastResort, 2)
-    .finish()
+    .u8(body.formers.length)
+  for (const former of body.formers) out.raw(exactly(former, 32, "former leaf key"))
+  return out.finish()
 }
 
 /** What both root keys sign. */
@@ -84,13 +98,15 @@ export function verifyCard(bytes: Bytes): Card {
   const slhDsaRoot = slhDsaShake256s.importPublic(body.slhDsaRoot)
   if (!slhDsaShake256s.verify(slhDsaRoot, signed, slhDsaSignature))
     throw new CryptoError("BAD_SIGNATURE", "the card's SLH-DSA signature does not verify")
-  return { ...body, address: addressOf(body.ed25519Root, body.slhDsaRoot) }
+  const address = addressOf(body.ed25519Root, body.slhDsaRoot)
+  return { ...body, address, hash: primitives.sha3_256(bytes) }
 }
 
 function readBody(read: Reader): CardBody {
   const version = read.u8()
-  if (version !== VERSION) throw new CryptoError("BAD_VERSION", `card version ${version}`)
-  return {
+  if (version < 1 || version > VERSION)
+    throw new CryptoError("BAD_VERSION", `card version ${version}`)
+  const body = {
     ed25519Root: read.raw(32),
     slhDsaRoot: read.raw(64),
     sequence: read.u64(),
@@ -98,4 +114,8 @@ function readBody(read: Reader): CardBody {
     leaf: read.raw(32),
     lastResort: read.bytes(2, KEY_PACKAGE_BYTES_MAX),
   }
+  // Version 1 ended here.
+  const count = version === 1 ? 0 : read.u8()
+  if (count > FORMER_LEAVES_MAX) throw new CryptoError("TOO_LARGE", `${count} former leaf keys`)
+  return { ...body, formers: Array.from({ length: count }, () => read.raw(32)) }
 }

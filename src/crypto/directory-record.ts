@@ -6,11 +6,12 @@
  *
  * A storing peer checks size, key, day and signature, and keeps the highest `order`. `order` is the sequence number plus an
  * offset that only the address and the day give: it sorts one day's records and says nothing about the next day's, while a
- * bare sequence number would be the same on both. Kind 1 is the card itself; 2 is kept for the id of a blob that holds it.
+ * bare sequence number would be the same on both. Kind 1 is the card itself; 2 is kept for the id of a blob that holds it; 3 is an offer
+ * of one-time key packages (one-time.ts), under a blinded key of its own: who keeps the two cannot tell them apart or put them together.
  * Not hidden: that somebody published that day, how often the card changed that day, and from which peer the record came.
  */
 import { primitives } from "#primitives"
-import { BLINDED_KEY_BYTES, blindedKey, blindedSigner } from "./blinding.ts"
+import { BLINDED_KEY_BYTES, blindedKey, blindedSigner, type RecordKind } from "./blinding.ts"
 import {
   type Bytes,
   compare,
@@ -37,7 +38,7 @@ export const PAYLOAD_MAX_BYTES = 40 * 1024
 export const SEQUENCE_LIMIT = 2 ** 32
 
 const VERSION = 1
-const KIND_CARD = 1
+const KIND_BYTE: Readonly<Record<RecordKind, number>> = { card: 1, offer: 3 }
 const NONCE_BYTES = 12
 const HEADER_BYTES = 1 + BLINDED_KEY_BYTES + 4 + 8
 const SEALED_BYTES = 1 + 4 + 4 + PAYLOAD_MAX_BYTES + 16
@@ -79,7 +80,7 @@ export interface RecordAccepted {
 export interface RecordOpened {
   readonly verdict: "accept"
   readonly sequence: number
-  /** The card as it was published, without padding. */
+  /** The card, or the offer, as it was published, without padding. */
   readonly payload: Bytes
 }
 
@@ -129,16 +130,19 @@ export interface RecordParts {
   readonly sequence: number
   /** At most PAYLOAD_MAX_BYTES. */
   readonly card: Bytes
+  /** With `offer`, `card` is an encoded offer and `sequence` is its own. */
+  readonly kind?: RecordKind
 }
 
 /** A new record, RECORD_BYTES long. Throws CryptoError TOO_LARGE, BAD_LENGTH, BAD_KEY. */
-export function makeRecord({ address, seed, epoch, sequence, card }: RecordParts): Bytes {
+export function makeRecord(parts: RecordParts): Bytes {
+  const { address, seed, epoch, sequence, card, kind = "card" } = parts
   if (card.length > PAYLOAD_MAX_BYTES)
     throw new CryptoError("TOO_LARGE", `a card of ${card.length} bytes does not fit a record`)
-  const signer = blindedSigner(seed, address, epoch)
+  const signer = blindedSigner(seed, address, epoch, kind)
   const { key, offset } = daySecrets(address, signer.publicKey, epoch)
   const content = new Writer()
-    .u8(KIND_CARD)
+    .u8(KIND_BYTE[kind])
     .u32(sequence)
     .bytes(card, 4)
     .raw(new Uint8Array(PAYLOAD_MAX_BYTES - card.length))
@@ -213,8 +217,9 @@ export function openRecord(
   address: Bytes,
   epoch: number,
   record: Bytes,
+  kind: RecordKind = "card",
 ): RecordOpened | RecordRefused {
-  const blinded = blindedKey(address, epoch)
+  const blinded = blindedKey(address, epoch, kind)
   const checked = checkRecord(blinded, record, epoch)
   if (checked.verdict !== "accept") return checked
   if (checked.epoch !== epoch) return reject("RECORD_EPOCH")
@@ -224,13 +229,17 @@ export function openRecord(
   const sealed = record.slice(HEADER_BYTES + NONCE_BYTES, SIGNED_BYTES)
   const content = primitives.aesGcmOpen(key, nonce, sealed, header)
   if (content === undefined) return reject("RECORD_CONTENT")
-  return readContent(content, checked.order - offset)
+  return readContent(content, checked.order - offset, kind)
 }
 
-function readContent(content: Bytes, expectedSequence: number): RecordOpened | RecordRefused {
+function readContent(
+  content: Bytes,
+  expectedSequence: number,
+  kind: RecordKind,
+): RecordOpened | RecordRefused {
   try {
     const reader = new Reader(content)
-    if (reader.u8() !== KIND_CARD) return ignore("RECORD_VERSION")
+    if (reader.u8() !== KIND_BYTE[kind]) return ignore("RECORD_VERSION")
     const sequence = reader.u32()
     const payload = reader.bytes(4, PAYLOAD_MAX_BYTES)
     reader.zeros()

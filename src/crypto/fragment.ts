@@ -1,6 +1,6 @@
 /**
  * Fragments: a payload longer than one envelope's plaintext is cut into up to 8 pieces, each sealed as an envelope of its own; a payload
- * that fits is one fragment. Plaintexts are versioned, zero-padded to the exact size, and have one encoding (DESIGN §5).
+ * that fits is one fragment. Commits and invitations of larger groups may take more of them. Plaintexts are versioned, zero-padded to the exact size, and have one encoding (DESIGN §5).
  *
  *   version 1 · transfer id 8 (zero when there is one fragment) · index 1 · count 1 · length 2 · data · zeros
  */
@@ -11,7 +11,12 @@ import { CryptoError } from "./errors.ts"
 const VERSION = 1
 const HEADER_BYTES = 13
 export const TRANSFER_ID_BYTES = 8
+/** Of what is said. */
 export const FRAGMENTS_MAX = 8
+/** Of a commit: 260 KB, which is one among a hundred members who have not committed yet, and some. */
+export const COMMIT_FRAGMENTS_MAX = 128
+/** Of a first contact: 130 KB, an invitation into a group of about thirty. */
+export const INTRO_FRAGMENTS_MAX = 64
 
 export interface Fragment {
   /** 8 bytes; all zero for a payload of one fragment. */
@@ -22,14 +27,14 @@ export interface Fragment {
 }
 
 /** Longest payload when a plaintext has `plaintextBytes`. */
-export const payloadBytesMax = (plaintextBytes: number) =>
-  (plaintextBytes - HEADER_BYTES) * FRAGMENTS_MAX
+export const payloadBytesMax = (plaintextBytes: number, countMax = FRAGMENTS_MAX) =>
+  (plaintextBytes - HEADER_BYTES) * countMax
 
-/** Cuts a payload into plaintexts of exactly `plaintextBytes`. Throws CryptoError TOO_LARGE over 8 fragments. */
-export function cut(payload: Bytes, plaintextBytes: number): Bytes[] {
+/** Cuts a payload into plaintexts of exactly `plaintextBytes`. Throws CryptoError TOO_LARGE over `countMax` fragments. */
+export function cut(payload: Bytes, plaintextBytes: number, countMax = FRAGMENTS_MAX): Bytes[] {
   const room = plaintextBytes - HEADER_BYTES
   const count = Math.max(1, Math.ceil(payload.length / room))
-  if (count > FRAGMENTS_MAX)
+  if (count > countMax)
     throw new CryptoError("TOO_LARGE", `${payload.length} bytes need ${count} fragments`)
   const transfer =
     count === 1 ? new Uint8Array(TRANSFER_ID_BYTES) : primitives.randomBytes(TRANSFER_ID_BYTES)
@@ -40,8 +45,8 @@ export function cut(payload: Bytes, plaintextBytes: number): Bytes[] {
   })
 }
 
-/** Strict decoding of one plaintext. Throws CryptoError BAD_VERSION, BAD_LENGTH or BAD_ENCODING. */
-export function decodeFragment(plaintext: Bytes): Fragment {
+/** Strict decoding of one plaintext of at most `countMax`. Throws CryptoError BAD_VERSION, BAD_LENGTH or BAD_ENCODING. */
+export function decodeFragment(plaintext: Bytes, countMax = FRAGMENTS_MAX): Fragment {
   const read = new Reader(plaintext)
   const version = read.u8()
   if (version !== VERSION) throw new CryptoError("BAD_VERSION", `fragment version ${version}`)
@@ -51,7 +56,7 @@ export function decodeFragment(plaintext: Bytes): Fragment {
   const data = read.bytes(2, plaintext.length)
   read.zeros()
   const alone = transfer.every((byte) => byte === 0)
-  if (count < 1 || count > FRAGMENTS_MAX || index >= count || (count === 1) !== alone)
+  if (count < 1 || count > countMax || index >= count || (count === 1) !== alone)
     throw new CryptoError("BAD_ENCODING", `fragment ${index} of ${count}`)
   // All but the last are full: one payload has one way to be cut.
   const full = plaintext.length - HEADER_BYTES
@@ -92,7 +97,8 @@ export function encodePartial({ count, pieces }: Partial): Bytes {
 export function decodePartial(bytes: Bytes): Partial {
   const read = new Reader(bytes)
   const count = read.u8()
-  if (count < 2 || count > FRAGMENTS_MAX) throw new CryptoError("BAD_ENCODING", "partial payload")
+  if (count < 2 || count > COMMIT_FRAGMENTS_MAX)
+    throw new CryptoError("BAD_ENCODING", "partial payload")
   const pieces = Array.from({ length: count }, () => {
     const piece = read.bytes(2, 4096)
     return piece.length === 0 ? undefined : piece

@@ -6,7 +6,10 @@ import { type Bytes, Reader, Writer } from "./bytes.ts"
 import { CryptoError } from "./errors.ts"
 import { labelledHash } from "./kdf.ts"
 
+/** Version 2 says more than version 1 can, and exists only where that is needed: one genesis has one encoding. */
 const VERSION = 1
+const VERSION_WITH_POLICY = 2
+const OPEN = 1
 export const MESH_NAME_BYTES_MAX = 64
 export const VALIDATORS_MAX = 100
 /** More would ask a laptop for minutes; a member's proof is the answer to spam, not ever more work. */
@@ -23,18 +26,29 @@ export interface GenesisValidator {
   readonly slhDsaSha2: Bytes
 }
 
+/**
+ * Who may become a member: `invited` are those with a voucher of an operator, in an `open` mesh also whoever does the work. Without
+ * validators there is no ledger and there are no members.
+ */
+export type MeshPolicy = "invited" | "open"
+
 export interface Genesis {
   readonly name: string
   /** 32 random bytes: two meshes of one name are two meshes. */
   readonly salt: Bytes
   /** Leading zero bits of the proof of work while the ledger does not set them. */
   readonly powBits: number
+  /** `invited` when absent. */
+  readonly policy?: MeshPolicy
   /** None: the mesh works unordered. One: no fault is tolerated. 3f+1: f of them may be Byzantine. */
   readonly validators: readonly GenesisValidator[]
 }
 
 export function encodeGenesis(genesis: Genesis): Bytes {
-  const out = new Writer().u8(VERSION).text(genesis.name, 1).raw(genesis.salt).u8(genesis.powBits)
+  const isOpen = genesis.policy === "open"
+  const out = new Writer().u8(isOpen ? VERSION_WITH_POLICY : VERSION)
+  out.text(genesis.name, 1).raw(genesis.salt).u8(genesis.powBits)
+  if (isOpen) out.u8(OPEN)
   out.u8(genesis.validators.length)
   for (const { ed25519, mlDsa65, slhDsaSha2 } of genesis.validators)
     out.raw(ed25519).raw(mlDsa65).raw(slhDsaSha2)
@@ -48,12 +62,15 @@ export function decodeGenesis(bytes: Bytes): Genesis {
   if (bytes.length > GENESIS_BYTES_MAX) throw new CryptoError("TOO_LARGE", "genesis too large")
   const read = new Reader(bytes)
   const version = read.u8()
-  if (version !== VERSION) throw new CryptoError("BAD_VERSION", `genesis version ${version}`)
+  if (version !== VERSION && version !== VERSION_WITH_POLICY)
+    throw new CryptoError("BAD_VERSION", `genesis version ${version}`)
   const name = read.text(1, MESH_NAME_BYTES_MAX)
   if (name.length === 0) throw new CryptoError("BAD_ENCODING", "a mesh has a name")
   const salt = read.raw(32)
   const powBits = read.u8()
   if (powBits > POW_BITS_MAX) throw new CryptoError("TOO_LARGE", `proof of work of ${powBits} bits`)
+  if (version === VERSION_WITH_POLICY && read.u8() !== OPEN)
+    throw new CryptoError("BAD_ENCODING", "a policy that version 1 says, or none")
   const count = read.u8()
   if (count > VALIDATORS_MAX) throw new CryptoError("TOO_LARGE", `${count} validators`)
   const validators = Array.from({ length: count }, () => ({
@@ -62,7 +79,8 @@ export function decodeGenesis(bytes: Bytes): Genesis {
     slhDsaSha2: read.raw(32),
   }))
   read.done()
-  return { name, salt, powBits, validators }
+  const policy = version === VERSION_WITH_POLICY ? { policy: "open" as const } : {}
+  return { name, salt, powBits, ...policy, validators }
 }
 
 /** 32 bytes. */

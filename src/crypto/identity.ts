@@ -1,17 +1,23 @@
 /**
  * The private side of a person's pseudonym: root keys that only ever sign cards, and the operational keys a card names (DESIGN §4).
- * The encoding is what the vault seals: raw seeds and nothing derived. Old intro keys are kept beside the current ones so that late
- * mail still opens; destroying them is the node's business, because it has the clock.
+ * The encoding is what the vault seals: raw seeds and nothing derived. The keys of earlier cards are kept beside the current ones for
+ * KEEP_OLD_MS, so that late mail still opens, and then left out for good. Time is an argument here; the node has the clock.
  */
 import { primitives } from "#primitives"
 import { type Address, addressOf } from "./address.ts"
 import { type Bytes, Reader, Writer } from "./bytes.ts"
-import { CryptoError } from "./errors.ts"
+import { assert, CryptoError } from "./errors.ts"
 import { type IntroPrivate, type IntroPublic, importIntroPrivate } from "./envelope.ts"
 
-const VERSION = 1
+const VERSION = 2
 const RECORD_BYTES_MAX = 256 * 1024
-export const OLD_INTRO_KEYS_MAX = 8
+/** Cards whose keys are kept; one more, and the oldest keys are destroyed before their time. Every foreign envelope is tried with each. */
+export const OLD_KEYS_MAX = 8
+const DAY_MS = 86_400_000
+/** Operational keys are replaced when they are so old. */
+export const ROTATE_AFTER_MS = 30 * DAY_MS
+/** And their private parts destroyed so long after that. */
+export const KEEP_OLD_MS = 90 * DAY_MS
 
 export interface RootKeys {
   /** Ed25519 seed, 32 bytes. */
@@ -33,16 +39,32 @@ export interface StoredKeyPackage {
   readonly private: Bytes
 }
 
-export interface Identity {
-  readonly roots: RootKeys
-  /** Sequence number of the current card. */
-  readonly sequence: number
+/** What an earlier card named, and until when it opens mail. */
+export interface OldKeys {
   readonly intro: IntroSeeds
-  /** Intro keys of earlier cards, newest first, at most OLD_INTRO_KEYS_MAX. */
-  readonly oldIntro: readonly IntroSeeds[]
+  /** Ed25519 public key of the MLS leaf, 32 bytes: a first contact made with it may still be on its way. */
+  readonly leaf: Bytes
+  readonly lastResort: StoredKeyPackage
+  /** Milliseconds since 1970. */
+  readonly untilMs: number
+}
+
+/** What rotation replaces. */
+export interface OperationalKeys {
+  readonly intro: IntroSeeds
   /** Ed25519 seed of the MLS leaf key, 32 bytes. */
   readonly leaf: Bytes
   readonly lastResort: StoredKeyPackage
+}
+
+export interface Identity extends OperationalKeys {
+  readonly roots: RootKeys
+  /** Sequence number of the current card. */
+  readonly sequence: number
+  /** When the current keys were made, in milliseconds since 1970. */
+  readonly sinceMs: number
+  /** Keys of earlier cards, newest first, at most OLD_KEYS_MAX. */
+  readonly old: readonly OldKeys[]
   /** The current card, signed. */
   readonly card: Bytes
   /** What this person calls themselves. */
@@ -85,14 +107,50 @@ export function addressOfRoots(roots: RootKeys): Address {
   return addressOf(ed25519, slhDsa)
 }
 
+/** Ed25519 public key of the current MLS leaf, 32 bytes. */
+export const leafPublic = ({ leaf }: Pick<OperationalKeys, "leaf">): Bytes =>
+  primitives.ed25519.publicFromPrivate(primitives.ed25519.importPrivate(leaf))
+
+export interface Rotation extends OperationalKeys {
+  readonly card: Bytes
+  readonly sequence: number
+  readonly nowMs: number
+  /** Keys of earlier cards stop opening mail at once: for whoever fears that they were stolen. */
+  readonly forgetOld: boolean
+}
+
+/** Keys of earlier cards that still open mail, had the current ones been replaced at `nowMs`. */
+export function oldAfter(identity: Identity, nowMs: number, forgetOld: boolean): OldKeys[] {
+  if (forgetOld) return []
+  const { intro, lastResort } = identity
+  const retired = { intro, leaf: leafPublic(identity), lastResort, untilMs: nowMs + KEEP_OLD_MS }
+  return [retired, ...identity.old].filter(({ untilMs }) => untilMs > nowMs).slice(0, OLD_KEYS_MAX)
+}
+
+/** The identity with new operational keys, under a sequence number that grows. */
+export function rotated(identity: Identity, rotation: Rotation): Identity {
+  const { intro, leaf, lastResort, card, sequence, nowMs, forgetOld } = rotation
+  assert(sequence > identity.sequence, "a new card has a higher sequence number")
+  const old = oldAfter(identity, nowMs, forgetOld)
+  return { ...identity, intro, leaf, lastResort, card, sequence, sinceMs: nowMs, old }
+}
+
+/** Without the keys whose time is over; the very same value when there are none. */
+export function withoutExpired(identity: Identity, nowMs: number): Identity {
+  const old = identity.old.filter(({ untilMs }) => untilMs > nowMs)
+  return old.length === identity.old.length ? identity : { ...identity, old }
+}
+
 /** For the vault only: these bytes are the person. */
 export function encodeIdentity(identity: Identity): Bytes {
   const out = new Writer().u8(VERSION).raw(identity.roots.ed25519).raw(identity.roots.slhDsa)
-  out.u64(identity.sequence).raw(identity.intro.x25519).raw(identity.intro.mlKem)
-  out.u8(identity.oldIntro.length)
-  for (const old of identity.oldIntro) out.raw(old.x25519).raw(old.mlKem)
-  out.raw(identity.leaf)
-  out.bytes(identity.lastResort.public, 4).bytes(identity.lastResort.private, 4)
+  const { sequence, sinceMs, intro, leaf, lastResort, old } = identity
+  out.u64(sequence).u64(sinceMs).raw(intro.x25519).raw(intro.mlKem).raw(leaf)
+  out.bytes(lastResort.public, 4).bytes(lastResort.private, 4).u8(old.length)
+  for (const each of old) {
+    out.raw(each.intro.x25519).raw(each.intro.mlKem).raw(each.leaf).u64(each.untilMs)
+    out.bytes(each.lastResort.public, 4).bytes(each.lastResort.private, 4)
+  }
   return out.bytes(identity.card, 4).text(identity.name, 1).finish()
 }
 
@@ -101,19 +159,40 @@ export function decodeIdentity(bytes: Bytes): Identity {
   if (bytes.length > RECORD_BYTES_MAX) throw new CryptoError("TOO_LARGE", "identity too large")
   const read = new Reader(bytes)
   const version = read.u8()
-  if (version !== VERSION) throw new CryptoError("BAD_VERSION", `identity version ${version}`)
-  const readIntro = () => ({ x25519: read.raw(32), mlKem: read.raw(64) })
+  if (version < 1 || version > VERSION)
+    throw new CryptoError("BAD_VERSION", `identity version ${version}`)
   const roots = { ed25519: read.raw(32), slhDsa: read.raw(128) }
-  const sequence = read.u64()
-  const intro = readIntro()
-  const olds = read.u8()
-  if (olds > OLD_INTRO_KEYS_MAX) throw new CryptoError("TOO_LARGE", `${olds} old intro keys`)
-  const oldIntro = Array.from({ length: olds }, readIntro)
-  const leaf = read.raw(32)
-  const readPart = () => read.bytes(4, RECORD_BYTES_MAX)
-  const lastResort = { public: readPart(), private: readPart() }
-  const card = readPart()
+  const keys = version === 1 ? readFirstVersion(read) : readKeys(read)
+  const card = read.bytes(4, RECORD_BYTES_MAX)
   const name = read.text(1, NAME_BYTES_MAX)
   read.done()
-  return { roots, sequence, intro, oldIntro, leaf, lastResort, card, name }
+  return { roots, ...keys, card, name }
+}
+
+const readIntro = (read: Reader): IntroSeeds => ({ x25519: read.raw(32), mlKem: read.raw(64) })
+
+const readPackage = (read: Reader): StoredKeyPackage => ({
+  public: read.bytes(4, RECORD_BYTES_MAX),
+  private: read.bytes(4, RECORD_BYTES_MAX),
+})
+
+function readKeys(read: Reader) {
+  const [sequence, sinceMs] = [read.u64(), read.u64()]
+  const [intro, leaf, lastResort] = [readIntro(read), read.raw(32), readPackage(read)]
+  const olds = read.u8()
+  if (olds > OLD_KEYS_MAX) throw new CryptoError("TOO_LARGE", `keys of ${olds} old cards`)
+  const old = Array.from({ length: olds }, (): OldKeys => {
+    const [oldIntro, oldLeaf, untilMs] = [readIntro(read), read.raw(32), read.u64()]
+    return { intro: oldIntro, leaf: oldLeaf, lastResort: readPackage(read), untilMs }
+  })
+  return { sequence, sinceMs, intro, leaf, lastResort, old }
+}
+
+/** Version 1 never rotated and did not know how old its keys were: they count as old enough to be replaced. */
+function readFirstVersion(read: Reader) {
+  const sequence = read.u64()
+  const intro = readIntro(read)
+  if (read.u8() !== 0) throw new CryptoError("BAD_ENCODING", "old keys in an identity of version 1")
+  const [leaf, lastResort] = [read.raw(32), readPackage(read)]
+  return { sequence, sinceMs: 0, intro, leaf, lastResort, old: [] }
 }

@@ -1,6 +1,7 @@
 /**
  * Proof of work: admission kind 2 (DESIGN §6). BLAKE3(meshId ‖ anchor ‖ envelope id ‖ nonce) must begin with `bits` zero bits. The
- * anchor is a recent block's hash, so that work cannot be stockpiled; in a mesh without a ledger it is the mesh id.
+ * anchor is a recent block's hash, so that work cannot be stockpiled; in a mesh without a ledger it is the mesh id. Which anchors are
+ * good and what each asks for is the ledger's to say (node/ledger-periods.ts).
  *
  *   0  1   kind = 2
  *   1  32  anchor
@@ -22,13 +23,19 @@ const FIELDS_END = NONCE_AT + NONCE_BYTES
 
 export type PowCode = "POW_KIND" | "POW_PADDING" | "POW_ANCHOR" | "POW_BITS"
 
+/** Work that counts. */
+export interface WorkPrice {
+  /** What it is bound to, 32 bytes. */
+  readonly anchor: Bytes
+  /** Leading zero bits asked for, 0 to 64. */
+  readonly bits: number
+}
+
 export interface PowRule {
   /** 32 bytes. */
   readonly meshId: Bytes
-  /** Anchors taken at present, 32 bytes each; the newest first. */
-  readonly anchors: readonly Bytes[]
-  /** Leading zero bits asked for, 0 to 64. */
-  readonly bits: number
+  /** What counts at present. */
+  readonly prices: readonly WorkPrice[]
 }
 
 /** What is hashed before the nonce: meshId ‖ anchor ‖ envelope id, 96 bytes. */
@@ -61,6 +68,10 @@ export function writeProofOfWork(envelope: Bytes, anchor: Bytes, nonce: Bytes): 
   return out
 }
 
+/** What an envelope's work is bound to, 32 bytes; undefined where it is admitted otherwise. */
+export const anchorOf = (envelope: Bytes): Bytes | undefined =>
+  envelope[0] === POW_KIND ? envelope.subarray(ANCHOR_AT, NONCE_AT) : undefined
+
 /** Judges the admission field of an envelope of 4096 bytes; cheap checks first. */
 export function verifyProofOfWork(rule: PowRule, envelope: Bytes): Verdict<PowCode> {
   exactly(envelope, ENVELOPE_BYTES, "envelope")
@@ -71,9 +82,10 @@ export function verifyProofOfWork(rule: PowRule, envelope: Bytes): Verdict<PowCo
     if (envelope[at] !== 0) return reject("POW_PADDING")
   const anchor = envelope.subarray(ANCHOR_AT, NONCE_AT)
   // [IGNORE] the anchor is recent: a neighbour may know a block that is not here yet
-  if (!rule.anchors.some((known) => compare(known, anchor) === 0)) return ignore("POW_ANCHOR")
+  const price = rule.prices.find((each) => compare(each.anchor, anchor) === 0)
+  if (price === undefined) return ignore("POW_ANCHOR")
   const nonce = envelope.subarray(NONCE_AT, FIELDS_END)
   const work = blake3(powPrefix(rule.meshId, anchor, envelopeId(envelope)), nonce)
   // [REJECT] the work was done
-  return leadingZeroBits(work) >= rule.bits ? ACCEPT : reject("POW_BITS")
+  return leadingZeroBits(work) >= price.bits ? ACCEPT : reject("POW_BITS")
 }

@@ -15,6 +15,8 @@ export {
 } from "./session/errors.ts"
 export {
   addMembers,
+  changeGroup,
+  type Changes,
   createGroup,
   mergeCommit,
   type PendingAddition,
@@ -27,14 +29,16 @@ export { type Joined, joinFromWelcome, welcomeRecipients } from "./session/join.
 export {
   createKeyPackage,
   inspectKeyPackage,
+  keyPackageReference,
   type KeyPackagePair,
   type KeyPackageRequest,
   type KeyPackageVerdict,
 } from "./session/keypackage.ts"
 export * as sessionLimits from "./session/limits.ts"
 export { type CommitChanges } from "./session/commit.ts"
-export { encrypt, process, type Processed } from "./session/messages.ts"
+export { encrypt, peek, process, type Processed } from "./session/messages.ts"
 export {
+  aboutOf,
   decodeState,
   encodeState,
   epochOf,

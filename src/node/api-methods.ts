@@ -1,7 +1,7 @@
 /** What each call of the API does: a table, total over the contract, from a method's name to a few lines over the node. */
 import type { Address } from "../crypto/address.ts"
 import { parseAddress } from "../crypto/address.ts"
-import { toHex } from "../crypto/bytes.ts"
+import { fromHex, toHex } from "../crypto/bytes.ts"
 import { CryptoError } from "../crypto/errors.ts"
 import { looksLikeTicket } from "../crypto/ticket.ts"
 import { ApiError } from "./api/errors.ts"
@@ -11,6 +11,9 @@ import { mustBeOf, readTicket, ticketFor, typedCode } from "./mesh-membership.ts
 import type { SottoNode } from "./node.ts"
 import { publicKeyText } from "./validator-keys.ts"
 import { checkPassphrase } from "./vault.ts"
+
+/** A call waits so long for the ledger to take a new member; joining goes on after it. */
+const JOIN_WAIT_MS = 30_000
 
 type Table = {
   [M in Method]: (node: SottoNode, params: Params<M>) => Promise<Result<M>> | Result<M>
@@ -36,18 +39,44 @@ const METHODS: Table = {
     proposal: node.ledger.operators.approve(proposal),
   }),
   "ledger.show": (node) => node.ledger.view(),
+  "ledger.resume": async (node) => ({ resumed: await node.ledger.resume() }),
   "ledger.verify": async (node) => {
     const { height, code } = await node.ledger.verify((done, total) =>
       node.emit({ type: "progress", what: "checking the ledger", done, total }),
     )
     return { height, fault: code }
   },
+  "mesh.invite": (node, { count }) => ({
+    tickets: node.ledger.operators.invite(count).map(({ voucher, spend }) => ({
+      ticket: ticketFor(node.mesh, node.addresses(), node.selfOrNull, voucher),
+      voucher: spend,
+    })),
+  }),
+  "members.list": (node) => {
+    const own = node.membership()
+    const commitment = own.commitment === null ? undefined : fromHex(own.commitment)
+    return { members: node.ledger.operators.members(commitment), own }
+  },
+  "members.join": async (node, { ticket: text }) => ({ own: await joinMembers(node, text) }),
+  "members.revoke": (node, { member }) => ({ proposal: node.ledger.operators.revoke(member) }),
   "mesh.ticket": (node) => ({ ticket: ticket(node) }),
   unlock: async (node, { passphrase }) => {
     await node.unlock(passphrase)
     return { address: node.self.address }
   },
   id: (node) => node.self,
+  "identity.show": (node) => node.keeper.show(),
+  "identity.rotate": async (node, { forgetOld = false }) => {
+    const progress = (done: number) =>
+      node.emit({ type: "progress", what: "new keys", done, total: 1 })
+    progress(0)
+    try {
+      await node.keeper.rotate({ forgetOld })
+    } finally {
+      progress(1)
+    }
+    return node.keeper.show()
+  },
   "contacts.list": (node) => ({ contacts: node.chat.contacts() }),
   "contacts.add": async (node, { code, name }) => {
     const who = personIn(node, code)
@@ -71,12 +100,43 @@ const METHODS: Table = {
   "contacts.rename": async (node, { contact, name }) => ({
     contact: await node.chat.rename(contact, name),
   }),
+  "groups.create": async (node, { name, members }) => ({
+    group: await node.chat.groupCreate(name, members),
+  }),
+  "groups.show": (node, { group }) => ({ group: node.chat.groupShow(group) }),
+  "groups.add": async (node, { group, members }) => ({
+    group: await node.chat.groupAdd(group, members),
+  }),
+  "groups.remove": async (node, { group, member }) => ({
+    group: await node.chat.groupRemove(group, member),
+  }),
+  "groups.rename": async (node, { group, name }) => ({
+    group: await node.chat.groupRename(group, name),
+  }),
+  "groups.admin": async (node, { group, member, admin }) => ({
+    group: await node.chat.groupAdmin(group, member, admin),
+  }),
+  "groups.accept": async (node, { group }) => ({ group: await node.chat.groupAccept(group) }),
+  "groups.leave": async (node, { group }) => ({ group: await node.chat.groupLeave(group) }),
+  "threads.hide": async (node, { thread }) => {
+    await node.chat.hide(thread)
+    return {}
+  },
   "threads.list": (node) => ({ threads: node.chat.threads() }),
   "messages.page": (node, { thread, before, limit }) => node.chat.page(thread, before, limit),
   "messages.send": async (node, { to, text, id }) => ({
     message: await node.chat.send(to, text, id),
   }),
   "messages.retry": async (node, { id }) => ({ message: await node.chat.retry(id) }),
+  "files.send": async (node, params) => ({ transfer: await node.files.send(params) }),
+  "files.list": async (node, params) => ({ files: await node.files.list(params) }),
+  "files.save": async (node, params) => ({ transfer: await node.files.save(params) }),
+  "files.preview": (node, params) => node.files.preview(params),
+  "files.cancel": (node, { id }) => {
+    node.files.cancel(id)
+    return {}
+  },
+  "transfers.list": (node) => ({ transfers: node.files.transfers() }),
   "threads.read": async (node, { thread, through }) => {
     await node.chat.read(thread, through)
     return {}
@@ -107,12 +167,32 @@ async function createProfile(node: SottoNode, params: Params<"profile.create">) 
   // founder: the genesis is public.
   await node.joinMesh(params.ticket === undefined ? {} : { ticket: params.ticket })
   await node.createIdentity(name, passphrase)
+  const { voucher } = params.ticket === undefined ? {} : readTicket(params.ticket)
+  if (voucher !== undefined && node.mesh.genesis.validators.length > 0)
+    // It goes on by itself; what became of it, `members.list` and `members.join` say.
+    await node.joining.join(voucher, AbortSignal.abort()).catch(passOverRefusal)
   return { address: node.self.address, ticket: ticket(node), inviter }
 }
 
 /** Throws ApiError BAD_TICKET. */
 const inviterIn = (text: string | undefined): Inviter | null =>
   text === undefined ? null : (readTicket(text).inviter ?? null)
+
+/** Whoever cannot become a member is in the mesh all the same. */
+function passOverRefusal(error: unknown): void {
+  if (!(error instanceof ApiError)) throw error
+}
+
+/** Throws ApiError BAD_TICKET, OTHER_MESH, NOT_INVITED, BAD_VOUCHER, VOUCHER_USED. */
+async function joinMembers(node: SottoNode, text: string | undefined) {
+  const signal = AbortSignal.timeout(JOIN_WAIT_MS)
+  if (text === undefined) return await node.joining.join(undefined, signal)
+  const invitation = readTicket(text)
+  mustBeOf(node.mesh, invitation)
+  if (invitation.voucher === undefined)
+    throw new ApiError("NOT_INVITED", "this ticket leads to the mesh but makes nobody a member")
+  return await node.joining.join(invitation.voucher, signal)
+}
 
 const ticket = (node: SottoNode) => ticketFor(node.mesh, node.addresses(), node.selfOrNull)
 

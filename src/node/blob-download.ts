@@ -10,8 +10,8 @@ import type { ChunkShelf } from "./chunk-shelf.ts"
 import { StreamError } from "./streams.ts"
 import { TransportError } from "./transport.ts"
 
-/** Chunks on their way at a time: 3 MiB. */
-const WIDTH = 12
+/** Chunks on their way at a time: 2 MiB. */
+const WIDTH = 8
 /** Keepers asked for one chunk: those nearest may be gone, or may never have had it. */
 const KEEPERS_ASKED_MAX = 24
 

@@ -16,7 +16,7 @@ import { TransportError } from "./transport.ts"
 /** Copies of a chunk, each at another keeper; fewer where there are fewer keepers. */
 export const COPIES = 3
 /** Chunks on their way at a time, whoever takes them. */
-const WIDTH = 12
+const WIDTH = 8
 
 export interface UploadParts {
   readonly keepers: Keepers

@@ -292,7 +292,8 @@ async function* inChunks(source: Bytes | AsyncIterable<Bytes>): AsyncGenerator<B
   let any = false
   for await (const piece of source instanceof Uint8Array ? [source] : source) {
     for (let at = 0; at < piece.length;) {
-      const part = piece.subarray(at, at + CHUNK_DATA_BYTES - length)
+      // a copy: the source may use its memory again
+      const part = piece.slice(at, at + CHUNK_DATA_BYTES - length)
       waiting.push(part)
       length += part.length
       at += part.length

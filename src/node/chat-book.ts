@@ -6,7 +6,15 @@ import type { Channel } from "../chat/channel.ts"
 import type { ChatContact } from "../chat/contact.ts"
 import type { ChatMessage } from "../chat/message.ts"
 import { positionOf } from "../chat/message.ts"
-import { type ChatThread, newThread, threadIdOf } from "../chat/thread.ts"
+import {
+  type ChatThread,
+  groupThreadIdOf,
+  newGroupThread,
+  newThread,
+  threadIdOf,
+} from "../chat/thread.ts"
+import { groupIn } from "../chat/group.ts"
+import { isMember } from "../crypto/session.ts"
 import type { Address } from "../crypto/address.ts"
 import { type Bytes, compare, toHex } from "../crypto/bytes.ts"
 import type { ApiEvent } from "./api/types.ts"
@@ -81,14 +89,31 @@ export class ChatBook {
     return this.threads.get(toHex(threadIdOf(this.me, peer))) ?? newThread(this.me, peer)
   }
 
+  /** The thread that a channel carries. */
+  threadOf(channel: Channel): ChatThread {
+    if (channel.group === null) return this.threadWith(channel.peer)
+    const known = this.threads.get(toHex(groupThreadIdOf(channel.groupId)))
+    const name = groupIn(channel.state)?.about.name ?? ""
+    return known ?? newGroupThread(channel.groupId, name)
+  }
+
+  /** The group behind a thread, while we have anything to do with it. */
+  groupChannel(thread: ChatThread): Channel | undefined {
+    const channel = thread.group === null ? undefined : this.channels.get(toHex(thread.group))
+    return channel?.trusted === true ? channel : undefined
+  }
+
   /** Petnames in use, but for this contact's own. */
   namesBut(address: Address): ReadonlySet<string> {
     const others = Array.from(this.contacts.values()).filter((each) => each.address !== address)
     return new Set(others.map(({ name }) => name))
   }
 
+  /** Channels of the two of us. */
   channelsWith(peer: Address): Channel[] {
-    return Array.from(this.channels.values()).filter((channel) => channel.peer === peer)
+    return Array.from(this.channels.values()).filter(
+      (channel) => channel.peer === peer && channel.group === null,
+    )
   }
 
   /** The channel to write into: both sides pick the same one of several, once both know them. */
@@ -96,6 +121,14 @@ export class ChatBook {
     return this.channelsWith(peer)
       .filter(({ trusted, retired }) => trusted && !retired)
       .sort((a, b) => compare(a.groupId, b.groupId))[0]
+  }
+
+  /** The same for any thread; in a group there is one, as long as we are in it. */
+  sendingChannelOf(thread: ChatThread): Channel | undefined {
+    if (thread.peer !== null) return this.sendingChannel(thread.peer)
+    const channel = thread.standing === "open" ? this.groupChannel(thread) : undefined
+    if (channel === undefined || channel.retired || !isMember(channel.state)) return undefined
+    return channel
   }
 
   /** Writes a step; then, and only then, it is so. Returns the tags that are expected from now on. */
@@ -169,7 +202,7 @@ export class ChatBook {
           : { type: "contact", contact: contactView(contact) },
       )
     for (const { thread, message, fresh } of step.messages) {
-      const shown = messageView(thread, message)
+      const shown = messageView(this, thread, message)
       this.#emit(
         fresh
           ? { type: "message", message: shown }
@@ -179,6 +212,7 @@ export class ChatBook {
               id: shown.id,
               state: shown.state,
               failure: null,
+              receipts: shown.receipts,
             },
       )
     }
@@ -186,12 +220,17 @@ export class ChatBook {
       ...step.threads.keys(),
       ...step.messages.map((m) => toHex(m.thread.id)),
     ])
+    // A group's members and wishes show in its thread.
+    for (const channel of step.channels.values())
+      if (channel !== null && channel.group !== null && channel.trusted)
+        touched.add(toHex(this.threadOf(channel).id))
     for (const id of touched) this.#emitThread(id)
   }
 
   #emitThread(id: string): void {
     const thread = this.threads.get(id)
-    if (thread !== undefined) this.#emit({ type: "thread", thread: this.view(thread) })
+    if (thread === undefined || thread.hidden) this.#emit({ type: "thread-removed", thread: id })
+    else this.#emit({ type: "thread", thread: this.view(thread) })
   }
 
   #keepNewest(thread: string, message: ChatMessage): void {
@@ -202,6 +241,6 @@ export class ChatBook {
 
   view(thread: ChatThread) {
     const last = this.last.get(toHex(thread.id))
-    return threadView(thread, this.contacts.get(thread.peer), last)
+    return threadView(this, thread, last)
   }
 }

@@ -4,86 +4,49 @@
  * with the place reached, so a process killed anywhere goes on exactly there: nothing is read twice, nothing is skipped.
  */
 import {
-  advance,
   type Channel,
-  hold,
-  openChannel,
+  type Expected,
   openEnvelope,
-  peerLeafKey,
+  type Place,
   type Read,
   readPayload,
 } from "../chat/channel.ts"
+import { hold, settle, type Settled } from "../chat/commits.ts"
 import { named } from "../chat/contact.ts"
 import { withClaim } from "../chat/names.ts"
 import type { Content } from "../chat/content.ts"
-import { decodeHello } from "../chat/hello.ts"
-import { received } from "../chat/thread.ts"
+import { type ChatThread, received } from "../chat/thread.ts"
 import type { Address } from "../crypto/address.ts"
 import { type Bytes, toHex } from "../crypto/bytes.ts"
-import { type IntroPrivate, openIntro } from "../crypto/envelope.ts"
-import { CryptoError } from "../crypto/errors.ts"
-import { decodeFragment, type Partial } from "../crypto/fragment.ts"
-import { introPrivate } from "../crypto/identity.ts"
-import { groupIdOf, joinFromWelcome, members } from "../crypto/session.ts"
-import { type ChatBook, Step } from "./chat-book.ts"
+import type { ChatBook, Step } from "./chat-book.ts"
+import { FirstContact } from "./chat-first-contact.ts"
+import { Batch } from "./chat-inbox-batch.ts"
 import type { Outbox } from "./chat-outbox.ts"
-import { Partials, STRANGERS } from "./chat-partials.ts"
+import { Partials, STRANGERS, type Whole } from "./chat-partials.ts"
 import type { ChatParts } from "./chat-parts.ts"
 import type { Kept } from "./shelf.ts"
 import type { Hit } from "./tag-map.ts"
 
 const PAGE = 128
-/** Foreign envelopes looked at before other work gets its turn: about 8 ms of decapsulations. */
-const SLICE = 100
-/**
- * Channels that wait for their peer's card. One more stranger, and the one who waits longest is dropped: who can be found is found within
- * seconds, and claims that nobody can vouch for must not shut out those that come after them.
- */
-export const UNTRUSTED_MAX = 256
 /** Unread texts of a stranger that was not accepted; later ones are dropped and never confirmed. */
 export const REQUEST_MESSAGES_MAX = 1_000
 
-/** Of our own envelopes in one batch: some milliseconds of work, and one write. */
-const TOGETHER_MAX = 16
 /** Tags looked up in the store at a time. */
 const CATCH_UP_TOGETHER = 32
-
-/** Envelopes looked at in one turn, and what they change: written at once, together with the place reached. */
-class Batch {
-  readonly step = new Step()
-  readonly ops = this.step.ops
-  /** Payloads in the making, as they are after this batch; `undefined` for one that is whole now. */
-  readonly partials = new Map<string, Partial | undefined>()
-  /** Envelopes of this batch that carried last fragments. */
-  readonly lasts = new Map<string, Bytes>()
-  /** Hexadecimal ids of texts in `step`. */
-  readonly texts = new Set<string>()
-  /** Hexadecimal ids of the envelopes, ours too, that completed a commit which waits to be ordered. */
-  readonly held: ReadonlySet<string>
-  /** Tags expected since. */
-  readonly fresh: Bytes[] = []
-  looked = 0
-  opened = 0
-  /** Arrival number of the last one looked at. */
-  cursor: number | undefined
-  introduced: Channel | undefined
-
-  constructor(channels: Iterable<Channel>) {
-    const held = Array.from(channels).flatMap((channel) => channel.held)
-    this.held = new Set(held.map(({ envelope }) => toHex(envelope)))
-  }
-
-  get isFull(): boolean {
-    const { looked, opened, introduced } = this
-    return opened >= TOGETHER_MAX || looked >= SLICE || introduced !== undefined
-  }
-}
 
 export interface InboxEvents {
   /** A stranger's group was joined; whether they are who they claim must be found out. */
   introduced(channel: Channel): void
-  /** The ledger's order was followed past this envelope already. */
-  wasOrdered(id: Bytes): boolean
+  /** Height up to which the ledger's order was followed. */
+  height(): number
+  /** Where this envelope was ordered, when the order was followed past it already. */
+  passedAt(id: Bytes): number | undefined
+  /** A channel has to be taken through the order from an earlier height. */
+  fellBehind(): void
+  /** A commit counts. Adds to the step what follows from it. */
+  settled(step: Step, settled: Extract<Settled, { kind: "entered" }>, at: Place | undefined): void
+  /** The channel with what it shows of its thread's other side, after somebody in a group said something about themselves. */
+  heard(channel: Channel, from: Address, content: Content): Channel
 }
 
 export class Inbox {
@@ -91,8 +54,8 @@ export class Inbox {
   readonly #book: ChatBook
   readonly #outbox: Outbox
   readonly #events: InboxEvents
-  readonly #intro: readonly IntroPrivate[]
   readonly #partials: Partials
+  readonly #firstContact: FirstContact
   #cursor = 0
   #caughtUp = false
   #draining: Promise<void> | undefined
@@ -104,9 +67,8 @@ export class Inbox {
     this.#book = book
     this.#outbox = outbox
     this.#events = events
-    const { intro, oldIntro } = parts.identity
-    this.#intro = [intro, ...oldIntro].map(introPrivate)
     this.#partials = new Partials(book.records)
+    this.#firstContact = new FirstContact(parts, book, this.#partials)
   }
 
   async load(): Promise<void> {
@@ -169,6 +131,7 @@ export class Inbox {
   /** Looks at the first of these, as many as one batch takes; returns how many those were. */
   async #look(arrivals: readonly Kept[]): Promise<number> {
     const batch = await this.#book.turns.run(() => this.#lookTogether(arrivals))
+    for (const act of batch.later) act()
     if (batch.introduced !== undefined) this.#events.introduced(batch.introduced)
     await this.#catchUp(batch.fresh)
     return batch.looked
@@ -181,7 +144,8 @@ export class Inbox {
         batch.looked++
         batch.cursor = seq
         const hit = this.#book.tags.find(bytes)
-        if (hit === undefined) batch.introduced = await this.#firstContact(batch, id, bytes)
+        if (hit === undefined)
+          batch.introduced = await this.#firstContact.read(batch, id, bytes, this.#events.height())
         else await this.#open(batch, hit, id, bytes)
         if (this.#settles(batch, id)) await this.#advance(batch, id)
         if (batch.isFull) break
@@ -200,6 +164,7 @@ export class Inbox {
       const { step, cursor } = batch
       if (cursor !== undefined) step.ops.push(book.records.putCursor(cursor))
       batch.fresh.push(...(await book.commit(step)))
+      for (const act of batch.after) act()
     } catch (error) {
       for (const group of batch.step.channels.keys()) {
         const channel = book.channels.get(group)
@@ -207,14 +172,6 @@ export class Inbox {
       }
       throw error
     }
-  }
-
-  #tryIntro(envelope: Bytes): Bytes | undefined {
-    for (const key of this.#intro) {
-      const plaintext = openIntro(this.#parts.meshId, key, envelope)
-      if (plaintext !== undefined) return plaintext
-    }
-    return undefined
   }
 
   /**
@@ -239,6 +196,7 @@ export class Inbox {
         if (hit !== undefined) await this.#open(batch, hit, id, bytes)
         if (this.#settles(batch, id)) await this.#advance(batch, id)
       })
+      for (const act of batch.later) act()
       return batch.fresh
     })
   }
@@ -260,37 +218,49 @@ export class Inbox {
     const under = `${hit.at.epoch} ${hit.at.leaf}`
     const whole =
       opened.fragment && (await this.#partials.add(batch, hit.group, under, opened.fragment, id))
-    if (whole !== undefined) {
-      const read = await readPayload(opened.channel, hit.at.leaf, whole.payload)
-      // Where arriving is being ordered, the envelope that completed it; otherwise the last one, which is the same for all.
-      const by = this.#parts.order === "arrival" ? id : whole.last
-      await this.#take(batch, hit.group, opened.channel, by, read)
-    }
+    if (whole !== undefined) await this.#take(batch, hit, opened.channel, id, whole)
     // at once, because the next envelope of this batch may be one that is expected only now
     const after = step.channels.get(hit.group)
     if (after) batch.fresh.push(...this.#book.tags.follow(after))
   }
 
-  async #take(batch: Batch, group: string, channel: Channel, id: Bytes, read: Read): Promise<void> {
+  async #take(batch: Batch, hit: Hit, channel: Channel, id: Bytes, whole: Whole): Promise<void> {
+    const read = await readPayload(channel, hit.at, whole.payload)
     switch (read.kind) {
       case "ignored":
         this.#parts.log(`a member's message was ignored: ${read.code}`)
         return
-      case "commit": {
-        const held = hold(channel, { envelope: id, next: read.next })
-        // Where arriving is being ordered, both are one step: a crash between them would leave the commit held for ever.
-        // The same for one whose place was passed because nobody had it then.
-        const now = this.#parts.order === "arrival" || this.#events.wasOrdered(id)
-        const counts = now ? await advance(held, id) : undefined
-        batch.step.channels.set(group, counts ?? held)
-        return
-      }
+      case "commit":
+        return this.#hold(batch, hit, channel, id, whole)
       case "contents": {
-        batch.step.channels.set(group, read.channel)
+        batch.step.channels.set(hit.group, read.channel)
         const known = await this.#known(batch, read.contents)
-        for (const content of read.contents) await this.#apply(batch, channel.peer, content, known)
+        for (const content of read.contents)
+          await this.#apply(batch, hit.group, read, content, known)
       }
     }
+  }
+
+  async #hold(
+    batch: Batch,
+    { group, at }: { group: string; at: Expected },
+    channel: Channel,
+    id: Bytes,
+    { payload, last }: Whole,
+  ): Promise<void> {
+    const isArrival = this.#parts.order === "arrival"
+    // Where arriving is being ordered, the envelope that completed it; otherwise the last one, which is the same for all.
+    const envelope = isArrival ? id : last
+    const held = hold(channel, { envelope, leaf: at.leaf, own: null, payload })
+    batch.step.channels.set(group, held)
+    // Both are one step there: a crash between them would leave the commit held for ever.
+    if (isArrival) return this.#settle(batch, group, held, envelope, undefined)
+    // Its place was passed because nobody had it then: the order is followed again from there.
+    const height = this.#events.passedAt(last)
+    if (height === undefined) return
+    const behindFrom = Math.min(held.behindFrom ?? height - 1, height - 1)
+    batch.step.channels.set(group, { ...held, behindFrom })
+    batch.later.push(() => this.#events.fellBehind())
   }
 
   /** Ids of the texts among these that are there already, in hexadecimal. */
@@ -302,95 +272,116 @@ export class Inbox {
   }
 
   async #apply(
-    { step, texts }: Batch,
-    peer: Address,
+    batch: Batch,
+    group: string,
+    { from }: Extract<Read, { kind: "contents" }>,
     content: Content,
     known: Set<string>,
   ): Promise<void> {
-    const contact = step.contacts.get(peer) ?? this.#book.contacts.get(peer)
-    if (contact === undefined || contact.standing === "blocked") return
+    const { step } = batch
+    const channel = step.channels.get(group)
+    if (channel === null || channel === undefined) return
+    const standing = this.#standing(step, channel)
+    if (standing === "blocked") return
+    const before = this.#book.threadOf(channel)
+    const thread = step.threads.get(toHex(before.id)) ?? before
     switch (content.kind) {
       case "receipt":
-        return this.#outbox.delivered(step, content.ids, peer)
-      case "profile": {
-        const after = named(contact, content.name, this.#book.namesBut(peer))
-        const others = this.#book.contacts.values()
-        step.contacts.set(peer, withClaim(contact, after, content.name, others))
+        return this.#outbox.delivered(step, content.ids, thread, from)
+      case "profile":
+      case "leave":
+        if (channel.group !== null)
+          step.channels.set(group, this.#events.heard(channel, from, content))
+        else if (content.kind === "profile") this.#rename(step, from, content.name)
         return
-      }
-      case "text": {
-        const name = toHex(content.id)
-        if (known.has(name)) return
-        const before = this.#book.threadWith(peer)
-        const current = step.threads.get(toHex(before.id)) ?? before
-        if (contact.standing === "request" && current.unread >= REQUEST_MESSAGES_MAX) return
-        const { id, lamport, sentAtMs, text } = content
-        const { thread, message } = received(current, { id, author: peer, lamport, sentAtMs, text })
-        step.threads.set(toHex(thread.id), thread)
-        step.messages.push({ thread, message, fresh: true })
-        known.add(name)
-        texts.add(name)
-        if (contact.standing === "accepted" && contact.claims === null)
-          this.#outbox.kickSoon(thread)
-      }
+      case "text":
+        if (known.has(toHex(content.id))) return
+        if (standing === "request" && thread.unread >= REQUEST_MESSAGES_MAX) return
+        known.add(toHex(content.id))
+        this.#place(batch, thread, from, content)
+        if (standing === "open") this.#outbox.kickSoon(thread)
     }
   }
 
-  /** The channel of a stranger who wrote to us, when that is what this envelope is. */
-  async #firstContact(batch: Batch, id: Bytes, envelope: Bytes): Promise<Channel | undefined> {
-    const plaintext = this.#tryIntro(envelope)
-    const fragment = plaintext && soundly(() => decodeFragment(plaintext))
-    const whole = fragment && (await this.#partials.add(batch, STRANGERS, "", fragment, id))
-    const joined = whole && (await this.#join(whole.payload))
-    if (joined === undefined) return undefined
-    this.#makeRoom(batch.step)
-    batch.step.channels.set(toHex(joined.groupId), joined)
-    return joined
-  }
-
-  /** For one more channel that nobody has vouched for. */
-  #makeRoom(step: Step): void {
-    const waiting = Array.from(this.#book.channels).filter(([, { trusted }]) => !trusted)
-    const surplus = waiting.slice(0, Math.max(0, waiting.length + 1 - UNTRUSTED_MAX))
-    for (const [group] of surplus) step.channels.set(group, null)
-  }
-
-  /** The group a stranger made for the two of us, when it is one; nobody is believed yet. */
-  async #join(payload: Bytes): Promise<Channel | undefined> {
-    const hello = soundly(() => decodeHello(payload))
-    if (hello === undefined || hello.from === this.#book.me) return undefined
-    const joined = await joinFromWelcome(hello.welcome, this.#parts.identity.lastResort)
-    if (joined.kind === "ignored") {
-      this.#parts.log(`a first contact was ignored: ${joined.code}`)
-      return undefined
+  /** Whether we let this channel's people write to us. In a group that is one question for all of them. */
+  #standing(step: Step, channel: Channel): "open" | "request" | "claimed" | "blocked" {
+    if (channel.group !== null) {
+      const { standing } = this.#book.threadOf(channel)
+      return standing === "left" ? "blocked" : standing
     }
-    if (members(joined.state).length !== 2) return undefined
-    if (this.#book.channels.has(toHex(groupIdOf(joined.state)))) return undefined
-    const retired = this.#parts.retiredPackage ?? false
-    const about = { peer: hello.from, theirName: hello.name, trusted: false, retired }
-    const channel = await openChannel(joined.state, about)
-    return peerLeafKey(channel) === undefined ? undefined : channel
+    const { peer } = channel
+    const contact = step.contacts.get(peer) ?? this.#book.contacts.get(peer)
+    if (contact === undefined || contact.standing === "blocked") return "blocked"
+    return contact.standing === "request" ? "request" : contact.claims === null ? "open" : "claimed"
   }
 
-  /** An envelope was ordered: if it completed a commit, that commit counts. */
-  async ordered(id: Bytes): Promise<void> {
+  #rename(step: Step, from: Address, theirName: string): void {
+    const contact = step.contacts.get(from) ?? this.#book.contacts.get(from)
+    if (contact === undefined) return
+    const after = named(contact, theirName, this.#book.namesBut(from))
+    const others = this.#book.contacts.values()
+    step.contacts.set(from, withClaim(contact, after, theirName, others))
+  }
+
+  #place(
+    { step, texts }: Batch,
+    before: ChatThread,
+    author: Address,
+    { id, lamport, sentAtMs, text, file }: Extract<Content, { kind: "text" }>,
+  ): void {
+    const said = { id, author, lamport, sentAtMs, text, ...(file && { file }) }
+    const { thread, message } = received(before, said)
+    step.threads.set(toHex(thread.id), thread)
+    step.messages.push({ thread, message, fresh: true })
+    texts.add(toHex(id))
+  }
+
+  /**
+   * An envelope was ordered: if it completed a commit, that commit may count. For one channel that goes through an earlier part of the
+   * order, or for all but those that have to.
+   */
+  async ordered(id: Bytes, at: Place, only?: string): Promise<void> {
     const fresh = await this.#book.turns.run(async () => {
       const batch = new Batch(this.#book.channels.values())
-      if (batch.held.size > 0) await this.#written(batch, () => this.#advance(batch, id))
+      if (batch.held.has(toHex(id)))
+        await this.#written(batch, () => this.#advance(batch, id, at, only))
+      for (const act of batch.later) act()
       return batch.fresh
     })
     await this.#catchUp(fresh)
   }
 
-  /** Every channel in which this envelope completed a commit enters the next epoch. */
-  async #advance({ step, fresh }: Batch, id: Bytes): Promise<void> {
+  /** Every channel in which this envelope completed a commit enters the next epoch, if it is a valid one. */
+  async #advance(batch: Batch, id: Bytes, at?: Place, only?: string): Promise<void> {
     for (const group of this.#book.channels.keys()) {
-      const channel = step.channels.get(group) ?? this.#book.channels.get(group)
-      const next = channel && (await advance(channel, id))
-      if (next === undefined) continue
-      step.channels.set(group, next)
-      if (next.trusted) fresh.push(...this.#book.tags.follow(next))
+      const channel = batch.step.channels.get(group) ?? this.#book.channels.get(group)
+      if (channel === undefined) continue
+      const isMeant = only === undefined ? channel.behindFrom === null : group === only
+      if (at === undefined || isMeant) await this.#settle(batch, group, channel, id, at)
     }
+  }
+
+  async #settle(
+    batch: Batch,
+    group: string,
+    channel: Channel,
+    id: Bytes,
+    at: Place | undefined,
+  ): Promise<void> {
+    const settled = await settle(channel, id, at)
+    if (settled === undefined) return
+    const { step } = batch
+    step.channels.set(group, settled.channel)
+    if (settled.kind === "void") {
+      this.#parts.log(`a member's commit was ignored: ${settled.code}`)
+      return
+    }
+    const oldest = settled.channel.epochs.at(-1)?.epoch ?? 0
+    if (at !== undefined && channel.epochs.some(({ epoch }) => epoch < oldest))
+      batch.after.push(await this.#outbox.epochsForgotten(step, settled.channel, oldest, at.height))
+    this.#events.settled(step, settled, at)
+    const after = step.channels.get(group) ?? settled.channel
+    if (after.trusted) batch.fresh.push(...this.#book.tags.follow(after))
   }
 
   /** This channel goes, and with `step` what was begun in it. */
@@ -402,15 +393,5 @@ export class Inbox {
   /** Texts may have come under these tags before they were expected. */
   async expectNow(tags: readonly Bytes[]): Promise<void> {
     await this.#catchUp(tags)
-  }
-}
-
-/** What a stranger sent decodes, or it does not exist. */
-function soundly<T>(decode: () => T): T | undefined {
-  try {
-    return decode()
-  } catch (error) {
-    if (error instanceof CryptoError) return undefined
-    throw error
   }
 }

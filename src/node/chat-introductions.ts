@@ -15,7 +15,7 @@ import { withClaim } from "../chat/names.ts"
 import { encodeHello } from "../chat/hello.ts"
 import { type Address, addressBytes } from "../crypto/address.ts"
 import { type Bytes, equal, Reader, toHex, Writer } from "../crypto/bytes.ts"
-import type { Card } from "../crypto/card.ts"
+import { type Card, vouchesFor } from "../crypto/card.ts"
 import { INTRO_PLAINTEXT_BYTES, sealIntro } from "../crypto/envelope.ts"
 import { cut } from "../crypto/fragment.ts"
 import { primitives } from "#primitives"
@@ -26,7 +26,7 @@ import type { ChatParts } from "./chat-parts.ts"
 
 const FIRST_RETRY_MS = 2_000
 const LAST_RETRY_MS = 10 * 60_000
-const GROUP_ID_BYTES = 16
+export const GROUP_ID_BYTES = 16
 /** A group id begins with what is left of this many milliseconds: the newest group sorts first. */
 const LAST_MS = 2 ** 48 - 1
 /** Channels kept with one person; one more, and the oldest is dropped. More than two there are only when somebody starts over. */
@@ -54,6 +54,21 @@ function newGroupId(nowMs: number): Bytes {
   return head.raw(primitives.randomBytes(GROUP_ID_BYTES - 6)).finish()
 }
 
+const withCard = (contact: ChatContact, { sequence, hash }: Card): ChatContact => ({
+  ...contact,
+  card: { sequence, hash },
+})
+
+export interface IntroductionEvents {
+  /** Envelopes may have come under these tags before they were expected. */
+  expectNow(tags: readonly Bytes[]): Promise<void>
+  /** A group's inviter is who they say. Adds to the step what is shown of it. */
+  groupEntered(step: Step, channel: Channel): void
+  groupJoined(channel: Channel): void
+  /** A channel was made somewhere else, and what was ordered since matters to it. */
+  fellBehind(): void
+}
+
 function timeIn(groupId: Bytes): number {
   if (groupId.length < 6) return 0
   const read = new Reader(groupId)
@@ -64,7 +79,7 @@ export class Introductions {
   readonly #parts: ChatParts
   readonly #book: ChatBook
   readonly #outbox: Outbox
-  readonly #expectNow: (tags: readonly Bytes[]) => Promise<void>
+  readonly #events: IntroductionEvents
   readonly #stopping = new AbortController()
   readonly #searches = new Map<string, Promise<void>>()
   #verifying = 0
@@ -72,16 +87,11 @@ export class Introductions {
   /** Ends the pauses between two searches: somebody new may have the card. */
   readonly #wake = new Set<() => void>()
 
-  constructor(
-    parts: ChatParts,
-    book: ChatBook,
-    outbox: Outbox,
-    expectNow: (tags: readonly Bytes[]) => Promise<void>,
-  ) {
+  constructor(parts: ChatParts, book: ChatBook, outbox: Outbox, events: IntroductionEvents) {
     this.#parts = parts
     this.#book = book
     this.#outbox = outbox
-    this.#expectNow = expectNow
+    this.#events = events
   }
 
   start(): void {
@@ -89,8 +99,8 @@ export class Introductions {
     for (const { standing, address } of this.#book.contacts.values())
       if (standing === "pending" || standing === "accepted") this.reachOut(address)
     for (const channel of this.#book.channels.values()) {
-      if (channel.trusted) this.join(channel)
-      else this.verify(channel)
+      if (!channel.trusted) this.verify(channel)
+      else if (channel.group === null) this.join(channel)
     }
   }
 
@@ -148,13 +158,15 @@ export class Introductions {
 
   async #searchOn(peer: Address, { wanted, found, inTurn = false }: Search): Promise<void> {
     let pauseMs = FIRST_RETRY_MS
+    let again = false
     while (wanted() && !this.#isOver()) {
       try {
         const card = inTurn
-          ? await this.#verifyInTurn(() => this.#findCard(peer, wanted))
-          : await this.#findCard(peer, wanted)
+          ? await this.#verifyInTurn(() => this.#findCard(peer, wanted, again))
+          : await this.#findCard(peer, wanted, again)
+        again = true
         // Whoever looks cards up answers for them; that it is the card asked for costs nothing to see for oneself.
-        if (card?.address === peer && wanted()) {
+        if (card?.address === peer && wanted() && !this.#isOutdated(card)) {
           if (await found(card)) return
         }
       } catch (error) {
@@ -166,9 +178,18 @@ export class Introductions {
     }
   }
 
-  async #findCard(peer: Address, wanted: () => boolean): Promise<Card | undefined> {
-    // It may have waited for its turn.
-    return wanted() ? this.#parts.findCard(peer, this.#stopping.signal) : undefined
+  async #findCard(peer: Address, wanted: () => boolean, again: boolean): Promise<Card | undefined> {
+    // It may have waited for its turn. Asking again is for a newer card than the one of some minutes ago.
+    return wanted() ? this.#parts.findCard(peer, this.#stopping.signal, again) : undefined
+  }
+
+  /** Not the newest card that was ever seen of this contact: somebody shows an old one, or has signed two of one number. */
+  #isOutdated({ address, sequence, hash }: Card): boolean {
+    const seen = this.#book.contacts.get(address)?.card ?? null
+    if (seen === null || sequence > seen.sequence) return false
+    const isOther = sequence < seen.sequence || !equal(hash, seen.hash)
+    if (isOther) this.#parts.log("a card was not taken: a newer one was seen before")
+    return isOther
   }
 
   async #verifyInTurn<T>(look: () => Promise<T>): Promise<T> {
@@ -208,8 +229,9 @@ export class Introductions {
       step.channels.set(toHex(channel.groupId), channel)
       step.threads.set(toHex(now.id), now)
       const contact = this.#book.contacts.get(card.address)
-      if (contact?.standing === "pending")
-        step.contacts.set(card.address, { ...contact, standing: "accepted" })
+      if (contact === undefined) return
+      const standing = contact.standing === "pending" ? "accepted" : contact.standing
+      step.contacts.set(card.address, withCard({ ...contact, standing }, card))
     })
     this.#outbox.kick(thread)
     return true
@@ -219,7 +241,8 @@ export class Introductions {
   async #groupWith(card: Card): Promise<{ channel: Channel; envelopes: Bytes[] } | undefined> {
     const { me, identity, meshId, clock } = this.#parts
     const nowSeconds = Math.floor(clock.nowMs() / 1000)
-    const verdict = await inspectKeyPackage(card.lastResort, nowSeconds)
+    const theirPackage = await this.#parts.findKeyPackage(card, this.#stopping.signal)
+    const verdict = await inspectKeyPackage(theirPackage, nowSeconds)
     const theirs =
       verdict.verdict === "accept" &&
       equal(verdict.signatureKey, card.leaf) &&
@@ -231,9 +254,10 @@ export class Introductions {
     const own = { identity: addressBytes(me), signatureSeed: identity.leaf }
     const groupId = newGroupId(this.#afterAllWith(card.address, clock.nowMs()))
     const group = await createGroup({ groupId, ...own })
-    const { next, welcome } = await addMembers(group, [card.lastResort], nowSeconds)
-    const about = { peer: card.address, theirName: "", trusted: true }
-    const hello = encodeHello({ from: me, name: identity.name, welcome })
+    const { next, welcome } = await addMembers(group, [theirPackage], nowSeconds)
+    const renewedAtMs = clock.nowMs()
+    const about = { peer: card.address, theirName: "", trusted: true, renewedAtMs }
+    const hello = encodeHello({ from: me, name: identity.name, welcome, group: null })
     const plaintexts = cut(hello, INTRO_PLAINTEXT_BYTES)
     return {
       channel: await openChannel(next, about),
@@ -250,10 +274,13 @@ export class Introductions {
   async #judge(group: string, card: Card): Promise<void> {
     const fresh = await this.#book.turns.run(() => this.#settle(group, card))
     if (fresh === undefined) return
-    await this.#expectNow(fresh)
+    await this.#events.expectNow(fresh)
     const channel = this.#book.channels.get(group)
-    if (channel?.retired === true) this.reachOut(channel.peer)
-    else if (channel !== undefined) this.join(channel)
+    if (channel === undefined) return
+    if (channel.group !== null) this.#events.groupJoined(channel)
+    else if (channel.retired) this.reachOut(channel.peer)
+    else this.join(channel)
+    if (channel.behindFrom !== null) this.#events.fellBehind()
   }
 
   async #settle(group: string, card: Card): Promise<Bytes[] | undefined> {
@@ -262,7 +289,8 @@ export class Introductions {
     const step = new Step()
     const key = peerLeafKey(channel)
     const before = this.#book.contacts.get(channel.peer)
-    const sound = key !== undefined && equal(key, card.leaf)
+    const sound = key !== undefined && vouchesFor(card, key)
+    if (channel.group !== null) return this.#settleGroup(group, channel, sound)
     if (!sound || (before === undefined && this.#isFull())) {
       // Somebody said they were someone else, or there is no room: nothing of it is kept.
       step.channels.set(group, null)
@@ -276,10 +304,36 @@ export class Introductions {
     const contact = introducedContact(before, channel.peer, channel.theirName)
     const called = this.#petnamed(before, contact)
     const others = this.#book.contacts.values()
-    step.contacts.set(channel.peer, withClaim(before, called, channel.theirName, others))
+    const claimed = withClaim(before, called, channel.theirName, others)
+    step.contacts.set(channel.peer, withCard(claimed, card))
     const thread = this.#book.threadWith(channel.peer)
     step.threads.set(toHex(thread.id), thread)
     return this.#book.commit(step, { sync: true })
+  }
+
+  /** Into a group nobody lets us whom we blocked, and no more strangers than there is room for. */
+  async #settleGroup(
+    group: string,
+    channel: Channel,
+    sound: boolean,
+  ): Promise<Bytes[] | undefined> {
+    const step = new Step()
+    const standing = this.#book.contacts.get(channel.peer)?.standing
+    const unwanted = standing === "blocked" || (standing !== "accepted" && this.#isFullOfGroups())
+    if (!sound || unwanted) {
+      step.channels.set(group, null)
+      await this.#book.commit(step)
+      return undefined
+    }
+    const trusted = { ...channel, trusted: true }
+    step.channels.set(group, trusted)
+    this.#events.groupEntered(step, trusted)
+    return this.#book.commit(step, { sync: true })
+  }
+
+  #isFullOfGroups(): boolean {
+    const threads = Array.from(this.#book.threads.values())
+    return threads.filter(({ standing }) => standing === "request").length >= REQUESTS_MAX
   }
 
   /** No room for another stranger. */
@@ -300,6 +354,11 @@ export class Introductions {
     const taken = this.#book.namesBut(contact.address)
     if (before === undefined) return { ...contact, name: freeName(contact.name, taken) }
     return named(contact, contact.theirName ?? "", taken)
+  }
+
+  /** The own leaf key is another one: every thread takes it on. */
+  keysChanged(): void {
+    for (const channel of this.#book.channels.values()) this.join(channel)
   }
 
   /** Once someone we were invited by is accepted: leaves the key package behind (post-compromise), and writes. */

@@ -3,11 +3,11 @@
  * moment later: usually with the very envelope it leaves in, which has to be written through anyway, and otherwise on its own. Until
  * then its author is not told that it was taken. A process killed in between loses nothing, only a power cut could.
  */
-import { type Content, TEXT_BYTES_MAX } from "../chat/content.ts"
+import { CAPTION_BYTES_MAX, type Content, TEXT_BYTES_MAX } from "../chat/content.ts"
+import type { FileNote } from "../chat/file.ts"
 import { type ChatMessage, positionOf } from "../chat/message.ts"
 import { type ChatThread, tick } from "../chat/thread.ts"
-import type { Address } from "../crypto/address.ts"
-import { type Bytes, toHex, utf8 } from "../crypto/bytes.ts"
+import { type Bytes, equal, toHex, utf8 } from "../crypto/bytes.ts"
 import { ApiError } from "./api/errors.ts"
 import { type ChatBook, Step } from "./chat-book.ts"
 import type { ChatParts } from "./chat-parts.ts"
@@ -27,9 +27,10 @@ export interface Said {
 }
 
 interface Asked {
-  readonly peer: Address
+  readonly thread: ChatThread
   readonly id: Bytes
   readonly text: string
+  readonly file: FileNote | undefined
   readonly done: { resolve(said: Said): void; reject(error: unknown): void }
 }
 
@@ -81,16 +82,15 @@ export class Line {
   }
 
   /** Resolves when the text is in line; `durable` tells when it is on the disk. A text that is there already is given as it stands. */
-  say(peer: Address, id: Bytes, text: string): Promise<Said> {
+  say(thread: ChatThread, id: Bytes, text: string, file?: FileNote): Promise<Said> {
     const length = utf8(text).length
-    if (text.trim() === "") throw new ApiError("MESSAGE_EMPTY", "there is nothing to send")
-    if (length > TEXT_BYTES_MAX)
-      throw new ApiError(
-        "MESSAGE_TOO_LONG",
-        `a message holds ${TEXT_BYTES_MAX} bytes, this is ${length}`,
-      )
+    const most = file === undefined ? TEXT_BYTES_MAX : CAPTION_BYTES_MAX
+    if (text.trim() === "" && file === undefined)
+      throw new ApiError("MESSAGE_EMPTY", "there is nothing to send")
+    if (length > most)
+      throw new ApiError("MESSAGE_TOO_LONG", `a message holds ${most} bytes, this is ${length}`)
     const { promise, ...done } = Promise.withResolvers<Said>()
-    this.#asked.push({ peer, id, text, done })
+    this.#asked.push({ thread, id, text, file, done })
     // whoever asks while this turn is waited for shares it
     if (this.#asked.length === 1) this.#takeAsked()
     return promise
@@ -136,16 +136,17 @@ export class Line {
     }
   }
 
-  #next(step: Step, { peer, id, text }: Asked): InLine {
+  #next(step: Step, { thread: asked, id, text, file }: Asked): InLine {
     const { records } = this.#book
-    const before = this.#book.threadWith(peer)
-    const thread = tick(step.threads.get(toHex(before.id)) ?? before)
+    const name = toHex(asked.id)
+    const thread = tick(step.threads.get(name) ?? this.#book.threads.get(name) ?? asked)
     const { lamport } = thread
     const sentAtMs = this.#parts.clock.nowMs()
-    const about = { mine: true, delivery: "queued", late: false } as const
-    const message: ChatMessage = { id, author: this.#book.me, lamport, sentAtMs, text, ...about }
-    const content: Content = { kind: "text", id, sentAtMs, lamport, text }
-    const waiting = { thread: thread.id, position: positionOf(message), content }
+    const about = { mine: true, delivery: "queued", late: false, audience: 0, awaited: [] } as const
+    const brings = file === undefined ? {} : { file }
+    const said = { id, author: this.#book.me, lamport, sentAtMs, text, ...brings }
+    const message: ChatMessage = { ...said, ...about }
+    const waiting = waitingOf(thread.id, message)
     step.threads.set(toHex(thread.id), thread)
     const [putWaiting, rows] = [records.putWaiting(waiting), records.putMessage(thread.id, message)]
     step.messages.push({ thread, message, fresh: true, rows })
@@ -233,6 +234,23 @@ export class Line {
     this.#cancelSecuring = undefined
   }
 
+  /**
+   * Texts that left, and that nobody may be able to read any more: with `step` they are in line again, before all that is. Those
+   * that are there stay where they are. Returns what to do once the step is written, within the same turn.
+   */
+  again(step: Step, thread: Bytes, messages: readonly ChatMessage[]): () => void {
+    const name = toHex(thread)
+    const here = new Set(this.of(name).map(nameOf))
+    const back = messages
+      .filter(({ id }) => !here.has(toHex(id)))
+      .map((message) => waitingOf(thread, message))
+    step.ops.push(...back.map(this.#book.records.putWaiting))
+    return () => {
+      this.#lines.set(name, [...back, ...this.of(name)])
+      this.#length += back.length
+    }
+  }
+
   /** The thread goes, and with `step` what waits in it. Within a turn. */
   forget(step: Step, thread: string): void {
     const line = this.of(thread)
@@ -243,7 +261,14 @@ export class Line {
 
 const nameOf = ({ content }: Waiting) => (content.kind === "text" ? toHex(content.id) : "")
 
-function repeated({ peer, done }: Asked, said: Said | undefined): void {
-  if (said?.thread.peer === peer) done.resolve(said)
+function waitingOf(thread: Bytes, message: ChatMessage): Waiting {
+  const { id, sentAtMs, lamport, text, file } = message
+  const said = { id, sentAtMs, lamport, text }
+  const content: Content = { kind: "text", ...said, ...(file && { file }) }
+  return { thread, position: positionOf(message), content }
+}
+
+function repeated({ thread, done }: Asked, said: Said | undefined): void {
+  if (said !== undefined && equal(said.thread.id, thread.id)) done.resolve(said)
   else done.reject(new ApiError("BAD_PARAMS", "another thread has a message of this id"))
 }

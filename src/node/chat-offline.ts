@@ -12,6 +12,7 @@ const READING: ReadonlySet<Method> = new Set<Method>([
   "unlock",
   "contacts.list",
   "threads.list",
+  "groups.show",
   "messages.page",
   "threads.read",
   "backup.write",
@@ -25,13 +26,18 @@ export function mustOnlyRead(method: Method): void {
 
 const noNetwork = () => new ApiError("INTERNAL", "this node runs without a network")
 
-export const NOBODY_THERE: Pick<ChatParts, "mailbox" | "findCard" | "admit" | "order"> = {
+type Absent = "mailbox" | "findCard" | "findKeyPackage" | "admit" | "isStale" | "order"
+
+export const NOBODY_THERE: Pick<ChatParts, Absent> = {
   mailbox: {
     entriesAfter: () => Promise.resolve([]),
+    missing: () => Promise.resolve([]),
     byTag: () => Promise.resolve([]),
     post: () => Promise.reject(noNetwork()),
   },
   findCard: () => Promise.reject(noNetwork()),
+  findKeyPackage: () => Promise.reject(noNetwork()),
   admit: () => Promise.reject(noNetwork()),
+  isStale: () => false,
   order: "arrival",
 }

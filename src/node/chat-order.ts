@@ -1,16 +1,26 @@
 /**
  * Follows the ledger's order through chat (DESIGN §10): block by block, envelope by envelope, each exactly once even across crashes.
  * Before a block counts, everything it names has been brought here and looked at, so that of two commits of one epoch the one that was
- * ordered first wins at everybody, in whatever order they arrived. What nobody has any more is passed over.
+ * ordered first wins at everybody, in whatever order they arrived. What nobody has for a long while is passed over. A channel that was
+ * made elsewhere is first taken through what was ordered meanwhile.
  */
+import type { Channel } from "../chat/channel.ts"
+import type { Bytes } from "../crypto/bytes.ts"
+import { toHex } from "../crypto/bytes.ts"
 import type { ChatBook } from "./chat-book.ts"
 import { Step } from "./chat-book.ts"
 import type { Inbox } from "./chat-inbox.ts"
 import type { Outbox } from "./chat-outbox.ts"
 import type { ChatLedger, ChatParts } from "./chat-parts.ts"
-import type { Bytes } from "../crypto/bytes.ts"
 
 const BLOCKS = 64
+/**
+ * How often a block waits for envelopes that are not here. A validator signed that it holds them, so they come, unless they are older
+ * than what anybody keeps. Once they were waited for in vain, the next block is not waited for: what is that old comes in numbers.
+ */
+export const ATTEMPTS_MAX = 30
+const FIRST_PAUSE_MS = 25
+const LAST_PAUSE_MS = 1_000
 
 export interface OrderingParts {
   readonly parts: ChatParts
@@ -18,6 +28,8 @@ export interface OrderingParts {
   readonly book: ChatBook
   readonly inbox: Inbox
   readonly outbox: Outbox
+  /** A channel has been taken through what it had missed. */
+  readonly caughtUp: (group: string) => void
 }
 
 export class Ordering {
@@ -26,9 +38,17 @@ export class Ordering {
   #following: Promise<void> | undefined
   #more = false
   #stopped = false
+  #impatient = false
+  /** Ends a pause at once. */
+  #wake: () => void = () => undefined
 
   constructor(parts: OrderingParts) {
     this.#parts = parts
+  }
+
+  /** Up to where the order has been followed. */
+  get height(): number {
+    return this.#height
   }
 
   /** A chat that is new has nothing in the blocks before it. */
@@ -40,13 +60,13 @@ export class Ordering {
       await book.records.write([book.records.putOrderedUpTo(this.#height)], { sync: false })
   }
 
-  /** Whether the order has been followed past this envelope. */
-  isPast(id: Bytes): boolean {
+  /** Where this envelope was ordered, if the order has been followed past it. */
+  passedAt(id: Bytes): number | undefined {
     const height = this.#parts.ledger.orderedAt(id)
-    return height !== undefined && height <= this.#height
+    return height !== undefined && height <= this.#height ? height : undefined
   }
 
-  /** There may be more blocks. */
+  /** There may be more blocks, or a channel that is behind. */
   kick(): void {
     if (this.#stopped) return
     this.#more = true
@@ -59,6 +79,7 @@ export class Ordering {
   async stop(): Promise<void> {
     this.#stopped = true
     this.#more = false
+    this.#wake()
     await this.#following
   }
 
@@ -67,6 +88,7 @@ export class Ordering {
     this.#more = false
     try {
       for (;;) {
+        await this.#leadOn()
         const blocks = await ledger.blocksAfter(this.#height, BLOCKS)
         if (blocks.length === 0) return
         for (const { height, ids } of blocks) {
@@ -79,13 +101,45 @@ export class Ordering {
     }
   }
 
-  async #settle(height: number, ids: readonly Bytes[]): Promise<void> {
-    const { book, ledger, inbox, outbox } = this.#parts
-    if (book.channels.size > 0) {
-      await ledger.bring(ids)
-      await inbox.settled()
+  /** Takes every channel that is behind to where all others are. */
+  async #leadOn(): Promise<void> {
+    for (;;) {
+      const behind = Array.from(this.#parts.book.channels.values()).find(isBehind)
+      if (behind === undefined || this.#stopped) return
+      await this.#lead(toHex(behind.groupId), behind.behindFrom ?? 0)
     }
-    for (const id of ids) await inbox.ordered(id)
+  }
+
+  async #lead(group: string, from: number): Promise<void> {
+    const { book, ledger, inbox, caughtUp } = this.#parts
+    let height = from
+    while (height < this.#height) {
+      const blocks = await ledger.blocksAfter(height, BLOCKS)
+      const passed = blocks.filter((block) => block.height <= this.#height)
+      if (passed.length === 0) break
+      for (const block of passed) {
+        await this.#bring(block.ids)
+        if (this.#stopped) return
+        for (const [index, id] of block.ids.entries())
+          await inbox.ordered(id, { height: block.height, index }, group)
+        height = block.height
+      }
+    }
+    await book.turns.run(async () => {
+      const channel = book.channels.get(group)
+      if (channel === undefined) return
+      const step = new Step()
+      step.channels.set(group, { ...channel, behindFrom: null })
+      await book.commit(step)
+    })
+    caughtUp(group)
+  }
+
+  async #settle(height: number, ids: readonly Bytes[]): Promise<void> {
+    const { book, inbox, outbox } = this.#parts
+    if (book.channels.size > 0) await this.#bring(ids)
+    if (this.#stopped) return
+    for (const [index, id] of ids.entries()) await inbox.ordered(id, { height, index })
     await outbox.ordered(ids)
     this.#height = height
     await book.turns.run(() => {
@@ -94,4 +148,35 @@ export class Ordering {
       return book.commit(step)
     })
   }
+
+  /** Everything named is here and was looked at, or cannot be had. */
+  async #bring(ids: readonly Bytes[]): Promise<void> {
+    const { parts, ledger, inbox } = this.#parts
+    for (let attempt = 1; !this.#stopped; attempt++) {
+      await ledger.bring(ids)
+      const missing = await parts.mailbox.missing(ids)
+      // Afterwards, so that what is not missing was looked at.
+      await inbox.settled()
+      if (missing.length === 0) {
+        this.#impatient = false
+        return
+      }
+      if (this.#impatient || attempt >= ATTEMPTS_MAX) {
+        this.#impatient = true
+        parts.log(`${missing.length} ordered envelopes cannot be had`)
+        return
+      }
+      await this.#pause(Math.min(FIRST_PAUSE_MS * 2 ** attempt, LAST_PAUSE_MS))
+    }
+  }
+
+  async #pause(ms: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<undefined>()
+    this.#wake = () => resolve(undefined)
+    const cancel = this.#parts.parts.clock.after(ms, this.#wake)
+    await promise
+    cancel()
+  }
 }
+
+const isBehind = ({ trusted, behindFrom }: Channel) => trusted && behindFrom !== null

@@ -10,19 +10,23 @@
  */
 import {
   type Channel,
-  hold,
   leaving,
+  type OwnCommit,
   sealContents,
   sealMessage,
   type Until,
 } from "../chat/channel.ts"
+import { hold } from "../chat/commits.ts"
+import { addressOfMember } from "../chat/group.ts"
+import { awaitedAs, type ChatMessage } from "../chat/message.ts"
 import { type Content, contentBytes, RECEIPT_IDS_MAX, takeFitting } from "../chat/content.ts"
 import { further } from "../chat/delivery.ts"
+import type { FileNote } from "../chat/file.ts"
 import { type ChatThread, paid } from "../chat/thread.ts"
 import type { Address } from "../crypto/address.ts"
-import { type Bytes, toHex } from "../crypto/bytes.ts"
+import { type Bytes, equal, toHex } from "../crypto/bytes.ts"
 import { envelopeId } from "../crypto/envelope.ts"
-import { epochOf, updateSelf } from "../crypto/session.ts"
+import { epochOf, isMember, members, ownLeaf, updateSelf } from "../crypto/session.ts"
 import { ApiError } from "./api/errors.ts"
 import { type ChatBook, Step } from "./chat-book.ts"
 import { Line, type Said } from "./chat-line.ts"
@@ -39,8 +43,9 @@ const AHEAD_MAX = 8
 const AHEAD_ENVELOPES_MAX = 16
 /** Own envelopes whose place in the ledger is awaited. */
 const UNORDERED_MAX = 10_000
-/** Receipts of one moment travel together. */
+/** Receipts of one moment travel together; in a group everybody sends some, and takes so much longer for each member. */
 const RECEIPT_DELAY_MS = 60
+const RECEIPT_DELAY_MAX_MS = 10_000
 /** Envelopes that no peer took are offered again this often, besides whenever a peer appears. */
 const OFFER_AGAIN_MS = 15_000
 const OFFERED_TOGETHER = 64
@@ -51,6 +56,11 @@ interface Batch {
   readonly envelopes: readonly Bytes[]
   readonly waiting: readonly Waiting[]
   readonly receipts: readonly Bytes[]
+}
+
+export interface MadeCommit {
+  readonly commit: Bytes
+  readonly own: OwnCommit
 }
 
 /** A batch on its way to the disk. */
@@ -81,8 +91,8 @@ export class Outbox {
   readonly #soon = new Set<string>()
   /** Threads in which we have not said yet what we call ourselves. */
   readonly #greetings = new Set<string>()
-  /** Groups in which a key update is being made. */
-  readonly #updating = new Set<string>()
+  /** Groups in which a commit is being made. */
+  readonly #committing = new Set<string>()
   #cancelOffer: () => void = () => undefined
 
   constructor(parts: ChatParts, book: ChatBook) {
@@ -118,8 +128,8 @@ export class Outbox {
   }
 
   /** Durable when it resolves. `id`: 16 bytes; a text of that id that is there already is returned as it stands. */
-  async send(peer: Address, id: Bytes, text: string): Promise<Said> {
-    const said = await this.#line.say(peer, id, text)
+  async send(thread: ChatThread, id: Bytes, text: string, file?: FileNote): Promise<Said> {
+    const said = await this.#line.say(thread, id, text, file)
     this.kick(said.thread)
     await this.#line.durable(id)
     return said
@@ -150,7 +160,10 @@ export class Outbox {
     const id = toHex(thread.id)
     if (this.#soon.has(id)) return
     this.#soon.add(id)
-    this.#kickAfter(RECEIPT_DELAY_MS, id)
+    const owner = this.#book.threads.get(id)
+    const channel = owner && this.#book.groupChannel(owner)
+    const others = channel?.epochs[0]?.windows.size ?? 1
+    this.#kickAfter(Math.min(RECEIPT_DELAY_MS * others, RECEIPT_DELAY_MAX_MS), id)
   }
 
   #kickAfter(ms: number, thread: string): void {
@@ -216,10 +229,11 @@ export class Outbox {
   /** Seals what is next in line. The channel moves on in memory; it is written before anything leaves. */
   async #seal(threadId: string, ahead: readonly Ahead[]): Promise<Batch | undefined> {
     const thread = this.#book.threads.get(threadId)
-    const channel = thread && this.#book.sendingChannel(thread.peer)
+    const channel = thread && this.#book.sendingChannelOf(thread)
     if (thread === undefined || channel === undefined) return undefined
     // Somebody under another's name: nothing leaves before the user has decided (DESIGN §4).
-    if ((this.#book.contacts.get(thread.peer)?.claims ?? null) !== null) return undefined
+    const contact = thread.peer === null ? undefined : this.#book.contacts.get(thread.peer)
+    if ((contact?.claims ?? null) !== null) return undefined
     const sealed = ahead.reduce((sum, { batch }) => sum + batch.waiting.length, 0)
     const line = this.#line.of(threadId).slice(sealed, sealed + TOGETHER_MAX)
     const receipts = this.#receiptsFor(thread, ahead)
@@ -241,8 +255,8 @@ export class Outbox {
 
   /** Those owed that are not on their way. To strangers nothing is confirmed: they would learn that somebody is there. */
   #receiptsFor(thread: ChatThread, ahead: readonly Ahead[]): readonly Bytes[] {
-    const contact = this.#book.contacts.get(thread.peer)
-    if (contact?.standing !== "accepted") return []
+    const contact = thread.peer === null ? undefined : this.#book.contacts.get(thread.peer)
+    if (thread.peer !== null && contact?.standing !== "accepted") return []
     const under = new Set(ahead.flatMap(({ batch }) => batch.receipts.map(toHex)))
     const owed = under.size === 0 ? thread.owed : thread.owed.filter((id) => !under.has(toHex(id)))
     return owed.slice(0, RECEIPT_IDS_MAX)
@@ -252,10 +266,19 @@ export class Outbox {
   async #dispatch(thread: string, ready: readonly Ahead[]): Promise<void> {
     const batches = ready.map(({ batch }) => batch)
     const outgoing: Outgoing[] = []
-    for (const { batch, admitted } of ready)
-      outgoing.push(...this.#outgoingOf(bytesOf(thread), (await admitted) ?? [], textsOf(batch)))
+    const origins = new Map<string, Batch>()
+    for (const { batch, admitted } of ready) {
+      const some = this.#outgoingOf(bytesOf(thread), (await admitted) ?? [], textsOf(batch))
+      outgoing.push(...some)
+      for (const { id } of some) origins.set(toHex(id), batch)
+    }
     const waiting = batches.flatMap((batch) => batch.waiting)
-    await this.#book.turns.run(async () => {
+    const left = await this.#book.turns.run(async () => {
+      if (batches.some((batch) => this.#isOver(batch))) {
+        // Nobody could read it: what was said is still in line, and is sealed again for those who are there now.
+        this.#ahead.delete(thread)
+        return false
+      }
       const step = new Step()
       for (const { group, until } of batches) {
         const channel = step.channels.get(group) ?? this.#book.channels.get(group)
@@ -267,23 +290,56 @@ export class Outbox {
         step.threads.set(thread, paid(owner, receipts))
       this.#line.leave(step, waiting)
       step.ops.push(...outgoing.map(this.#book.records.putOutgoing))
-      const texts = this.#toBeOrdered(outgoing)
+      const texts = this.#toBeOrdered(outgoing, origins)
       step.ops.push(...texts.map(this.#book.records.putUnordered))
+      for (const batch of batches) await this.#noteAudience(step, batch)
       await this.#book.commit(step, { sync: true })
       for (const each of texts) this.#unordered.set(toHex(each.id), each)
       this.#line.left(thread, waiting)
       const ahead = this.#ahead.get(thread)?.filter((each) => !ready.includes(each)) ?? []
       this.#ahead.set(thread, ahead)
+      return true
     })
-    await this.#postAll(outgoing)
+    if (left) await this.#postAll(outgoing)
+  }
+
+  /** Its epoch is no longer kept, or the group goes on without us. */
+  #isOver({ group, until }: Batch): boolean {
+    const channel = this.#book.channels.get(group)
+    if (channel === undefined) return false
+    const kept = channel.epochs.some(({ epoch }) => epoch === until.epoch)
+    return !kept || !isMember(channel.state)
+  }
+
+  /** In a group: who was in it when these texts left, and is to confirm them. */
+  async #noteAudience(step: Step, { group, waiting }: Batch): Promise<void> {
+    const channel = this.#book.channels.get(group)
+    if (channel === undefined || channel.group === null) return
+    const own = ownLeaf(channel.state)
+    const others = members(channel.state).filter(({ leaf }) => leaf !== own)
+    const awaited = others.flatMap((each) => addressOfMember(each) ?? []).map(awaitedAs)
+    const thread = this.#book.threadOf(channel)
+    for (const { content } of waiting) {
+      const found = content.kind === "text" && (await this.#book.records.findMessage(content.id))
+      // Said again after nobody could read it: whoever confirmed it already has it.
+      if (!found || found.message.audience > 0) continue
+      const message = { ...found.message, audience: awaited.length, awaited }
+      step.messages.push({ thread, message, fresh: false })
+    }
+  }
+
+  /** What waits in this thread is not going to be said. Within a turn. */
+  forgetWaiting(step: Step, thread: Pick<ChatThread, "id">): void {
+    const id = toHex(thread.id)
+    this.#line.forget(step, id)
+    this.#ahead.delete(id)
+    this.#greetings.delete(id)
   }
 
   /** The thread goes: so does, with `step`, what waits in it and what no peer has taken. Within a turn. */
   forget(step: Step, thread: Pick<ChatThread, "id">): void {
     const id = toHex(thread.id)
-    this.#line.forget(step, id)
-    this.#ahead.delete(id)
-    this.#greetings.delete(id)
+    this.forgetWaiting(step, thread)
     for (const [name, out] of this.#outgoing) {
       if (toHex(out.thread) !== id) continue
       this.#outgoing.delete(name)
@@ -292,8 +348,22 @@ export class Outbox {
     }
   }
 
-  #admitAll(envelopes: readonly Bytes[]): Promise<Bytes[]> {
-    return Promise.all(envelopes.map((each) => this.#parts.admit(each, this.#stopping.signal)))
+  #admitAll(envelopes: readonly Bytes[]): Promise<readonly Bytes[]> {
+    return this.#parts.admit(envelopes, this.#stopping.signal)
+  }
+
+  /** What waited too long is admitted anew before it is offered: under its old admission nobody would take it. */
+  async #renewed(out: Outgoing): Promise<Outgoing> {
+    if (!this.#parts.isStale(out.envelope)) return out
+    const [envelope = out.envelope] = await this.#admitAll([out.envelope])
+    const renewed = { ...out, envelope }
+    await this.#book.turns.run(async () => {
+      if (!this.#outgoing.has(toHex(out.id))) return
+      const step = new Step()
+      step.ops.push(this.#book.records.putOutgoing(renewed))
+      await this.#book.commit(step, { sync: true })
+    })
+    return renewed
   }
 
   /** The last of several envelopes carries the ids: when it is taken, the earlier ones were. */
@@ -322,43 +392,127 @@ export class Outbox {
     await this.#postAll(outgoing)
   }
 
-  /** Commits a key update of our own in a channel; it counts when its last envelope is ordered. */
-  async update(group: string, thread: Pick<ChatThread, "id">): Promise<void> {
-    // From sealing to holding takes a while (admission), in which the same update may be asked for again.
-    if (this.#updating.has(group)) return
-    this.#updating.add(group)
+  /** Commits new keys of our own in a channel; it counts when its last envelope is ordered. */
+  update(group: string, thread: Pick<ChatThread, "id">): Promise<boolean> {
+    return this.commit(group, thread, async ({ state }) => {
+      const { commit, next } = await updateSelf(state)
+      const nobody = { welcome: new Uint8Array(0), invited: [], grants: [] }
+      const madeAtMs = this.#parts.clock.nowMs()
+      return { commit, own: { ...nobody, next, renews: true, madeAtMs } }
+    })
+  }
+
+  /**
+   * Posts a commit of our own, which then waits to be ordered. `make` makes it from the channel as it is, or has nothing to do; one
+   * of ours waiting already is enough for an epoch. Resolves with whether there is one on its way now.
+   */
+  async commit(
+    group: string,
+    thread: Pick<ChatThread, "id">,
+    make: (channel: Channel) => Promise<MadeCommit | undefined>,
+  ): Promise<boolean> {
+    // From sealing to holding takes a while (admission), in which the same may be asked for again.
+    if (this.#committing.has(group)) return false
+    this.#committing.add(group)
     try {
-      await this.#update(group, thread)
+      return await this.#commit(group, thread, make)
     } finally {
-      this.#updating.delete(group)
+      this.#committing.delete(group)
     }
   }
 
-  async #update(group: string, thread: Pick<ChatThread, "id">): Promise<void> {
+  async #commit(
+    group: string,
+    thread: Pick<ChatThread, "id">,
+    make: (channel: Channel) => Promise<MadeCommit | undefined>,
+  ): Promise<boolean> {
     const sealed = await this.#book.turns.run(async () => {
       const channel = this.#book.channels.get(group)
-      if (channel === undefined || channel.retired || channel.held.length > 0) return undefined
-      const epoch = epochOf(channel.state)
-      const { commit, next } = await updateSelf(channel.state)
-      const made = sealMessage(channel, this.#parts.meshId, commit)
-      this.#book.channels.set(group, made.channel)
-      return { envelopes: made.envelopes, until: made.until, next, epoch }
+      const waits = channel?.held.some(({ own }) => own !== null)
+      if (channel === undefined || channel.retired || waits === true) return undefined
+      const made = isMember(channel.state) ? await make(channel) : undefined
+      if (made === undefined) return undefined
+      const { commit, own } = made
+      const { envelopes, until, channel: moved } = sealMessage(channel, this.#parts.meshId, commit)
+      this.#book.channels.set(group, moved)
+      return { envelopes, until, own, epoch: epochOf(channel.state) }
     })
-    if (sealed === undefined) return
+    if (sealed === undefined) return false
     const outgoing = this.#outgoingOf(thread.id, await this.#admitAll(sealed.envelopes), [])
     const last = outgoing.at(-1)
     const held = await this.#book.turns.run(async () => {
       const channel = this.#book.channels.get(group)
       if (channel === undefined || last === undefined) return false
       // Another commit was ordered meanwhile: this one belongs to an epoch that is over, and never leaves.
-      if (epochOf(channel.state) !== sealed.epoch) return false
+      if (epochOf(channel.state) !== sealed.epoch || !isMember(channel.state)) return false
       const step = new Step()
-      step.channels.set(group, heldBy(leaving(channel, sealed.until), last.id, sealed.next))
+      const leaf = ownLeaf(channel.state)
+      const waiting = { envelope: last.id, leaf, own: sealed.own, payload: new Uint8Array(0) }
+      step.channels.set(group, hold(leaving(channel, sealed.until), waiting))
       step.ops.push(...outgoing.map(this.#book.records.putOutgoing))
       await this.#book.commit(step, { sync: true })
       return true
     })
     if (held) await this.#postAll(outgoing)
+    return held
+  }
+
+  /**
+   * Contents that are no texts, in a thread, at once; `change` adds to the step that is written before they leave. Nothing happens
+   * when we cannot write there.
+   */
+  async sayApart(
+    thread: ChatThread,
+    contents: readonly Content[],
+    change: (step: Step) => void,
+  ): Promise<boolean> {
+    const sealed = await this.#book.turns.run(async () => {
+      const channel = this.#book.sendingChannelOf(thread)
+      if (channel === undefined) return undefined
+      const {
+        envelopes,
+        channel: moved,
+        until,
+      } = await sealContents(channel, this.#parts.meshId, contents)
+      this.#book.channels.set(toHex(channel.groupId), moved)
+      return { envelopes, until, group: toHex(channel.groupId) }
+    })
+    if (sealed === undefined) return false
+    await this.sendSealed(thread, sealed.envelopes, (step) => {
+      const channel = this.#book.channels.get(sealed.group)
+      if (channel !== undefined) step.channels.set(sealed.group, leaving(channel, sealed.until))
+      change(step)
+    })
+    return true
+  }
+
+  /**
+   * A channel has forgotten epochs of before `oldest`: texts of ours from there that had no place in the order by `height` are said
+   * again, because nobody may be able to read them. Who did knows them by their id. Returns what to do once the step is written.
+   */
+  async epochsForgotten(
+    step: Step,
+    channel: Channel,
+    oldest: number,
+    height: number,
+  ): Promise<() => void> {
+    const lost = [...this.#unordered.values()].filter(({ id, group, epoch }) => {
+      const at = this.#parts.ledger?.orderedAt(id)
+      return equal(group, channel.groupId) && epoch < oldest && (at === undefined || at >= height)
+    })
+    const thread = this.#book.threadOf(channel)
+    const ids = lost.flatMap(({ messages }) => messages)
+    const found = await Promise.all(ids.map((id) => this.#book.records.findMessage(id)))
+    const messages = found.flatMap((each): ChatMessage[] =>
+      each === undefined ? [] : [each.message],
+    )
+    for (const { id } of lost) step.ops.push(this.#book.records.delUnordered(id))
+    const lineUp = this.#line.again(step, thread.id, messages)
+    return () => {
+      for (const { id } of lost) this.#unordered.delete(toHex(id))
+      lineUp()
+      if (messages.length > 0) this.kick(thread)
+    }
   }
 
   async #postAll(outgoing: readonly Outgoing[]): Promise<void> {
@@ -410,32 +564,62 @@ export class Outbox {
   }
 
   /** Beyond the limit texts stay at what is proven of them otherwise. */
-  #toBeOrdered(outgoing: readonly Outgoing[]): readonly Outgoing[] {
+  #toBeOrdered(
+    outgoing: readonly Outgoing[],
+    origins: ReadonlyMap<string, Batch>,
+  ): readonly Unordered[] {
     if (this.#parts.order === "arrival" || this.#unordered.size >= UNORDERED_MAX) return []
-    return outgoing.filter(({ messages }) => messages.length > 0)
+    return outgoing.flatMap(({ id, messages }) => {
+      const batch = origins.get(toHex(id))
+      if (batch === undefined || messages.length === 0) return []
+      return { id, messages, group: bytesOf(batch.group), epoch: batch.until.epoch }
+    })
   }
 
-  /** A receipt arrived: adds to `step` what it proves. Within a turn. */
-  async delivered(step: Step, ids: readonly Bytes[], peer: Address): Promise<void> {
-    await this.#progress(step, ids, "delivered", peer)
+  /** A receipt arrived from somebody in this thread: adds to `step` what it proves. Within a turn. */
+  async delivered(
+    step: Step,
+    ids: readonly Bytes[],
+    { id: thread }: ChatThread,
+    by: Address,
+  ): Promise<void> {
+    await this.#progress(step, ids, "delivered", { thread, by })
   }
 
   async #progress(
     step: Step,
     ids: readonly Bytes[],
     to: "gossiped" | "ordered" | "delivered",
-    by?: Address,
+    receipt?: { readonly thread: Bytes; readonly by: Address },
   ): Promise<void> {
     const all = await Promise.all(ids.map((id) => this.#book.records.findMessage(id)))
     for (const found of all) {
       const thread = found && this.#book.threads.get(toHex(found.thread))
       if (found === undefined || thread === undefined || !found.message.mine) continue
-      // Only the one who was written to can say that it arrived.
-      if (by !== undefined && thread.peer !== by) continue
-      const delivery = further(found.message.delivery, to)
-      if (delivery === found.message.delivery) continue
-      step.messages.push({ thread, message: { ...found.message, delivery }, fresh: false })
+      // Only somebody who was written to can say that it arrived.
+      if (receipt !== undefined && !equal(thread.id, receipt.thread)) continue
+      const before =
+        step.messages.findLast(({ message }) => equal(message.id, found.message.id))?.message ??
+        found.message
+      const message = receipt === undefined ? before : this.#confirmed(thread, before, receipt.by)
+      const isThere = receipt === undefined || message.awaited.length === 0
+      const delivery = isThere ? further(message.delivery, to) : message.delivery
+      if (delivery === before.delivery && message === before) continue
+      step.messages.push({ thread, message: { ...message, delivery }, fresh: false })
     }
+  }
+
+  /** One member of the group less to wait for, and none that left it meanwhile. */
+  #confirmed(thread: ChatThread, message: ChatMessage, by: Address): ChatMessage {
+    const channel = this.#book.groupChannel(thread)
+    if (channel === undefined || message.awaited.length === 0) return message
+    const there = members(channel.state).flatMap((each) => addressOfMember(each) ?? [])
+    const names = new Set(there.map((each) => toHex(awaitedAs(each))))
+    const waiting = message.awaited.filter((each) => names.has(toHex(each)))
+    const awaited = waiting.filter((each) => !equal(each, awaitedAs(by)))
+    if (awaited.length === message.awaited.length) return message
+    const audience = message.audience - (message.awaited.length - waiting.length)
+    return { ...message, audience, awaited }
   }
 
   /** A peer appeared, or time has passed: offers everything that nobody took. */
@@ -450,7 +634,9 @@ export class Outbox {
     try {
       const all = [...this.#outgoing.values()]
       while (all.length > 0 && !this.#stopping.signal.aborted)
-        await this.#postAll(all.splice(0, OFFERED_TOGETHER))
+        await this.#postAll(
+          await Promise.all(all.splice(0, OFFERED_TOGETHER).map((out) => this.#renewed(out))),
+        )
     } catch (error) {
       this.#parts.log(`offering again failed: ${String(error)}`)
       this.#offerLater()
@@ -467,6 +653,3 @@ const bytesOf = (hexadecimal: string): Bytes => new Uint8Array(Buffer.from(hexad
 
 const textsOf = ({ waiting }: Batch) =>
   waiting.flatMap(({ content }) => (content.kind === "text" ? [content.id] : []))
-
-const heldBy = (channel: Channel, envelope: Bytes, next: Channel["state"]) =>
-  hold(channel, { envelope, next })

@@ -6,12 +6,15 @@ import type { Identity } from "../crypto/identity.ts"
 import type { ApiEvent } from "./api/types.ts"
 import type { ChatRecords } from "./chat-records.ts"
 import type { Clock } from "./clock.ts"
+import type { KeyRing } from "./key-ring.ts"
 import type { Kept } from "./shelf.ts"
 
 /** The mailbox as chat sees it; `Mailbox` is one. */
 export interface ChatMailbox {
   /** What arrived after `seq`, oldest first. */
   entriesAfter(seq: number, limit: number): Promise<readonly Kept[]>
+  /** Those of these envelopes (32-byte ids) that are not kept here. */
+  missing(ids: readonly Bytes[]): Promise<readonly Bytes[]>
   /** Envelopes kept under a tag; usually none, seldom one. */
   byTag(tag: Bytes): Promise<readonly Kept[]>
   /** Keeps an envelope of our own and hands it to the peers; resolves with how many took it. Repeating is harmless. */
@@ -40,19 +43,33 @@ export interface ChatParts {
   /** 32 bytes. */
   readonly meshId: Bytes
   readonly me: Address
+  /** As it is at the moment: rotation replaces it. */
   readonly identity: Identity
+  /** What opens first contacts. */
+  readonly keys: KeyRing
   readonly records: ChatRecords
   readonly mailbox: ChatMailbox
-  /** The verified current card of an address, or `undefined` while nobody has it. */
-  readonly findCard: (address: Address, signal: AbortSignal) => Promise<Card | undefined>
-  /** Fills in the admission field: mines, or proves membership. Aborts with the signal's reason. */
-  readonly admit: (envelope: Bytes, signal: AbortSignal) => Promise<Bytes>
+  /** The verified current card of an address, or `undefined` while nobody has it. `fresh`: one of some minutes ago will not do. */
+  readonly findCard: (
+    address: Address,
+    signal: AbortSignal,
+    fresh?: boolean,
+  ) => Promise<Card | undefined>
+  /** The key package to add a card's owner with: a one-time one if there is any, else the card's own. */
+  readonly findKeyPackage: (card: Card, signal: AbortSignal) => Promise<Bytes>
+  /**
+   * Fills in the admission fields of one payload's envelopes: proves membership, or mines. Aborts with the signal's reason. Never
+   * give it envelopes of two payloads: a proof would link them.
+   */
+  readonly admit: (envelopes: readonly Bytes[], signal: AbortSignal) => Promise<readonly Bytes[]>
+  /** Whether this envelope's admission has lost its worth, so that no peer would take it any more. */
+  readonly isStale: (envelope: Bytes) => boolean
   readonly clock: Clock
   readonly emit: (event: ApiEvent) => void
   /** Most texts kept, of all threads together; the oldest are forgotten. Without it there is no end. */
   readonly textsMax?: number
-  /** The identity's key package is of before a restore: the old peer may have joined groups with it, and gone on in them. */
-  readonly retiredPackage?: boolean
+  /** Whether a key package is of before a restore: the old peer may have joined groups with it, and gone on in them. */
+  readonly isRetired?: (keyPackage: Bytes) => boolean
   /** One line for the log; never holds a secret, a name or an address. */
   readonly log: (line: string) => void
   /**

@@ -2,12 +2,14 @@
  * Where chat keeps what: the private records of one identity, typed. Every change is a list of operations that the caller writes in one
  * batch, so that a crash leaves all of a step or none of it.
  */
-import { type Channel, decodeChannel, encodeChannel } from "../chat/channel.ts"
+import type { Channel } from "../chat/channel.ts"
+import { decodeChannel, encodeChannel } from "../chat/channel-record.ts"
 import { type ChatContact, decodeContact, encodeContact } from "../chat/contact.ts"
 import { type Content, decodeContents, encodeContents } from "../chat/content.ts"
 import { type ChatMessage, decodeMessage, encodeMessage, positionOf } from "../chat/message.ts"
 import { type ChatThread, decodeThread, encodeThread, THREAD_ID_BYTES } from "../chat/thread.ts"
-import { type Bytes, concat, Reader, toHex, Writer } from "../crypto/bytes.ts"
+import { type Address, addressBytes, addressFromBytes } from "../crypto/address.ts"
+import { type Bytes, concat, equal, Reader, toHex, Writer } from "../crypto/bytes.ts"
 import {
   decodePartial,
   encodePartial,
@@ -15,6 +17,7 @@ import {
   TRANSFER_ID_BYTES,
 } from "../crypto/fragment.ts"
 import { decodeIdentity, encodeIdentity, type Identity } from "../crypto/identity.ts"
+import { decodeOneTime, encodeOneTime, type OneTimePackage } from "../crypto/one-time.ts"
 import { decodeRestored, encodeRestored, type Restored } from "./restored.ts"
 import type { RangeOptions, Sealed, SealedOp } from "./sealed.ts"
 
@@ -29,7 +32,23 @@ export interface Outgoing {
 }
 
 /** An envelope of ours that has no place in the ledger yet. */
-export type Unordered = Pick<Outgoing, "id" | "messages">
+export interface Unordered {
+  readonly id: Bytes
+  readonly messages: readonly Bytes[]
+  /** In which group (its id) and epoch it can be read. */
+  readonly group: Bytes
+  readonly epoch: number
+}
+
+/** People who were added to a group and have not been told. */
+export interface Invitation {
+  readonly group: Bytes
+  readonly epoch: number
+  readonly welcome: Bytes
+  /** Height of the block that ordered the commit. */
+  readonly since: number
+  readonly to: readonly Address[]
+}
 
 /** A text that waits to be put into an envelope. */
 export interface Waiting {
@@ -58,6 +77,8 @@ const placeOfPartial = (read: Reader): PartialPlace => ({
   transfer: read.raw(TRANSFER_ID_BYTES),
 })
 
+const FILES_AT_ONCE = 100
+
 export const messagesOf = (thread: Bytes) => `messages ${toHex(thread)}`
 
 export class ChatRecords {
@@ -85,6 +106,24 @@ export class ChatRecords {
   }
   putIdentity = (identity: Identity) => this.#put("identity", "own", encodeIdentity(identity))
 
+  oneTimePackages = () => this.#all("one-time packages", decodeOneTime)
+  putOneTime = (each: OneTimePackage) =>
+    this.#put("one-time packages", toHex(each.reference), encodeOneTime(each))
+  delOneTime = ({ reference }: Pick<OneTimePackage, "reference">) =>
+    this.#del("one-time packages", toHex(reference))
+  /** Sequence number of the last offer of one-time packages; 0 when there was none. */
+  async offerSequence(): Promise<number> {
+    const bytes = await this.#get("identity", "offer")
+    return bytes === undefined ? 0 : new Reader(bytes).u64()
+  }
+  putOfferSequence = (sequence: number) =>
+    this.#put("identity", "offer", new Writer().u64(sequence).finish())
+
+  /** What was overwritten or deleted of the person's own keys leaves the disk as well, as far as the store can see to that. */
+  async eraseOldKeys(): Promise<void> {
+    for (const group of ["identity", "one-time packages"]) await this.sealed.erase(group)
+  }
+
   contacts = () => this.#all("contacts", decodeContact)
   putContact = (contact: ChatContact) =>
     this.#put("contacts", contact.address, encodeContact(contact))
@@ -105,7 +144,30 @@ export class ChatRecords {
     return [
       this.putMessageAgain(thread, message),
       this.#put("message ids", toHex(message.id), place),
+      ...(message.file === undefined ? [] : [this.#put("files", positionOf(message), thread)]),
     ]
+  }
+  /** Messages that bring files, the newest first. */
+  async files(limit: number, thread?: Bytes): Promise<{ thread: Bytes; message: ChatMessage }[]> {
+    const found: { thread: Bytes; message: ChatMessage }[] = []
+    let before: { before: Bytes } | undefined
+    while (found.length < limit) {
+      const rows = await this.sealed.list("files", {
+        reverse: true,
+        limit: FILES_AT_ONCE,
+        ...before,
+      })
+      for (const { item, plaintext } of rows) {
+        if (thread !== undefined && !equal(thread, plaintext)) continue
+        const bytes = await this.#get(messagesOf(plaintext), item)
+        if (bytes !== undefined && found.length < limit)
+          found.push({ thread: plaintext, message: decodeMessage(bytes) })
+      }
+      const last = rows.at(-1)
+      if (rows.length < FILES_AT_ONCE || last === undefined) break
+      before = { before: last.item }
+    }
+    return found
   }
   /** One that is there already and has changed; its place never does. */
   putMessageAgain = (thread: Bytes, message: ChatMessage) =>
@@ -114,6 +176,7 @@ export class ChatRecords {
     return [
       this.#del(messagesOf(thread), positionOf(message)),
       this.#del("message ids", toHex(message.id)),
+      this.#del("files", positionOf(message)),
     ]
   }
   async findMessage(id: Bytes): Promise<{ thread: Bytes; message: ChatMessage } | undefined> {
@@ -165,9 +228,16 @@ export class ChatRecords {
 
   /** Own envelopes that are not ordered yet, with the texts inside. */
   unordered = () => this.#all("unordered", decodeUnordered)
-  putUnordered = ({ id, messages }: Unordered) =>
-    this.#put("unordered", toHex(id), concat(id, ...messages))
+  putUnordered = (unordered: Unordered) =>
+    this.#put("unordered", toHex(unordered.id), encodeUnordered(unordered))
   delUnordered = (id: Bytes) => this.#del("unordered", toHex(id))
+
+  /** Welcomes that have to go out. */
+  invitations = () => this.#all("invitations", decodeInvitation)
+  putInvitation = (invitation: Invitation) =>
+    this.#put("invitations", invitationName(invitation), encodeInvitation(invitation))
+  delInvitation = (invitation: Pick<Invitation, "group" | "epoch">) =>
+    this.#del("invitations", invitationName(invitation))
 
   /** Height up to which the ledger's order was followed. */
   async orderedUpTo(): Promise<number | undefined> {
@@ -199,12 +269,39 @@ function encodeOutgoing({ id, envelope, thread, messages }: Outgoing): Bytes {
   return out.finish()
 }
 
+function encodeUnordered({ id, messages, group, epoch }: Unordered): Bytes {
+  return new Writer()
+    .raw(id)
+    .bytes(group, 1)
+    .u64(epoch)
+    .raw(concat(...messages))
+    .finish()
+}
+
 function decodeUnordered(bytes: Bytes): Unordered {
   const read = new Reader(bytes)
-  const id = read.raw(32)
+  const [id, group, epoch] = [read.raw(32), read.bytes(1, 64), read.u64()]
   const messages: Bytes[] = []
   while (read.left > 0) messages.push(read.raw(16))
-  return { id, messages }
+  return { id, messages, group, epoch }
+}
+
+const invitationName = ({ group, epoch }: Pick<Invitation, "group" | "epoch">) =>
+  `${toHex(group)} ${epoch}`
+
+function encodeInvitation({ group, epoch, welcome, since, to }: Invitation): Bytes {
+  const out = new Writer().bytes(group, 1).u64(epoch).u64(since).bytes(welcome, 4).u16(to.length)
+  for (const address of to) out.raw(addressBytes(address))
+  return out.finish()
+}
+
+function decodeInvitation(bytes: Bytes): Invitation {
+  const read = new Reader(bytes)
+  const [group, epoch, since] = [read.bytes(1, 64), read.u64(), read.u64()]
+  const welcome = read.bytes(4, bytes.length)
+  const to = Array.from({ length: read.u16() }, () => addressFromBytes(read.raw(64)))
+  read.done()
+  return { group, epoch, welcome, since, to }
 }
 
 function decodeOutgoing(bytes: Bytes): Outgoing {

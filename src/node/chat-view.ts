@@ -1,9 +1,30 @@
 /** What the API shows of chat's records. Pure. */
-import type { ChatContact } from "../chat/contact.ts"
+import { type Channel } from "../chat/channel.ts"
+import { type ChatContact, unnamed } from "../chat/contact.ts"
+import { groupIn, isAdmin, type GroupMember } from "../chat/group.ts"
+import { type FileNote, safeName } from "../chat/file.ts"
+import { UNKNOWN_TYPE } from "../chat/file-type.ts"
 import { type ChatMessage, positionText } from "../chat/message.ts"
 import type { ChatThread } from "../chat/thread.ts"
-import { toHex } from "../crypto/bytes.ts"
-import type { Contact, Message, ThreadSummary } from "./api/types.ts"
+import type { Wish } from "../chat/wishes.ts"
+import type { Address } from "../crypto/address.ts"
+import { equal, toHex } from "../crypto/bytes.ts"
+import { epochOf, isMember } from "../crypto/session.ts"
+import type {
+  Contact,
+  GroupView,
+  Member,
+  Message,
+  PendingChange,
+  ThreadSummary,
+} from "./api/types.ts"
+
+/** What a view looks names up in; `ChatBook` is one. */
+export interface Names {
+  readonly me: Address
+  readonly contacts: ReadonlyMap<Address, ChatContact>
+  groupChannel(thread: ChatThread): Channel | undefined
+}
 
 export function contactView({
   address,
@@ -16,32 +37,114 @@ export function contactView({
   return { address, name, theirName, state: standing, verified, claims }
 }
 
-export function messageView(thread: ChatThread, message: ChatMessage): Message {
+const fileView = ({ name, type, ref }: FileNote) => ({
+  name: safeName(name),
+  size: ref.size,
+  type: /^[a-z0-9.+-]{1,60}\/[a-z0-9.+-]{1,60}$/.test(type) ? type : UNKNOWN_TYPE,
+})
+
+/**
+ * How somebody is called: the petname of a contact; of others what they call themselves, which anybody can, and therefore never without
+ * the end of their address.
+ */
+export function nameOf({ contacts }: Names, who: Address, channel: Channel | undefined): string {
+  const contact = contacts.get(who)
+  if (contact !== undefined) return contact.name
+  const theirs = channel?.group?.people.get(who)?.name ?? ""
+  return theirs === "" ? unnamed(who) : `${theirs} (${who.slice(-6)})`
+}
+
+export function messageView(names: Names, thread: ChatThread, message: ChatMessage): Message {
+  const { audience, awaited } = message
+  const group = thread.group === null ? undefined : names.groupChannel(thread)
   return {
     id: toHex(message.id),
     thread: toHex(thread.id),
     author: message.author,
+    authorName: message.mine ? "" : nameOf(names, message.author, group),
     mine: message.mine,
     text: message.text,
     sentAtMs: message.sentAtMs,
     state: message.delivery,
     failure: null,
+    receipts: audience === 0 ? null : { got: audience - awaited.length, of: audience },
     late: message.late,
+    file: message.file === undefined ? null : fileView(message.file),
     position: positionText(message),
   }
 }
 
 export function threadView(
+  names: Names,
   thread: ChatThread,
-  contact: ChatContact | undefined,
   last: ChatMessage | undefined,
 ): ThreadSummary {
-  return {
+  const shared = {
     id: toHex(thread.id),
-    title: contact?.name ?? thread.peer,
-    members: [thread.peer],
     unread: thread.unread,
-    last: last === undefined ? null : messageView(thread, last),
-    request: contact?.standing === "request",
+    last: last === undefined ? null : messageView(names, thread, last),
+  }
+  if (thread.peer !== null) {
+    const contact = names.contacts.get(thread.peer)
+    const request = contact?.standing === "request"
+    const title = contact?.name ?? thread.peer
+    return { ...shared, kind: "pair", title, members: [thread.peer], request, left: false }
+  }
+  const group = membersOf(names.groupChannel(thread))
+  return {
+    ...shared,
+    kind: "group",
+    title: thread.name,
+    members: group.filter(({ address }) => address !== names.me).map(({ address }) => address),
+    request: thread.standing === "request",
+    left: thread.standing === "left",
+  }
+}
+
+const membersOf = (channel: Channel | undefined): readonly GroupMember[] =>
+  channel === undefined ? [] : (groupIn(channel.state)?.members ?? [])
+
+export function groupView(names: Names, thread: ChatThread): GroupView {
+  const channel = names.groupChannel(thread)
+  const group = channel && groupIn(channel.state)
+  const summary = threadView(names, thread, undefined)
+  const invitedBy = channel === undefined || channel.peer === names.me ? null : channel.peer
+  return {
+    thread: summary.id,
+    name: thread.name,
+    state: thread.standing,
+    epoch: channel === undefined ? 0 : Number(epochOf(channel.state)),
+    admin: group !== undefined && isAdmin(group, names.me),
+    invitedBy,
+    members: membersOf(channel).map((member) => memberView(names, channel, member)),
+    pending: channel?.group?.wishes.map((wish) => wishView(names, channel, wish)) ?? [],
+    changing: channel !== undefined && isMember(channel.state) && channel.held.length > 0,
+  }
+}
+
+function memberView(names: Names, channel: Channel | undefined, member: GroupMember): Member {
+  const { address, key } = member
+  const group = channel && groupIn(channel.state)
+  const known = channel?.group?.people.get(address)
+  const me = address === names.me
+  return {
+    address,
+    name: me ? "" : nameOf(names, address, channel),
+    theirName: known === undefined || known.name === "" ? null : known.name,
+    me,
+    admin: group !== undefined && isAdmin(group, address),
+    here: me || (known !== undefined && known.name !== ""),
+    vouched: me || (known !== undefined && equal(known.key, key)),
+  }
+}
+
+function wishView(names: Names, channel: Channel, wish: Wish): PendingChange {
+  const who = "who" in wish ? wish.who : null
+  return {
+    kind: wish.kind,
+    who,
+    whoName: who === null ? null : nameOf(names, who, channel),
+    name: wish.kind === "rename" ? wish.name : null,
+    admin: wish.kind === "admin" ? wish.admin : null,
   }
 }

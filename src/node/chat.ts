@@ -13,21 +13,24 @@ import {
   verified,
 } from "../chat/contact.ts"
 import { MESSAGE_ID_BYTES } from "../chat/content.ts"
-import { positionOf } from "../chat/message.ts"
+import type { FileNote } from "../chat/file.ts"
+import { type ChatMessage, positionOf } from "../chat/message.ts"
 import { withClaim } from "../chat/names.ts"
 import { type ChatThread, readUpTo, threadIdOf } from "../chat/thread.ts"
 import { type Address, addressBytes } from "../crypto/address.ts"
 import { type Bytes, toHex, utf8 } from "../crypto/bytes.ts"
 import { NAME_BYTES_MAX } from "../crypto/identity.ts"
 import { ApiError } from "./api/errors.ts"
-import type { Contact, Message, Page, ThreadSummary } from "./api/types.ts"
+import type { Contact, GroupView, Message, Page, ThreadSummary } from "./api/types.ts"
 import { ChatBook, Step } from "./chat-book.ts"
-import { Inbox } from "./chat-inbox.ts"
-import { Introductions } from "./chat-introductions.ts"
+import { Groups } from "./chat-groups.ts"
+import { Inbox, type InboxEvents } from "./chat-inbox.ts"
+import { type IntroductionEvents, Introductions } from "./chat-introductions.ts"
 import { Ordering } from "./chat-order.ts"
 import { Outbox } from "./chat-outbox.ts"
 import type { ChatParts } from "./chat-parts.ts"
 import { contactView, messageView } from "./chat-view.ts"
+import type { FileMessage } from "./files.ts"
 import { heavy } from "./heavy.ts"
 
 /** An address is long; this much of its end tells people apart, and is asked for at least. */
@@ -41,6 +44,7 @@ export class Chat {
   readonly #outbox: Outbox
   readonly #inbox: Inbox
   readonly #introductions: Introductions
+  readonly #groups: Groups
   readonly #order: Ordering | undefined
   readonly #stopping = new AbortController()
 
@@ -48,10 +52,9 @@ export class Chat {
     this.#parts = parts
     this.#book = new ChatBook(parts)
     this.#outbox = new Outbox(parts, this.#book)
-    this.#inbox = new Inbox(parts, this.#book, this.#outbox, {
-      introduced: (channel) => this.#introductions.verify(channel),
-      wasOrdered: (id) => this.#order?.isPast(id) ?? false,
-    })
+    this.#groups = new Groups(parts, this.#book, this.#outbox, () => this.#inbox)
+    const events = this.#events()
+    this.#inbox = new Inbox(parts, this.#book, this.#outbox, events)
     const { ledger } = parts
     this.#order =
       parts.order === "ledger" && ledger !== undefined
@@ -61,11 +64,24 @@ export class Chat {
             book: this.#book,
             inbox: this.#inbox,
             outbox: this.#outbox,
+            caughtUp: (group) => this.#groups.caughtUp(group),
           })
         : undefined
-    this.#introductions = new Introductions(parts, this.#book, this.#outbox, (tags) =>
-      this.#inbox.expectNow(tags),
-    )
+    this.#introductions = new Introductions(parts, this.#book, this.#outbox, events)
+  }
+
+  #events(): InboxEvents & IntroductionEvents {
+    return {
+      introduced: (channel) => this.#introductions.verify(channel),
+      height: () => this.#order?.height ?? 0,
+      passedAt: (id) => this.#order?.passedAt(id),
+      fellBehind: () => this.#order?.kick(),
+      settled: (step, settled, at) => this.#groups.settled(step, settled, at),
+      heard: (channel, from, content) => this.#groups.heard(channel, from, content),
+      expectNow: (tags) => this.#inbox.expectNow(tags),
+      groupEntered: (step, channel) => this.#groups.entered(step, channel),
+      groupJoined: (channel) => this.#groups.join(channel),
+    }
   }
 
   /** Loads what is there and takes up where the last process stopped. Throws CryptoError when a record was altered. */
@@ -75,8 +91,10 @@ export class Chat {
     await chat.#outbox.load()
     await chat.#order?.load()
     await chat.#inbox.load()
+    await chat.#groups.load()
     chat.#outbox.start()
     chat.#introductions.start()
+    chat.#groups.start()
     chat.#inbox.kick()
     chat.#order?.kick()
     return chat
@@ -92,9 +110,9 @@ export class Chat {
 
   async stop(): Promise<void> {
     this.#stopping.abort(new ApiError("STOPPING", "the node is stopping"))
-    await this.#introductions.stop()
+    // Together: who invites or commits may be waiting for admissions, which end with the outbox.
+    await Promise.all([this.#introductions.stop(), this.#groups.stop(), this.#outbox.stop()])
     await this.#order?.stop()
-    await this.#outbox.stop()
     await this.#inbox.stop()
     await this.#book.turns.idle()
   }
@@ -102,6 +120,11 @@ export class Chat {
   /** Texts and envelopes that no peer has taken yet. */
   get unsent(): number {
     return this.#outbox.unsent
+  }
+
+  /** The own operational keys were replaced. */
+  keysChanged(): void {
+    this.#introductions.keysChanged()
   }
 
   /** The mailbox has something new. */
@@ -119,6 +142,7 @@ export class Chat {
     this.#inbox.kick()
     this.#outbox.offerAgain()
     this.#introductions.retryNow()
+    this.#groups.retryNow()
   }
 
   /** A peer fetched these envelopes from us. */
@@ -131,9 +155,10 @@ export class Chat {
   }
 
   threads(): ThreadSummary[] {
-    return Array.from(this.#book.threads.values(), (thread) => this.#book.view(thread)).sort(
-      (a, b) => ((b.last?.position ?? "") < (a.last?.position ?? "") ? -1 : 1),
-    )
+    return Array.from(this.#book.threads.values())
+      .filter(({ hidden }) => !hidden)
+      .map((thread) => this.#book.view(thread))
+      .sort((a, b) => ((b.last?.position ?? "") < (a.last?.position ?? "") ? -1 : 1))
   }
 
   async addContact(address: Address, name: string | undefined): Promise<Contact> {
@@ -264,23 +289,137 @@ export class Chat {
   }
 
   async send(to: string, text: string, id: string | undefined): Promise<Message> {
-    const peer = this.#peerOf(to)
-    const contact = this.#book.contacts.get(peer)
-    if (contact === undefined)
-      throw new ApiError("UNKNOWN_CONTACT", "nobody of that name or address")
-    if (contact.standing === "blocked")
-      throw new ApiError("BLOCKED_CONTACT", "this contact is blocked")
-    mustBeDecided(contact)
     const messageId =
       id === undefined
         ? primitives.randomBytes(MESSAGE_ID_BYTES)
         : new Uint8Array(Buffer.from(id, "hex"))
     if (messageId.length !== MESSAGE_ID_BYTES)
       throw new ApiError("BAD_PARAMS", "a message id is 32 hexadecimal digits")
-    // Answering a stranger accepts them.
-    if (contact.standing === "request") await this.accept(peer)
-    const { thread, message } = await this.#outbox.send(peer, messageId, text)
-    return messageView(thread, message)
+    return await this.#say(to, text, messageId)
+  }
+
+  /** Whom `to` means, in a form that stays, and their thread. Throws like `send`. */
+  addressee(to: string): { to: string; thread: string } {
+    const thread = this.#threadTo(to)
+    this.#mustTake(thread)
+    // A contact's thread may not be there yet.
+    return { to: thread.peer ?? toHex(thread.id), thread: toHex(thread.id) }
+  }
+
+  /** A message that brings a file which others can read already. Repeating it with the same id is harmless. */
+  sendFile(to: string, text: string, id: Bytes, file: FileNote): Promise<Message> {
+    return this.#say(to, text, id, file)
+  }
+
+  /** The file that a message brought, if there is such a message and it brought one. */
+  async fileOf(id: Bytes): Promise<FileMessage | undefined> {
+    const found = await this.#book.records.findMessage(id)
+    return found && this.#fileMessage(found)
+  }
+
+  /** Messages that brought files, the newest first. */
+  async files(which: string | undefined, limit: number): Promise<FileMessage[]> {
+    const thread = which === undefined ? undefined : this.#thread(which).id
+    const found = await this.#book.records.files(limit, thread)
+    return found.flatMap((each) => this.#fileMessage(each) ?? [])
+  }
+
+  #fileMessage({ thread: id, message }: { thread: Bytes; message: ChatMessage }) {
+    const thread = this.#book.threads.get(toHex(id))
+    const { file } = message
+    if (thread === undefined || file === undefined) return undefined
+    return { message: messageView(this.#book, thread, message), file }
+  }
+
+  async #say(to: string, text: string, id: Bytes, file?: FileNote): Promise<Message> {
+    const target = this.#threadTo(to)
+    await this.#welcomes(target)
+    const { thread, message } = await this.#outbox.send(target, id, text, file)
+    return messageView(this.#book, thread, message)
+  }
+
+  /** Answering a stranger accepts them, and writing into a group that one was let into accepts that. */
+  async #welcomes(thread: ChatThread): Promise<void> {
+    this.#mustTake(thread)
+    if (thread.peer === null) {
+      if (thread.standing === "request") await this.#groups.accept(thread)
+    } else if (this.#contact(thread.peer).standing === "request") await this.accept(thread.peer)
+  }
+
+  /** Throws unless we may write there: NOT_A_MEMBER, BLOCKED_CONTACT, IDENTITY_CHANGED. */
+  #mustTake(thread: ChatThread): void {
+    if (thread.peer === null) {
+      if (thread.standing === "left" || this.#book.groupChannel(thread)?.retired === true)
+        throw new ApiError("NOT_A_MEMBER", "you are not in this group any more")
+      return
+    }
+    const contact = this.#contact(thread.peer)
+    if (contact.standing === "blocked")
+      throw new ApiError("BLOCKED_CONTACT", "this contact is blocked")
+    mustBeDecided(contact)
+  }
+
+  groupCreate(name: string, people: readonly string[]): Promise<GroupView> {
+    return this.#groups.create(
+      name,
+      people.map((who) => this.#wanted(who)),
+    )
+  }
+
+  groupShow = (which: string): GroupView => this.#groups.show(this.#thread(which))
+  groupAdd = (which: string, people: readonly string[]): Promise<GroupView> =>
+    this.#groups.add(
+      this.#thread(which),
+      people.map((who) => this.#wanted(who)),
+    )
+  groupRemove = (which: string, who: string): Promise<GroupView> =>
+    this.#groups.remove(this.#thread(which), this.#memberOf(which, who))
+  groupRename = (which: string, name: string): Promise<GroupView> =>
+    this.#groups.rename(this.#thread(which), name)
+  groupAdmin = (which: string, who: string, admin: boolean): Promise<GroupView> =>
+    this.#groups.setAdmin(this.#thread(which), this.#memberOf(which, who), admin)
+  groupAccept = (which: string): Promise<GroupView> => this.#groups.accept(this.#thread(which))
+  groupLeave = (which: string): Promise<GroupView> => this.#groups.leave(this.#thread(which))
+
+  /** A contact to bring into a group. Throws BLOCKED_CONTACT. */
+  #wanted(who: string): Address {
+    const contact = this.#contact(who)
+    if (contact.standing === "blocked")
+      throw new ApiError("BLOCKED_CONTACT", "this contact is blocked")
+    mustBeDecided(contact)
+    return contact.address
+  }
+
+  /** Somebody in a group, by the name they have in it, by contact or by address. */
+  #memberOf(which: string, who: string): Address {
+    const { members } = this.groupShow(which)
+    const like = members.filter(
+      ({ address, name }) => address === who || (name === who && name !== ""),
+    )
+    const [only, another] = like
+    if (another !== undefined)
+      throw new ApiError("AMBIGUOUS_CONTACT", "several members are called that")
+    if (only !== undefined) return only.address as Address
+    const address = this.#peerOf(who)
+    if (members.every((member) => member.address !== address))
+      throw new ApiError("NOT_A_MEMBER", "they are not in this group")
+    return address
+  }
+
+  /** Erases what was said, for us; the thread comes back when something is said in it. */
+  async hide(which: string): Promise<void> {
+    const { id } = this.#thread(which)
+    await this.#book.turns.run(async () => {
+      const thread = this.#book.threads.get(toHex(id))
+      if (thread === undefined) return
+      await this.#eraseMessages(thread)
+      this.#book.last.delete(toHex(id))
+      const step = new Step()
+      this.#outbox.forgetWaiting(step, thread)
+      const gone = thread.standing === "left" && thread.group !== null
+      step.threads.set(toHex(id), gone ? null : { ...thread, hidden: true, unread: 0 })
+      await this.#book.commit(step, { sync: true })
+    })
   }
 
   async retry(id: string): Promise<Message> {
@@ -290,7 +429,7 @@ export class Chat {
       throw new ApiError("UNKNOWN_MESSAGE", "there is no such message")
     this.#outbox.offerAgain()
     this.#outbox.kick(thread)
-    return messageView(thread, found.message)
+    return messageView(this.#book, thread, found.message)
   }
 
   async page(which: string, before: string | undefined, limit: number): Promise<Page> {
@@ -305,7 +444,7 @@ export class Chat {
     const shown = messages.slice(0, wanted).reverse()
     const first = shown[0]
     return {
-      messages: shown.map((message) => messageView(thread, message)),
+      messages: shown.map((message) => messageView(this.#book, thread, message)),
       before: more && first !== undefined ? toHex(positionOf(first)) : null,
     }
   }
@@ -336,7 +475,7 @@ export class Chat {
   }
 
   #thread(which: string): ChatThread {
-    const known = this.#book.threads.get(which)
+    const known = this.#book.threads.get(which) ?? this.#groupCalled(which)
     if (known !== undefined) return known
     const id = toHex(threadIdOf(this.#parts.me, this.#peerOf(which)))
     const thread = this.#book.threads.get(id)
@@ -344,10 +483,39 @@ export class Chat {
     return thread
   }
 
+  /** The thread to write into: one with a contact may begin with that. */
+  #threadTo(which: string): ChatThread {
+    const known = this.#book.threads.get(which) ?? this.#groupCalled(which)
+    return known ?? this.#book.threadWith(this.#contact(which).address)
+  }
+
+  /** A group of exactly this name, if no contact is called so, or the one whose name begins so, if no contact's does. */
+  #groupCalled(which: string): ChatThread | undefined {
+    const groups = Array.from(this.#book.threads.values()).filter(({ group }) => group !== null)
+    const contacts = Array.from(this.#book.contacts.values(), ({ name }) => name)
+    const folded = which.toLowerCase()
+    const exact = groups.filter(({ name }) => name === which)
+    const begin = (name: string) => name.toLowerCase().startsWith(folded)
+    if (contacts.includes(which) && exact.length === 0) return undefined
+    const found = exact.length > 0 ? exact : groups.filter(({ name }) => begin(name))
+    const people =
+      exact.length > 0 ? contacts.filter((name) => name === which) : contacts.filter(begin)
+    if (found.length === 0) return undefined
+    if (found.length + people.length > 1)
+      throw new ApiError(
+        "AMBIGUOUS_CONTACT",
+        `${found.length + people.length} chats are called that`,
+      )
+    return found[0]
+  }
+
   /** A thread id, an address, a petname, or the unique beginning of one of the last two. */
   #peerOf(which: string): Address {
     const thread = this.#book.threads.get(which)
-    if (thread !== undefined) return thread.peer
+    if (thread !== undefined) {
+      if (thread.peer === null) throw new ApiError("UNKNOWN_CONTACT", "that is a group")
+      return thread.peer
+    }
     const contacts = Array.from(this.#book.contacts.values())
     const exact = contacts.find(({ address, name }) => address === which || name === which)
     if (exact !== undefined) return exact.address

@@ -7,10 +7,11 @@
 import { setImmediate } from "node:timers/promises"
 import type { KadDHT } from "@libp2p/kad-dht"
 import { type Address, addressBytes } from "../crypto/address.ts"
-import { blindedKey } from "../crypto/blinding.ts"
+import { blindedKey, type RecordKind } from "../crypto/blinding.ts"
 import { type Bytes, equal } from "../crypto/bytes.ts"
 import { directoryKey, epochAt, openRecord } from "../crypto/directory-record.ts"
 import { assert } from "../crypto/errors.ts"
+import { offerSequence } from "../crypto/one-time.ts"
 import type { Clock } from "./clock.ts"
 import { deadline } from "./deadline.ts"
 import type { Shelf } from "./directory-shelf.ts"
@@ -42,6 +43,8 @@ export interface LookupOptions {
   readonly signal?: AbortSignal | undefined
   /** Cards with a lower sequence number are not looked at. */
   readonly atLeast: number
+  /** What is looked for; an offer's "card" is the encoded offer. */
+  readonly kind?: RecordKind
 }
 
 /** All three days together. */
@@ -64,14 +67,14 @@ const DISTINCT_MAX = 16
 export async function lookUp(
   parts: LookupParts,
   address: Address,
-  { signal, atLeast }: LookupOptions,
+  { signal, atLeast, kind = "card" }: LookupOptions,
 ): Promise<FoundCard | undefined> {
   signal?.throwIfAborted()
   const today = epochAt(parts.clock.nowMs())
   const questions: Question[] = []
   for (const epoch of [today, today - 1, today + 1]) {
-    const blinded = blindedKey(addressBytes(address), epoch)
-    questions.push({ address, epoch, blinded, atLeast })
+    const blinded = blindedKey(addressBytes(address), epoch, kind)
+    questions.push({ address, epoch, blinded, atLeast, kind })
     // Blinding takes up to 4 ms: three in a row would hold up everything else.
     await setImmediate()
   }
@@ -111,6 +114,7 @@ interface Question {
   readonly epoch: number
   readonly blinded: Bytes
   readonly atLeast: number
+  readonly kind: RecordKind
 }
 
 const newer = (a: FoundCard | undefined, b: FoundCard): FoundCard =>
@@ -178,10 +182,13 @@ class Answers {
   }
 
   async #open(record: Bytes): Promise<FoundCard | undefined> {
-    const { address, epoch, atLeast } = this.#question
-    const opened = openRecord(addressBytes(address), epoch, record)
+    const { address, epoch, atLeast, kind } = this.#question
+    const opened = openRecord(addressBytes(address), epoch, record, kind)
     if (opened.verdict !== "accept" || opened.sequence < atLeast) return undefined
-    const sequence = await this.#verifyCard(address, opened.payload)
+    const sequence =
+      kind === "offer"
+        ? offerSequence(opened.payload)
+        : await this.#verifyCard(address, opened.payload)
     return sequence === opened.sequence ? { card: opened.payload, sequence } : undefined
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Keeps one card findable: puts its record at once, again every hour, and anew each day under the new day's key. With nobody
+ * Keeps one card, or one offer of one-time packages, findable: puts its record at once, again every hour, and anew each day under the new day's key. With nobody
  * there it tries again with growing pauses, and soon after the first peer appears. The pauses carry jitter, so that a mesh does
  * not publish all at midnight, nor two days' records of one person exactly a day apart.
  *
@@ -9,7 +9,7 @@ import type { KadDHT } from "@libp2p/kad-dht"
 import { primitives } from "#primitives"
 import { type Address, addressBytes } from "../crypto/address.ts"
 import { type Bytes, compare, equal } from "../crypto/bytes.ts"
-import { blindedKey } from "../crypto/blinding.ts"
+import { blindedKey, type RecordKind } from "../crypto/blinding.ts"
 import { directoryKey, EPOCH_MS, epochAt, makeRecord } from "../crypto/directory-record.ts"
 import type { Clock } from "./clock.ts"
 import { deadline } from "./deadline.ts"
@@ -23,6 +23,8 @@ export interface Publication {
   readonly card: Bytes
   /** The card's own sequence number. */
   readonly sequence: number
+  /** With `offer`, `card` is an encoded offer of one-time packages, and `sequence` its own. */
+  readonly kind?: RecordKind
 }
 
 /** How a round of putting ended. */
@@ -120,10 +122,10 @@ export class Publisher {
   #current(): DayRecord {
     const epoch = epochAt(this.#parts.clock.nowMs())
     if (this.#record?.epoch !== epoch) {
-      const { seed, card, sequence } = this.#publication
+      const { seed, card, sequence, kind = "card" } = this.#publication
       const address = addressBytes(this.#publication.address)
-      const bytes = makeRecord({ address, seed, epoch, sequence, card })
-      this.#record = { epoch, bytes, key: directoryKey(blindedKey(address, epoch)) }
+      const bytes = makeRecord({ address, seed, epoch, sequence, card, kind })
+      this.#record = { epoch, bytes, key: directoryKey(blindedKey(address, epoch, kind)) }
     }
     return this.#record
   }

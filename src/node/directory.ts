@@ -9,6 +9,7 @@
 import type { KadDHT } from "@libp2p/kad-dht"
 import type { Libp2p } from "@libp2p/interface"
 import type { Address } from "../crypto/address.ts"
+import type { RecordKind } from "../crypto/blinding.ts"
 import { equal } from "../crypto/bytes.ts"
 import { CodedError } from "../crypto/errors.ts"
 import { type Clock, systemClock } from "./clock.ts"
@@ -58,11 +59,13 @@ export interface FindOptions {
   readonly atLeast?: number
   /** Ask the mesh even if a card was found a moment ago. */
   readonly fresh?: boolean
+  /** `offer`: the owner's one-time key packages, in place of the card. */
+  readonly kind?: RecordKind
 }
 
 export interface Directory {
   /**
-   * Publishes a card and keeps it published until the next call or `stop`. Resolves after the first round with what it
+   * Publishes a card, or beside it an offer of one-time packages, and keeps it published until the next call or `stop`. Resolves after the first round with what it
    * achieved; with nobody there that is 0 acknowledgements, and it goes on trying. Throws DirectoryError OLDER_CARD, STOPPED;
    * CryptoError TOO_LARGE, BAD_KEY.
    */
@@ -87,6 +90,13 @@ const PRUNE_MS = 3_600_000
 /** What is being published, without the seed. */
 type PublishedCard = Pick<Publication, "address" | "card" | "sequence">
 
+interface Publishing {
+  readonly of: PublishedCard
+  readonly running: Publisher
+}
+
+const nameOf = (address: Address, kind: RecordKind = "card"): string => `${kind} ${address}`
+
 interface Cached extends FoundCard {
   readonly atMs: number
 }
@@ -98,14 +108,16 @@ export function createDirectory(parts: DirectoryParts): Directory {
 class MeshDirectory implements Directory {
   readonly #parts: DirectoryParts
   readonly #clock: Clock
-  readonly #cache = new Map<Address, Cached>()
-  readonly #seen = new Map<Address, number>()
+  readonly #cache = new Map<string, Cached>()
+  readonly #seen = new Map<string, number>()
   readonly #stopping = new AbortController()
-  #publisher: { readonly of: PublishedCard; readonly running: Publisher } | undefined
+  readonly #publishers = new Map<RecordKind, Publishing>()
   #lookups = 0
   #cancelPrune: () => void = () => undefined
   readonly #cancelTable: () => void
-  readonly #onPeer = () => this.#publisher?.running.peerCame()
+  readonly #onPeer = () => {
+    for (const { running } of this.#publishers.values()) running.peerCame()
+  }
 
   constructor(parts: DirectoryParts) {
     this.#parts = parts
@@ -119,7 +131,8 @@ class MeshDirectory implements Directory {
 
   async publish(publication: Publication): Promise<Published> {
     this.#mustRun()
-    const before = this.#publisher
+    const { kind = "card" } = publication
+    const before = this.#publishers.get(kind)
     if (before?.of.address === publication.address) {
       const { sequence, card } = before.of
       const changed = publication.sequence === sequence && !equal(publication.card, card)
@@ -139,7 +152,7 @@ class MeshDirectory implements Directory {
       publication,
     )
     const { address, card, sequence } = publication
-    this.#publisher = { of: { address, card, sequence }, running }
+    this.#publishers.set(kind, { of: { address, card, sequence }, running })
     await before?.running.stop()
     this.#mustRun()
     return running.publish()
@@ -147,17 +160,18 @@ class MeshDirectory implements Directory {
 
   async lookup(address: Address, options: FindOptions = {}): Promise<FoundCard | "NOT_FOUND"> {
     this.#mustRun()
-    const atLeast = Math.max(options.atLeast ?? 0, this.#seen.get(address) ?? 0)
-    const cached = this.#cache.get(address)
+    const name = nameOf(address, options.kind)
+    const atLeast = Math.max(options.atLeast ?? 0, this.#seen.get(name) ?? 0)
+    const cached = this.#cache.get(name)
     const usable = cached !== undefined && cached.sequence >= atLeast
     const young = usable && this.#clock.nowMs() - cached.atMs < CACHE_MS
     if (young && options.fresh !== true) return { card: cached.card, sequence: cached.sequence }
-    const found = await this.#ask(address, atLeast, options.signal)
-    if (found !== undefined) return this.#remember(address, found)
+    const found = await this.#ask(address, atLeast, options)
+    if (found !== undefined) return this.#remember(name, found)
     return usable ? { card: cached.card, sequence: cached.sequence } : "NOT_FOUND"
   }
 
-  async #ask(address: Address, atLeast: number, caller: AbortSignal | undefined) {
+  async #ask(address: Address, atLeast: number, { signal: caller, kind = "card" }: FindOptions) {
     if (this.#lookups >= LOOKUPS_MAX) throw new DirectoryError("BUSY", "too many lookups at once")
     const { dht, directoryShelf: shelf } = this.#parts.libp2p.services
     const { verifyCard } = this.#parts
@@ -165,7 +179,7 @@ class MeshDirectory implements Directory {
     this.#lookups++
     try {
       const parts = { dht, shelf, verifyCard, clock: this.#clock }
-      return await lookUp(parts, address, { signal, atLeast })
+      return await lookUp(parts, address, { signal, atLeast, kind })
     } finally {
       this.#lookups--
     }
@@ -176,17 +190,18 @@ class MeshDirectory implements Directory {
     this.#cancelPrune()
     this.#cancelTable()
     this.#stopping.abort(new DirectoryError("STOPPED", "the directory is stopped"))
-    await this.#publisher?.running.stop()
-    this.#publisher = undefined
+    const running = Array.from(this.#publishers.values(), (publishing) => publishing.running)
+    await Promise.all(running.map((each) => each.stop()))
+    this.#publishers.clear()
   }
 
   /** What another lookup of the same address has seen meanwhile may be newer: the newest of both is what counts. */
-  #remember(address: Address, found: FoundCard): FoundCard {
-    const before = this.#cache.get(address)
+  #remember(name: string, found: FoundCard): FoundCard {
+    const before = this.#cache.get(name)
     const newest = before !== undefined && before.sequence > found.sequence ? before : found
-    keep(this.#cache, address, { ...newest, atMs: this.#clock.nowMs() }, CACHE_MAX)
-    const sequence = Math.max(newest.sequence, this.#seen.get(address) ?? 0)
-    keep(this.#seen, address, sequence, SEEN_MAX)
+    keep(this.#cache, name, { ...newest, atMs: this.#clock.nowMs() }, CACHE_MAX)
+    const sequence = Math.max(newest.sequence, this.#seen.get(name) ?? 0)
+    keep(this.#seen, name, sequence, SEEN_MAX)
     return { card: newest.card, sequence: newest.sequence }
   }
 

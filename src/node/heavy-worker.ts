@@ -1,8 +1,10 @@
 /** The thread behind heavy.ts: does one job, posts its result, ends. Nothing else of the node runs here. */
+import { constants, setPriority } from "node:os"
 import { parentPort, workerData } from "node:worker_threads"
 import { primitives } from "#primitives"
 import { cardSigningBytes } from "../crypto/card.ts"
 import { generateRoots } from "../crypto/identity.ts"
+import { commitmentOf, newSecret } from "../crypto/membership/secret.ts"
 import { safetyNumber } from "../crypto/safety-number.ts"
 import type { HeavyJob, HeavyResult } from "./heavy.ts"
 
@@ -30,7 +32,13 @@ function run(job: HeavyJob): HeavyResult[HeavyJob["job"]] {
     }
     case "safety-number":
       return safetyNumber(job.one, job.other)
+    case "member-secret": {
+      const secret = newSecret()
+      return { secret, commitment: commitmentOf(secret) }
+    }
     case "seal": {
+      // Nobody waits for it, and votes do not wait behind it. Where threads have no priority of their own, the process keeps its.
+      if (process.platform === "linux") setPriority(constants.priority.PRIORITY_LOW)
       const { slhDsaSha2_128s } = primitives
       return slhDsaSha2_128s.sign(slhDsaSha2_128s.importPrivate(job.key), job.message)
     }

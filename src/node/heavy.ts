@@ -20,6 +20,7 @@ export type HeavyJob =
   | { readonly job: "roots" }
   | { readonly job: "sign-card"; readonly roots: RootKeys; readonly body: Bytes }
   | { readonly job: "validator-keys" }
+  | { readonly job: "member-secret" }
   /** Raw addresses, 64 bytes each. */
   | { readonly job: "safety-number"; readonly one: Bytes; readonly other: Bytes }
   /** `key`: SLH-DSA-SHA2-128s, private form, 64 bytes. */
@@ -31,6 +32,8 @@ export interface HeavyResult {
   readonly roots: RootKeys
   readonly "sign-card": { readonly ed25519: Bytes; readonly slhDsa: Bytes }
   readonly "validator-keys": ValidatorSecrets
+  /** 32 bytes each. */
+  readonly "member-secret": { readonly secret: Bytes; readonly commitment: Bytes }
   /** 60 digits. */
   readonly "safety-number": string
   /** 7856 bytes. */

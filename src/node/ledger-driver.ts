@@ -5,6 +5,8 @@
  */
 import { setTimeout as after } from "node:timers/promises"
 import type { ReplicaParts } from "../consensus/core.ts"
+import { claimsOf, type Claim, type ClaimsCourt } from "../consensus/claims.ts"
+import { decodeMessage } from "../consensus/codec.ts"
 import { Inbox } from "../consensus/inbox.ts"
 import type { Ledger } from "../consensus/ledger.ts"
 import type { Memory } from "../consensus/recovery.ts"
@@ -22,13 +24,18 @@ import type {
   Wrong,
 } from "../consensus/types.ts"
 import type { Bytes } from "../crypto/bytes.ts"
+import { CodedError, CryptoError } from "../crypto/errors.ts"
+import type { LedgerProblem } from "./api/types.ts"
 import type { LedgerChain, Replayed } from "./ledger-chain.ts"
+import type { SignatureChecks } from "./ledger-checks.ts"
 import type { LedgerLog } from "./ledger-wal.ts"
 
 export interface DriverParts {
   readonly replica: ReplicaParts
   readonly chain: LedgerChain
   readonly log: LedgerLog
+  /** Checks the signatures of big messages in threads. */
+  readonly checks: Pick<SignatureChecks, "prove">
   /** To one peer, or, without one, to every other validator of the term. */
   readonly send: (to: Peer | undefined, message: Message) => void
   /** A laggard asks for blocks above a height. */
@@ -48,9 +55,22 @@ export interface DriverParts {
 /** Between two seals, each a fifth of a second of work: terms may follow each other faster than that. */
 const SEAL_REST_MS = 10_000
 
+/** The event loop gets its turn after this long. */
+const SLICE_MS = 8
+
 interface Effect {
   readonly after: number
   readonly output: Output
+}
+
+/** Stands for a peer that the core cannot answer. */
+const NO_VALIDATOR: Peer = -1
+
+/** A stable word for what failed: codes only, as messages may hold paths. */
+function codeOf(error: unknown): string {
+  if (error instanceof CodedError) return String(error.code)
+  const { code } = error as { readonly code?: unknown }
+  return typeof code === "string" ? code : "INTERNAL"
 }
 
 /** Where a validator begins: the ledger, and all blocks of the open term. */
@@ -58,6 +78,17 @@ export type Standpoint = Pick<Replayed, "ledger" | "recent">
 
 /** How this validator stands. */
 export type Standing = "validating" | "observing" | "halted"
+
+/** Blocks one by one, so that none of them holds up the event loop for long; everything else is one part. */
+function partsOf(message: Message): Message[] {
+  if (message.type !== "blocks" || message.records.length < 2) return [message]
+  const { records, ...rest } = message
+  return records.map((record, i) =>
+    i === records.length - 1
+      ? { ...rest, records: [record] }
+      : { type: "blocks", records: [record], isPart: true },
+  )
+}
 
 export class LedgerDriver {
   readonly #parts: DriverParts
@@ -72,6 +103,7 @@ export class LedgerDriver {
   #synced = 0
   #syncing: Promise<void> | undefined
   #failed = false
+  #failure: unknown
   #sealing: Promise<void> | undefined
   /** The newest boundary whose seal was asked for and not begun. */
   #sealNext: { readonly height: number; readonly preimage: Bytes } | undefined
@@ -118,13 +150,76 @@ export class LedgerDriver {
     return this.#replica.mode === "voter" ? "validating" : "observing"
   }
 
+  /** Why it does not vote, where somebody has to do something about it. */
+  get problem(): LedgerProblem | null {
+    if (this.#failed) return { code: "STOPPED", detail: codeOf(this.#failure) }
+    const { halted, isAloneWithoutMemory } = this.#replica
+    if (halted !== undefined)
+      return { code: "IMPOSSIBLE_STATE", detail: `${halted.code} ${halted.detail}` }
+    return isAloneWithoutMemory ? { code: "MEMORY_LOST", detail: "" } : null
+  }
+
+  /**
+   * The operator's word that it may vote again. Resolves, when that is on the disk, with whether it does so now or after the next
+   * start; "no" when there is nothing that waits for such a word.
+   */
+  async resume(): Promise<"now" | "next-start" | "no"> {
+    const { halted, isAloneWithoutMemory } = this.#replica
+    if (this.#ended || (halted === undefined && !isAloneWithoutMemory)) return "no"
+    this.input({ type: "resume" })
+    await this.settled()
+    if (this.#failed) throw this.#failure
+    return halted === undefined ? "now" : "next-start"
+  }
+
+  /** Resolves when what was asked for so far is on the disk, or nothing more will be. */
+  async settled(): Promise<void> {
+    await this.#syncing
+  }
+
+  /** Blocks from a peer that is no validator; each carries its proof. */
+  offer(records: readonly BlockRecord[]): void {
+    if (!this.#ended) this.#take(this.#inbox.take(NO_VALIDATOR, { type: "blocks", records }))
+  }
+
   input(input: Input): void {
     if (!this.#ended) this.#run(() => this.#replica.step(input))
   }
 
-  /** A message from a peer. What is wrong with it, if something is. */
-  receive(from: Peer, bytes: Bytes): Wrong | undefined {
-    return this.#ended ? undefined : this.#take(this.#inbox.takeBytes(from, bytes))
+  /** A message from a peer. What is wrong with it, if something is; for a big one that is known later. */
+  receive(from: Peer, bytes: Bytes): Wrong | undefined | Promise<Wrong | undefined> {
+    if (this.#ended) return undefined
+    let message: Message
+    try {
+      message = decodeMessage(bytes)
+    } catch (error) {
+      if (error instanceof CryptoError) return this.#take({ verdict: "reject", code: error.code })
+      throw error
+    }
+    const claims = claimsOf(message, this.#claimsCourt())
+    if (claims.length === 0) return this.#take(this.#inbox.take(from, message))
+    return this.#receiveBig(from, message, claims)
+  }
+
+  async #receiveBig(from: Peer, message: Message, claims: Claim[]): Promise<Wrong | undefined> {
+    await this.#parts.checks.prove(claims)
+    let wrong: Wrong | undefined
+    let began = performance.now()
+    for (const part of partsOf(message)) {
+      if (this.#ended) break
+      wrong ??= this.#take(this.#inbox.take(from, part))
+      if (performance.now() - began < SLICE_MS) continue
+      await new Promise((resolve) => setImmediate(resolve))
+      began = performance.now()
+    }
+    return wrong
+  }
+
+  /** Sets as they are now: a set that changes on the way is found out when the blocks are judged. */
+  #claimsCourt(): ClaimsCourt {
+    const { meshId, term, set } = this.#replica.court()
+    const { nextSet } = this.#replica.ledger.fields
+    return { meshId, setOf: (wanted) => (wanted === term ? set : nextSet) }
   }
 
   #take(taken: Input | Wrong | undefined): Wrong | undefined {
@@ -169,6 +264,7 @@ export class LedgerDriver {
   #fail(error: unknown): void {
     if (this.#failed) return
     this.#failed = true
+    this.#failure = error
     for (const timer of this.#timers.values()) clearTimeout(timer)
     this.#effects.length = 0
     this.#parts.onFault(error)

@@ -3,16 +3,22 @@
  * its certificate verifies against the validator set that this peer derived itself from the genesis on. Gossip may lose blocks; a gap,
  * a new connection or the clock makes it ask.
  */
+import { blockHash } from "../consensus/block.ts"
+import { certificateFault } from "../consensus/certificate.ts"
+import { claimsOfCertificate } from "../consensus/claims.ts"
 import { decodeBlockRecord } from "../consensus/codec.ts"
 import { Follower } from "../consensus/follower.ts"
 import type { Scheme } from "../consensus/hybrid.ts"
 import type { Ledger } from "../consensus/ledger.ts"
 import type { BlockRecord, Item } from "../consensus/types.ts"
-import type { Bytes } from "../crypto/bytes.ts"
+import { type Bytes, equal } from "../crypto/bytes.ts"
 import { CryptoError } from "../crypto/errors.ts"
 import { ACCEPT, ignore, reject, type Verdict } from "../crypto/verdict.ts"
+import type { LedgerProblem } from "./api/types.ts"
 import type { LedgerChain } from "./ledger-chain.ts"
+import type { SignatureChecks } from "./ledger-checks.ts"
 import type { LedgerPart } from "./ledger-part.ts"
+import { storeError } from "./store-errors.ts"
 import { StreamError } from "./streams.ts"
 import { BLOCKS_MAX } from "./sync-messages.ts"
 import { SyncError } from "./sync-round.ts"
@@ -27,8 +33,11 @@ export interface FollowerParts {
   readonly ledger: Ledger
   readonly chain: LedgerChain
   readonly scheme: Scheme
+  readonly checks: Pick<SignatureChecks, "prove">
   readonly peers: () => readonly string[]
   readonly ask: (peer: string, after: number, limit: number) => Promise<readonly Bytes[]>
+  /** This peer sent what no honest one would have. */
+  readonly lied: (peer: string) => void
   /** Whether envelopes are known here that have no place yet. */
   readonly waits: () => boolean
   /** A block is verified and stored. In order of height, each once. */
@@ -40,11 +49,14 @@ export interface FollowerParts {
 export class LedgerFollower implements LedgerPart {
   readonly #parts: FollowerParts
   readonly #follower: Follower
-  readonly role = "following"
   readonly linked = null
   readonly pooled = undefined
   readonly #turns = new Turns()
   #announced = 0
+  #announcedBy: string | undefined
+  /** Taken, and not in the store: its disk failed. Nothing is taken on top of it. */
+  #unstored: { readonly record: BlockRecord; readonly applied: readonly Item[] } | undefined
+  #problem: LedgerProblem | null = null
   #asking: Promise<void> | undefined
   #askNext: string | undefined
   #timer: NodeJS.Timeout | undefined
@@ -68,6 +80,18 @@ export class LedgerFollower implements LedgerPart {
     return this.#follower.ledger
   }
 
+  get role(): "following" | "halted" {
+    return this.#problem?.code === "FORKED" ? "halted" : "following"
+  }
+
+  get problem(): LedgerProblem | null {
+    return this.#problem
+  }
+
+  resume(): Promise<"no"> {
+    return Promise.resolve("no")
+  }
+
   async stop(): Promise<void> {
     this.#stopped = true
     clearTimeout(this.#timer)
@@ -80,16 +104,35 @@ export class LedgerFollower implements LedgerPart {
     const { height } = this.#follower.ledger
     // [IGNORE] it is new
     if (record.height <= height) return ignore("DUPLICATE")
-    // [IGNORE] it is the next; what comes later cannot be judged yet
     if (record.height > height + 1) {
-      this.#announced = Math.max(this.#announced, Math.min(record.height, height + ANNOUNCED_MAX))
+      // [REJECT] its certificate is one; of another term that cannot be judged yet
+      const verdict = this.#judgeLater(record)
+      if (verdict.verdict === "reject") return verdict
+      if (record.height > this.#announced) {
+        this.#announced = Math.min(record.height, height + ANNOUNCED_MAX)
+        this.#announcedBy = peer
+      }
       this.catchUp(peer)
-      return ignore("NOT_NEXT")
+      return verdict
     }
     // [REJECT] its certificate is one
-    const fault = await this.#take(record)
+    const fault = await this.#take(record).catch((error: unknown) => {
+      this.#parts.onFault(error)
+      return "NOT_STORED" as const
+    })
     if (fault === undefined) return ACCEPT
-    return fault === "NOT_NEXT" ? ignore(fault) : reject(fault)
+    return OWN_FAULTS.has(fault) ? ignore(fault) : reject(fault)
+  }
+
+  /** Blocks between are missing here, but whoever has them shall hear of this one: a quorum of the open term vouches for it. */
+  #judgeLater({ height, parent, stateRoot, batch, certificate }: BlockRecord): Verdict {
+    const { term, set, rules } = this.#follower.ledger
+    if (certificate.term !== term) return ignore("OTHER_TERM")
+    if (certificate.type !== "commit" || certificate.height !== height) return reject("WRONG_BLOCK")
+    const hash = blockHash(rules.meshId, { height, parent, stateRoot, digest: batch.digest })
+    if (!equal(hash, certificate.digest)) return reject("WRONG_BLOCK")
+    const fault = certificateFault(certificate, rules.meshId, set, this.#parts.scheme)
+    return fault === undefined ? ACCEPT : reject(fault)
   }
 
   admit(): void {
@@ -122,24 +165,31 @@ export class LedgerFollower implements LedgerPart {
       try {
         while (await this.#askOne(peer));
       } catch (error) {
-        if (error instanceof StreamError || error instanceof SyncError) continue
-        if (!(error instanceof CryptoError)) this.#parts.onFault(error)
+        if (isLie(error)) this.#parts.lied(peer)
+        else if (!(error instanceof StreamError || error instanceof SyncError))
+          this.#parts.onFault(error)
       }
+      // Whoever spoke of a height had its chance to show it.
+      if (this.#announcedBy === peer) this.#announced = 0
     }
   }
 
   /** True when there may be more. */
   async #askOne(peer: string): Promise<boolean> {
-    const { ask, note } = this.#parts
-    const blocks = await ask(peer, this.#follower.ledger.height, BLOCKS_MAX)
+    const { ask, note, lied } = this.#parts
+    const answer = await ask(peer, this.#follower.ledger.height, BLOCKS_MAX)
+    const blocks = answer.map((bytes) => decodeBlockRecord(bytes))
+    await this.#check(blocks)
     let taken = 0
     let began = performance.now()
-    for (const bytes of blocks) {
+    for (const block of blocks) {
       if (this.#stopped) return false
-      const fault = await this.#take(decodeBlockRecord(bytes))
+      const fault = await this.#take(block)
       if (fault === "NOT_NEXT") continue
       if (fault !== undefined) {
+        if (OWN_FAULTS.has(fault)) return false
         note(`ledger: a peer sent a block that is none: ${fault}`)
+        lied(peer)
         return false
       }
       taken++
@@ -150,17 +200,52 @@ export class LedgerFollower implements LedgerPart {
     return taken > 0
   }
 
+  /** All their signatures together, in threads: what is found good there, `take` need not check again. */
+  async #check(blocks: readonly BlockRecord[]): Promise<void> {
+    const { set, fields, rules, term } = this.#follower.ledger
+    const setOf = (wanted: number) => (wanted === term ? set : fields.nextSet)
+    const court = { meshId: rules.meshId, setOf }
+    await this.#parts.checks.prove(
+      blocks.flatMap(({ certificate }) => claimsOfCertificate(certificate, court)),
+    )
+  }
+
   /** What is wrong with the block, or undefined when it is stored. */
   #take(record: BlockRecord): Promise<string | undefined> {
     return this.#turns.run(async () => {
       if (this.#stopped) return "NOT_NEXT"
+      await this.#store()
       const taken = this.#follower.take(record)
-      if (!taken.ok) return taken.code
-      const { applied } = taken
-      await this.#parts.chain.keep([{ record, applied }], undefined, { sync: false })
-      this.#parts.onBlock(record, applied)
+      if (!taken.ok) {
+        if (taken.code === "TWO_CERTIFICATES") this.#forked(record.height)
+        return taken.code
+      }
+      this.#unstored = { record, applied: taken.applied }
+      await this.#store()
       return undefined
     })
+  }
+
+  /** The chain never has a hole: what could not be written is written before anything else. */
+  async #store(): Promise<void> {
+    if (this.#unstored === undefined) return
+    const { record, applied } = this.#unstored
+    try {
+      await this.#parts.chain.keep([{ record, applied }], undefined, { sync: false })
+    } catch (error) {
+      this.#problem = { code: "STOPPED", detail: storeError(error).code }
+      throw error
+    }
+    this.#unstored = undefined
+    this.#problem = null
+    this.#parts.onBlock(record, applied)
+  }
+
+  /** Not this peer's fault, nor ours: the validators of this mesh have signed two orders. */
+  #forked(height: number): void {
+    if (this.#problem?.code === "FORKED") return
+    this.#problem = { code: "FORKED", detail: `at height ${height - 1}` }
+    this.#parts.note(`ledger: TWO_CERTIFICATES at height ${height - 1}: the mesh has two orders`)
   }
 
   #schedule(): void {
@@ -178,6 +263,12 @@ export class LedgerFollower implements LedgerPart {
     this.#timer.unref()
   }
 }
+
+/** Faults that say nothing about who sent the block. */
+const OWN_FAULTS: ReadonlySet<string> = new Set(["NOT_NEXT", "NOT_STORED", "TWO_CERTIFICATES"])
+
+const isLie = (error: unknown): boolean =>
+  error instanceof CryptoError || (error instanceof SyncError && error.code === "SYNC_LIED")
 
 /** A claim of a height is worth this much at most: it is not proven. */
 const ANNOUNCED_MAX = 1_000_000

@@ -52,10 +52,14 @@ export interface LinksParts {
   /** Who may be at the other end now: the validators of this term and of the next. */
   readonly validators: () => readonly ValidatorKeys[]
   /** "reject" when an honest validator would not have sent it. */
-  readonly receive: (from: Peer, message: Bytes) => "taken" | "reject"
+  readonly receive: (from: Peer, message: Bytes) => Received | Promise<Received>
+  /** This peer sent so much that no honest validator would have that its stream was cut. */
+  readonly lied: (peer: string) => void
   readonly onChange: () => void
   readonly onFault: (error: unknown) => void
 }
+
+type Received = "taken" | "reject"
 
 interface Outgoing {
   readonly peer: string
@@ -247,7 +251,10 @@ export class LedgerLinks {
     while (!signal.aborted) {
       const frame = await frames.receive(signal)
       rejected += await this.#takeFrame(from, frame)
-      if (rejected > REJECTED_MAX) throw new CryptoError("BAD_ENCODING", "a validator that lies")
+      if (rejected > REJECTED_MAX) {
+        this.#parts.lied(frames.peer)
+        throw new CryptoError("BAD_ENCODING", "a validator that lies")
+      }
       taken += frame.length
       if (taken < ANSWER_AFTER_BYTES) continue
       await frames.send(new Writer().u32(taken).finish(), within(FRAME_DEADLINE_MS))
@@ -268,7 +275,9 @@ export class LedgerLinks {
     let rejected = 0
     let began = performance.now()
     while (read.left > 0) {
-      if (this.#parts.receive(from, read.bytes(4, FRAME_BYTES_MAX)) === "reject") rejected++
+      const received = this.#parts.receive(from, read.bytes(4, FRAME_BYTES_MAX))
+      // mostly known at once: a promise for each vote would cost a turn
+      if ((typeof received === "string" ? received : await received) === "reject") rejected++
       if (performance.now() - began < SLICE_MS) continue
       await new Promise((resolve) => setImmediate(resolve))
       began = performance.now()

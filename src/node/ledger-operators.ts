@@ -4,10 +4,14 @@
  */
 import type { Ledger } from "../consensus/ledger.ts"
 import { type Proposal, validatorsChange } from "../consensus/proposals.ts"
-import type { ValidatorSet } from "../consensus/quorum.ts"
-import { type Bytes, toHex } from "../crypto/bytes.ts"
+import { bytesOfKey } from "../consensus/item.ts"
+import { encodeVoucher, newVoucher, spendOfVoucher } from "../consensus/join.ts"
+import { ED25519_SIGNATURE_BYTES } from "../consensus/limits.ts"
+import { MemberTree } from "../consensus/member-tree.ts"
+import { seatOf, type ValidatorSet } from "../consensus/quorum.ts"
+import { type Bytes, equal, fromHex, toHex } from "../crypto/bytes.ts"
 import { ApiError } from "./api/errors.ts"
-import type { Params, ProposalView } from "./api/types.ts"
+import type { MemberView, Params, ProposalView } from "./api/types.ts"
 import type { MeshChanges } from "./ledger-changes.ts"
 import { ledgerKeys } from "./ledger-rules.ts"
 import { proposalView } from "./ledger-view.ts"
@@ -53,6 +57,58 @@ export class LedgerOperators {
     if (another !== undefined)
       throw new ApiError("UNKNOWN_PROPOSAL", "more than one open proposal begins like this")
     return this.#shown(this.#parts.changes.approve(found.item))
+  }
+
+  /**
+   * New vouchers, each good for one member. Any one operator may invite, as it changes nothing for those who are there; whoever
+   * is not wanted after all is removed by a quorum. Throws ApiError NOT_OPERATOR.
+   */
+  invite(count: number): readonly { readonly voucher: Bytes; readonly spend: string }[] {
+    const { ledger, validator } = this.#parts
+    const own = validator()
+    const { set, rules } = ledger()
+    if (own === undefined || seatOf(set, own.keys.ed25519) < 0)
+      throw new ApiError("NOT_OPERATOR", "this peer is no validator of the mesh")
+    const sign = (message: Bytes) => own.sign(message).slice(0, ED25519_SIGNATURE_BYTES)
+    return Array.from({ length: count }, () => {
+      const voucher = newVoucher(rules.meshId, own.keys.ed25519, sign)
+      return {
+        voucher: encodeVoucher(voucher),
+        spend: toHex(spendOfVoucher(rules.meshId, voucher)),
+      }
+    })
+  }
+
+  /** Members now, in the order in which they joined. `own`: this installation's commitment, if it has one. */
+  members(own: Bytes | undefined): readonly MemberView[] {
+    const { fields, vouchers } = this.#parts.ledger()
+    const { members } = fields
+    return [...vouchers].flatMap(([spend, commitment]) => {
+      const place = members instanceof MemberTree ? members.placeOf(commitment) : undefined
+      if (place === undefined) return []
+      return {
+        commitment: toHex(commitment),
+        place,
+        joinedBy: toHex(bytesOfKey(spend)),
+        own: own !== undefined && equal(own, commitment),
+      }
+    })
+  }
+
+  /** Proposes that a member leaves. Throws ApiError UNKNOWN_MEMBER, NOT_OPERATOR, CHANGE_REFUSED. */
+  revoke(prefix: string): ProposalView {
+    const wanted = prefix.trim().toLowerCase()
+    const [found, another] = this.members(undefined).filter(
+      ({ commitment, joinedBy }) => commitment.startsWith(wanted) || joinedBy.startsWith(wanted),
+    )
+    if (found === undefined || wanted.length < KEY_PREFIX_MIN)
+      throw new ApiError("UNKNOWN_MEMBER", "no member's commitment or voucher begins like this")
+    if (another !== undefined)
+      throw new ApiError("UNKNOWN_MEMBER", "more than one member's begins like this")
+    const { term } = this.#parts.ledger()
+    const commitment = fromHex(found.commitment)
+    const change = { type: "member-remove", commitment, term, approvals: [] } as const
+    return this.#shown(this.#parts.changes.approve(change))
   }
 
   #shown(proposal: Proposal): ProposalView {

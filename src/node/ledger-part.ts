@@ -6,7 +6,7 @@ import type { Ledger } from "../consensus/ledger.ts"
 import type { BlockRecord, Item } from "../consensus/types.ts"
 import type { Bytes } from "../crypto/bytes.ts"
 import type { Verdict } from "../crypto/verdict.ts"
-import type { LedgerStatus } from "./api/types.ts"
+import type { LedgerProblem, LedgerStatus } from "./api/types.ts"
 
 export interface LedgerPart {
   /** The state after the last block that was taken. */
@@ -16,6 +16,9 @@ export interface LedgerPart {
   readonly linked: readonly Bytes[] | null
   /** Highest height that somebody has shown a block of; not proven. */
   readonly announced: number
+  readonly problem: LedgerProblem | null
+  /** The operator's word that it may vote again; "no" where nothing waits for it. */
+  resume(): Promise<"now" | "next-start" | "no">
   /** Items that wait for a proposal; undefined where nothing is proposed. */
   readonly pooled: number | undefined
   /** Items that were admitted here may be ordered. */

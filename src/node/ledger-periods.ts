@@ -7,12 +7,7 @@ import type { Ledger } from "../consensus/ledger.ts"
 import { type MemberPath, MemberTree } from "../consensus/member-tree.ts"
 import type { Bytes } from "../crypto/bytes.ts"
 import { isZero } from "../crypto/membership/field.ts"
-
-/** Work that counts: bound to this hash (32 bytes), with so many leading zero bits at least. */
-export interface WorkPrice {
-  readonly anchor: Bytes
-  readonly bits: number
-}
+import type { WorkPrice } from "../crypto/pow.ts"
 
 export class LedgerPeriods {
   readonly #ledger: () => Ledger

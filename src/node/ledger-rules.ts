@@ -9,6 +9,7 @@ import { BLOCK_ITEMS_MAX, TERM_HEIGHTS } from "../consensus/limits.ts"
 import type { EnvelopeItem, ValidatorKeys } from "../consensus/types.ts"
 import { type Bytes, toHex, utf8 } from "../crypto/bytes.ts"
 import type { GenesisValidator } from "../crypto/genesis.ts"
+import { MEMBERSHIP_KIND, membershipTags } from "../crypto/membership/admission.ts"
 import type { Mesh } from "./mesh-membership.ts"
 
 /** Terms for which the state remembers what was ordered; an id that is older cannot come again while peers keep less than this. */
@@ -46,3 +47,12 @@ export const workItem = (id: Bytes): EnvelopeItem => ({
   id,
   spend: primitives.sha3_256(SPEND_DOMAIN, id),
 })
+
+/**
+ * The item of an envelope of 4096 bytes that was admitted here: by proof it has the spend and the key root of its proof, otherwise the spend of
+ * work. One that came in on the ledger's word has no item any more: it was ordered.
+ */
+export function itemOf(id: Bytes, envelope: Bytes): EnvelopeItem {
+  const tags = envelope[0] === MEMBERSHIP_KIND ? membershipTags(envelope) : undefined
+  return tags === undefined ? workItem(id) : { type: "envelope", id, ...tags }
+}

@@ -11,29 +11,39 @@ import {
 import { DEFAULT_TIMING } from "../consensus/core.ts"
 import type { Scheme } from "../consensus/hybrid.ts"
 import type { Ledger, LedgerRules } from "../consensus/ledger.ts"
-import { PIPELINE_SLOTS } from "../consensus/limits.ts"
+import { BLOCK_ITEMS_MAX, PIPELINE_SLOTS } from "../consensus/limits.ts"
 import { primaryOf, seatOf, type ValidatorSet } from "../consensus/quorum.ts"
-import type { BlockRecord, Item, Message, ValidatorKeys } from "../consensus/types.ts"
+import type { BlockRecord, Item, Message, ValidatorKeys, Wrong } from "../consensus/types.ts"
 import { primitives } from "#primitives"
 import { type Bytes, equal, toHex } from "../crypto/bytes.ts"
+import { CryptoError } from "../crypto/errors.ts"
 import { ACCEPT, ignore, reject, type Verdict } from "../crypto/verdict.ts"
+import type { LedgerProblem } from "./api/types.ts"
 import { BACKLOG_BYTES_MAX } from "./gossip.ts"
 import type { LedgerChain } from "./ledger-chain.ts"
 import { LedgerDriver, type Standpoint } from "./ledger-driver.ts"
 import { LedgerLinks } from "./ledger-links.ts"
+import type { SignatureChecks } from "./ledger-checks.ts"
 import type { LedgerPart } from "./ledger-part.ts"
 import { ledgerTopic } from "./ledger-rules.ts"
+import { Serving } from "./ledger-serving.ts"
 import { LedgerLog } from "./ledger-wal.ts"
 import type { Network } from "./network.ts"
-import { BLOCKS_BYTES_MAX } from "./sync-messages.ts"
+import { StreamError } from "./streams.ts"
+import { SyncError } from "./sync-round.ts"
 import type { Validator } from "./validator-keys.ts"
 
-/** Blocks in one answer to a lagging validator; checked there in one go. */
-const BLOCKS_SERVED = 16
+/** Between two blocks that are told to everybody: who hears of one asks for those before it. */
+const ANNOUNCE_REST_MS = 100
+/** After a start a validator alone orders nothing until somebody was asked for later blocks, or nobody came for so long. */
+const ASK_FIRST_MS = 5_000
+/** Blocks that a validator alone asks for at a time, and takes in one go. */
+const BLOCKS_READ = 16
 
 export interface ValidatorParts {
   readonly rules: LedgerRules
   readonly scheme: Scheme
+  readonly checks: SignatureChecks
   readonly chain: LedgerChain
   readonly network: Network
   readonly validator: Validator
@@ -55,12 +65,20 @@ export interface ValidatorParts {
 export class LedgerValidator implements LedgerPart {
   readonly #parts: ValidatorParts
   readonly #links: LedgerLinks
+  readonly #serving: Serving
+  #announceNext: BlockRecord | undefined
+  #announcing: NodeJS.Timeout | undefined
   #driver: LedgerDriver | undefined
+  #reading: Promise<void> = Promise.resolve()
+  /** Admitted while others are asked first; undefined once that is over. */
+  #held: Item[] | undefined
+  #holding: NodeJS.Timeout | undefined
   #stopped = false
 
   private constructor(parts: ValidatorParts) {
     const { network, rules, validator, scheme, members, onChange, onFault } = parts
     this.#parts = parts
+    this.#serving = new Serving(parts.chain, (to, message) => this.#links.send(to, message))
     this.#links = new LedgerLinks({
       streams: network.streams,
       meshId: rules.meshId,
@@ -71,8 +89,9 @@ export class LedgerValidator implements LedgerPart {
       validators: members,
       receive: (from, bytes) => {
         const wrong = this.#driver?.receive(from, bytes)
-        return wrong?.verdict === "reject" ? "reject" : "taken"
+        return wrong instanceof Promise ? wrong.then(received) : received(wrong)
       },
+      lied: (peer) => void network.distrust(peer).catch(onFault),
       onChange,
       onFault,
     })
@@ -86,7 +105,7 @@ export class LedgerValidator implements LedgerPart {
   }
 
   async #start(replayed: Standpoint): Promise<void> {
-    const { scheme, validator, chain, directory, newMark, rules } = this.#parts
+    const { scheme, checks, validator, chain, directory, newMark, rules } = this.#parts
     const { want, onBlock, onChange, note, onFault } = this.#parts
     this.#driver = await LedgerDriver.start(replayed, {
       replica: {
@@ -98,12 +117,13 @@ export class LedgerValidator implements LedgerPart {
         nonce: newNonce(),
       },
       chain,
+      checks,
       log: new LedgerLog({ directory, newMark, meshId: rules.meshId }),
       send: (to, message) => {
         if (to === undefined) this.#broadcast(message)
         else this.#links.send(to, encodeLedgerMessage(message))
       },
-      serve: (to, after) => void this.#serve(to, after).catch(onFault),
+      serve: (to, after) => void this.#serving.serve(to, after).catch(onFault),
       want,
       onBlock: (record, applied) => {
         onBlock(applied)
@@ -117,12 +137,20 @@ export class LedgerValidator implements LedgerPart {
         onChange()
       },
     })
+    if (this.#isAlone && chain.height > 0) {
+      this.#held = []
+      this.#holding = setTimeout(() => this.#letGo(), ASK_FIRST_MS)
+      this.#holding.unref()
+    }
     await this.#links.start()
   }
 
   async stop(): Promise<void> {
     this.#stopped = true
+    clearTimeout(this.#announcing)
+    clearTimeout(this.#holding)
     await this.#links.stop()
+    await this.#reading
     await this.#driver?.stop()
   }
 
@@ -138,20 +166,62 @@ export class LedgerValidator implements LedgerPart {
   get announced(): number {
     return this.#parts.chain.height
   }
+  get problem(): LedgerProblem | null {
+    return this.#running.problem
+  }
   get pooled(): number {
-    return this.#running.replica.waiting
+    return this.#running.replica.waiting + (this.#held?.length ?? 0)
   }
 
   admit(items: readonly Item[]): void {
-    this.#running.input({ type: "admit", items })
+    if (this.#held === undefined) this.#running.input({ type: "admit", items })
+    else this.#held.push(...items)
+  }
+
+  #letGo(): void {
+    clearTimeout(this.#holding)
+    const held = this.#held ?? []
+    this.#held = undefined
+    while (held.length > 0) this.admit(held.splice(0, BLOCK_ITEMS_MAX))
   }
 
   awaits(): void {
     // what waits was admitted, and the core has a timer for it
   }
 
+  /** Asks who is there for what they have first: what a validator alone forgot, only they can have. */
+  async resume(): Promise<"now" | "next-start" | "no"> {
+    if (this.#isAlone)
+      for (const peer of this.#parts.network.transport.peers()) await this.#readFrom(peer)
+    return await this.#running.resume()
+  }
+
   connected(peer: string): void {
     this.#links.reach(peer)
+    if (!this.#isAlone) return
+    this.#reading = this.#reading.then(() => this.#readFrom(peer))
+  }
+
+  get #isAlone(): boolean {
+    const { set } = this.#running.replica.court()
+    return set.size === 1 && seatOf(set, this.#parts.validator.keys.ed25519) === 0
+  }
+
+  /** Blocks above ours: there are some only if this validator was put back to an older day (consensus/README, A validator alone). */
+  async #readFrom(peer: string): Promise<void> {
+    const { chain, network, onFault } = this.#parts
+    try {
+      for (let before = -1; before < chain.height && !this.#stopped;) {
+        before = chain.height
+        const blocks = await network.blocksFrom(peer, before, BLOCKS_READ)
+        this.#running.offer(blocks.map((bytes) => decodeBlockRecord(bytes)))
+        await this.#running.settled()
+      }
+      this.#letGo()
+    } catch (error) {
+      if (error instanceof StreamError || error instanceof SyncError) return
+      if (!(error instanceof CryptoError)) onFault(error)
+    }
   }
 
   disconnected(peer: string): void {
@@ -179,25 +249,27 @@ export class LedgerValidator implements LedgerPart {
     if (others.length > 0) this.#links.broadcast(encodeLedgerMessage(message), others)
   }
 
-  async #serve(to: number, after: number): Promise<void> {
-    const { chain } = this.#parts
-    const blocks = await chain.encodedAfter(after, BLOCKS_SERVED, BLOCKS_BYTES_MAX)
-    const records = blocks.map((bytes) => decodeBlockRecord(bytes))
-    const { stable } = chain
-    const reach = after + records.length
-    const useful = stable !== undefined && reach >= stable.height && after <= stable.height
-    const checkpoint = useful ? { checkpoint: stable } : {}
-    this.#links.send(to, encodeLedgerMessage({ type: "blocks", records, ...checkpoint }))
-  }
-
-  /** The primary of the view that decided a block tells everybody. */
+  /** The primary of the view that decided a block tells everybody; of blocks that follow each other at once, only of the last. */
   #announce(record: BlockRecord): void {
-    const { network, validator, rules, onFault } = this.#parts
-    const { gossip } = network.transport
     const { term, view, signatures } = record.certificate
     const set = this.#setOf(term)
     if (set === undefined || signatures.length === 0) return
-    if (primaryOf(term, view, set.size) !== seatOf(set, validator.keys.ed25519)) return
+    const { keys } = this.#parts.validator
+    if (primaryOf(term, view, set.size) !== seatOf(set, keys.ed25519)) return
+    const rests = this.#announcing !== undefined
+    this.#announceNext = record
+    if (!rests) this.#publish()
+  }
+
+  #publish(): void {
+    const record = this.#announceNext
+    this.#announceNext = undefined
+    this.#announcing = undefined
+    if (record === undefined || this.#stopped) return
+    this.#announcing = setTimeout(() => this.#publish(), ANNOUNCE_REST_MS)
+    this.#announcing.unref()
+    const { network, rules, onFault } = this.#parts
+    const { gossip } = network.transport
     // Whoever misses it asks: a block is never worth a flood of buffers.
     if (gossip.backlogBytes > BACKLOG_BYTES_MAX) return
     const topic = ledgerTopic(rules.meshId)
@@ -215,5 +287,7 @@ export class LedgerValidator implements LedgerPart {
     return term === replica.term - 1 ? replica.ledger.lastSet : undefined
   }
 }
+
+const received = (wrong: Wrong | undefined) => (wrong?.verdict === "reject" ? "reject" : "taken")
 
 const newNonce = () => 1 + Number.parseInt(toHex(primitives.randomBytes(6)), 16)

@@ -2,11 +2,11 @@
  * Envelopes that have no place in the order yet: counted, given to the core where this peer validates, and missed aloud when no block
  * comes. Also the other direction: what a proposal names and this peer lacks is looked for in the mailbox and fetched.
  */
-import { keyOf, keysOf } from "../consensus/item.ts"
+import { keyOf, keysOf, sameItem } from "../consensus/item.ts"
 import { POOL_ITEMS_MAX } from "../consensus/limits.ts"
 import type { EnvelopeItem, Item } from "../consensus/types.ts"
-import { type Bytes, equal } from "../crypto/bytes.ts"
-import { workItem } from "./ledger-rules.ts"
+import type { Bytes } from "../crypto/bytes.ts"
+import { itemOf } from "./ledger-rules.ts"
 import type { Mailbox } from "./mailbox.ts"
 
 /** Items given to the core in one step. */
@@ -17,11 +17,12 @@ const POOL_FULL = POOL_ITEMS_MAX / 2
 const WAITING_MAX = 65_536
 /** Envelopes wait and no block has come for so long: the ledger stands still, and says so. */
 export const STALLED_AFTER_MS = 10_000
-const SCAN_PAGE = 1024
+/** Envelopes read at a time, 1 MiB. */
+const SCAN_PAGE = 256
 
 export interface WaitingParts {
   readonly isOrdered: (item: EnvelopeItem) => boolean
-  readonly mailbox: Pick<Mailbox, "knows" | "idsAfter">
+  readonly mailbox: Pick<Mailbox, "knows" | "getMany" | "entriesAfter">
   /** Asks peers for envelopes; those that arrive are admitted like any. */
   readonly fetch: (ids: readonly Bytes[]) => Promise<unknown>
   /** Items that wait in the core; undefined where nothing is proposed. */
@@ -70,10 +71,10 @@ export class Waiting {
     await this.#fetching
   }
 
-  /** An envelope is in the mailbox. */
-  stored(id: Bytes): void {
+  /** An envelope of 4096 bytes is in the mailbox. */
+  stored(id: Bytes, envelope: Bytes): void {
     const { isOrdered, pooled } = this.#parts
-    const item = workItem(id)
+    const item = itemOf(id, envelope)
     if (this.#stopped || isOrdered(item)) return
     this.#count(item)
     const inCore = pooled()
@@ -110,21 +111,29 @@ export class Waiting {
 
   /** A proposal names what is not admitted here: known envelopes are admitted, the others fetched. Arriving admits them. */
   want(items: readonly Item[]): void {
-    const { mailbox, admit, onFault } = this.#parts
-    const here: Item[] = []
+    const { mailbox, onFault } = this.#parts
+    const here: EnvelopeItem[] = []
     for (const item of items) {
       if (item.type !== "envelope") continue
-      const due = workItem(item.id)
-      // [IGNORE] with another spend it is no item of this mesh, whoever proposes it
-      if (!equal(due.spend, item.spend) || item.root !== undefined) continue
-      if (mailbox.knows(item.id)) here.push(due)
+      if (mailbox.knows(item.id)) here.push(item)
       else if (this.#wanted.size < ADMIT_MAX) this.#wanted.set(keyOf(item.id), item.id)
     }
-    if (here.length > 0) setImmediate(() => admit(here))
+    if (here.length > 0) this.#admitKnown(here).catch(onFault)
     if (this.#wanted.size === 0) return
     this.#fetching ??= this.#fetchWanted()
       .catch(onFault)
       .finally(() => (this.#fetching = undefined))
+  }
+
+  async #admitKnown(items: readonly EnvelopeItem[]): Promise<void> {
+    const { mailbox, admit } = this.#parts
+    const kept = await mailbox.getMany(items.map(({ id }) => id))
+    const due = items.filter((item, i) => {
+      const envelope = kept[i]
+      // [IGNORE] with another spend than the envelope's it is no item of this mesh, whoever proposes it
+      return envelope !== undefined && sameItem(itemOf(item.id, envelope), item)
+    })
+    if (due.length > 0 && !this.#stopped) admit(due)
   }
 
   /** What came in one turn of the event loop goes into the core together. */
@@ -158,10 +167,10 @@ export class Waiting {
     const { mailbox } = this.#parts
     let seq = 0
     for (;;) {
-      const page = await mailbox.idsAfter(seq, SCAN_PAGE)
+      const page = await mailbox.entriesAfter(seq, SCAN_PAGE)
       const last = page.at(-1)
       if (last === undefined || this.#stopped || this.#missed) return
-      for (const { id } of page) this.stored(id)
+      for (const { id, bytes } of page) this.stored(id, bytes)
       seq = last.seq
       await new Promise((resolve) => setImmediate(resolve))
     }

@@ -3,11 +3,17 @@
  * blocks to who asks, tells chat what was ordered, and says how the ledger stands. What the ledger is, is in src/consensus.
  */
 import { decodeBlockRecord } from "../consensus/codec.ts"
-import { hybridScheme, remembering, type Scheme } from "../consensus/hybrid.ts"
+import { hybridScheme, remembering } from "../consensus/hybrid.ts"
 import { Ledger, type LedgerRules } from "../consensus/ledger.ts"
 import { seatOf, type ValidatorSet } from "../consensus/quorum.ts"
 import { openTermOf } from "../consensus/recovery.ts"
-import type { BlockRecord, EnvelopeItem, Item, ValidatorKeys } from "../consensus/types.ts"
+import type {
+  BlockRecord,
+  EnvelopeItem,
+  Item,
+  MemberAddItem,
+  ValidatorKeys,
+} from "../consensus/types.ts"
 import { type Bytes, equal, toHex } from "../crypto/bytes.ts"
 import { CryptoError } from "../crypto/errors.ts"
 import { ignore, reject, type Verdict } from "../crypto/verdict.ts"
@@ -17,6 +23,7 @@ import type { TopicRule } from "./gossip.ts"
 import { type ChainBlock, envelopesOf, LedgerChain, type Replayed } from "./ledger-chain.ts"
 import { changesTopic, MeshChanges } from "./ledger-changes.ts"
 import type { Standpoint } from "./ledger-driver.ts"
+import { SignatureChecks } from "./ledger-checks.ts"
 import { LedgerFollower } from "./ledger-follower.ts"
 import { LedgerOperators } from "./ledger-operators.ts"
 import type { LedgerPart } from "./ledger-part.ts"
@@ -26,6 +33,7 @@ import { LedgerValidator } from "./ledger-validator.ts"
 import { blockView, validatorViews, verifyStored } from "./ledger-view.ts"
 import { Waiting } from "./ledger-waiting.ts"
 import { Finder, whereaboutsTopic } from "./ledger-whereabouts.ts"
+import { MeshJoins } from "./mesh-joins.ts"
 import type { Mesh } from "./mesh-membership.ts"
 import type { Network } from "./network.ts"
 import type { Store } from "./store.ts"
@@ -55,7 +63,8 @@ export class MeshLedger {
   /** What admission asks of the ledger. */
   readonly periods = new LedgerPeriods(() => this.#ledger)
   readonly #parts: MeshLedgerParts
-  readonly #scheme: Scheme = remembering(hybridScheme(), REMEMBERED_SIGNATURES)
+  readonly #scheme = remembering(hybridScheme(), REMEMBERED_SIGNATURES)
+  readonly #checks = new SignatureChecks(this.#scheme)
   readonly #listeners = new Set<() => void>()
   readonly #undo: (() => void)[] = []
   readonly #finder: Finder
@@ -88,13 +97,23 @@ export class MeshLedger {
       dial: (addresses, signal) => this.#networkOrThrow.transport.dial(addresses, signal),
       nowMs: () => performance.now(),
     })
+    const joins = new MeshJoins({
+      rule: () => ({
+        meshId,
+        isOpen: parts.mesh.genesis.policy === "open",
+        set: this.#ledger.set,
+        prices: this.periods.prices(),
+      }),
+      verify: (claim) => this.#networkOrThrow.verifier.verify(claim),
+      nowMs: () => performance.now(),
+    })
     this.#changes = new MeshChanges({
       meshId,
       store: parts.store,
       scheme: this.#scheme,
       ledger: () => this.#ledger,
       validator: parts.validator,
-      judgeJoin: () => Promise.resolve(ignore("NO_MEMBERS")),
+      judgeJoin: (item) => joins.judge(item),
       publish: (message) => this.#publish(changesTopic(meshId), message),
       admit: (items) => this.#part?.admit(items),
       onChange: parts.onChange,
@@ -157,7 +176,7 @@ export class MeshLedger {
     this.#undo.push(
       () => libp2p.removeEventListener("peer:connect", onConnect),
       () => libp2p.removeEventListener("peer:disconnect", onDisconnect),
-      network.mailbox.onStored(({ id }) => waiting.stored(id.slice())),
+      network.mailbox.onStored(({ id, bytes }) => waiting.stored(id.slice(), bytes)),
       network.transport.gossip.onSubscribed(changesTopic(this.rules.meshId), () =>
         this.#changes.connected(),
       ),
@@ -191,6 +210,7 @@ export class MeshLedger {
     await this.#changes.stop()
     await this.#switching
     await this.#part?.stop()
+    await this.#checks.stop()
     await this.#waiting?.stop()
     this.#listeners.clear()
   }
@@ -209,6 +229,16 @@ export class MeshLedger {
 
   get height(): number {
     return this.chain.height
+  }
+
+  /** The state after the last block here. */
+  get state(): Ledger {
+    return this.#ledger
+  }
+
+  /** Says to the mesh that somebody joins. */
+  sayJoin(item: MemberAddItem): Promise<void> {
+    return this.#changes.say(item)
   }
 
   /** The ledger's own clock after the newest block. */
@@ -253,7 +283,15 @@ export class MeshLedger {
       behind: Math.max(0, (this.#part?.announced ?? height) - height),
       waiting: this.#waiting?.size ?? 0,
       stalled: this.#waiting?.stalled ?? false,
+      problem: this.#part?.problem ?? null,
     }
+  }
+
+  /** The operator's word that this validator may vote again. */
+  async resume(): Promise<"now" | "next-start" | "no"> {
+    const resumed = (await this.#part?.resume()) ?? "no"
+    this.#parts.onChange()
+    return resumed
   }
 
   view(): LedgerView {
@@ -342,8 +380,10 @@ export class MeshLedger {
       ledger,
       chain: this.chain,
       scheme: this.#scheme,
+      checks: this.#checks,
       peers: () => network.transport.peers(),
       ask: (peer, after, limit) => network.blocksFrom(peer, after, limit),
+      lied: (peer) => void network.distrust(peer).catch(this.#parts.onFault),
       waits: () => (this.#waiting?.size ?? 0) > 0,
       onBlock: (_, applied) => this.#applied(applied),
       note: this.#parts.note,
@@ -362,6 +402,7 @@ export class MeshLedger {
     return LedgerValidator.start(replayed, {
       rules: this.rules,
       scheme: this.#scheme,
+      checks: this.#checks,
       chain: this.chain,
       network,
       validator,

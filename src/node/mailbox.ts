@@ -6,12 +6,12 @@
  */
 import { setTimeout as after } from "node:timers/promises"
 import { type Bytes, equal, toHex } from "../crypto/bytes.ts"
-import { ENVELOPE_BYTES, envelopeId } from "../crypto/envelope.ts"
+import { ADMISSION_BYTES, ENVELOPE_BYTES, envelopeId } from "../crypto/envelope.ts"
 import { CodedError } from "../crypto/errors.ts"
 import { ACCEPT, ignore, reject, type Verdict } from "../crypto/verdict.ts"
 import { BACKLOG_BYTES_MAX, type Gossip, type TopicRule } from "./gossip.ts"
 import { type Kept, Shelf, type ShelfOptions } from "./shelf.ts"
-import type { Store } from "./store.ts"
+import type { Store, Write } from "./store.ts"
 
 export const mailboxTopic = (meshId: Bytes) => `/sotto/${toHex(meshId)}/mailbox/1`
 
@@ -38,9 +38,23 @@ export type AdmitCode =
   | "DUPLICATE"
   /** [IGNORE] too many at once, from this peer or from all. */
   | "OVERLOADED"
+  /** [IGNORE] without its admission part, and the ledger here does not vouch for it (yet). */
+  | "NOT_ORDERED"
+
+/** Let in, and what must be written in the same batch as the envelope. */
+export interface Admitted {
+  readonly verdict: "accept"
+  readonly writes: readonly Write[]
+}
 
 /** Judges the admission part of an envelope of 4096 bytes. */
-export type Admission = (envelope: Bytes) => Verdict | Promise<Verdict>
+export type Admission = (
+  envelope: Bytes,
+  origin: Origin,
+) => Verdict | Admitted | Promise<Verdict | Admitted>
+
+/** First byte of an envelope whose admission part was taken out. */
+const STRIPPED = 0
 
 export interface MailboxParts extends ShelfOptions {
   readonly store: Store
@@ -48,6 +62,8 @@ export interface MailboxParts extends ShelfOptions {
   readonly meshId: Bytes
   /** By the first byte of the envelope. */
   readonly admissions: ReadonlyMap<number, Admission>
+  /** Whether the ledger has ordered this id. What it vouches for comes in without admission, by sync. */
+  readonly vouched?: (id: Bytes) => boolean
   /** Something went wrong that no caller is waiting for: a store that fails, a listener that throws. */
   readonly onFault: (error: unknown) => void
 }
@@ -64,9 +80,9 @@ export interface Posted {
   readonly peers: number
 }
 
-/** Where an envelope came from: a peer, or this node itself. */
+/** Where an envelope came from: a peer, or this node itself. `fetch`: it was asked for by its id, for the ledger's sake. */
 export type Origin =
-  { readonly from: "gossip" | "sync"; readonly peer: string } | { readonly from: "local" }
+  { readonly from: "gossip" | "sync" | "fetch"; readonly peer: string } | { readonly from: "local" }
 
 export type StoredListener = (kept: Kept) => void
 
@@ -146,6 +162,11 @@ export class Mailbox {
     return this.#shelf.knows(id)
   }
 
+  /** Whether the ledger has ordered an envelope of this id. */
+  isVouched(id: Bytes): boolean {
+    return this.#parts.vouched?.(id) === true
+  }
+
   /** Called for each stored envelope, in order of arrival, right after it was stored. Returns how to end it. */
   onStored(listener: StoredListener): () => void {
     this.#stored.add(listener)
@@ -167,8 +188,18 @@ export class Mailbox {
   }
 
   /** In the order of `ids`; `undefined` for what is not here. */
+  /** Those of these envelopes that are not kept here. */
+  missing(ids: readonly Bytes[]): Promise<readonly Bytes[]> {
+    return Promise.resolve(ids.filter((id) => !this.#shelf.isKept(id)))
+  }
+
   getMany(ids: readonly Bytes[]): Promise<readonly (Bytes | undefined)[]> {
     return this.#shelf.getMany(ids)
+  }
+
+  /** Takes the admission part out of these envelopes, where they are here; `writes` go into the same batch. Throws StoreError. */
+  strip(ids: readonly Bytes[], writes: readonly Write[]): Promise<void> {
+    return this.#shelf.change(ids, stripped, writes)
   }
 
   /** Envelopes under this tag, 16 bytes. */
@@ -194,11 +225,23 @@ export class Mailbox {
     if (verdict.verdict !== "accept" && verdict.code !== "DUPLICATE")
       throw new MailboxError("NOT_ADMITTED", `own envelope refused: ${verdict.code}`)
     const id = envelopeId(envelope)
+    if (verdict.verdict !== "accept") await this.#renew(id, envelope)
     if (this.#publishing.length >= PUBLISHING_MAX) return { id, peers: 0 }
     const { promise, resolve } = Promise.withResolvers<number>()
     this.#publishing.push({ bytes: envelope, done: resolve })
     this.#publisher ??= this.#publish()
     return { id, peers: await promise }
+  }
+
+  /** An own envelope that is here already under an admission that has lost its worth: the new one takes its place. */
+  async #renew(id: Bytes, envelope: Bytes): Promise<void> {
+    const [kept] = await this.getMany([id])
+    if (kept === undefined || isStripped(kept) || equal(kept, envelope)) return
+    const verdict = await this.#parts.admissions.get(envelope[0] ?? STRIPPED)?.(envelope, LOCAL)
+    if (verdict?.verdict !== "accept")
+      throw new MailboxError("NOT_ADMITTED", `own envelope refused: ${verdict?.code ?? "no kind"}`)
+    const writes = "writes" in verdict ? verdict.writes : []
+    await this.#shelf.change([id], (now) => (isStripped(now) ? undefined : envelope), writes)
   }
 
   /** Lets what is being stored settle; what waits for publication is left to sync. */
@@ -221,30 +264,47 @@ export class Mailbox {
     // [REJECT] an envelope has 4096 bytes
     if (envelope.length !== ENVELOPE_BYTES) return { verdict: reject("BAD_LENGTH") }
     const admission = this.#parts.admissions.get(envelope[0] ?? 0)
+    // gossip is for what is new, and that has its admission
+    const mayBeVouched = this.#parts.vouched !== undefined && isAskedFor(origin)
     // [REJECT] its admission is of a kind that this mesh knows
-    if (admission === undefined) return { verdict: reject("UNKNOWN_ADMISSION") }
+    if (admission === undefined && !(mayBeVouched && isStripped(envelope)))
+      return { verdict: reject("UNKNOWN_ADMISSION") }
     const id = envelopeId(envelope)
     // [IGNORE] it is new
     if (this.knows(id)) return { verdict: ignore("DUPLICATE"), id }
+    // the ledger's word is worth more than any admission, and an admission that nobody checked is not passed on
+    if (mayBeVouched && this.isVouched(id))
+      return this.#keep(id, stripped(envelope) ?? envelope, ACCEPT)
+    if (admission === undefined) return { verdict: ignore("NOT_ORDERED"), id }
     const peer = origin.from === "local" ? OURSELVES : origin.peer
     // [IGNORE] there is room to judge it
-    if (!this.#enter(peer)) {
-      for (const listener of this.#shed) listener(peer)
-      return { verdict: ignore("OVERLOADED"), id }
-    }
+    if (!this.#enter(peer)) return this.#shedding(peer, id)
     try {
       // [REJECT or IGNORE] it was paid for
-      const verdict = await admission(envelope)
-      if (verdict.verdict !== "accept") return { verdict, id }
-      // another copy may have come in meanwhile
-      if (this.knows(id)) return { verdict: ignore("DUPLICATE"), id }
-      const kept = this.#shelf.keep(id, envelope)
-      // whoever called looks at it in a moment; until then a failure is not unhandled
-      kept.catch(() => undefined)
-      return { verdict, id, kept }
+      const verdict = await admission(envelope, origin)
+      if (verdict.verdict === "accept") {
+        // another copy may have come in meanwhile
+        if (this.knows(id)) return { verdict: ignore("DUPLICATE"), id }
+        return this.#keep(id, envelope, verdict)
+      }
+      return verdict.code === "OVERLOADED" ? this.#shedding(peer, id) : { verdict, id }
     } finally {
       this.#leave(peer)
     }
+  }
+
+  #keep(id: Bytes, envelope: Bytes, verdict: Verdict | Admitted): Taken {
+    const writes = "writes" in verdict ? verdict.writes : []
+    const kept = this.#shelf.keep(id, envelope, { writes })
+    // whoever called looks at it in a moment; until then a failure is not unhandled
+    kept.catch(() => undefined)
+    return { verdict: ACCEPT, id, kept }
+  }
+
+  /** Too much at once: sync asks that peer again when there is time. */
+  #shedding(peer: string, id: Bytes): Taken {
+    if (peer !== OURSELVES) for (const listener of this.#shed) listener(peer)
+    return { verdict: ignore("OVERLOADED"), id }
   }
 
   #enter(peer: string): boolean {
@@ -313,6 +373,17 @@ export class Mailbox {
     return this.#stop.signal.aborted
   }
 }
+
+/** What sync brings was asked for by its id. */
+const isAskedFor = ({ from }: Origin) => from === "sync" || from === "fetch"
+
+/** No admission at all, in its one spelling. */
+const isStripped = (envelope: Bytes) =>
+  envelope[0] === STRIPPED && envelope.subarray(0, ADMISSION_BYTES).every((byte) => byte === 0)
+
+/** The same without its admission; undefined when it has none. */
+const stripped = (envelope: Bytes): Bytes | undefined =>
+  isStripped(envelope) ? undefined : envelope.slice().fill(0, 0, ADMISSION_BYTES)
 
 function tell(
   kept: readonly Kept[],

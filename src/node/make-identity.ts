@@ -1,20 +1,29 @@
-/** Makes a new identity: root keys, operational keys, and the first card, signed by both roots. About a second, off the event loop. */
-import { addressBytes, addressOf } from "../crypto/address.ts"
-import { utf8 } from "../crypto/bytes.ts"
+/**
+ * Makes identities and their operational keys: root keys once, and with each rotation intro keys, the MLS leaf key, key packages and a
+ * card signed by both roots. About a second, off the event loop.
+ */
+import { type Address, addressBytes, addressOf } from "../crypto/address.ts"
+import { type Bytes, utf8 } from "../crypto/bytes.ts"
 import { assembleCard, encodeCardBody } from "../crypto/card.ts"
 import {
   generateIntro,
   type Identity,
   introPublic,
+  leafPublic,
   NAME_BYTES_MAX,
+  oldAfter,
+  type OperationalKeys,
+  type RootKeys,
   rootPublic,
+  rotated,
 } from "../crypto/identity.ts"
-import { createKeyPackage } from "../crypto/session.ts"
+import type { OneTimePackage } from "../crypto/one-time.ts"
+import { createKeyPackage, keyPackageReference } from "../crypto/session.ts"
 import { primitives } from "#primitives"
 import { ApiError } from "./api/errors.ts"
 import { heavy } from "./heavy.ts"
 
-/** The card is made anew long before; a reader with a wrong clock should still be able to write. */
+/** Keys are replaced long before; a reader with a wrong clock should still be able to write. */
 const KEY_PACKAGE_DAYS = 400
 const DAY_SECONDS = 86_400
 
@@ -47,28 +56,82 @@ export async function makeIdentity({
   progress(0)
   const roots = await heavy({ job: "roots" }, signal)
   progress(1)
-  const publicRoots = rootPublic(roots)
-  const address = addressOf(publicRoots.ed25519, publicRoots.slhDsa)
+  const keys = await makeKeys(roots, nowMs)
+  progress(2)
+  const card = await signedCard({ roots, keys, sequence: 1, formers: [] }, signal)
+  progress(IDENTITY_STEPS)
+  return { roots, ...keys, sequence: 1, sinceMs: nowMs, old: [], card, name: shown }
+}
+
+export interface RotationRequest {
+  readonly nowMs: number
+  /** The new card's, above every one that was ever published. */
+  readonly sequence: number
+  readonly forgetOld: boolean
+  readonly signal?: AbortSignal
+}
+
+/** The same person with new operational keys. What it gives is worth nothing until it is stored. */
+export async function rotateIdentity(
+  identity: Identity,
+  { nowMs, sequence, forgetOld, signal }: RotationRequest,
+): Promise<Identity> {
+  const { roots } = identity
+  const keys = await makeKeys(roots, nowMs)
+  const formers = oldAfter(identity, nowMs, forgetOld).map(({ leaf }) => leaf)
+  const card = await signedCard({ roots, keys, sequence, formers }, signal)
+  return rotated(identity, { ...keys, card, sequence, nowMs, forgetOld })
+}
+
+async function makeKeys(roots: RootKeys, nowMs: number): Promise<OperationalKeys> {
   const leaf = primitives.ed25519.generate()
-  const intro = generateIntro()
-  const lastResort = await createKeyPackage({
+  const lastResort = await keyPackage(addressOfPublic(roots), leaf, true, nowMs)
+  return { intro: generateIntro(), leaf, lastResort }
+}
+
+function addressOfPublic(roots: RootKeys): Address {
+  const { ed25519, slhDsa } = rootPublic(roots)
+  return addressOf(ed25519, slhDsa)
+}
+
+const keyPackage = (address: Address, leaf: Bytes, lastResort: boolean, nowMs: number) =>
+  createKeyPackage({
     identity: addressBytes(address),
     signatureSeed: leaf,
-    lastResort: true,
-    // Whole days: a key package need not tell the hour at which somebody began to use sotto.
+    lastResort,
+    // Whole days: a key package need not tell the hour at which it was made.
     notAfterSeconds: (Math.floor(nowMs / 1000 / DAY_SECONDS) + KEY_PACKAGE_DAYS) * DAY_SECONDS,
   })
-  const sequence = 1
+
+/** A key package for one first contact, under the identity's current leaf key; on offer from now on. */
+export async function makeOneTime(
+  { roots, leaf }: Pick<Identity, "roots" | "leaf">,
+  nowMs: number,
+): Promise<OneTimePackage> {
+  const pair = await keyPackage(addressOfPublic(roots), leaf, false, nowMs)
+  return { ...pair, reference: await keyPackageReference(pair.public), destroyAtMs: null }
+}
+
+interface CardParts {
+  readonly roots: RootKeys
+  readonly keys: OperationalKeys
+  readonly sequence: number
+  readonly formers: readonly Bytes[]
+}
+
+async function signedCard(
+  { roots, keys, sequence, formers }: CardParts,
+  signal?: AbortSignal,
+): Promise<Bytes> {
+  const publicRoots = rootPublic(roots)
   const body = encodeCardBody({
     ed25519Root: publicRoots.ed25519,
     slhDsaRoot: publicRoots.slhDsa,
     sequence,
-    intro: introPublic(intro),
-    leaf: primitives.ed25519.publicFromPrivate(primitives.ed25519.importPrivate(leaf)),
-    lastResort: lastResort.public,
+    intro: introPublic(keys.intro),
+    leaf: leafPublic(keys),
+    lastResort: keys.lastResort.public,
+    formers,
   })
-  progress(2)
-  const card = assembleCard(body, await heavy({ job: "sign-card", roots, body }, signal))
-  progress(IDENTITY_STEPS)
-  return { roots, sequence, intro, oldIntro: [], leaf, lastResort, card, name: shown }
+  return assembleCard(body, await heavy({ job: "sign-card", roots, body }, signal))
 }

@@ -11,6 +11,7 @@ import {
   encodeGenesis,
   type Genesis,
   type GenesisValidator,
+  type MeshPolicy,
   meshIdOf,
 } from "../crypto/genesis.ts"
 import { decodeTicket, encodeTicket, type Ticket, TICKET_PEERS_MAX } from "../crypto/ticket.ts"
@@ -37,6 +38,7 @@ export function foundMesh(
   name: string,
   powBits = POW_BITS,
   validators: readonly GenesisValidator[] = [],
+  policy: MeshPolicy = "invited",
 ): Mesh {
   const distinct = keysAreDistinct(
     validators.map(({ ed25519, mlDsa65, slhDsaSha2 }) => ({
@@ -48,7 +50,7 @@ export function foundMesh(
   if (!distinct) throw new ApiError("BAD_PARAMS", "a validator may be named once")
   try {
     const salt = primitives.randomBytes(32)
-    return meshFrom(encodeGenesis({ name, salt, powBits, validators }))
+    return meshFrom(encodeGenesis({ name, salt, powBits, policy, validators }))
   } catch (cause) {
     if (cause instanceof CryptoError)
       throw new ApiError("BAD_PARAMS", "a mesh's name has 1 to 64 bytes", { cause })
@@ -100,10 +102,14 @@ export function ticketFor(
   mesh: Mesh,
   addresses: readonly string[],
   inviter: NonNullable<Ticket["inviter"]> | null,
+  voucher?: Bytes,
 ): string {
   const reachable = addresses.filter((address) => !isLoopback(address))
   const peers = reachable.length > 0 ? reachable : addresses
-  const about = inviter === null ? {} : { inviter }
+  const about = {
+    ...(inviter === null ? {} : { inviter }),
+    ...(voucher === undefined ? {} : { voucher }),
+  }
   return encodeTicket({ meshId: mesh.meshId, peers: mostUseful(peers), ...about })
 }
 

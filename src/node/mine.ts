@@ -59,9 +59,15 @@ export class Miner {
 
   /** A copy of the envelope with its proof of work. Throws MineError, or the signal's reason. */
   async mine(envelope: Bytes, rule: WorkRule, options: MineOptions = {}): Promise<Bytes> {
+    const nonce = await this.nonceFor(envelopeId(envelope), rule, options)
+    return writeProofOfWork(envelope, rule.anchor, nonce)
+  }
+
+  /** The nonce (8 bytes) that the work for an id of 32 bytes takes. Throws MineError, or the signal's reason. */
+  async nonceFor(id: Bytes, rule: WorkRule, options: MineOptions = {}): Promise<Bytes> {
     if (this.#waiting >= MINING_MAX) throw new MineError("QUEUE_FULL", "too much to be mined")
     this.#waiting += 1
-    const turn = this.#last.then(() => this.#mineOne(envelope, rule, options))
+    const turn = this.#last.then(() => this.#mineOne(id, rule, options))
     this.#last = turn.catch(() => undefined)
     try {
       return await turn
@@ -84,16 +90,16 @@ export class Miner {
     await this.#end()
   }
 
-  async #mineOne(envelope: Bytes, rule: WorkRule, options: MineOptions): Promise<Bytes> {
+  async #mineOne(id: Bytes, rule: WorkRule, options: MineOptions): Promise<Bytes> {
     const signals = [this.#stop.signal, ...(options.signal === undefined ? [] : [options.signal])]
     const signal = AbortSignal.any(signals)
     signal.throwIfAborted()
     clearTimeout(this.#idle)
-    const prefix = powPrefix(rule.meshId, rule.anchor, envelopeId(envelope))
+    const prefix = powPrefix(rule.meshId, rule.anchor, id)
     const nonce = await this.#search(prefix, rule.bits, signal, options.onProgress)
     signal.throwIfAborted()
     if (nonce === undefined) throw new MineError("MINER_LOST", "the search ended without a result")
-    return writeProofOfWork(envelope, rule.anchor, nonce)
+    return nonce
   }
 
   async #search(

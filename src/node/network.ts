@@ -4,9 +4,10 @@
  * open: who opened it closes it.
  */
 import type { Libp2pEvents, PrivateKey } from "@libp2p/interface"
-import type { Bytes } from "../crypto/bytes.ts"
+import { type Bytes, equal } from "../crypto/bytes.ts"
 import { decodeGenesis, type Genesis, meshIdOf } from "../crypto/genesis.ts"
-import { POW_KIND, verifyProofOfWork } from "../crypto/pow.ts"
+import { anchorOf, POW_KIND, verifyProofOfWork, type WorkPrice } from "../crypto/pow.ts"
+import { assert } from "../crypto/errors.ts"
 import { reject, type Verdict } from "../crypto/verdict.ts"
 import { AddressBook } from "./address-book.ts"
 import type { PeerInfo, SyncProgress } from "./api/types.ts"
@@ -14,6 +15,9 @@ import { type Alone, Dialer, WANTED_PEERS } from "./dialer.ts"
 import { systemClock } from "./clock.ts"
 import type { TopicRule } from "./gossip.ts"
 import { type Admission, Mailbox, type Posted } from "./mailbox.ts"
+import { MEMBERSHIP_KIND, readMembership } from "../crypto/membership/admission.ts"
+import { MembershipAdmission } from "./membership-admission.ts"
+import type { MembershipRoots } from "./membership-source.ts"
 import { keepGenesis } from "./mesh-genesis.ts"
 import { type MineOptions, Miner } from "./mine.ts"
 import type { Store } from "./store.ts"
@@ -23,8 +27,13 @@ import { type Refused, Sync } from "./sync.ts"
 import { ADDRESSES_PER_PEER_MAX, FETCH_MAX, PEERS_MAX } from "./sync-messages.ts"
 import { SyncError } from "./sync-round.ts"
 import { named, startTransport, type Transport, type TransportOptions } from "./transport.ts"
+import { ProofVerifier } from "./verify.ts"
 import { startWatchdog } from "./watchdog.ts"
 
+/** Where admissions of something else than envelopes come from: whoever brings them, they share one budget. */
+const OF_A_GRANT = { from: "sync", peer: "of a grant" } as const
+/** Others may hear of a new period a little later than we: so long, own work is still bound to the one before. */
+const ANCHOR_SETTLES_MS = 5_000
 /** Peers asked for the same missing envelopes. */
 const FETCH_PEERS_MAX = 8
 
@@ -43,6 +52,12 @@ export interface NetworkParts extends Pick<
   readonly reachedBy?: ReachedBy
   /** How envelopes may be admitted; by default by proof of work as the genesis asks. */
   readonly admissions?: ReadonlyMap<number, Admission>
+  /** Lets members post by proof: periods and roots, as the ledger has them. */
+  readonly membership?: MembershipRoots
+  /** Work that counts at present, the newest price first; by default the genesis' for the mesh id. */
+  readonly prices?: () => readonly WorkPrice[]
+  /** Whether the ledger has ordered an envelope: then sync may bring it without admission. */
+  readonly vouched?: (id: Bytes) => boolean
   /** Further gossip topics. */
   readonly topics?: readonly TopicRule[]
   /** Most envelopes kept; default SHELF_ENVELOPES_MAX. */
@@ -66,6 +81,9 @@ export interface Network {
   readonly transport: Transport
   /** For further protocols. */
   readonly streams: Streams
+  /** How members' envelopes are judged; undefined where there is no membership. */
+  readonly membership: MembershipAdmission | undefined
+  readonly verifier: ProofVerifier
   peers(): readonly PeerInfo[]
   /** Why there are no peers; null while there are some. */
   alone(): Alone | null
@@ -74,18 +92,28 @@ export interface Network {
   addresses(): readonly string[]
   /** A copy of the envelope, paid for by proof of work. Throws MineError, or the signal's reason. */
   pay(envelope: Bytes, options?: MineOptions): Promise<Bytes>
+  /** The nonce (8 bytes) for other work than an envelope's, at a price. Throws MineError, or the signal's reason. */
+  work(id: Bytes, price: WorkPrice, options?: MineOptions): Promise<Bytes>
+  /** What own work is bound to now, and how much is asked. */
+  price(): WorkPrice
+  /** Whether this envelope's proof or work is of a period that nobody takes any more: then it has to be admitted anew. */
+  isStale(envelope: Bytes): boolean
   /** Stores, then publishes. Throws MailboxError NOT_ADMITTED, StoreError. */
   post(envelope: Bytes): Promise<Posted>
   /** Reads every connected peer's store now. */
   catchUp(): void
   /** Blocks of the ledger above a height, from one peer: unjudged. Throws StreamError, SyncError. */
   blocksFrom(peer: string, after: number, limit: number): Promise<readonly Bytes[]>
+  /** A peer that sent what no honest one would have: hung up, and left alone for ten minutes. */
+  distrust(peer: string): Promise<void>
   /** Looks for envelopes by id at one peer after the other until all are here, or nobody is left to ask. */
   fetch(ids: readonly Bytes[]): Promise<void>
+  /** The ledger has another block: looks again at what it knew too little for, and forgets what its periods have left behind. */
+  ledgerMoved(): void
   /** Further peers to connect to: from another ticket. */
   reach(addresses: readonly string[]): void
   /** Judges an admission: 4096 bytes that it stands in front of, whatever they are otherwise. */
-  judge(envelope: Bytes): Verdict | Promise<Verdict>
+  judge(envelope: Bytes): Promise<Verdict>
   /** Where others can reach a peer that answered for this mesh, as far as this one knows. */
   addressesOf(peer: string): readonly string[]
   /**
@@ -102,31 +130,58 @@ export async function startNetwork(parts: NetworkParts): Promise<Network> {
   const genesis = decodeGenesis(parts.genesis)
   await keepGenesis(parts.store, parts.genesis)
   const meshId = meshIdOf(parts.genesis)
-  const admissions = parts.admissions ?? admissionsOf(genesis, meshId)
+  const verifier = new ProofVerifier()
+  const membership = await membershipOf(parts, meshId, verifier)
+  const fixed = [{ anchor: meshId, bits: genesis.powBits }]
+  const prices = parts.prices ?? (() => fixed)
+  const admissions = new Map(parts.admissions ?? admissionsOf(meshId, prices))
+  if (membership !== undefined)
+    admissions.set(MEMBERSHIP_KIND, (envelope, origin) => membership.judge(envelope, origin))
   const mailbox = await Mailbox.open({ ...parts, meshId, admissions })
   const book = await AddressBook.open(parts.store)
   const topics = [mailbox.rule(), ...(parts.topics ?? [])]
   const transport = await startTransport({ ...parts, topics })
   try {
-    return await MeshNetwork.start(parts, { genesis, meshId, mailbox, admissions, book, transport })
+    const admitting = { admissions, membership, verifier }
+    return await MeshNetwork.start(parts, {
+      genesis,
+      meshId,
+      prices,
+      mailbox,
+      book,
+      transport,
+      ...admitting,
+    })
   } catch (error) {
     await transport.stop()
     throw error
   }
 }
 
-function admissionsOf({ powBits: bits }: Genesis, meshId: Bytes): ReadonlyMap<number, Admission> {
-  const rule = { meshId, anchors: [meshId], bits }
-  return new Map([[POW_KIND, (envelope: Bytes) => verifyProofOfWork(rule, envelope)]])
+async function membershipOf(
+  { membership: roots, store, onFault }: NetworkParts,
+  meshId: Bytes,
+  verifier: ProofVerifier,
+): Promise<MembershipAdmission | undefined> {
+  if (roots === undefined) return undefined
+  return await MembershipAdmission.open({ store, meshId, roots, verifier, onFault })
+}
+
+function admissionsOf(meshId: Bytes, prices: () => readonly WorkPrice[]) {
+  const judge = (envelope: Bytes) => verifyProofOfWork({ meshId, prices: prices() }, envelope)
+  return new Map<number, Admission>([[POW_KIND, judge]])
 }
 
 interface Rooms {
   readonly genesis: Genesis
   readonly meshId: Bytes
+  readonly prices: () => readonly WorkPrice[]
   readonly mailbox: Mailbox
   readonly admissions: ReadonlyMap<number, Admission>
   readonly book: AddressBook
   readonly transport: Transport
+  readonly membership: MembershipAdmission | undefined
+  readonly verifier: ProofVerifier
 }
 
 class MeshNetwork implements Network {
@@ -135,12 +190,17 @@ class MeshNetwork implements Network {
   readonly mailbox: Mailbox
   readonly transport: Transport
   readonly streams: Streams
+  readonly membership: MembershipAdmission | undefined
+  readonly verifier: ProofVerifier
   readonly #parts: NetworkParts
   readonly #admissions: ReadonlyMap<number, Admission>
   readonly #book: AddressBook
   readonly #dialer: Dialer
   readonly #reachability: Reachability
   readonly #miner = new Miner()
+  readonly #prices: () => readonly WorkPrice[]
+  /** What the newest price is bound to, and since when as far as we saw; what was there at the start is not new. */
+  #anchor: { readonly hash: Bytes; readonly sinceMs: number }
   readonly #members = new Set<string>()
   /** What has to be undone at the end, in order. */
   readonly #undo: (() => Promise<void> | void)[] = []
@@ -149,8 +209,12 @@ class MeshNetwork implements Network {
 
   private constructor(parts: NetworkParts, rooms: Rooms) {
     const { genesis, meshId, mailbox, admissions, book, transport } = rooms
+    this.membership = rooms.membership
+    this.verifier = rooms.verifier
     this.#parts = parts
     this.#admissions = admissions
+    this.#prices = rooms.prices
+    this.#anchor = { hash: rooms.prices()[0]?.anchor ?? meshId, sinceMs: -Infinity }
     this.genesis = genesis
     this.meshId = meshId
     this.mailbox = mailbox
@@ -223,9 +287,28 @@ class MeshNetwork implements Network {
     return this.transport.addresses()
   }
 
+  isStale(envelope: Bytes): boolean {
+    const anchor = anchorOf(envelope)
+    if (anchor !== undefined) return !this.#prices().some((price) => equal(price.anchor, anchor))
+    const read = readMembership(envelope)
+    return "fields" in read && this.membership?.isTaken(read.fields.period) === false
+  }
+
   async pay(envelope: Bytes, options?: MineOptions): Promise<Bytes> {
-    const rule = { meshId: this.meshId, anchor: this.meshId, bits: this.genesis.powBits }
-    return await this.#miner.mine(envelope, rule, options)
+    return await this.#miner.mine(envelope, { meshId: this.meshId, ...this.price() }, options)
+  }
+
+  async work(id: Bytes, price: WorkPrice, options?: MineOptions): Promise<Bytes> {
+    return await this.#miner.nonceFor(id, { meshId: this.meshId, ...price }, options)
+  }
+
+  price(): WorkPrice {
+    const [now, before] = this.#prices()
+    assert(now !== undefined, "work has a price")
+    if (!equal(now.anchor, this.#anchor.hash))
+      this.#anchor = { hash: now.anchor, sinceMs: performance.now() }
+    const isNew = performance.now() - this.#anchor.sinceMs < ANCHOR_SETTLES_MS
+    return isNew && before !== undefined ? before : now
   }
 
   async post(envelope: Bytes): Promise<Posted> {
@@ -254,12 +337,27 @@ class MeshNetwork implements Network {
     }
   }
 
+  ledgerMoved(): void {
+    this.price()
+    this.membership?.tidy(this.mailbox)
+    this.#sync?.ledgerMoved(this.#parts.membership?.period())
+  }
+
+  distrust(peer: string): Promise<void> {
+    return this.#refuse(peer, "SYNC_LIED")
+  }
+
   reach(addresses: readonly string[]): void {
     for (const address of addresses) this.#dialer.found([address])
   }
 
-  judge(envelope: Bytes): Verdict | Promise<Verdict> {
-    return this.#admissions.get(envelope[0] ?? 0)?.(envelope) ?? reject("UNKNOWN_ADMISSION")
+  async judge(envelope: Bytes): Promise<Verdict> {
+    const admission = this.#admissions.get(envelope[0] ?? 0)
+    if (admission === undefined) return reject("UNKNOWN_ADMISSION")
+    const verdict = await admission(envelope, OF_A_GRANT)
+    // what it used up stays used up, though no envelope is kept
+    if ("writes" in verdict) await this.#parts.store.batch(verdict.writes)
+    return verdict
   }
 
   addressesOf(peer: string): readonly string[] {
@@ -283,6 +381,8 @@ class MeshNetwork implements Network {
     await this.#miner.stop()
     await this.#sync?.stop()
     await this.streams.stop()
+    await this.verifier.stop()
+    await this.membership?.stop()
     await this.mailbox.stop()
     await this.transport.stop()
   }

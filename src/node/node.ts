@@ -10,18 +10,26 @@ import type { Address } from "../crypto/address.ts"
 import { type Bytes, fromUtf8, toHex } from "../crypto/bytes.ts"
 import { ApiError, asApiError } from "./api/errors.ts"
 import { serveApi } from "./api/server.ts"
-import type { Api, ApiEvent, Method, Params, Result, Status } from "./api/types.ts"
+import type { Api, ApiEvent, MembershipView, Method, Params, Result, Status } from "./api/types.ts"
 import { callMethod } from "./api-methods.ts"
 import { type BlobRoom, openBlobRoom } from "./blob-room.ts"
 import type { Blobs } from "./blobs.ts"
+import { admitting, openMember } from "./admitting.ts"
 import { Chat } from "./chat.ts"
 import { mustOnlyRead, NOBODY_THERE } from "./chat-offline.ts"
 import { systemClock } from "./clock.ts"
 import { orAborted } from "./deadline.ts"
 import { createDirectory, type Directory, type DirectoryLibp2p } from "./directory.ts"
-import { directoryServicesIn, findCard, soundCard } from "./directory-cards.ts"
+import { directoryServicesIn, findCard, findKeyPackage, soundCard } from "./directory-cards.ts"
+import type { IdentityKeeper } from "./identity-keeper.ts"
+import { keepIdentity } from "./identity-published.ts"
+import { FileRecords } from "./file-records.ts"
+import { Files } from "./files.ts"
 import { MeshLedger } from "./ledger.ts"
 import { listening } from "./listen-ports.ts"
+import { openJoining } from "./joining-room.ts"
+import type { Member } from "./member.ts"
+import type { MeshJoining } from "./mesh-joining.ts"
 import { keepGenesis, storedGenesis } from "./mesh-genesis.ts"
 import {
   fetchMesh,
@@ -86,6 +94,10 @@ export class SottoNode implements Api {
   #validator: Validator | undefined
   #owner: ProfileIdentity | undefined
   #chat: Chat | undefined
+  #keeper: IdentityKeeper | undefined
+  #files: Files | undefined
+  #member: Member | undefined
+  #joining: MeshJoining | undefined
   #restored: RestoredProfile | undefined
   #stopped: Promise<void> | undefined
 
@@ -132,7 +144,11 @@ export class SottoNode implements Api {
     await this.#server?.stop()
     await this.#changes.idle()
     this.#news.stop()
+    await this.#keeper?.stop()
+    await this.#files?.stop()
     await this.#chat?.stop()
+    await this.#joining?.stop()
+    await this.#member?.stop()
     await this.#directory?.stop()
     await this.#ledger?.stop()
     await this.#network?.stop()
@@ -241,9 +257,39 @@ export class SottoNode implements Api {
     ))
   }
 
+  /** This installation as a member of its mesh, joined or not. Throws ApiError NO_MESH, NO_LEDGER, NO_IDENTITY or LOCKED. */
+  get member(): Member {
+    if (this.#member !== undefined) return this.#member
+    // says what is missing, if it is one of these
+    this.#ownerOrThrow.mustBeOpen()
+    if (this.mesh.genesis.validators.length === 0)
+      throw new ApiError("NO_LEDGER", "this mesh has no validators: it has no members either")
+    throw new ApiError("NO_MESH", "this profile is in no mesh yet")
+  }
+
+  /** This installation's way to membership. Throws ApiError NO_MESH, NO_LEDGER, NO_IDENTITY or LOCKED. */
+  get joining(): MeshJoining {
+    if (this.#joining !== undefined) return this.#joining
+    throw this.member.known === undefined
+      ? new ApiError("NO_MESH", "this profile is in no mesh yet")
+      : new ApiError("STOPPING", "the node is not running")
+  }
+
+  /** How it stands with membership, also where nothing can be joined yet. */
+  membership(): MembershipView {
+    return this.#joining?.view() ?? { state: "none", refusal: null, commitment: null }
+  }
+
   /** Throws ApiError NO_IDENTITY or LOCKED. */
   get chat(): Chat {
     if (this.#chat !== undefined) return this.#chat
+    this.#ownerOrThrow.mustBeOpen()
+    throw new ApiError("NO_MESH", "this profile is in no mesh yet")
+  }
+
+  /** Throws ApiError NO_IDENTITY or LOCKED. */
+  get files(): Files {
+    if (this.#files !== undefined) return this.#files
     this.#ownerOrThrow.mustBeOpen()
     throw new ApiError("NO_MESH", "this profile is in no mesh yet")
   }
@@ -267,7 +313,8 @@ export class SottoNode implements Api {
     return this.#changes.run(() => this.#joinMesh(params))
   }
 
-  async #joinMesh({ ticket: ticketText, name, validators }: Params<"mesh.join">): Promise<Mesh> {
+  async #joinMesh(params: Params<"mesh.join">): Promise<Mesh> {
+    const { ticket: ticketText, name, validators, open = false, powBits = POW_BITS } = params
     const ticket = ticketText === undefined ? undefined : readTicket(ticketText)
     if (this.#mesh !== undefined) {
       if (ticket !== undefined) {
@@ -281,8 +328,9 @@ export class SottoNode implements Api {
       ticket === undefined
         ? foundMesh(
             name ?? "home",
-            POW_BITS,
+            powBits,
             await firstValidators(validators, () => this.ownValidator()),
+            open ? "open" : "invited",
           )
         : await fetchMesh(ticket, {
             postQuantum: this.options.postQuantum ?? "preferred",
@@ -332,7 +380,13 @@ export class SottoNode implements Api {
       onServed: (ids) => void this.#served(ids),
       ...(ledger === undefined
         ? {}
-        : { topics: ledger.topics(), blocks: (after, limit) => ledger.served(after, limit) }),
+        : {
+            topics: ledger.topics(),
+            blocks: (after, limit) => ledger.served(after, limit),
+            membership: ledger.periods,
+            prices: () => ledger.periods.prices(),
+            vouched: (id) => ledger.orderedAt(id) !== undefined,
+          }),
       onFault: (error) => this.#fault(error),
     }
     const network = await listening(store, options.listen, (listen) =>
@@ -357,8 +411,12 @@ export class SottoNode implements Api {
     this.#ledger = ledger
     ledger?.onBlock(() => {
       this.#chat?.blocksCame()
+      network.ledgerMoved()
+      this.#member?.ledgerMoved()
+      this.#joining?.applied()
       this.#settleRestored().catch((error: unknown) => this.#fault(error))
     })
+    network.ledgerMoved()
     this.#directory = createDirectory({
       // with the services given above
       libp2p: network.transport.libp2p as unknown as DirectoryLibp2p,
@@ -457,37 +515,89 @@ export class SottoNode implements Api {
     if (this.#isOffline && opened !== undefined) return this.#openToRead(opened)
     if (network === undefined || directory === undefined || mesh === undefined) return
     if (opened === undefined) return
-    const { records, identity, address: me } = opened
+    const { records, keys, address: me } = opened
     const textsMax = messagesMaxOf(this.options)
+    const { log } = this.options
+    this.#member =
+      this.#ledger === undefined
+        ? undefined
+        : await openMember({
+            network,
+            periods: this.#ledger.periods,
+            records,
+            store: this.#openStore,
+            log,
+          })
+    this.#joining =
+      this.#ledger === undefined || this.#member === undefined
+        ? undefined
+        : await openJoining({
+            ledger: this.#ledger,
+            network,
+            member: this.#member,
+            records,
+            progress: (done, total) =>
+              this.emit({ type: "progress", what: "work for membership", done, total }),
+            onChange: () => this.#news.changed(),
+            onFault: (error) => this.#fault(error),
+          })
+    // whoever opened the profile is likely to write
+    this.#member?.expect()
     this.#chat = await Chat.open({
       meshId: mesh.meshId,
       me,
-      identity,
+      get identity() {
+        return opened.identity
+      },
+      keys,
       records,
       mailbox: network.mailbox,
-      findCard: (address, signal) => findCard(directory, address, signal),
-      admit: (envelope, signal) => network.pay(envelope, { signal }),
+      findCard: (address, signal, fresh = false) => findCard(directory, address, { signal, fresh }),
+      findKeyPackage: (card, signal) =>
+        findKeyPackage(directory, card, Math.floor(systemClock.nowMs() / 1000), signal),
+      admit: admitting(network, this.#member),
+      isStale: (envelope) => network.isStale(envelope),
       clock: systemClock,
       emit: (event) => this.emit(event),
       log: this.options.log,
       ...(textsMax === undefined ? {} : { textsMax }),
-      retiredPackage: this.#restored?.retires(identity.lastResort.public) ?? false,
+      isRetired: (keyPackage) => this.#restored?.retires(keyPackage) ?? false,
       ...(this.#ledger === undefined
         ? { order: "arrival" as const }
         : { order: "ledger" as const, ledger: this.#ledger.forChat(network) }),
     })
+    this.#files = await Files.open({
+      blobs: this.blobs,
+      chat: this.#chat,
+      records: new FileRecords(records.sealed),
+      clock: systemClock,
+      onTransfer: (transfer) => this.emit({ type: "transfer", transfer }),
+      onFault: (error) => this.#fault(error),
+    })
     await this.#settleRestored()
-    const { card, sequence, roots } = identity
-    directory
-      .publish({ address: me, seed: roots.ed25519, card, sequence })
-      .catch((error: unknown) => this.#fault(error))
+    this.#keeper = keepIdentity({
+      opened,
+      directory,
+      isRestored: this.#restored !== undefined,
+      onCard: () => this.#chat?.keysChanged(),
+      onFault: (error) => this.#fault(error),
+    })
   }
-  async #openToRead({ records, identity, address: me }: OpenIdentity): Promise<void> {
+
+  /** Throws ApiError NO_IDENTITY, LOCKED or NO_MESH. */
+  get keeper(): IdentityKeeper {
+    this.#ownerOrThrow.mustBeOpen()
+    if (this.#keeper !== undefined) return this.#keeper
+    throw new ApiError("NO_MESH", "this profile is in no mesh yet")
+  }
+
+  async #openToRead({ records, identity, keys, address: me }: OpenIdentity): Promise<void> {
     this.#chat = await Chat.openToRead({
       ...NOBODY_THERE,
       meshId: this.mesh.meshId,
       me,
       identity,
+      keys,
       records,
       clock: systemClock,
       emit: (event) => this.emit(event),

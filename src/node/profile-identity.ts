@@ -9,6 +9,7 @@ import { ApiError } from "./api/errors.ts"
 import type { IdentityState } from "./api/types.ts"
 import { ChatRecords } from "./chat-records.ts"
 import { systemClock } from "./clock.ts"
+import { KeyRing } from "./key-ring.ts"
 import { IDENTITY_STEPS, makeIdentity } from "./make-identity.ts"
 import { openBackupFile, restoreInto } from "./restore.ts"
 import { Sealed } from "./sealed.ts"
@@ -18,7 +19,9 @@ import { newVault, readKeyfile, unlockVault, writeWhole } from "./vault.ts"
 import { vaultAsNamed } from "./vault-naming.ts"
 
 export interface OpenIdentity {
+  /** As it is at the moment: rotation replaces it. */
   readonly identity: Identity
+  readonly keys: KeyRing
   readonly address: Address
   /** Everything private of this profile. */
   readonly records: ChatRecords
@@ -132,7 +135,16 @@ export class ProfileIdentity {
 
   async #open(own: Vault): Promise<void> {
     const { vault, identity, records } = await this.#read(own)
-    this.#opened = { identity, address: addressOfRoots(identity.roots), records, vault }
+    const keys = await KeyRing.open({ records, clock: systemClock }, identity)
+    this.#opened = {
+      get identity() {
+        return keys.identity
+      },
+      keys,
+      address: addressOfRoots(identity.roots),
+      records,
+      vault,
+    }
   }
 
   async #read(own: Vault) {

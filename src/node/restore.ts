@@ -18,7 +18,7 @@ import {
 import { type AboutBackup, type BackupRecord, BackupRecords } from "../crypto/backup-records.ts"
 import type { Bytes } from "../crypto/bytes.ts"
 import { CryptoError } from "../crypto/errors.ts"
-import { addressOfRoots } from "../crypto/identity.ts"
+import { addressOfRoots, KEEP_OLD_MS } from "../crypto/identity.ts"
 import {
   namedVault,
   openVault,
@@ -30,6 +30,7 @@ import { AddressBook } from "./address-book.ts"
 import { ApiError } from "./api/errors.ts"
 import { syncDirectory } from "./backup.ts"
 import { ChatRecords } from "./chat-records.ts"
+import { systemClock } from "./clock.ts"
 import { fileError } from "./file-errors.ts"
 import { heavy } from "./heavy.ts"
 import { provenBlock } from "./ledger-proof.ts"
@@ -204,17 +205,26 @@ export async function moveIn(
 ): Promise<Omit<RestoredInto, "vaultKey">> {
   const identity = await records.identity()
   if (identity === undefined) throw new ApiError("BAD_BACKUP", "the backup holds no identity")
+  const oneTime = await records.oneTimePackages()
+  const lateMs = systemClock.nowMs() + KEEP_OLD_MS
   const restored: Restored = {
     height: proof?.height ?? 0,
     hash: proof?.hash ?? new Uint8Array(32),
     standing: proof === undefined || proof.certified ? "certified" : "unchecked",
     period: about.period,
-    package: packageHash(identity.lastResort.public),
+    packages: [identity, ...identity.old]
+      .map(({ lastResort }) => lastResort)
+      .concat(oneTime)
+      .map((each) => packageHash(each.public)),
   }
   const channels = await records.channels()
   await records.write(
     [
       ...channels.map((channel) => records.putChannel({ ...channel, retired: true })),
+      // Whoever has picked one of these gets through; nobody is offered them any more.
+      ...oneTime.map((each) =>
+        records.putOneTime({ ...each, destroyAtMs: each.destroyAtMs ?? lateMs }),
+      ),
       // arrival numbers of the other store
       records.putCursor(0),
       records.putRestored(restored),

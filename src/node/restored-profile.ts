@@ -32,7 +32,8 @@ export class RestoredProfile {
 
   /** Groups joined with this key package may be joined, and gone on in, elsewhere. */
   retires(keyPackage: Bytes): boolean {
-    return equal(this.#restored.package, packageHash(keyPackage))
+    const hash = packageHash(keyPackage)
+    return this.#restored.packages.some((each) => equal(each, hash))
   }
 
   /**

@@ -2,13 +2,13 @@
  * What a profile that came out of a backup remembers of it: how far its history is complete, and what must not be used again. It lies
  * in the vault as the record `restored`.
  *
- *   version 1 · height 8 · block hash 32 · standing 1 · period 4 · package hash 32
+ *   version 2 · height 8 · block hash 32 · standing 1 · period 4 · package hashes 32 each, to the end
  */
 import { type Bytes, Reader, Writer } from "../crypto/bytes.ts"
 import { CryptoError } from "../crypto/errors.ts"
 import { labelledHash } from "../crypto/kdf.ts"
 
-const VERSION = 1
+const VERSION = 2
 
 /**
  * `unchecked`: the validators have changed since the genesis, and the chain is not here yet. `certified`: the genesis' validators
@@ -26,22 +26,22 @@ export interface Restored {
   readonly standing: Standing
   /** The ledger's period in the backup: who posts by proofs must use no slot of it, nor of one that the old peer may have seen. */
   readonly period: number
-  /** 32 bytes: `packageHash` of the key package that first contacts used until then. The old peer may have joined groups with it. */
-  readonly package: Bytes
+  /** `packageHash` of every key package that first contacts could use until then: the old peer may have joined groups with them. */
+  readonly packages: readonly Bytes[]
 }
 
 export const packageHash = (keyPackage: Bytes): Bytes =>
   labelledHash("restored key package", keyPackage)
 
 export function encodeRestored(restored: Restored): Bytes {
-  return new Writer()
+  const out = new Writer()
     .u8(VERSION)
     .u64(restored.height)
     .raw(restored.hash)
     .u8(STANDINGS.indexOf(restored.standing))
     .u32(restored.period)
-    .raw(restored.package)
-    .finish()
+  for (const hash of restored.packages) out.raw(hash)
+  return out.finish()
 }
 
 /** From our own sealed store. Throws CryptoError when that is damaged. */
@@ -53,7 +53,7 @@ export function decodeRestored(bytes: Bytes): Restored {
   const standing = STANDINGS[read.u8()]
   if (standing === undefined) throw new CryptoError("BAD_ENCODING", "restored record")
   const period = read.u32()
-  const keyPackage = read.raw(32)
-  read.done()
-  return { height, hash, standing, period, package: keyPackage }
+  const packages: Bytes[] = []
+  while (read.left > 0) packages.push(read.raw(32))
+  return { height, hash, standing, period, packages }
 }

@@ -15,6 +15,7 @@ export function sealedShelf(store: Store): SealedShelf {
         })),
         { sync },
       ),
+    compact: ({ gte, lt }) => store.compact("sealed", gte, lt),
     async range({ gte, lt }, { reverse, limit }) {
       const rows: { key: Uint8Array; value: Uint8Array }[] = []
       for await (const [key, value] of store.range("sealed", { gte, lt, reverse, limit }))

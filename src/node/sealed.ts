@@ -19,6 +19,8 @@ export interface SealedShelf {
     bounds: { gte: Bytes; lt: Bytes },
     options: { reverse: boolean; limit: number },
   ): Promise<readonly { key: Bytes; value: Bytes }[]>
+  /** Rewrites what lies between, so that values that were overwritten or deleted are not in the files any more. */
+  compact?(bounds: { gte: Bytes; lt: Bytes }): Promise<void>
 }
 
 const GROUP_BYTES = 16
@@ -80,6 +82,12 @@ export class Sealed {
 
   write(ops: readonly SealedOp[], options: { sync: boolean }): Promise<void> {
     return this.#shelf.write(ops, options)
+  }
+
+  /** Takes from the disk what was overwritten or deleted in a group; LevelDB keeps it for a while otherwise. */
+  async erase(group: string): Promise<void> {
+    const gte = this.#group(group)
+    await this.#shelf.compact?.({ gte, lt: successor(gte) })
   }
 
   /** Items of a group in the order of their bytes (or the reverse), each opened. */

@@ -37,6 +37,7 @@ interface Waiting {
   readonly id: Bytes
   readonly bytes: Bytes
   readonly sync: boolean
+  readonly writes: readonly Write[]
   readonly done: { resolve(kept: Kept): void; reject(error: unknown): void }
 }
 
@@ -55,6 +56,7 @@ export class Shelf {
   #remembered: number
   #waiting: Waiting[] = []
   readonly #arriving = new Set<string>()
+  readonly #changes: (() => Promise<void>)[] = []
   #writing: Promise<void> | undefined
 
   private constructor(store: Store, options: ShelfOptions, onKept: KeptListener, at: Bounds) {
@@ -95,16 +97,26 @@ export class Shelf {
     return this.#arriving.has(toHex(id)) || this.#store.peek("envelopes", id) !== undefined
   }
 
+  /** Whether an envelope of this id is stored. */
+  isKept(id: Bytes): boolean {
+    return (this.#store.peek("envelopes", id)?.length ?? 0) > 0
+  }
+
   /**
    * Keeps an admitted envelope that the shelf does not know. Resolves when it is stored; what arrives while a batch is written goes
-   * into the next one together. Throws StoreError, and then the envelope is not known.
+   * into the next one together. `writes` go into the same batch. Throws StoreError, and then the envelope is not known.
    */
-  async keep(id: Bytes, bytes: Bytes, options: { readonly sync?: boolean } = {}): Promise<Kept> {
+  async keep(
+    id: Bytes,
+    bytes: Bytes,
+    options: { readonly sync?: boolean; readonly writes?: readonly Write[] } = {},
+  ): Promise<Kept> {
     const name = toHex(id)
     assert(!this.#arriving.has(name), "an envelope is kept once")
     const { promise, ...done } = Promise.withResolvers<Kept>()
     this.#arriving.add(name)
-    this.#waiting.push({ id, bytes, sync: options.sync === true, done })
+    const { sync = false, writes = [] } = options
+    this.#waiting.push({ id, bytes, sync, writes, done })
     this.#writing ??= this.#drain()
     try {
       return await promise
@@ -156,6 +168,33 @@ export class Shelf {
     })
   }
 
+  /**
+   * Changes envelopes that are here: `change` gets one of 4096 bytes and gives what stands in its place under the same id, or undefined
+   * where nothing is to change. `writes` go into the same batch. Throws StoreError.
+   */
+  change(
+    ids: readonly Bytes[],
+    change: (bytes: Bytes) => Bytes | undefined,
+    writes: readonly Write[] = [],
+  ): Promise<void> {
+    const { promise, ...done } = Promise.withResolvers<undefined>()
+    this.#changes.push(async () => {
+      try {
+        const found = await this.getMany(ids)
+        const changed = ids.flatMap((key, i): Write[] => {
+          const value = found[i] === undefined ? undefined : change(found[i])
+          return value === undefined ? [] : [{ table: "envelopes", key, value }]
+        })
+        await this.#store.batch([...changed, ...writes])
+        done.resolve(undefined)
+      } catch (error) {
+        done.reject(error)
+      }
+    })
+    this.#writing ??= this.#drain()
+    return promise
+  }
+
   /** Resolves when everything given to `keep` so far is stored or has failed. */
   async settled(): Promise<void> {
     while (this.#writing !== undefined) await this.#writing
@@ -164,8 +203,11 @@ export class Shelf {
   async #drain(): Promise<void> {
     // let what arrives in the same turn share the first batch
     await Promise.resolve()
-    while (this.#waiting.length > 0) {
+    while (this.#waiting.length + this.#changes.length > 0) {
+      // between two batches: neither sees the other's half
+      for (const change of this.#changes.splice(0)) await change()
       const batch = this.#waiting.splice(0, BATCH_MAX)
+      if (batch.length === 0) continue
       try {
         await this.#write(batch)
       } catch (error) {
@@ -184,7 +226,8 @@ export class Shelf {
     ])
     const last = this.#last + kept.length
     const dropped = await this.#dropping(last)
-    await this.#store.batch([...writes, ...dropped.writes], {
+    const others = batch.flatMap((each) => each.writes)
+    await this.#store.batch([...writes, ...others, ...dropped.writes], {
       sync: batch.some(({ sync }) => sync),
     })
     this.#last = last

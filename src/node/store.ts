@@ -17,7 +17,8 @@ import { MIGRATIONS, type Migration } from "./store-migrations.ts"
 /**
  * `envelopes`: id → 4096 bytes, or nothing for one that was dropped. `arrival`: sequence number → id. `tags`: tag ‖ id → sequence number.
  * `mesh`: what is known of the mesh and its peers, public. `sealed`: private records, encrypted before they come here. `ledger`: blocks
- * and their certificates. `chunks`: where in the chunk file a chunk lies. A table that an older program did not know is simply empty, so one more needs no migration.
+ * and their certificates. `chunks`: where in the chunk file a chunk lies. `nullifiers`: what membership proofs have used up
+ * (nullifier-log.ts). A table that an older program did not know is simply empty, so one more needs no migration.
  */
 export const TABLES = [
   "envelopes",
@@ -27,6 +28,7 @@ export const TABLES = [
   "sealed",
   "ledger",
   "chunks",
+  "nullifiers",
 ] as const
 export type Table = (typeof TABLES)[number]
 
@@ -64,6 +66,11 @@ export interface Store {
   range(table: Table, range?: Range): AsyncIterable<Entry>
   /** All or nothing. `sync`: on the disk, not just handed to the system, when it resolves. */
   batch(writes: readonly Write[], options?: { readonly sync?: boolean }): Promise<void>
+  /**
+   * Rewrites the files that hold keys from `gte` to `lt`: values that were overwritten or deleted there are gone from them afterwards.
+   * Neither of the two may be the key of anything. In memory they are gone anyway.
+   */
+  compact(table: Table, gte: Bytes, lt: Bytes): Promise<void>
   /** Waits for running operations. Harmless when repeated. */
   close(): Promise<void>
 }
@@ -190,6 +197,7 @@ class LevelStore implements Store {
       sealed: sublevelOf(root, "sealed"),
       ledger: sublevelOf(root, "ledger"),
       chunks: sublevelOf(root, "chunks"),
+      nullifiers: sublevelOf(root, "nullifiers"),
     }
   }
 
@@ -230,6 +238,20 @@ class LevelStore implements Store {
     await told(this.#root.batch<Bytes, Bytes>(operations, how))
   }
 
+  async compact(table: Table, gte: Bytes, lt: Bytes): Promise<void> {
+    if (this.kind === "memory") return
+    const sublevel = this.#tables[table]
+    const [start, end] = [gte, lt].map((key) => sublevel.prefixKey(key, "view", false))
+    // LevelDB's own, which the interface that memory shares does not have
+    const root = this.#root as unknown as Compacting
+    const compact = () => told(root.compactRange(start, end, { keyEncoding: "view" }))
+    // LevelDB rewrites a file only when a newer one overlaps it. So everything goes to files first; then two marks at the ends of the
+    // range make a newer file that overlaps all of them, and merging drops whatever newer writes have overtaken.
+    await compact()
+    await this.batch([gte, lt].map((key) => ({ table, key, value: undefined })))
+    await compact()
+  }
+
   async close(): Promise<void> {
     await told(this.#root.close())
   }
@@ -238,6 +260,14 @@ class LevelStore implements Store {
   #own(value: Bytes): Bytes {
     return this.kind === "memory" ? value.slice() : value
   }
+}
+
+interface Compacting {
+  compactRange(
+    start: Bytes | undefined,
+    end: Bytes | undefined,
+    options: { keyEncoding: "view" },
+  ): Promise<void>
 }
 
 const plainly = (bytes: Bytes | undefined) => (bytes === undefined ? undefined : plain(bytes))

@@ -12,6 +12,7 @@ import { CodedError, CryptoError } from "../crypto/errors.ts"
 import type { Cursors } from "./cursors.ts"
 import type { Mailbox } from "./mailbox.ts"
 import type { Streams } from "./streams.ts"
+import { isPassing } from "./sync-later.ts"
 import {
   type Cursor,
   decodeEnvelopes,
@@ -53,6 +54,8 @@ export interface RoundParts {
   readonly mailbox: Mailbox
   readonly cursors: Cursors
   readonly signal: AbortSignal
+  /** The peer has this envelope, and the ledger here does not know enough to judge it. */
+  readonly onLater: (id: Bytes) => void
   /** Envelopes fetched, and found missing, so far. */
   readonly onProgress: (done: number, total: number) => void
 }
@@ -184,6 +187,10 @@ class Round {
         items.map(({ bytes }) => mailbox.admit(bytes, { from: "sync", peer })),
       )
       this.stored += verdicts.filter(({ verdict }) => verdict === "accept").length
+      for (const [i, { id }] of items.entries()) {
+        const verdict = verdicts[i]
+        if (verdict?.verdict === "ignore" && isPassing(verdict.code)) this.#parts.onLater(id)
+      }
       this.#count(items.length, 0)
       const refused = verdicts.find(({ verdict }) => verdict === "reject")
       if (refused?.verdict === "reject")

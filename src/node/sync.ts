@@ -24,6 +24,7 @@ import {
   REQUEST_BYTES_MAX,
   type SyncRequest,
 } from "./sync-messages.ts"
+import { SyncLater } from "./sync-later.ts"
 import { ask, SYNC_PROTOCOL, SyncError, syncRound } from "./sync-round.ts"
 import type { Store } from "./store.ts"
 
@@ -32,6 +33,8 @@ const LOOK_MIN_MS = 5_000
 const LOOK_MAX_MS = 60_000
 /** A peer that did not answer in time is asked again after this; doubles up to LOOK_MAX_MS, so that it does not keep the others waiting. */
 const SLOW_MS = 3_000
+/** The ledger can move hundreds of times a second; what waited for it is asked for at most this often. */
+const LATER_MS = 500
 /** Peers told after a round that brought something. */
 const NEWS_PEERS_MAX = 8
 
@@ -82,6 +85,9 @@ export class Sync {
     { readonly pauseMs: number; timer: NodeJS.Timeout | undefined }
   >()
   #reading: Promise<void> | undefined
+  readonly #later: SyncLater
+  #laterTimer: NodeJS.Timeout | undefined
+  #laterPeriod: number | undefined
   #progress = IDLE
   #lookMs = LOOK_MAX_MS
   /** Our newest envelope when somebody was last told by the clock. */
@@ -93,6 +99,7 @@ export class Sync {
     this.#parts = parts
     this.#cursors = cursors
     this.#toldSeq = parts.mailbox.lastSeq
+    this.#later = new SyncLater((id) => parts.mailbox.isVouched(id))
   }
 
   static async start(parts: SyncParts): Promise<Sync> {
@@ -102,7 +109,10 @@ export class Sync {
       sync.#answer(decodeRequest(request), peer),
     )
     sync.#unsubscribe.push(
-      parts.mailbox.onStored(() => sync.#lookSoon()),
+      parts.mailbox.onStored(({ id }) => {
+        sync.#later.came(id)
+        sync.#lookSoon()
+      }),
       parts.mailbox.onShed((peer) => {
         sync.#waiting.add(peer)
         sync.#lookSoon()
@@ -146,13 +156,35 @@ export class Sync {
   async fetch(peer: string, ids: readonly Bytes[]): Promise<void> {
     const found = await ask(this.#asking(peer), { kind: "fetch", ids }, decodeEnvelopes)
     for (const bytes of found)
-      if (bytes !== undefined) await this.#parts.mailbox.admit(bytes, { from: "sync", peer })
+      if (bytes !== undefined) await this.#parts.mailbox.admit(bytes, { from: "fetch", peer })
+  }
+
+  /** The ledger has another block, and is in this period: what could not be judged before is asked for again. */
+  ledgerMoved(period: number | undefined): void {
+    if (this.#later.size === 0 || this.#stop.signal.aborted) return
+    this.#laterTimer ??= setTimeout(() => {
+      this.#laterTimer = undefined
+      this.#readLater(period !== this.#laterPeriod).catch(this.#parts.onFault)
+      this.#laterPeriod = period
+    }, LATER_MS)
+  }
+
+  async #readLater(all: boolean): Promise<void> {
+    for (const { peer, ids } of this.#later.due(all)) {
+      if (this.#stop.signal.aborted || !this.#parts.connected().includes(peer)) continue
+      try {
+        await this.fetch(peer, ids)
+      } catch (error) {
+        this.#failed(peer, error)
+      }
+    }
   }
 
   /** Resolves when no peer is being read any more. */
   async stop(): Promise<void> {
     this.#stop.abort()
     clearTimeout(this.#timer)
+    clearTimeout(this.#laterTimer)
     for (const { timer } of this.#slow.values()) clearTimeout(timer)
     for (const unsubscribe of this.#unsubscribe) unsubscribe()
     this.#waiting.clear()
@@ -181,6 +213,7 @@ export class Sync {
         ...this.#asking(peer),
         mailbox: this.#parts.mailbox,
         cursors: this.#cursors,
+        onLater: (id) => this.#later.add(id, peer),
         onProgress: (done, total) => this.#tell({ state: "syncing", done, total }),
       })
       clearTimeout(this.#slow.get(peer)?.timer)

@@ -4,6 +4,7 @@
  */
 import type { ApiErrorCode, Contact, Status, ThreadSummary } from "../node/api/types.ts"
 import { openChat } from "./chat.ts"
+import { onNoPicture } from "./pictures.ts"
 import { contactName } from "./commands.ts"
 import type { Effect, Model, Step } from "./model.ts"
 import { and, entries, noticed, only } from "./model.ts"
@@ -143,10 +144,16 @@ export function onFailed(model: Model, effect: Effect, code: ApiErrorCode, text:
           text,
         ),
       )
+    case "view":
+      return onNoPicture(model, effect.id, text)
+    case "file":
+    case "save":
+    case "write":
     case "retry":
     case "accept":
     case "block":
     case "rename":
+    case "rotate":
     case "ticket":
     case "copy":
     case "bell":

@@ -2,10 +2,11 @@
  * What the API tells, applied to the model: a batch at a time, since a busy mesh tells more than ten things a second and the
  * screen is drawn for each batch once.
  */
-import type { ApiEvent, Contact, ThreadSummary } from "../node/api/types.ts"
+import type { ApiEvent, Contact, ThreadSummary, Transfer } from "../node/api/types.ts"
 import { contactName } from "./commands.ts"
 import type { Effect, Model, Step } from "./model.ts"
 import { and, noticed, only } from "./model.ts"
+import { transferEnd } from "./widgets/transfers.ts"
 import { openHistory, withDelivery, withMessage } from "./widgets/history.ts"
 
 /** Entries kept of each; beyond, the ones that came first are let go until they are told again. */
@@ -47,6 +48,20 @@ function withContact(model: Model, contact: Contact): Step {
   }
 }
 
+/** Files on their way; one that has arrived, or failed, is said once. */
+export function withTransfer(model: Model, transfer: Transfer): Step {
+  const transfers = new Map(model.transfers)
+  if (transfer.state !== "done" && transfer.state !== "failed") {
+    transfers.set(transfer.id, transfer)
+    return only({ ...model, transfers })
+  }
+  transfers.delete(transfer.id)
+  const out = { ...model, transfers }
+  if (transfer.failure === "CANCELLED" || transfer.failure === "STOPPING") return only(out)
+  const [kind, text] = transferEnd(transfer)
+  return only(noticed(out, kind, text))
+}
+
 function withEvent(model: Model, event: ApiEvent): Step {
   switch (event.type) {
     case "status":
@@ -77,6 +92,12 @@ function withEvent(model: Model, event: ApiEvent): Step {
         : only(model)
     case "thread":
       return withThread(model, event.thread)
+    case "thread-removed": {
+      const threads = new Map(model.threads)
+      threads.delete(event.thread)
+      const history = model.history?.key === event.thread ? null : model.history
+      return only({ ...model, threads, history })
+    }
     case "contact":
       return withContact(model, event.contact)
     case "contact-removed": {
@@ -84,6 +105,8 @@ function withEvent(model: Model, event: ApiEvent): Step {
       contacts.delete(event.address)
       return only({ ...model, contacts })
     }
+    case "transfer":
+      return withTransfer(model, event.transfer)
     case "progress": {
       const { what, done, total } = event
       return only({ ...model, progress: done >= total ? null : { what, done, total } })

@@ -12,6 +12,7 @@ import { and, entries, knownNames, noticed, only, openEntry, PARKED_MAX } from "
 import type { Entry, Model, Overlay, Step } from "./model.ts"
 import { edit, emptyDraft, hasLine, put } from "./widgets/draft.ts"
 import type { DraftEdit } from "./widgets/draft.ts"
+import { saveFile, viewFile } from "./pictures.ts"
 import { openHistory, reachesNewest, withAnchor } from "./widgets/history.ts"
 import { atOldest, scrolled } from "./widgets/viewport.ts"
 
@@ -189,8 +190,16 @@ export function carryOut(model: Model, intent: Intent): Step {
       return and({ ...taken, overlay: codeOverlay }, { type: "ticket" })
     case "ticket":
       return and({ ...taken, overlay: { ...codeOverlay, show: "ticket" } }, { type: "ticket" })
+    case "rotate":
+      return and(noticed(taken, "info", "Making new keys …"), { type: "rotate" })
     case "quit":
       return and(taken, { type: "exit", code: 0 })
+    case "file":
+      return sendFile(model, taken, intent.path, intent.text)
+    case "save":
+      return saveFile(model, taken, intent.id, intent.folder)
+    case "view":
+      return viewFile(model, taken, intent.id)
     case "retry": {
       const failed = (model.history?.messages ?? []).filter((m) => m.mine && m.state === "failed")
       return failed.length === 0
@@ -207,15 +216,24 @@ const compare = (model: Model, contact: string): Step =>
     { type: "safety", contact },
   )
 
+/** Why nothing can be sent to the open chat. */
+function unwritable(model: Model): string | null {
+  if (model.history === null) return "Choose a chat first: Alt-1 to Alt-9, or /open name."
+  if ((openEntry(model)?.contact?.claims ?? null) !== null)
+    return "Nothing goes out before you decide who they are: [v], [a] or [b]."
+  return isRequest(model) ? "Accept them first: /accept, or /block." : null
+}
+
+function sendFile(model: Model, taken: Model, path: string, text: string): Step {
+  const why = unwritable(model)
+  if (why !== null || model.history === null) return only(noticed(model, "bad", why ?? ""))
+  return and(taken, { type: "file", key: model.history.key, path, text })
+}
+
 function say(model: Model, taken: Model, text: string): Step {
   if (text.trim() === "") return only(model)
-  if (model.history === null)
-    return only(noticed(model, "bad", "Choose a chat first: Alt-1 to Alt-9, or /open name."))
-  if ((openEntry(model)?.contact?.claims ?? null) !== null)
-    return only(
-      noticed(model, "bad", "Nothing goes out before you decide who they are: [v], [a] or [b]."),
-    )
-  if (isRequest(model)) return only(noticed(model, "bad", "Accept them first: /accept, or /block."))
+  const why = unwritable(model)
+  if (why !== null || model.history === null) return only(noticed(model, "bad", why ?? ""))
   const sent: Model = { ...taken, sending: taken.sending + 1 }
   const shown = toNewest(sent)
   return { ...shown, effects: [...shown.effects, { type: "send", key: model.history.key, text }] }
@@ -255,6 +273,8 @@ function toBottom(model: Model): Step {
 /** What has a meaning of its own on this screen; every other action moves through or changes the draft, or opens a chat. */
 const HANDLERS: Readonly<Partial<Record<Action, (model: Model) => Step>>> = {
   send: (model) => carryOut(model, interpret(model.draft.text, knownNames(model))),
+  save: (model) => saveFile(model, model, null, null),
+  view: (model) => viewFile(model, model, null),
   newline: (model) => only(withDraft(model, { type: "insert", text: "\n" })),
   complete: (model) => only(complete(model, 1)),
   "complete-back": (model) => only(complete(model, -1)),

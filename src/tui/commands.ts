@@ -31,6 +31,7 @@ export const COMMANDS: readonly Command[] = [
   command("add", "[code] [name]", "add a contact by code or invite ticket"),
   command("block", "[name]", "block a contact; they are not told", "contact"),
   command("contacts", "", "everybody you know, and how far"),
+  command("file", "path [words]", "send a file; quote a path with spaces"),
   command("help", "", "all keys and commands"),
   command("id", "", "your code, its QR and an invite ticket"),
   command("next", "", "next chat with unread messages"),
@@ -38,16 +39,22 @@ export const COMMANDS: readonly Command[] = [
   command("quit", "", "leave; what is queued stays queued"),
   command("rename", "[name] new-name", "call a contact something else", "contact"),
   command("retry", "", "send again what failed in this chat"),
+  command("rotate", "", "replace your keys now; it happens every 30 days anyway"),
+  command("save", "[id] [folder]", "save the file in sight, or the one of this id"),
   command("ticket", "", "an invite ticket to this mesh"),
   command("verify", "[name]", "compare safety numbers; mark them, or take it back", "contact"),
+  command("view", "[id]", "show the picture in sight among the messages, or take it away"),
 ]
 
 export type Intent =
   | { readonly type: "say"; readonly text: string }
   | { readonly type: "add"; readonly code: string; readonly name: string | null }
   | { readonly type: "accept" | "block" | "open" | "verify"; readonly contact: string | null }
+  | { readonly type: "file"; readonly path: string; readonly text: string }
+  | { readonly type: "save"; readonly id: string | null; readonly folder: string | null }
+  | { readonly type: "view"; readonly id: string | null }
   | { readonly type: "rename"; readonly contact: string | null; readonly name: string }
-  | { readonly type: "contacts" | "help" | "id" | "next" | "quit" | "retry" | "ticket" }
+  | { readonly type: "contacts" | "help" | "id" | "next" | "quit" | "retry" | "rotate" | "ticket" }
   | { readonly type: "wrong"; readonly sentence: string }
 
 const wrong = (sentence: string): Intent => ({ type: "wrong", sentence })
@@ -70,6 +77,9 @@ function takeName(text: string, known: readonly string[]): [name: string, rest: 
   const name = best === 0 ? (/^\S*/.exec(text)?.[0] ?? "") : text.slice(0, best)
   return [name, text.slice(name.length).trim()]
 }
+
+const unquoted = (text: string): string | null =>
+  text.trim() === "" ? null : text.trim().replace(/^"(.*)"$/su, "$1")
 
 /** What a sent line means. `//` begins a text with a slash. `known` are the names that arguments may use. */
 export function interpret(line: string, known: readonly string[]): Intent {
@@ -96,12 +106,25 @@ export function interpret(line: string, known: readonly string[]): Intent {
         ? { type: "rename", contact: null, name: rest }
         : { type: "rename", contact, name: called }
     }
+    case "file": {
+      const [path, text] = takeName(rest, [])
+      return path === ""
+        ? wrong("Which file? /file path, in quotes if it has spaces")
+        : { type: "file", path, text }
+    }
+    case "save": {
+      const [, id, folder = ""] = /^([0-9a-f]{4,32})?(?:^|\s+|$)(.*)$/su.exec(rest) ?? []
+      return { type: "save", id: id ?? null, folder: unquoted(folder) }
+    }
+    case "view":
+      return { type: "view", id: rest === "" ? null : rest }
     case "contacts":
     case "help":
     case "id":
     case "next":
     case "quit":
     case "retry":
+    case "rotate":
     case "ticket":
       return { type: name }
     default: {

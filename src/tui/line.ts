@@ -6,11 +6,13 @@ import { randomBytes } from "node:crypto"
 import type { Api, ApiEvent, Contact, Message, Status, ThreadSummary } from "../node/api/types.ts"
 import { COMMANDS, completions, contactName, interpret } from "./commands.ts"
 import type { Intent } from "./commands.ts"
+import { absolute, folderFor } from "./folders.ts"
 import { authorName, entries } from "./model.ts"
 import type { Entry } from "./model.ts"
-import { sanitize, sanitizeLine } from "./sanitize.ts"
+import { sanitize, sanitizeLine, sanitizeName } from "./sanitize.ts"
 import { failureOf, spoken } from "./sentences.ts"
 import { STATE_WORDS } from "./theme.ts"
+import { fileText, transferEnd } from "./widgets/transfers.ts"
 import { clockOf } from "./transcript.ts"
 import { tidyCode } from "./overlays.ts"
 import { createProfile, openVault } from "./line-setup.ts"
@@ -167,6 +169,13 @@ class LineSession {
         if (event.thread.members.length === 1 && event.thread.members[0] === this.#open)
           this.#open = event.thread.id
         break
+      case "thread-removed": {
+        const threads = new Map(this.#known.threads)
+        threads.delete(event.thread)
+        this.#known.threads = threads
+        if (this.#open === event.thread) this.#open = null
+        break
+      }
       case "message":
         this.#onMessage(event.message)
         break
@@ -178,6 +187,10 @@ class LineSession {
         if (event.state === "delivered" || event.state === "read") this.#followed.delete(event.id)
         break
       }
+      case "transfer":
+        if (event.transfer.state === "done" || event.transfer.state === "failed")
+          this.#talk.say(transferEnd(event.transfer)[1])
+        break
       case "progress":
         break
     }
@@ -193,7 +206,7 @@ class LineSession {
     } else if (!this.#printed.has(message.id)) {
       this.#remember(message.id)
       this.#talk.say(
-        `[${this.#titleOf(message)}] ${authorName(this.#known, message)}: ${sanitizeLine(message.text)}`,
+        `[${this.#titleOf(message)}] ${authorName(this.#known, message)}: ${sanitizeLine(wordsOf(message))}`,
       )
     }
   }
@@ -216,7 +229,9 @@ class LineSession {
       ? ` (${message.state === "failed" ? failureOf(message.failure) : STATE_WORDS[message.state]})`
       : ""
     const time = this.#clock.time(message.sentAtMs)
-    this.#talk.say(`${time} ${authorName(this.#known, message)}: ${sanitize(message.text)}${state}`)
+    this.#talk.say(
+      `${time} ${authorName(this.#known, message)}: ${sanitize(wordsOf(message))}${state}`,
+    )
   }
 
   #find(name: string | null): string {
@@ -310,6 +325,20 @@ class LineSession {
         return `Your code: ${sanitizeLine((await this.#api.call("id", {})).address)}`
       case "ticket":
         return `Invite ticket: ${sanitizeLine((await this.#api.call("mesh.ticket", {})).ticket)}`
+      case "rotate":
+        await this.#api.call("identity.rotate", {})
+        return "You have new keys. Your code stays, and contacts notice nothing."
+      case "file": {
+        if (this.#open === null) return "Open a chat first: /open name."
+        const words = intent.text === "" ? {} : { text: intent.text }
+        const params = { to: this.#open, path: absolute(intent.path), ...words }
+        const { transfer } = await this.#api.call("files.send", params)
+        return `${sanitizeName(transfer.name)} is on its way.`
+      }
+      case "save":
+        return this.#save(intent.id, intent.folder)
+      case "view":
+        return "Pictures are shown on the full screen; /save saves the file."
       case "retry":
         return this.#retry()
       case "quit":
@@ -356,6 +385,16 @@ class LineSession {
     return `${name} is verified.`
   }
 
+  async #save(id: string | null, folder: string | null): Promise<string> {
+    const params = this.#open === null ? {} : { thread: this.#open }
+    const { files } = await this.#api.call("files.list", params)
+    const file = files.find((each) => (id === null ? !each.mine : each.id.startsWith(id)))
+    if (file === undefined) return "There is no such file. What a message brings stands beside it."
+    const directory = await folderFor(folder)
+    await this.#api.call("files.save", { id: file.id, directory })
+    return `${sanitizeName(file.name)} is being saved into ${sanitizeLine(directory)}.`
+  }
+
   async #retry(): Promise<string> {
     if (this.#open === null) return "Open a chat first: /open name."
     const page = { thread: this.#open, limit: 100 }
@@ -380,3 +419,9 @@ function describe(entry: Entry): string {
   ].filter((fact) => fact !== "")
   return facts.length === 0 ? entry.title : `${entry.title}: ${facts.join(", ")}`
 }
+
+/** What is read out: the file, if there is one, then the words. */
+const wordsOf = (message: Message): string =>
+  [message.file === null ? "" : `[${fileText(message)}]`, message.text]
+    .filter((part) => part !== "")
+    .join(" ")

@@ -9,17 +9,22 @@ import type {
   Inviter,
   Message,
   Page,
+  Preview,
   Status,
   ThreadSummary,
+  Transfer,
 } from "../node/api/types.ts"
 import { contactName } from "./commands.ts"
 import type { InputEvent } from "./input.ts"
 import { sanitizeName, shortAddress } from "./sanitize.ts"
-import { chooseGlyphs, chooseTheme } from "./theme.ts"
+import type { Picture } from "./pictures.ts"
+import { chooseGlyphs, chooseTheme, UNICODE } from "./theme.ts"
 import type { Glyphs, ThemeName } from "./theme.ts"
 import { emptyDraft } from "./widgets/draft.ts"
 import type { Draft } from "./widgets/draft.ts"
 import type { History, PageReason } from "./widgets/history.ts"
+import { chooseImages } from "./widgets/image.ts"
+import type { ImageStyle } from "./widgets/image.ts"
 import type { Setup } from "./widgets/setup.ts"
 
 export interface Settings {
@@ -30,6 +35,8 @@ export interface Settings {
   /** What first run proposes as a name. */
   readonly userName: string
   readonly bell: boolean
+  /** How pictures are shown. */
+  readonly images: ImageStyle
 }
 
 export type Screen =
@@ -108,6 +115,12 @@ export interface Model {
   readonly acceptArmed: boolean
   /** Sends under way. */
   readonly sending: number
+  /** Files on their way, by message. */
+  readonly transfers: ReadonlyMap<string, Transfer>
+  /** Pictures among the messages, by message. */
+  readonly pictures: ReadonlyMap<string, Picture>
+  /** How many have been asked for. */
+  readonly pictured: number
 }
 
 export const PARKED_MAX = 200
@@ -144,6 +157,8 @@ export type Action =
     }
   | { readonly type: "sent"; readonly key: string; readonly message: Message }
   | { readonly type: "retried"; readonly message: Message }
+  | { readonly type: "transfer"; readonly transfer: Transfer }
+  | { readonly type: "picture"; readonly id: string; readonly preview: Preview }
   | { readonly type: "ticket"; readonly ticket: string }
   | {
       readonly type: "contact"
@@ -151,6 +166,7 @@ export type Action =
       readonly what: "added" | "accepted" | "blocked" | "renamed" | "verified" | "unverified"
     }
   | { readonly type: "safety"; readonly contact: Contact; readonly number: string }
+  | { readonly type: "rotated" }
   | {
       readonly type: "failed"
       readonly effect: Effect
@@ -176,6 +192,11 @@ export type Effect =
     }
   | { readonly type: "send"; readonly key: string; readonly text: string }
   | { readonly type: "retry"; readonly id: string }
+  | { readonly type: "file"; readonly key: string; readonly path: string; readonly text: string }
+  | { readonly type: "save"; readonly id: string; readonly folder: string | null }
+  | { readonly type: "view"; readonly id: string; readonly width: number; readonly height: number }
+  /** To the terminal, beside the picture. */
+  | { readonly type: "write"; readonly sequence: string }
   | { readonly type: "read"; readonly thread: string; readonly through: string }
   | { readonly type: "add"; readonly code: string; readonly name: string | null }
   | { readonly type: "accept"; readonly contact: string; readonly anyway: boolean }
@@ -183,6 +204,7 @@ export type Effect =
   | { readonly type: "verify"; readonly contact: string; readonly number: string }
   | { readonly type: "rename"; readonly contact: string; readonly name: string }
   | { readonly type: "ticket" }
+  | { readonly type: "rotate" }
   | { readonly type: "copy"; readonly text: string }
   | { readonly type: "bell" }
   | { readonly type: "repaint" }
@@ -203,6 +225,7 @@ export const defaultSettings = (env: Readonly<Record<string, string | undefined>
   timeZone: null,
   userName: "",
   bell: true,
+  images: chooseImages(env, chooseTheme(undefined, env) !== "mono", chooseGlyphs(env) === UNICODE),
 })
 
 export const initialModel = (settings: Settings, columns: number, rows: number): Model => ({
@@ -227,6 +250,9 @@ export const initialModel = (settings: Settings, columns: number, rows: number):
   blockArmed: false,
   acceptArmed: false,
   sending: 0,
+  transfers: new Map(),
+  pictures: new Map(),
+  pictured: 0,
 })
 
 export const noticed = (model: Model, kind: Notice["kind"], text: string): Model => ({

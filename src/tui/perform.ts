@@ -5,6 +5,7 @@
  */
 import { randomBytes } from "node:crypto"
 import type { Api } from "../node/api/types.ts"
+import { absolute, folderFor } from "./folders.ts"
 import type { Action, Effect } from "./model.ts"
 import { codeOf, spoken } from "./sentences.ts"
 import { PAGE_SIZE } from "./widgets/history.ts"
@@ -63,6 +64,26 @@ export function createPerformer(world: World): (effect: Effect) => void {
         const { message } = await api.call("messages.send", { to: key, text, id }, options)
         return { type: "sent", key, message }
       }
+      case "file": {
+        const { key, text } = effect
+        const path = absolute(effect.path)
+        const words = text === "" ? {} : { text }
+        const { transfer } = await api.call("files.send", { to: key, path, ...words }, options)
+        return { type: "transfer", transfer }
+      }
+      case "save": {
+        const directory = await folderFor(effect.folder)
+        const { transfer } = await api.call("files.save", { id: effect.id, directory }, options)
+        return { type: "transfer", transfer }
+      }
+      case "view": {
+        const { id, width, height } = effect
+        const preview = await api.call("files.preview", { id, width, height }, options)
+        return { type: "picture", id, preview }
+      }
+      case "write":
+        world.write(effect.sequence)
+        return null
       case "retry":
         return {
           type: "retried",
@@ -111,6 +132,9 @@ export function createPerformer(world: World): (effect: Effect) => void {
         )
         return { type: "contact", contact, what: "renamed" }
       }
+      case "rotate":
+        await api.call("identity.rotate", {}, options)
+        return { type: "rotated" }
       case "ticket":
         return { type: "ticket", ticket: (await api.call("mesh.ticket", {}, options)).ticket }
       case "copy":

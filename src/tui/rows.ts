@@ -8,6 +8,8 @@ import { cells, padEnd, truncate } from "./wrap.ts"
 export interface Span {
   readonly text: string
   readonly role: Role
+  /** Colours of its own, over those of the role: parts of a picture. */
+  readonly paint?: { readonly color: string; readonly backgroundColor?: string }
 }
 
 export type Row = readonly Span[]

@@ -13,7 +13,8 @@ import { failureOf } from "./sentences.ts"
 import { STATE_ROLES, nameRole } from "./theme.ts"
 import type { Blocks } from "./widgets/viewport.ts"
 import { indexOfMessage } from "./widgets/history.ts"
-import { padEnd, padStart, wrap } from "./wrap.ts"
+import { fileText, transferText } from "./widgets/transfers.ts"
+import { padEnd, padStart, truncate, wrap } from "./wrap.ts"
 
 /** Cells of a name in the gutter, narrow and wide. */
 const NAME_NARROW = 8
@@ -79,7 +80,8 @@ export function transcript(model: Model, width: number): Transcript {
     const dateLine = previous === undefined || clock.day(previous.sentAtMs) !== day ? day : ""
     const name = authorName(model, message)
     const isNew = message.id === newFrom
-    const key = `${width}|${dateLine}|${isNew}|${name}|${model.settings.glyphs.bar}`
+    const about = message.file === null ? "" : fileKey(model, message)
+    const key = `${width}|${dateLine}|${isNew}|${name}|${model.settings.glyphs.bar}|${about}`
     const known = remembered.get(message)
     if (known?.key === key) return known.rows
     const rows = [
@@ -112,12 +114,35 @@ function messageRows(model: Model, message: Message, name: string, width: number
   ]
   const indent = span(" ".repeat(TIME_AND_STATE + nameWidth))
   const textWidth = Math.max(8, width - TIME_AND_STATE - nameWidth - 3)
-  const rows = wrap(sanitize(message.text), textWidth).map((text, i): Row =>
-    i === 0 ? [...head, span(text)] : [indent, bar, span(text)],
+  const rows = contentRows(model, message, textWidth).map((row, i): Row =>
+    i === 0 ? [...head, ...row] : [indent, bar, ...row],
   )
   if (message.state !== "failed") return rows
   const reason = `! ${failureOf(message.failure)} /retry sends it again.`
   return [...rows, ...wrap(reason, textWidth).map((text): Row => [indent, bar, span(text, "bad")])]
+}
+
+/** The file, its picture if that is shown, and the words. */
+function contentRows(model: Model, message: Message, width: number): readonly Row[] {
+  const { file, id } = message
+  const words = wrap(sanitize(message.text), width).map((text): Row => line(text))
+  if (file === null) return words
+  const moving = model.transfers.get(id)
+  const picture = model.pictures.get(id)
+  return [
+    ...wrap(fileText(message), width).map((text) => line(text, "accent")),
+    ...(moving === undefined ? [] : [line(truncate(transferText(moving), width), "dim")]),
+    ...(picture === undefined ? [] : (picture.rows ?? [line("fetching the picture …", "dim")])),
+    ...(message.text === "" ? [] : words),
+  ]
+}
+
+/** What of the model its rows depend on besides. */
+function fileKey(model: Model, { id }: Message): string {
+  const moving = model.transfers.get(id)
+  const picture = model.pictures.get(id)
+  const shown = picture === undefined ? "" : `${picture.number}/${picture.rows?.length ?? "-"}`
+  return `${moving === undefined ? "" : transferText(moving)}|${shown}`
 }
 
 /** What stands where messages would be: an empty pane always says why, and what to do. */

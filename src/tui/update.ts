@@ -4,7 +4,8 @@
  * from what is visible are derived: which page to fetch next, and what has been read.
  */
 import { onContact, onFailed, onLoaded, withSetup } from "./answers.ts"
-import { withEvents } from "./arrivals.ts"
+import { withTransfer, withEvents } from "./arrivals.ts"
+import { onPicture } from "./pictures.ts"
 import { onChatKey, onChatPaste, onChatText } from "./chat.ts"
 import { onSetup, onUnlock } from "./forms.ts"
 import type { InputEvent } from "./input.ts"
@@ -69,10 +70,18 @@ function transition(model: Model, action: Action): Step {
             ? withMessage(model.history, action.message, false)
             : model.history,
       })
+    case "transfer":
+      return withTransfer(model, action.transfer)
+    case "picture":
+      return onPicture(model, action.id, action.preview)
     case "ticket":
       return model.overlay?.name === "code"
         ? only({ ...model, overlay: { ...model.overlay, ticket: action.ticket } })
         : only(model)
+    case "rotated":
+      return only(
+        noticed(model, "good", "You have new keys. Your code stays, and contacts notice nothing."),
+      )
     case "safety":
       return model.overlay?.name === "verify" && model.overlay.contact === action.contact.address
         ? only({ ...model, overlay: { ...model.overlay, number: action.number } })

@@ -116,9 +116,11 @@ describe("contents: what people say, inside the sealed message", () => {
 
 describe("hello: first contact", () => {
   it("is strictly decoded", () => {
-    const hello = { from: ada, name: "Ada", welcome: utf8("the welcome") }
-    assert.deepEqual(decodeHello(encodeHello(hello)), hello)
-    strictDecoder(encodeHello(hello), decodeHello, encodeHello)
+    for (const group of [null, { since: 7 }]) {
+      const hello = { from: ada, name: "Ada", welcome: utf8("the welcome"), group }
+      assert.deepEqual(decodeHello(encodeHello(hello)), hello)
+      strictDecoder(encodeHello(hello), decodeHello, encodeHello)
+    }
   })
 })
 
@@ -132,6 +134,8 @@ describe("message: its record and its place", () => {
     text: "hello",
     delivery: "queued" as const,
     late: false,
+    audience: 3,
+    awaited: [new Uint8Array(8).fill(1), new Uint8Array(8).fill(2)],
   }
 
   it("is kept whole, strictly decoded", () => {

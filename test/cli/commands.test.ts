@@ -120,11 +120,53 @@ describe("cli: every command with a node running", () => {
       ticket: TICKET,
       inviter: null,
       added: false,
+      membership: null,
     })
     assert.deepEqual(await json("id"), { v: 1, address: addressOf("alice"), name: "alice" })
     assert.deepEqual(await json("ticket"), { v: 1, ticket: TICKET })
     const qr = await run("id", "--qr")
     assert.match(qr.out, /^sotto1[^\n]*\n\u001b\[38;5;231;48;5;16m█/)
+  })
+
+  it("mesh invite, members, join, revoke: what an operator and a member see", async (t) => {
+    const { json, run } = await profile(t)
+    await run("join", "--name", "home")
+    const { tickets } = await json("mesh", "invite", "--count", "10")
+    assert.equal((tickets as unknown[]).length, 10)
+    assert.match((await run("mesh", "invite")).out, /^[0-9a-f]{12} {2}sotto-invite1\S+\n$/)
+    assert.equal((await run("mesh", "invite", "--count", "0")).exit, 2)
+    const listed = await run("mesh", "members")
+    assert.match(listed.out, /^0 {2}[0-9a-f]{12} {2}joined by [0-9a-f]{12} {2}this installation\n$/)
+    assert.match(listed.err, /is a member/)
+    assert.match((await run("mesh", "join", TICKET)).out, /counts after two periods/)
+    assert.equal((await run("mesh", "join")).exit, 7)
+    assert.equal((await run("mesh", "revoke", "nobody")).exit, 4)
+  })
+
+  it("mesh create: once a profile, with what excludes each other refused", async (t) => {
+    const { run } = await profile(t)
+    const none = await run("mesh", "create", "home", "--no-validators", "--open")
+    assert.equal(none.exit, 2)
+    assert.match(none.err, /no members/)
+    const made = await run("mesh", "create", "home", "--tickets", "2", "--work-bits", "12")
+    assert.equal(made.exit, 0, made.err)
+    assert.match(made.out, /^[0-9a-f]{32,64}\n([0-9a-f]{12} {2}sotto-invite1\S+\n){2}$/)
+    const again = await run("mesh", "create", "home")
+    assert.equal(again.exit, 2)
+    assert.match(again.err, /in a mesh already/)
+  })
+
+  it("validators add, remove, proposals, approve: how far a change has come, and who is next", async (t) => {
+    const { run } = await profile(t)
+    await run("join", "--name", "home")
+    const added = await run("validators", "add", "sotto-validator1x")
+    assert.match(added.out, /add [0-9a-f]{32,64} {2}\(has not proved yet/)
+    assert.match(added.out, /approvals: 1 of 1, this peer's among them/)
+    assert.match(added.err, /proves then that it holds its keys/)
+    assert.match((await run("validators", "remove", "abcdef012345")).out, /remove abcdef012345/)
+    assert.match((await run("validators", "proposals")).err, /Nothing is proposed/)
+    assert.equal((await run("validators", "approve", "abcdef01")).exit, 4)
+    assert.equal((await run("validators", "add", "/nowhere/at/all")).exit, 2)
   })
 
   it("join and init say who invited, and add them only when that is wanted", async (t) => {
@@ -165,25 +207,45 @@ describe("cli: every command with a node running", () => {
     assert.equal((await run("contact", "block", "ann")).exit, 2)
   })
 
-  it("send: text from words, -m, a file and standard input", async (t) => {
+  it("send: text from words, -m and standard input", async (t) => {
     const { data, node, run } = await alice(t)
-    const file = join(data, "text")
-    writeFileSync(file, "from a file\n")
     await run("send", "bob", "from", "words")
     await run("send", "bob", "-m", "from -m")
-    await run("send", "bob", "--file", file)
     await sotto(["--data", data, "send", "bob"], { input: "from standard input\n" })
-    await sotto(["--data", data, "send", "bob", "--file", "-"], { input: "two\nlines\n" })
+    await sotto(["--data", data, "send", "bob"], { input: "two\nlines\n" })
     await run("send", "bob", "--", "--dashes")
     const { messages } = await node.call("messages.page", { thread: "bob", limit: 9 })
     assert.deepEqual(
       messages.map(({ text }) => text),
-      ["from words", "from -m", "from a file", "from standard input", "two\nlines", "--dashes"],
+      ["from words", "from -m", "from standard input", "two\nlines", "--dashes"],
     )
     assert.equal((await run("send", "bob", "twice", "-m", "said")).exit, 2)
     assert.equal((await run("send", "bob")).exit, 2)
-    assert.equal((await run("send", "bob", "--file", `${file}.none`)).exit, 2)
     assert.equal((await run("send", "nobody", "hello")).exit, 4)
+  })
+
+  it("send --file, files, save: a file goes out with its words and comes in under a safe name", async (t) => {
+    const { node, run, json } = await alice(t)
+    const sent = await json("send", "bob", "--file", "pictures/photo.png", "look", "here")
+    const { messages } = await node.call("messages.page", { thread: "bob", limit: 9 })
+    assert.deepEqual(
+      [messages.length, messages[0]?.text, messages[0]?.id],
+      [1, "look here", sent["id"]],
+    )
+    assert.equal((await run("send", "bob", "--file", "none")).exit, 2)
+
+    const { id } = node.receiveFile("bob", "there.png")
+    const listed = await run("files", "bob")
+    assert.match(listed.out, new RegExp(`${id.slice(0, 8)}.*bob.*3\\.0 MB.*there\\.png`))
+    assert.match((await run("read", "bob")).out, /\[there\.png · 3\.0 MB · [0-9a-f]{8}\]/)
+
+    const there = await run("save", id.slice(0, 8), "/tmp")
+    assert.equal(there.exit, 2)
+    assert.match(there.err, /--as NAME/)
+    assert.equal((await run("save", id, "/tmp", "--overwrite")).out, "/tmp/there.png\n")
+    assert.equal((await json("save", id, "/tmp", "--as", "b.png"))["path"], "/tmp/b.png")
+    assert.equal((await run("save", "ffff", "/tmp")).exit, 2)
+    assert.equal((await run("save", "f".repeat(32), "/tmp")).exit, 4)
   })
 
   it("send: returns when queued, or when it is as far as one waits for", async (t) => {
@@ -546,5 +608,18 @@ describe("cli: verification and other identities under a known name", () => {
     assert.equal((await run("contact", "accept", second, "--anyway")).exit, 0)
     const { contacts } = await node.call("contacts.list", {})
     assert(contacts.every(({ claims }) => claims === null))
+  })
+})
+
+describe("cli: the keys behind an address", () => {
+  it("tells how old they are, and replaces them", async (t) => {
+    const { run, json } = await alice(t)
+    const shown = await run("identity")
+    assert.equal(shown.exit, 0, shown.err)
+    assert.match(shown.out, /made 2026-11-01, replaced 2026-12-01/)
+    assert.match(shown.out, /earlier keys until 2027-01-30/)
+    const rotated = await json("identity", "rotate")
+    assert.equal(rotated["sequence"], 3)
+    assert.deepEqual((await json("identity", "rotate", "--forget-old"))["oldUntilMs"], [])
   })
 })

@@ -16,9 +16,14 @@ import {
   generateRoots,
   type Identity,
   introPublic,
+  leafPublic,
+  OLD_KEYS_MAX,
   type RootKeys,
   rootPublic,
+  rotated,
+  withoutExpired,
 } from "../../src/crypto/identity.ts"
+import { Reader, Writer } from "../../src/crypto/bytes.ts"
 import { primitives } from "../../src/crypto/primitives/native.ts"
 import { codeOf, strictDecoder } from "../helpers/decoders.ts"
 
@@ -46,13 +51,15 @@ describe("card: an identity's current keys, signed by both root keys", () => {
       intro: introPublic(generateIntro()),
       leaf: primitives.randomBytes(32),
       lastResort: primitives.randomBytes(3460),
+      formers: [primitives.randomBytes(32), primitives.randomBytes(32)],
     }
     card = sign(roots, encodeCardBody(body))
   })
 
   it("verifies, tells its keys, and hashes to the address it belongs to", () => {
     const verified = verifyCard(card)
-    assert.deepEqual(verified, { ...body, address: addressOfRoots(roots) })
+    const hash = primitives.sha3_256(card)
+    assert.deepEqual(verified, { ...body, address: addressOfRoots(roots), hash })
     assert(card.length < 36_000, `${card.length} bytes`)
   })
 
@@ -98,7 +105,15 @@ describe("card: an identity's current keys, signed by both root keys", () => {
       roots,
       sequence: 3,
       intro: generateIntro(),
-      oldIntro: [generateIntro()],
+      sinceMs: 1_700_000_000_000,
+      old: [
+        {
+          intro: generateIntro(),
+          leaf: primitives.randomBytes(32),
+          lastResort: { public: primitives.randomBytes(10), private: primitives.randomBytes(20) },
+          untilMs: 1_800_000_000_000,
+        },
+      ],
       leaf: primitives.randomBytes(32),
       lastResort: { public: primitives.randomBytes(100), private: primitives.randomBytes(200) },
       card: primitives.randomBytes(300),
@@ -106,5 +121,75 @@ describe("card: an identity's current keys, signed by both root keys", () => {
     }
     assert.deepEqual(decodeIdentity(encodeIdentity(identity)), identity)
     strictDecoder(encodeIdentity(identity), decodeIdentity, encodeIdentity)
+  })
+
+  it("keeps the private keys of earlier cards for 90 days, and of so many cards and no more", () => {
+    const keys = () => ({
+      intro: generateIntro(),
+      leaf: primitives.ed25519.generate(),
+      lastResort: { public: primitives.randomBytes(10), private: primitives.randomBytes(20) },
+    })
+    const day = 86_400_000
+    let identity: Identity = {
+      ...keys(),
+      roots,
+      sequence: 1,
+      sinceMs: 0,
+      old: [],
+      card: new Uint8Array(1),
+      name: "Ada",
+    }
+    const turn = (nowMs: number, forgetOld = false) => {
+      const sequence = identity.sequence + 1
+      identity = rotated(identity, {
+        ...keys(),
+        card: new Uint8Array(1),
+        sequence,
+        nowMs,
+        forgetOld,
+      })
+    }
+    const first = identity
+    for (let i = 1; i <= OLD_KEYS_MAX; i++) turn(i)
+    assert.equal(identity.old.length, OLD_KEYS_MAX)
+    assert.deepEqual(identity.old.at(-1), {
+      intro: first.intro,
+      leaf: leafPublic(first),
+      lastResort: first.lastResort,
+      untilMs: 1 + 90 * day,
+    })
+    turn(OLD_KEYS_MAX + 1)
+    assert.equal(identity.old.length, OLD_KEYS_MAX)
+    assert(identity.old.every(({ intro }) => intro !== first.intro))
+    assert.equal(withoutExpired(identity, 2 + 90 * day - 1), identity)
+    assert.equal(withoutExpired(identity, 2 + 90 * day).old.length, OLD_KEYS_MAX - 1)
+    assert.deepEqual(withoutExpired(identity, 200 * day).old, [])
+    turn(200 * day)
+    assert.equal(identity.old.length, 1)
+    turn(201 * day, true)
+    assert.deepEqual(identity.old, [])
+    assert.throws(() => rotated(identity, { ...identity, nowMs: 0, forgetOld: false }))
+  })
+
+  it("of version 1 knows no age and so is rotated at once, and its card is still a card", () => {
+    const before = encodeIdentity({
+      ...{ intro: generateIntro(), leaf: primitives.randomBytes(32), roots, sequence: 1 },
+      ...{ sinceMs: 0, old: [], card: new Uint8Array(3), name: "Ada" },
+      lastResort: { public: new Uint8Array(4), private: new Uint8Array(5) },
+    })
+    // Version 1 had no moment and the old keys, of which it never made any, before the leaf key.
+    const read = new Reader(before)
+    const old = new Writer().u8(1).raw(read.raw(161).slice(1)).raw(read.raw(8))
+    read.raw(8)
+    old.raw(read.raw(96)).u8(0).raw(read.raw(32)).bytes(read.bytes(4, 9), 4)
+    old.bytes(read.bytes(4, 9), 4)
+    read.u8()
+    const identity = decodeIdentity(old.raw(read.raw(read.left)).finish())
+    assert.deepEqual([identity.sinceMs, identity.old, identity.name], [0, [], "Ada"])
+
+    const first = encodeCardBody({ ...body, formers: [] }).slice(0, -1)
+    first[0] = 1
+    const card = verifyCard(sign(roots, first))
+    assert.deepEqual([card.sequence, card.formers], [body.sequence, []])
   })
 })

@@ -95,7 +95,7 @@ describe("fragments: a payload longer than one body is cut, each piece its own e
   })
 
   it("keeps what came first when a later fragment contradicts it", () => {
-    const [a0, a1] = cut(new Uint8Array(3000).fill(1), SIZE).map(decodeFragment)
+    const [a0, a1] = cut(new Uint8Array(3000).fill(1), SIZE).map((each) => decodeFragment(each))
     const lie = { ...a1!, count: 3, index: 2 }
     const state = join(undefined, a0!)
     assert(!(state instanceof Uint8Array))

@@ -29,9 +29,21 @@ describe("genesis: what all peers of a mesh agree on", () => {
       { ...genesis, salt: filled(32, 6) },
       { ...genesis, powBits: 13 },
       { ...genesis, validators: [validator] },
+      { ...genesis, policy: "open" as const },
     ]
     const ids = variants.map((each) => Buffer.from(meshIdOf(encodeGenesis(each))).toString("hex"))
     assert.equal(new Set(ids).size, variants.length)
+  })
+
+  it("has its second version only where the first cannot say it: an open mesh", () => {
+    const open: Genesis = { ...genesis, policy: "open" }
+    const bytes = encodeGenesis(open)
+    assert.equal(bytes[0], 2)
+    assert.deepEqual(decodeGenesis(bytes), open)
+    strictDecoder(bytes, decodeGenesis, encodeGenesis)
+    assert.deepEqual(encodeGenesis({ ...genesis, policy: "invited" }), encodeGenesis(genesis))
+    const policyAt = bytes.length - encodeGenesis(genesis).length
+    assert.equal(policyAt, 1, "one byte more")
   })
 
   it("refuses what no mesh can have: no name, a name too long, impossible work, another version", () => {
@@ -48,7 +60,7 @@ describe("genesis: what all peers of a mesh agree on", () => {
       "TOO_LARGE",
     )
     const other = encodeGenesis(genesis)
-    other[0] = 2
+    other[0] = 3
     assert.equal(
       codeOf(() => decodeGenesis(other)),
       "BAD_VERSION",

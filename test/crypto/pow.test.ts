@@ -12,7 +12,7 @@ import {
 
 const meshId = new Uint8Array(32).fill(1)
 const anchor = new Uint8Array(32).fill(2)
-const rule = { meshId, anchors: [anchor], bits: 6 }
+const rule = { meshId, prices: [{ anchor, bits: 6 }] }
 
 function nonceWhere(envelope: Uint8Array, good: (bits: number) => boolean): Uint8Array {
   const nonce = Buffer.alloc(8)
@@ -43,7 +43,9 @@ const withByte = (at: number, value: number) => {
 describe("proof of work: admission for those who are not members yet", () => {
   it("accepts enough work on this mesh, this anchor and this envelope", () => {
     assert.equal(judge(worked), "accept")
-    assert.equal(judge(worked, { ...rule, anchors: [new Uint8Array(32), anchor] }), "accept")
+    const [price] = rule.prices
+    const dear = { anchor: new Uint8Array(32), bits: 60 }
+    assert.equal(judge(worked, { ...rule, prices: [dear, price!] }), "accept")
   })
 
   it("[REJECT] too little work, another kind, non-zero padding", () => {
@@ -56,8 +58,13 @@ describe("proof of work: admission for those who are not members yet", () => {
   })
 
   it("[IGNORE] an anchor that is not known here: an honest neighbour may be ahead", () => {
-    assert.equal(judge(worked, { ...rule, anchors: [] }), "ignore POW_ANCHOR")
+    assert.equal(judge(worked, { ...rule, prices: [] }), "ignore POW_ANCHOR")
     assert.equal(judge(withByte(1, 9)), "ignore POW_ANCHOR")
+  })
+
+  it("asks for what its own anchor costs, whatever another does", () => {
+    const now = { anchor: new Uint8Array(32), bits: 2 }
+    assert.equal(judge(worked, { meshId, prices: [now, { anchor, bits: 60 }] }), "reject POW_BITS")
   })
 
   it("cannot be carried over to another envelope or another mesh", () => {
@@ -66,7 +73,7 @@ describe("proof of work: admission for those who are not members yet", () => {
     const moved = writeProofOfWork(other, anchor, nonce)
     const bits = leadingZeroBits(blake3(powPrefix(meshId, anchor, envelopeId(other)), nonce))
     assert.equal(judge(moved), bits >= 6 ? "accept" : "reject POW_BITS")
-    const strict = { ...rule, bits: 40 }
+    const strict = { ...rule, prices: [{ anchor, bits: 40 }] }
     assert.equal(judge(worked, strict), "reject POW_BITS")
     assert.equal(judge(worked, { ...strict, meshId: new Uint8Array(32) }), "reject POW_BITS")
   })

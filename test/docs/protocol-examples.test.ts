@@ -110,9 +110,9 @@ describe("PROTOCOL.md: its examples are what the code gives", () => {
     shows("nonce", nonce)
     shows("work", blake3(preimage, nonce))
     const paid = writeProofOfWork(envelope, meshId, nonce)
-    const rule = { meshId, anchors: [meshId], bits: 16 }
-    assert.equal(verifyProofOfWork(rule, paid).verdict, "accept")
-    assert.equal(verifyProofOfWork({ ...rule, bits: 17 }, paid).verdict, "reject")
+    const asked = (bits: number) => ({ meshId, prices: [{ anchor: meshId, bits }] })
+    assert.equal(verifyProofOfWork(asked(16), paid).verdict, "accept")
+    assert.equal(verifyProofOfWork(asked(17), paid).verdict, "reject")
   })
 
   it("thread tags and keys", () => {

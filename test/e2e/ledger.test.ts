@@ -112,6 +112,40 @@ describe("e2e: four validators and two people who follow them", () => {
     await inOrder(cluster.nodes)
   })
 
+  it("goes on under another primary while the primary stands still, and agrees with it when it moves again", async () => {
+    const api = await alice.api()
+    const seats = await Promise.all(
+      cluster.nodes.slice(0, VALIDATORS).map(async (node) => {
+        const { validators } = await (await node.api()).call("validators.list", {})
+        return validators.findIndex(({ own }) => own)
+      }),
+    )
+    const primarySeat = async () => {
+      const { last } = await api.call("ledger.show", {})
+      assert(last !== null)
+      return (last.term + last.view) % VALIDATORS
+    }
+    const height = await inOrder(cluster.nodes)
+    const seat = await primarySeat()
+    const primary = nodeOf(cluster, seats.indexOf(seat))
+    const { pid } = primary
+    assert(pid !== undefined)
+    process.kill(pid, "SIGSTOP")
+    try {
+      await arrived(await send("while one stands still", 3))
+      await inOrder([alice, bob], height)
+      assert.notEqual(await primarySeat(), seat)
+    } finally {
+      process.kill(pid, "SIGCONT")
+    }
+    await arrived(await send("when it moves again", 2))
+    const reached = await inOrder([alice, bob], height)
+    await reaches(primary, ({ role, height: own }) => role === "validating" && own >= reached)
+    const run = await sotto([...primary.arguments, "ledger", "verify", "--json"], { script: REAL })
+    assert.equal(run.exit, 0, run.err)
+    await inOrder(cluster.nodes)
+  })
+
   it("says so when too few are left, chats on, and resumes when one is back", async () => {
     const [, , third, fourth] = cluster.nodes
     assert(third !== undefined && fourth !== undefined)

@@ -9,12 +9,14 @@ import { startCluster, type Cluster, type ClusterNode } from "../../scripts/test
 /** A real mesh with people on some of its nodes, `null` where there is nobody. Call `gone` when it is no longer needed. */
 export async function mesh(
   people: readonly (string | null)[],
+  more?: (at: number) => readonly string[],
 ): Promise<{ cluster: Cluster; gone: () => Promise<void> }> {
   const directory = mkdtempSync(join(tmpdir(), "sotto-e2e-"))
   const cluster = await startCluster({
     nodes: people.length,
     directory,
     identities: people,
+    ...(more === undefined ? {} : { more }),
     onEvent: (event) => {
       if (event.type === "ended" && !event.wanted)
         process.stderr.write(

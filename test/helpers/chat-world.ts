@@ -5,7 +5,7 @@
 import assert from "node:assert/strict"
 import type { Address } from "../../src/crypto/address.ts"
 import { addressBytes } from "../../src/crypto/address.ts"
-import { type Bytes, compare, equal, toHex } from "../../src/crypto/bytes.ts"
+import { type Bytes, toHex } from "../../src/crypto/bytes.ts"
 import { type Card, encodeCardBody } from "../../src/crypto/card.ts"
 import { envelopeId, tagOf } from "../../src/crypto/envelope.ts"
 import {
@@ -21,15 +21,17 @@ import { primitives } from "../../src/crypto/primitives/native.ts"
 import { createKeyPackage } from "../../src/crypto/session.ts"
 import type { ApiEvent, Message } from "../../src/node/api/types.ts"
 import { Chat } from "../../src/node/chat.ts"
+import { LedgerView, type Order } from "./chat-ledger.ts"
 import type { ChatMailbox } from "../../src/node/chat-parts.ts"
 import { ChatRecords } from "../../src/node/chat-records.ts"
-import { systemClock } from "../../src/node/clock.ts"
+import { type Clock, systemClock } from "../../src/node/clock.ts"
+import { KeyRing } from "../../src/node/key-ring.ts"
 import { moveIn } from "../../src/node/restore.ts"
 import type { Kept } from "../../src/node/shelf.ts"
 import { Sealed, type SealedOp, type SealedShelf } from "../../src/node/sealed.ts"
 
 export const meshId = new Uint8Array(32).fill(42)
-const DEADLINE_MS = 20_000
+const DEADLINE_MS = 60_000
 
 /** A disk of sorted keys. After `crash`, nothing is written any more. */
 export class MemoryShelf implements SealedShelf {
@@ -96,23 +98,27 @@ export async function makeIdentity(name: string): Promise<{ identity: Identity; 
     intro: introPublic(intro),
     leaf: primitives.ed25519.publicFromPrivate(primitives.ed25519.importPrivate(leaf)),
     lastResort: lastResort.public,
+    formers: [],
   }
   const identity = {
     roots,
     sequence: 1,
+    sinceMs: Date.now(),
     intro,
-    oldIntro: [],
+    old: [],
     leaf,
     lastResort,
     card: encodeCardBody(body),
     name,
   }
-  return { identity, card: { ...body, address } }
+  return { identity, card: { ...body, address, hash: primitives.sha3_256(identity.card) } }
 }
 
 /** The mailbox of one peer: what arrived, in order. */
 class Mailbox implements ChatMailbox {
   readonly arrivals: Kept[] = []
+  readonly #ids = new Set<string>()
+  readonly #tags = new Map<string, Kept[]>()
   readonly #world: World
   readonly #owner: Person
 
@@ -126,13 +132,20 @@ class Mailbox implements ChatMailbox {
   }
 
   byTag(tag: Bytes): Promise<readonly Kept[]> {
-    return Promise.resolve(this.arrivals.filter(({ bytes }) => equal(tagOf(bytes), tag)))
+    return Promise.resolve(this.#tags.get(toHex(tag)) ?? [])
   }
+
+  missing(ids: readonly Bytes[]): Promise<readonly Bytes[]> {
+    return Promise.resolve(ids.filter((id) => !this.has(id)))
+  }
+
+  has = (id: Bytes): boolean => this.#ids.has(toHex(id))
 
   /** The mailbox as one life of its owner's process sees it. */
   life(shelf: MemoryShelf): ChatMailbox {
     return {
       entriesAfter: (seq, limit) => this.entriesAfter(seq, limit),
+      missing: (ids) => this.missing(ids),
       byTag: (tag) => this.byTag(tag),
       post: (envelope) => {
         if (shelf.isDead) throw new Error("the process was killed")
@@ -149,8 +162,12 @@ class Mailbox implements ChatMailbox {
   /** A real mailbox takes an id once; `again` is one that would not. */
   take(envelope: Bytes, { again = false } = {}): void {
     const id = envelopeId(envelope)
-    if (!again && this.arrivals.some((arrival) => compare(arrival.id, id) === 0)) return
-    this.arrivals.push({ seq: this.arrivals.length + 1, id, bytes: envelope })
+    if (!again && this.has(id)) return
+    const kept = { seq: this.arrivals.length + 1, id, bytes: envelope }
+    this.arrivals.push(kept)
+    this.#ids.add(toHex(id))
+    const tag = toHex(tagOf(envelope))
+    this.#tags.set(tag, [...(this.#tags.get(tag) ?? []), kept])
     this.#owner.arrived()
   }
 }
@@ -166,6 +183,10 @@ export class Person {
   events: ApiEvent[] = []
   readonly logs: string[] = []
   isAway = false
+  /** What this person sees of the world's order, when it has one. */
+  readonly ledger: LedgerView | undefined
+  clock: Clock = systemClock
+  keys: KeyRing | undefined
   admit = (envelope: Bytes): Promise<Bytes> => Promise.resolve(envelope)
   #chat: Chat | undefined
   #retiredPackage = false
@@ -177,6 +198,7 @@ export class Person {
     this.#identity = identity
     this.address = addressOfRoots(identity.roots)
     this.mailbox = new Mailbox(world, this)
+    this.ledger = world.order && new LedgerView(world.order, this)
   }
 
   /** What they call themselves from the next start on. */
@@ -213,26 +235,44 @@ export class Person {
 
   async start(): Promise<void> {
     this.shelf = new MemoryShelf(this.shelf.rows)
+    const records = this.#records()
+    const keys = await KeyRing.open({ records, clock: this.clock }, this.#identity)
+    this.keys = keys
     this.#chat = await Chat.open({
       meshId,
       me: this.address,
-      identity: this.#identity,
-      records: this.#records(),
-      retiredPackage: this.#retiredPackage,
+      get identity() {
+        return keys.identity
+      },
+      keys,
+      records,
+      isRetired: () => this.#retiredPackage,
       mailbox: this.mailbox.life(this.shelf),
       findCard: (address) => this.#world.findCard(address),
-      admit: async (envelope) => {
-        await this.#world.admission()
-        return this.admit(envelope)
-      },
-      clock: systemClock,
+      findKeyPackage: (card) => this.#world.findKeyPackage(card),
+      admit: (envelopes) =>
+        Promise.all(
+          envelopes.map(async (envelope) => {
+            await this.#world.admission()
+            return this.admit(envelope)
+          }),
+        ),
+      isStale: () => false,
+      clock: this.clock,
       emit: (event) => {
         this.events.push(event)
         for (const watcher of [...this.#watchers]) watcher()
       },
       log: (line) => this.logs.push(line),
-      order: "arrival",
+      ...(this.ledger === undefined
+        ? { order: "arrival" as const }
+        : { order: "ledger" as const, ledger: this.ledger }),
     })
+  }
+
+  /** The order went on. */
+  blocksCame(): void {
+    if (!this.isAway) this.#chat?.blocksCame()
   }
 
   /** The process is killed now: nothing more is written. */
@@ -276,10 +316,18 @@ export class Person {
 export class World {
   readonly people: Person[] = []
   readonly cards = new Map<Address, Card>()
+  /** Who says in which order what was posted counts; without one, arriving is being ordered. */
+  readonly order: Order | undefined
+
+  constructor(order?: Order) {
+    this.order = order
+  }
+
   /** What every envelope waits for before it may leave: real admission takes a while. */
   admission: () => Promise<unknown> = () => Promise.resolve()
   findCard = (address: Address): Promise<Card | undefined> =>
     Promise.resolve(this.cards.get(address))
+  findKeyPackage = (card: Card): Promise<Bytes> => Promise.resolve(card.lastResort)
   /** Peers who take every envelope and are nobody here. */
   carriers = 0
   /** Set to keep envelopes back; they arrive, in the order that `release` is given them, later. */
@@ -295,6 +343,9 @@ export class World {
   }
 
   spread(from: Person, envelope: Bytes): number {
+    // Where there is a ledger, being away is being cut off.
+    if (this.order !== undefined && from.isAway) return 0
+    this.order?.take(envelope)
     if (this.held !== undefined) {
       this.held.push({ from, envelope })
       return 0
@@ -312,12 +363,23 @@ export class World {
       for (const person of this.people) person.mailbox.take(envelope)
   }
 
+  /** The ledger goes on, for all who are there. */
+  orderOn(): void {
+    if (this.order?.go() === true) for (const person of this.people) person.blocksCame()
+  }
+
   /** What an away person missed. */
   catchUp(person: Person): void {
     person.isAway = false
     for (const other of this.people)
       for (const { bytes } of other.mailbox.arrivals) person.mailbox.take(bytes)
+    if (this.order !== undefined)
+      for (const { bytes } of person.mailbox.arrivals) {
+        this.order.take(bytes)
+        for (const other of this.people) if (!other.isAway) other.mailbox.take(bytes)
+      }
     person.arrived()
+    person.blocksCame()
   }
 
   async stop(): Promise<void> {

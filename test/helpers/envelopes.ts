@@ -26,7 +26,7 @@ export function testMesh(name = "test"): TestMesh {
   const salt = primitives.randomBytes(32)
   const genesis = encodeGenesis({ name, salt, powBits: POW_BITS, validators: [] })
   const meshId = meshIdOf(genesis)
-  const rule = { meshId, anchors: [meshId], bits: POW_BITS }
+  const rule = { meshId, prices: [{ anchor: meshId, bits: POW_BITS }] }
   const admissions = new Map([[POW_KIND, (bytes: Bytes) => verifyProofOfWork(rule, bytes)]])
   return { genesis, meshId, admissions }
 }

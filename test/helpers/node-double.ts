@@ -9,10 +9,13 @@ import { join } from "node:path"
 import { ApiError } from "../../src/node/api/errors.ts"
 import { serveApi } from "../../src/node/api/server.ts"
 import type {
+  FileView,
+  Transfer,
   Api,
   ApiEvent,
   Contact,
   DeliveryState,
+  IdentityKeys,
   Message,
   Method,
   Params,
@@ -46,6 +49,7 @@ const LEDGER = {
   behind: 0,
   waiting: 0,
   stalled: false,
+  problem: null,
 } as const
 
 export interface DoubleOptions {
@@ -69,6 +73,13 @@ export class NodeDouble implements Api {
     messages: [],
   }
   #locked: boolean
+  #keys: IdentityKeys = {
+    sequence: 2,
+    sinceMs: Date.UTC(2026, 10, 1),
+    untilMs: Date.UTC(2026, 11, 1),
+    oldUntilMs: [Date.UTC(2027, 0, 30)],
+    onOffer: 10,
+  }
 
   constructor(options: DoubleOptions = {}) {
     this.#options = options
@@ -159,11 +170,29 @@ export class NodeDouble implements Api {
         termsLeft: 8,
       },
     }),
+    "mesh.invite": ({ count }) => ({
+      tickets: Array.from({ length: count }, (_, i) => ({
+        ticket: TICKET,
+        voucher: hex32(`voucher ${i}`),
+      })),
+    }),
+    "members.list": () => ({
+      members: [{ commitment: hex32("member"), place: 0, joinedBy: hex32("voucher 0"), own: true }],
+      own: { state: "member", refusal: null, commitment: hex32("member") },
+    }),
+    "members.join": ({ ticket }) => {
+      if (ticket === undefined) throw new ApiError("NOT_INVITED", "by invitation only")
+      return { own: { state: "joined", refusal: null, commitment: hex32("member") } }
+    },
+    "members.revoke": () => {
+      throw new ApiError("UNKNOWN_MEMBER", "no member begins like this")
+    },
     "proposals.list": () => ({ proposals: [] }),
     "proposals.approve": () => {
       throw new ApiError("UNKNOWN_PROPOSAL", "no open proposal has an id that begins like this")
     },
     "ledger.show": () => ({ ...LEDGER, set: hex32("set"), last: null }),
+    "ledger.resume": () => ({ resumed: "no" }),
     "ledger.verify": () => ({ height: LEDGER.height, fault: null }),
     "mesh.ticket": () => {
       if (this.#facts.mesh === null)
@@ -180,6 +209,16 @@ export class NodeDouble implements Api {
     id: () => {
       const { name } = this.#identity()
       return { address: addressOf(name), name }
+    },
+    "identity.show": () => {
+      this.#identity()
+      return this.#keys
+    },
+    "identity.rotate": ({ forgetOld = false }) => {
+      this.#identity()
+      const { sequence, untilMs, oldUntilMs } = this.#keys
+      const old = forgetOld ? [] : [untilMs, ...oldUntilMs]
+      return (this.#keys = { ...this.#keys, sequence: sequence + 1, oldUntilMs: old })
     },
     "contacts.list": () => {
       this.#identity()
@@ -221,6 +260,31 @@ export class NodeDouble implements Api {
     "contacts.unverify": ({ contact }) => this.#change(contact, { verified: false }),
     "contacts.block": ({ contact }) => this.#change(contact, { state: "blocked" }),
     "contacts.rename": ({ contact, name }) => this.#change(contact, { name }),
+    "groups.create": () => {
+      throw new ApiError("NO_LEDGER", "no groups here")
+    },
+    "groups.show": () => {
+      throw new ApiError("NO_LEDGER", "no groups here")
+    },
+    "groups.add": () => {
+      throw new ApiError("NO_LEDGER", "no groups here")
+    },
+    "groups.remove": () => {
+      throw new ApiError("NO_LEDGER", "no groups here")
+    },
+    "groups.rename": () => {
+      throw new ApiError("NO_LEDGER", "no groups here")
+    },
+    "groups.admin": () => {
+      throw new ApiError("NO_LEDGER", "no groups here")
+    },
+    "groups.accept": () => {
+      throw new ApiError("NO_LEDGER", "no groups here")
+    },
+    "groups.leave": () => {
+      throw new ApiError("NO_LEDGER", "no groups here")
+    },
+    "threads.hide": () => ({}),
     "threads.list": () => ({ threads: this.#threads() }),
     "messages.page": ({ thread, before, limit }) => {
       const id = this.#thread(thread)
@@ -240,6 +304,14 @@ export class NodeDouble implements Api {
       if (message === undefined) throw new ApiError("UNKNOWN_MESSAGE", "there is no such message")
       return { message }
     },
+    "files.send": (params) => ({ transfer: this.#sendFile(params) }),
+    "files.list": () => ({ files: this.#files() }),
+    "files.save": (params) => ({ transfer: this.#saveFile(params) }),
+    "files.preview": () => {
+      throw new ApiError("NOT_A_FILE", "no message of this id brings a file")
+    },
+    "files.cancel": () => ({}),
+    "transfers.list": () => ({ transfers: [] }),
     "threads.read": ({ thread }) => {
       this.#thread(thread)
       return {}
@@ -296,6 +368,8 @@ export class NodeDouble implements Api {
       const messages = this.#facts.messages.filter((m) => m.thread === hex32(contact.address))
       return {
         id: hex32(contact.address),
+        kind: "pair" as const,
+        left: false,
         title: contact.name,
         members: [contact.address],
         unread: messages.filter((m) => !m.mine).length,
@@ -310,16 +384,89 @@ export class NodeDouble implements Api {
       id: id ?? randomBytes(16).toString("hex"),
       thread: hex32(contact.address),
       author,
+      authorName: author === contact.address ? contact.name : "",
+      receipts: null,
       mine: author !== contact.address,
       text,
       sentAtMs: 1_700_000_000_000 + this.#facts.messages.length * 1000,
       state,
       failure: null,
       late: false,
+      file: null,
       position: this.#facts.messages.length.toString().padStart(8, "0"),
     }
     this.#facts.messages.push(message)
     return message
+  }
+
+  #files(): FileView[] {
+    return this.#facts.messages.flatMap(({ file, ...message }) =>
+      file === null
+        ? []
+        : [
+            {
+              ...file,
+              id: message.id,
+              thread: message.thread,
+              author: message.author,
+              mine: message.mine,
+              sentAtMs: message.sentAtMs,
+            },
+          ],
+    )
+  }
+
+  /** A file that a contact sent. */
+  receiveFile(from: string, name: string): Message {
+    const contact = this.#contact(from)
+    const file = { name, size: 3_000_000, type: "image/png" }
+    const message = { ...this.#message(contact, "", contact.address, "delivered"), file }
+    this.#facts.messages[this.#facts.messages.length - 1] = message
+    this.tell({ type: "message", message })
+    this.#save()
+    return message
+  }
+
+  #sendFile({ to, path, text = "", id }: Params<"files.send">): Transfer {
+    if (path.endsWith("/none")) throw new ApiError("NO_FILE", "the file cannot be read")
+    const name = path.split("/").at(-1) ?? ""
+    const contact = this.#contact(to)
+    const message = {
+      ...this.#message(contact, text, addressOf(this.#facts.name ?? ""), "gossiped", id),
+      file: { name, size: 3_000_000, type: "image/png" },
+    }
+    this.#facts.messages[this.#facts.messages.length - 1] = message
+    return this.#moved({ id: message.id, thread: message.thread, direction: "up", name }, null)
+  }
+
+  #saveFile({ id, directory, name, overwrite }: Params<"files.save">): Transfer {
+    const found = this.#files().find((file) => file.id === id)
+    if (found === undefined) throw new ApiError("NOT_A_FILE", "no message of this id brings a file")
+    if (found.name === "there.png" && overwrite !== true && name === undefined)
+      throw new ApiError("FILE_EXISTS", "there is something of this name already")
+    const saved = name ?? found.name
+    const about = { id, thread: found.thread, direction: "down" as const, name: saved }
+    return this.#moved(about, `${directory}/${saved}`)
+  }
+
+  /** Half of it at once, the rest a moment later. */
+  #moved(
+    about: Pick<Transfer, "id" | "thread" | "direction" | "name">,
+    path: string | null,
+  ): Transfer {
+    const size = 3_000_000
+    const state = about.direction === "up" ? "uploading" : "downloading"
+    const half = { ...about, size, done: size / 2, bytesPerS: 1_000_000, leftS: 2, failure: null }
+    const transfer: Transfer = { ...half, state, path: null }
+    setTimeout(() => {
+      this.tell({ type: "transfer", transfer })
+      this.tell({
+        type: "transfer",
+        transfer: { ...half, state: "done", done: size, leftS: null, path },
+      })
+    }, 20)
+    this.#save()
+    return transfer
   }
 
   #send(to: string, text: string, id: string): { message: Message } {
@@ -336,7 +483,14 @@ export class NodeDouble implements Api {
     for (const [at, state] of STATES.entries())
       if (at > 0 && at <= reach)
         setImmediate(() =>
-          this.tell({ type: "delivery", thread: message.thread, id, state, failure: null }),
+          this.tell({
+            type: "delivery",
+            thread: message.thread,
+            id,
+            state,
+            failure: null,
+            receipts: null,
+          }),
         )
     if (contact.name === "echo") setImmediate(() => this.receive("echo", `you said: ${text}`))
     return { message }

@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict"
 import { type Channel, openChannel, sealContents, sealMessage } from "../../src/chat/channel.ts"
+import { hold, settle } from "../../src/chat/commits.ts"
 import { type Content, encodeContents } from "../../src/chat/content.ts"
 import { encodeHello } from "../../src/chat/hello.ts"
 import { type Address, addressBytes } from "../../src/crypto/address.ts"
@@ -13,7 +14,7 @@ import { INTRO_PLAINTEXT_BYTES, sealIntro, sealThread } from "../../src/crypto/e
 import { cut } from "../../src/crypto/fragment.ts"
 import type { Identity } from "../../src/crypto/identity.ts"
 import { primitives } from "../../src/crypto/primitives/native.ts"
-import { addMembers, createGroup, encrypt } from "../../src/crypto/session.ts"
+import { addMembers, createGroup, encrypt, type SessionState } from "../../src/crypto/session.ts"
 import { threadKey, threadTag } from "../../src/crypto/tags.ts"
 import { makeIdentity, meshId, type Person, type World } from "./chat-world.ts"
 
@@ -64,7 +65,7 @@ export class Rogue {
     const { lastResort } = options.invited ?? card
     const { next, welcome } = await addMembers(group, [lastResort], Math.floor(Date.now() / 1000))
     this.#channel = await openChannel(next, { peer: to.address, theirName: "", trusted: true })
-    return this.intro(to, encodeHello({ from, name, welcome }))
+    return this.intro(to, encodeHello({ from, name, welcome, group: null }))
   }
 
   /** Anything at all, as a first contact. */
@@ -123,6 +124,17 @@ export class Rogue {
     const sealed = sealMessage(this.channel, meshId, bytes)
     this.#channel = sealed.channel
     return [...sealed.envelopes]
+  }
+
+  /** A commit of theirs counts: `next` is the state after it. */
+  async enters(next: SessionState): Promise<void> {
+    const envelope = new Uint8Array(32)
+    const nobody = { welcome: new Uint8Array(0), invited: [], grants: [] }
+    const own = { ...nobody, next, renews: true, madeAtMs: 0 }
+    const held = hold(this.channel, { envelope, leaf: 0, own, payload: new Uint8Array(0) })
+    const settled = await settle(held, envelope, undefined)
+    assert(settled?.kind === "entered", "a commit of one's own is valid")
+    this.#channel = settled.channel
   }
 
   /** One envelope under the next valid tag, with this plaintext of 2112 bytes. */

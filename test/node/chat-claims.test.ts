@@ -173,3 +173,38 @@ describe("verification", () => {
     await other.until("the text", async () => (await other.texts(ada)).length === 1)
   })
 })
+
+describe("the newest card of a contact", () => {
+  it("is remembered: neither an older one nor another of its number is believed, after a restart either", async () => {
+    world = new World()
+    const ada = await world.add("Ada")
+    const bob = await world.add("Bob")
+    await befriend(ada, "bob", bob)
+    const card = world.cards.get(bob.address)
+    assert(card)
+    const truth = world.findCard
+    // Bob starts over, so that Ada looks for his card once more.
+    await bob.chat.remove("Ada")
+    for (const lie of [
+      { ...card, sequence: card.sequence - 1 },
+      { ...card, hash: new Uint8Array(32) },
+    ]) {
+      await ada.chat.stop()
+      ada.logs.length = 0
+      world.findCard = (address) =>
+        address === bob.address ? Promise.resolve(lie) : truth(address)
+      await ada.start()
+      if (bob.chat.contacts().length === 0) {
+        await bob.chat.addContact(ada.address, "ada")
+        await bob.chat.send("ada", "it is me again", undefined)
+      }
+      await ada.until("the lie to be refused", () =>
+        ada.logs.some((line) => line.includes("a newer one was seen")),
+      )
+      assert.equal((await ada.texts(bob)).length, 1)
+    }
+    world.findCard = truth
+    ada.chat.peersChanged()
+    await ada.until("the truth to be believed", async () => (await ada.texts(bob)).length === 2)
+  })
+})

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict"
 import { afterEach, beforeEach, describe, it } from "node:test"
 import fc from "fast-check"
-import { advance, HELD_MAX, hold, openChannel, sealMessage } from "../../src/chat/channel.ts"
+import { openChannel, sealMessage } from "../../src/chat/channel.ts"
+import { HELD_PER_MEMBER_MAX } from "../../src/chat/commits.ts"
 import { LAMPORT_MAX, SENT_AT_MAX_MS } from "../../src/chat/content.ts"
 import { encodeHello } from "../../src/chat/hello.ts"
 import { addressBytes } from "../../src/crypto/address.ts"
@@ -11,7 +12,7 @@ import { INTRO_PLAINTEXT_BYTES, THREAD_PLAINTEXT_BYTES } from "../../src/crypto/
 import { cut, TRANSFER_ID_BYTES } from "../../src/crypto/fragment.ts"
 import { primitives } from "../../src/crypto/primitives/native.ts"
 import { addMembers, removeMembers, updateSelf } from "../../src/crypto/session.ts"
-import { UNTRUSTED_MAX } from "../../src/node/chat-inbox.ts"
+import { UNTRUSTED_MAX } from "../../src/node/chat-first-contact.ts"
 import { PARTIALS_MAX } from "../../src/node/chat-partials.ts"
 import { makeIdentity, meshId, type Person, World } from "../helpers/chat-world.ts"
 import { Rogue } from "../helpers/rogue.ts"
@@ -258,8 +259,7 @@ describe("a member who commits", () => {
     for (let i = 0; i < 8; i++) {
       const { commit, next } = await updateSelf(mallory.channel.state)
       const envelopes = mallory.message(commit)
-      const channel = hold(mallory.channel, { envelope: new Uint8Array(32), next })
-      mallory.channel = (await advance(channel, new Uint8Array(32))) ?? assert.fail()
+      await mallory.enters(next)
       deliver(envelopes)
       await stillReads(`epoch ${i}`)
     }
@@ -274,7 +274,9 @@ describe("a member who commits", () => {
     const alien = [
       (await removeMembers(state, [1])).commit,
       (await addMembers(state, [card.lastResort], now)).commit,
-      ...(await Promise.all(Array.from({ length: HELD_MAX + 2 }, () => mallory.honestMessage()))),
+      ...(await Promise.all(
+        Array.from({ length: HELD_PER_MEMBER_MAX + 2 }, () => mallory.honestMessage()),
+      )),
     ]
     for (const message of alien.slice(0, 2)) deliver(mallory.message(message))
     await stillReads("still two of us")
@@ -282,8 +284,7 @@ describe("a member who commits", () => {
     const lost = await updateSelf(mallory.channel.state)
     deliver(mallory.message(won.commit))
     deliver(mallory.message(lost.commit))
-    const entered = hold(mallory.channel, { envelope: new Uint8Array(32), next: won.next })
-    mallory.channel = (await advance(entered, new Uint8Array(32))) ?? assert.fail()
+    await mallory.enters(won.next)
     await stillReads("the first one counts")
   })
 
@@ -353,7 +354,12 @@ describe("a stranger", () => {
         async (payloads) => {
           for (const payload of payloads) {
             deliver(mallory.intro(bob, payload))
-            const welcome = encodeHello({ from: mallory.address, name: "M", welcome: payload })
+            const welcome = encodeHello({
+              from: mallory.address,
+              name: "M",
+              welcome: payload,
+              group: null,
+            })
             deliver(mallory.intro(bob, welcome))
             const head = new Uint8Array(INTRO_PLAINTEXT_BYTES)
             head.set(payload.subarray(0, INTRO_PLAINTEXT_BYTES))

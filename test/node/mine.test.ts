@@ -21,7 +21,7 @@ describe("mining", () => {
     for (const bits of [0, 1, 8, 12]) {
       const envelope = unpaidEnvelope()
       const paid = await miner.mine(envelope, rule(bits))
-      const check = { meshId, anchors: [meshId], bits }
+      const check = { meshId, prices: [{ anchor: meshId, bits }] }
       assert.deepEqual(verifyProofOfWork(check, paid), { verdict: "accept" })
       assert.deepEqual(paid.subarray(384), envelope.subarray(384), "the content is as it was")
       assert.equal(envelope[0], 0, "and what was given is not written into")

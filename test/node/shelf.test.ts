@@ -143,6 +143,7 @@ function bound(store: Store): Store {
     getMany: (table, keys) => store.getMany(table, keys),
     range: (table, range) => store.range(table, range),
     batch: (writes, options) => store.batch(writes, options),
+    compact: (table, gte, lt) => store.compact(table, gte, lt),
     close: () => store.close(),
   }
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict"
 import { describe, it } from "node:test"
-import { type Channel, tagAt } from "../../src/chat/channel.ts"
+import { BEGINNING, type Channel, tagAt } from "../../src/chat/channel.ts"
 import { toHex } from "../../src/crypto/bytes.ts"
 import { ENVELOPE_BYTES, TAG_AT } from "../../src/crypto/envelope.ts"
 import { epochKeys } from "../../src/crypto/tags.ts"
@@ -17,6 +17,7 @@ function waiting(group: number, base: number): Channel {
     epoch: 0,
     ownLeaf: 0,
     exporter: new Uint8Array(32),
+    began: BEGINNING,
     keys,
     next: 0,
     unsent: 0,

@@ -3,6 +3,8 @@
  * happened in `calls`; a test scripts what peers do through the methods that begin with `they`. Only for tests.
  */
 import type {
+  Preview,
+  Transfer,
   Api,
   ApiErrorCode,
   ApiEvent,
@@ -172,6 +174,8 @@ export class FakeApi implements Api {
     const id = idOf(name)
     const thread: ThreadSummary = {
       id,
+      kind: "pair",
+      left: false,
       title: name,
       members: [contact.address],
       unread: 0,
@@ -193,12 +197,15 @@ export class FakeApi implements Api {
       id: (++this.#made).toString(16).padStart(32, "0"),
       thread: known.id,
       author: addressOf(name),
+      authorName: name,
+      receipts: null,
       mine: false,
       text,
       sentAtMs: T0 + all.length * 60_000,
       state: "delivered",
       failure: null,
       late: false,
+      file: null,
       position: position(all.length + 1),
       ...change,
     }
@@ -210,6 +217,40 @@ export class FakeApi implements Api {
 
   mine(name: string, text: string, state: DeliveryState, change: Partial<Message> = {}): Message {
     return this.past(name, text, { author: ADDRESS, mine: true, state, ...change })
+  }
+
+  /** A file on its way; told to nobody. */
+  transfer(change: Partial<Transfer> = {}): Transfer {
+    return {
+      id: (++this.#made).toString(16).padStart(32, "0"),
+      thread: "",
+      direction: "up",
+      name: "a.png",
+      size: 2_000_000,
+      state: "uploading",
+      done: 500_000,
+      bytesPerS: 250_000,
+      leftS: 6,
+      path: null,
+      failure: null,
+      ...change,
+    }
+  }
+
+  threadOf(name: string): string {
+    return this.threads.get(name)?.id ?? this.thread(name, {}).id
+  }
+
+  /** Four corners of four colours. */
+  picture(width: number, height: number): Preview {
+    const [w, h] = [Math.min(8, width), Math.min(8, height)]
+    const rgb = Buffer.alloc(w * h * 3)
+    for (let y = 0; y < h; y++)
+      for (let x = 0; x < w; x++) {
+        const [red, green] = [x < w / 2 ? 255 : 0, y < h / 2 ? 255 : 0]
+        rgb.set([red, green, 128], (y * w + x) * 3)
+      }
+    return { width: w, height: h, rgb: rgb.toString("base64") }
   }
 
   /** A message arrives. */
@@ -231,7 +272,8 @@ export class FakeApi implements Api {
       message.thread,
       all.map((m) => (m.id === message.id ? { ...m, state, failure } : m)),
     )
-    this.tell({ type: "delivery", thread: message.thread, id: message.id, state, failure })
+    const { thread, id, receipts } = message
+    this.tell({ type: "delivery", thread, id, state, failure, receipts })
   }
 
   #tellThread(id: string): void {
@@ -274,11 +316,26 @@ export class FakeApi implements Api {
     "validators.propose": () => {
       throw new FakeError("NO_LEDGER")
     },
+    "mesh.invite": () => {
+      throw new FakeError("NOT_OPERATOR")
+    },
+    "members.list": () => {
+      throw new FakeError("NO_LEDGER")
+    },
+    "members.join": () => {
+      throw new FakeError("NOT_INVITED")
+    },
+    "members.revoke": () => {
+      throw new FakeError("NOT_OPERATOR")
+    },
     "proposals.list": () => ({ proposals: [] }),
     "proposals.approve": () => {
       throw new FakeError("NO_LEDGER")
     },
     "ledger.show": () => {
+      throw new FakeError("NO_LEDGER")
+    },
+    "ledger.resume": () => {
       throw new FakeError("NO_LEDGER")
     },
     "ledger.verify": () => {
@@ -310,6 +367,20 @@ export class FakeApi implements Api {
       this.status = { ...this.status, identity: "open", address: ADDRESS }
       return { address: ADDRESS }
     },
+    "identity.show": () => ({
+      sequence: 2,
+      sinceMs: Date.UTC(2026, 10, 1),
+      untilMs: Date.UTC(2026, 11, 1),
+      oldUntilMs: [Date.UTC(2027, 0, 30)],
+      onOffer: 10,
+    }),
+    "identity.rotate": () => ({
+      sequence: 2,
+      sinceMs: Date.UTC(2026, 10, 1),
+      untilMs: Date.UTC(2026, 11, 1),
+      oldUntilMs: [Date.UTC(2027, 0, 30)],
+      onOffer: 10,
+    }),
     "contacts.list": () => ({ contacts: [...this.contacts.values()] }),
     "contacts.add": ({ code, name }) => {
       if (!/^sotto(-invite)?1[a-z0-9]{20,}$/.test(code)) throw new FakeError("BAD_ADDRESS")
@@ -344,6 +415,31 @@ export class FakeApi implements Api {
     "contacts.unverify": ({ contact }) => this.#change(contact, { verified: false }),
     "contacts.block": ({ contact }) => this.#change(contact, { state: "blocked" }),
     "contacts.rename": ({ contact, name }) => this.#change(contact, { name }),
+    "groups.create": () => {
+      throw new FakeError("NO_LEDGER")
+    },
+    "groups.show": () => {
+      throw new FakeError("NO_LEDGER")
+    },
+    "groups.add": () => {
+      throw new FakeError("NO_LEDGER")
+    },
+    "groups.remove": () => {
+      throw new FakeError("NO_LEDGER")
+    },
+    "groups.rename": () => {
+      throw new FakeError("NO_LEDGER")
+    },
+    "groups.admin": () => {
+      throw new FakeError("NO_LEDGER")
+    },
+    "groups.accept": () => {
+      throw new FakeError("NO_LEDGER")
+    },
+    "groups.leave": () => {
+      throw new FakeError("NO_LEDGER")
+    },
+    "threads.hide": () => ({}),
     "threads.list": () => ({ threads: [...this.threads.values()] }),
     "messages.page": ({ thread, before, limit }) => {
       const id = this.threads.has(thread)
@@ -380,6 +476,28 @@ export class FakeApi implements Api {
       }
       throw new FakeError("UNKNOWN_MESSAGE")
     },
+    "files.send": ({ path, to }) => {
+      if (path.endsWith("/none")) throw new FakeError("NO_FILE")
+      const name = path.split("/").at(-1) ?? ""
+      return { transfer: this.transfer({ name, thread: this.threadOf(to) }) }
+    },
+    "files.list": () => ({
+      files: [...this.messages.values()]
+        .flat()
+        .flatMap(({ file, id, thread, author, mine, sentAtMs }) =>
+          file === null ? [] : [{ ...file, id, thread, author, mine, sentAtMs }],
+        ),
+    }),
+    "files.save": ({ id, directory }) => {
+      const message = [...this.messages.values()].flat().find((each) => each.id === id)
+      if (message === undefined || message.file === null) throw new FakeError("NOT_A_FILE")
+      const { name, size } = message.file
+      const about = { id, name, size, thread: message.thread, direction: "down" as const }
+      return { transfer: this.transfer({ ...about, state: "downloading", path: directory }) }
+    },
+    "files.preview": ({ width, height }) => this.picture(width, height),
+    "files.cancel": () => ({}),
+    "transfers.list": () => ({ transfers: [] }),
     "threads.read": ({ thread }) => {
       const known = this.threads.get(thread)
       if (known === undefined) throw new FakeError("UNKNOWN_THREAD")

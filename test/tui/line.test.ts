@@ -176,3 +176,25 @@ test("a node that never comes says why", async () => {
   assert.equal(await runLine(busy, { stdin: new PassThrough(), stdout }), 1)
   assert.match(Buffer.concat(said).toString(), /Another process holds this profile\./)
 })
+
+test("files are sent, named in words when they come, and saved", async () => {
+  const api = new FakeApi()
+  const file = { name: "photo.jpg", size: 3_100_000, type: "image/jpeg" }
+  const { id } = api.past("bob", "the garden", { file })
+  const line = begin(api)
+  await line.until("/open name opens a chat.")
+  line.type("/open bob")
+  await line.until(`bob: [photo.jpg · 3.1 MB · JPEG image · ${id.slice(0, 8)}] the garden`)
+  const sending = api.called("files.send")
+  line.type("/file /tmp/a.png")
+  await sending
+  await line.until("a.png is on its way.")
+  api.tell({ type: "transfer", transfer: api.transfer({ name: "a.png", state: "done" }) })
+  await line.until("a.png is with its keepers: you may leave.")
+  const saving = api.called("files.save")
+  line.type(`/save ${id.slice(0, 8)} /tmp`)
+  assert.deepEqual((await saving).params, { id, directory: "/tmp" })
+  await line.until("photo.jpg is being saved into /tmp.")
+  line.type("/quit")
+  assert.equal(await line.exited, 0)
+})

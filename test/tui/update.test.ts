@@ -138,6 +138,7 @@ function anyAction(random: () => number, api: FakeApi): Action {
         id: message.id,
         state: "failed",
         failure: "X",
+        receipts: null,
       })
   } else if (pick < 0.97)
     events.push({ type: "contact-removed", address: [...api.contacts.keys()][0] ?? "" })

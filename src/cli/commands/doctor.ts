@@ -8,6 +8,7 @@ import { connectApi } from "../../node/api/client.ts"
 import { ApiError } from "../../node/api/errors.ts"
 import type { Status } from "../../node/api/types.ts"
 import type { Context } from "../context.ts"
+import { counted } from "../counted.ts"
 import { CliError } from "../failure.ts"
 import { VERSION } from "../../node/version.ts"
 
@@ -148,7 +149,11 @@ function running(status: Status): Finding[] {
           ok: true,
           found: `${peers.length}${classical > 0 ? `, ${classical} of them not post-quantum` : ""}`,
         },
-    { check: "outbox", ok: waiting === 0 ? true : null, found: `${waiting} messages wait` },
+    {
+      check: "outbox",
+      ok: waiting === 0 ? true : null,
+      found: `${counted(waiting, "message")} waiting`,
+    },
   ]
 }
 

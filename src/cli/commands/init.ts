@@ -2,7 +2,10 @@
 import { userInfo } from "node:os"
 import { withNode, type Attached } from "../attach.ts"
 import type { Context } from "../context.ts"
+import { ApiError } from "../../node/api/errors.ts"
+import type { MembershipView } from "../../node/api/types.ts"
 import { CliError, usage } from "../failure.ts"
+import { spokenMembership } from "../membership.ts"
 import { calledIn } from "../neutral.ts"
 import { ask, askUnseen, givenPassphrase } from "../secret.ts"
 
@@ -32,13 +35,14 @@ export async function run(context: Context): Promise<void> {
       const added = inviter !== null && (await wanted(context, inviter.name))
       if (added && ticket !== undefined)
         await attached.api.call("contacts.add", { code: ticket }, { signal })
-      return { ...result, added }
+      const membership = ticket === undefined ? null : await becomeMember(context, attached, ticket)
+      return { ...result, added, membership }
     },
     { once: true },
   )
-  const { inviter, added } = made
+  const { inviter, added, membership } = made
   if (out.json) {
-    out.object({ name, address: made.address, ticket: made.ticket, inviter, added })
+    out.object({ name, address: made.address, ticket: made.ticket, inviter, added, membership })
     return
   }
   out.say("This is your address; hand it to those who may write to you:")
@@ -51,8 +55,29 @@ export async function run(context: Context): Promise<void> {
         ? `${calledIn(inviter.name)} is added to your contacts.`
         : `Invited by ${calledIn(inviter.name)}: \`sotto contact add TICKET\` adds them.`,
     )
+  if (membership !== null) out.say(spokenMembership(membership))
   if (passphrase === null)
     out.say("Without a passphrase, whoever can read this disk can read your messages.")
+}
+
+/** A ticket may hold a voucher, and is being used already: waits for what the ledger says. Null where there is nothing to become. */
+async function becomeMember(
+  { out, signal }: Context,
+  { api }: Attached,
+  ticket: string,
+): Promise<MembershipView | null> {
+  const { mesh } = await api.call("status", {}, { signal })
+  if (mesh === null || mesh.validators === 0) return null
+  const { own } = await api.call("members.list", {}, { signal })
+  if (own.state !== "joining") return own.refusal === null ? null : own
+  out.say("Becoming a member of the mesh …")
+  try {
+    return (await api.call("members.join", { ticket }, { signal })).own
+  } catch (error) {
+    // the identity is made and the mesh is joined: that the invitation made no member is told, and is no failure of this command
+    if (!(error instanceof ApiError)) throw error
+    return (await api.call("members.list", {}, { signal })).own
+  }
 }
 
 /** Whoever invited is added when that was asked for, or is answered with yes: it tells them this address. */

@@ -1,6 +1,7 @@
 /** `sotto ledger verify`: every block again, from the genesis on. Exit 1 when one is wrong. */
 import { withRunningNode } from "../attach.ts"
 import type { Context } from "../context.ts"
+import { counted } from "../counted.ts"
 import { CliError } from "../failure.ts"
 
 export async function run(context: Context): Promise<void> {
@@ -10,7 +11,7 @@ export async function run(context: Context): Promise<void> {
   )
   if (out.json) out.object({ height, fault })
   else if (fault === null)
-    out.line(`${height} blocks, every link, state and signature as it must be`)
+    out.line(`${counted(height, "block")}, every link, state and signature as it must be`)
   if (fault === "SNAPSHOT_DIFFERS")
     throw new CliError(
       "BAD_LEDGER",

@@ -1,7 +1,9 @@
 /** `sotto ledger`: how far the running node has followed the order, and the last block. */
 import { withRunningNode } from "../attach.ts"
 import type { Context } from "../context.ts"
-import type { LedgerView } from "../../node/api/types.ts"
+import type { LedgerProblem, LedgerView } from "../../node/api/types.ts"
+import { counted } from "../counted.ts"
+import { LEDGER_PROBLEMS } from "../sentences.ts"
 
 export async function run(context: Context): Promise<void> {
   const { out, signal } = context
@@ -14,15 +16,29 @@ export async function run(context: Context): Promise<void> {
   printTable(rowsOf(view))
 }
 
+function problemRows({ code, detail }: LedgerProblem): string[][] {
+  const { what, next } = LEDGER_PROBLEMS[code]
+  return [
+    ["problem", detail === "" ? what : `${what} (${detail})`],
+    ["what to do", next],
+  ]
+}
+
 function rowsOf(view: LedgerView): string[][] {
-  const { height, last, validators, quorum, role, linked, behind, waiting, stalled } = view
-  const votes = linked === null ? role : `${role}, linked to ${linked} of ${validators - 1} others`
+  const { height, last, validators, quorum, role, linked, behind, waiting, stalled, problem } = view
+  const others = counted(validators - 1, "other")
+  const votes =
+    linked === null || validators === 1 ? role : `${role}, linked to ${linked} of ${others}`
   return [
     ["height", `${height}`],
-    ["validators", `${validators}, ${quorum} of them make a block`],
+    ["validators", `${validators}, of whom ${quorum} ${quorum === 1 ? "makes" : "make"} a block`],
     ["this peer", votes],
-    ["waiting", `${waiting} envelopes${stalled ? ": no block comes, changes of keys wait" : ""}`],
-    ...(behind > 0 ? [["behind", `${behind} blocks`]] : []),
+    ...(problem === null ? [] : problemRows(problem)),
+    [
+      "waiting",
+      `${counted(waiting, "envelope")}${stalled ? ": no block comes, changes of keys wait" : ""}`,
+    ],
+    ...(behind > 0 ? [["behind", counted(behind, "block")]] : []),
     ...(last === null
       ? []
       : [

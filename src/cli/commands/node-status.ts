@@ -1,6 +1,7 @@
 /** `sotto node status`: for scripts and supervisors: exit 0 with peers, 6 without a node or without peers. */
 import { withRunningNode } from "../attach.ts"
 import type { Context } from "../context.ts"
+import { counted } from "../counted.ts"
 import { CliError } from "../failure.ts"
 
 export async function run(context: Context): Promise<void> {
@@ -9,7 +10,7 @@ export async function run(context: Context): Promise<void> {
   const { pid, version, peers, alone } = status
   if (out.json)
     out.object({ running: true, pid, version, peers: peers.length, alone: alone?.reason ?? null })
-  else out.line(`running, process ${pid}, ${peers.length} peers`)
+  else out.line(`running, process ${pid}, ${counted(peers.length, "peer")}`)
   if (peers.length === 0)
     throw new CliError("OFFLINE", `the node has no peers: ${alone?.reason ?? "no reason known"}`)
 }

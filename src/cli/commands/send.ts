@@ -5,6 +5,7 @@
  */
 import { randomBytes } from "node:crypto"
 import { readFileSync } from "node:fs"
+import { resolve } from "node:path"
 import type { Api, DeliveryState, Message } from "../../node/api/types.ts"
 import { withIdentity, type Attached } from "../attach.ts"
 import type { Context } from "../context.ts"
@@ -12,9 +13,11 @@ import { DeliveryWatch, gotAsFar } from "../delivery.ts"
 import { CliError, usage } from "../failure.ts"
 import { STATES } from "../registry.ts"
 import { ask } from "../secret.ts"
+import { TransferWatch } from "../transfer.ts"
 
 const OWN_TIMEOUT_MS = 10_000
 const WAIT_TIMEOUT_MS = 60_000
+const FILE_TIMEOUT_MS = 3_600_000
 
 export async function run(context: Context): Promise<void> {
   const { out } = context
@@ -24,6 +27,11 @@ export async function run(context: Context): Promise<void> {
   const asked = STATES.find((state) => state === context.text("wait"))
   const timeoutMs =
     context.timeMs("timeout") ?? (asked === undefined ? OWN_TIMEOUT_MS : WAIT_TIMEOUT_MS)
+  const path = context.text("file")
+  if (path !== undefined) {
+    await sendFile(context, { to, path: resolve(path), id })
+    return
+  }
   const text = await textOf(context, to)
   const { message, own } = await withIdentity(context, async (attached) => ({
     message: await send(context, attached, { to, text, id }, asked, timeoutMs),
@@ -74,30 +82,57 @@ function giveUp(api: Api, signal: AbortSignal, timeoutMs: number): AbortSignal {
   return AbortSignal.any([signal, left.signal, AbortSignal.timeout(timeoutMs)])
 }
 
+/** A file: returns when its keepers have it, which needs nobody here any more. */
+async function sendFile(
+  context: Context,
+  { to, path, id }: { to: string; path: string; id: string },
+): Promise<void> {
+  const { out } = context
+  const late = AbortSignal.timeout(context.timeMs("timeout") ?? FILE_TIMEOUT_MS)
+  const signal = AbortSignal.any([context.signal, late])
+  const text = context.text("message") ?? context.args.slice(1).join(" ")
+  const asked = STATES.find((state) => state === context.text("wait"))
+  const message = await withIdentity(context, async ({ api }) => {
+    const watch = new TransferWatch(api, out)
+    const delivery = new DeliveryWatch(api)
+    try {
+      const { transfer } = await api.call("files.send", { to, path, text, id }, context)
+      await watch.ends(transfer, signal)
+      const sent = await api.call("messages.retry", { id }, context)
+      return await delivery.reaches(sent.message, asked ?? "gossiped", signal)
+    } catch (error) {
+      if (!late.aborted) throw error
+      throw new CliError(
+        "TIMEOUT",
+        "not every keeper has the file yet",
+        "it goes on when a node of this profile runs; do not send it again",
+      )
+    } finally {
+      delivery.end()
+      watch.end()
+    }
+  })
+  if (out.json) out.object(message)
+  else out.line(`${message.id}  ${message.state}`)
+}
+
 async function textOf(context: Context, to: string): Promise<string> {
   const words = context.args.slice(1)
   const message = context.text("message")
-  const file = context.text("file")
-  const sources = [words.length > 0, message !== undefined, file !== undefined]
-  if (sources.filter((source) => source).length > 1)
-    throw usage("say it once: as arguments, with -m, or with --file")
+  if (words.length > 0 && message !== undefined) throw usage("say it once: as arguments or with -m")
   if (words.length > 0) return words.join(" ")
   if (message !== undefined) return message
-  if (file !== undefined && file !== "-") return withoutNewline(contentOf(file))
-  if (!process.stdin.isTTY) return withoutNewline(contentOf(0))
+  if (!process.stdin.isTTY) return withoutNewline(standardInput())
   if (!context.interactive) throw new CliError("NO_INPUT", "there is nothing to send", "give -m")
   return ask(`To ${to}: `, context.signal)
 }
 
-function contentOf(file: string | 0): string {
+function standardInput(): string {
   try {
-    return readFileSync(file, "utf8")
+    return readFileSync(0, "utf8")
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
-    throw new CliError(
-      "NO_FILE",
-      `${file === 0 ? "standard input" : file} cannot be read (${code ?? "error"})`,
-    )
+    throw new CliError("NO_FILE", `standard input cannot be read (${code ?? "error"})`)
   }
 }
 

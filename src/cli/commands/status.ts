@@ -1,6 +1,8 @@
 /** `sotto status`: what the running node says of itself. Exit 6 when none runs. */
 import { withRunningNode } from "../attach.ts"
 import type { Context } from "../context.ts"
+import { counted } from "../counted.ts"
+import { LEDGER_PROBLEMS } from "../sentences.ts"
 import type { LedgerStatus, RestoredView, Status } from "../../node/api/types.ts"
 
 export async function run(context: Context): Promise<void> {
@@ -14,9 +16,15 @@ export async function run(context: Context): Promise<void> {
   printTable(rowsOf(status))
 }
 
-function orderOf({ height, role, behind, waiting, stalled }: LedgerStatus): string {
-  const state = stalled ? "stands still" : behind > 0 ? `${behind} blocks behind` : "goes on"
-  return `at height ${height}, ${state}, ${waiting} envelopes wait (${role})`
+function orderOf({ height, role, behind, waiting, stalled, problem }: LedgerStatus): string {
+  if (problem !== null)
+    return `at height ${height} (${role}): ${LEDGER_PROBLEMS[problem.code].what}`
+  const state = stalled
+    ? "stands still"
+    : behind > 0
+      ? `${counted(behind, "block")} behind`
+      : "goes on"
+  return `at height ${height}, ${state}, ${counted(waiting, "envelope")} waiting (${role})`
 }
 
 const STANDINGS: Readonly<Record<RestoredView["standing"], string>> = {
@@ -36,13 +44,13 @@ function rowsOf(status: Status): string[][] {
   const quantum = peers.filter((peer) => peer.postQuantum).length
   const network =
     peers.length > 0
-      ? `${peers.length} peers, ${quantum} post-quantum, ${peers.filter((p) => p.gossip).length} gossiping`
+      ? `${counted(peers.length, "peer")}, ${quantum} post-quantum, ${peers.filter((p) => p.gossip).length} gossiping`
       : `alone: ${alone?.reason ?? "no reason known"}`
   return [
     ["version", status.version],
     ["process", `${status.pid}`],
     ["profile", status.profile],
-    ["mesh", mesh === null ? "none" : `${mesh.name} (${mesh.validators} validators)`],
+    ["mesh", mesh === null ? "none" : `${mesh.name} (${counted(mesh.validators, "validator")})`],
     ["identity", status.name === null ? identity : `${status.name} (${identity})`],
     ...(status.address === null ? [] : [["address", status.address]]),
     ...(status.ephemeral ? [["on disk", "nothing"]] : []),
@@ -52,7 +60,7 @@ function rowsOf(status: Status): string[][] {
     ["network", network],
     ["sync", sync.state === "idle" ? "up to date" : `${sync.done} of ${sync.total}`],
     ...(ledger === null ? [] : [["order", orderOf(ledger)]]),
-    ["kept", `${status.envelopes} envelopes`],
-    ["waiting", `${status.waiting} messages`],
+    ["kept", counted(status.envelopes, "envelope")],
+    ["waiting", counted(status.waiting, "message")],
   ]
 }

@@ -16,10 +16,10 @@ export async function run(context: Context): Promise<void> {
   }
   const { printTable } = await import("../table.ts")
   printTable(
-    sorted.map(({ id, title, unread, request, last }) => [
+    sorted.map(({ id, title, unread, request, left, last }) => [
       id,
       title,
-      request ? "request" : unread > 0 ? `${unread} unread` : "",
+      request ? "request" : left ? "left" : unread > 0 ? `${unread} unread` : "",
       last?.text.slice(0, 60) ?? "",
     ]),
   )

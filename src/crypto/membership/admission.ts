@@ -28,7 +28,7 @@ import {
   verifyEnvelope,
 } from "./one-time-keys.ts"
 import { isProof, PROOF_BYTES } from "./proof.ts"
-import { payloadScope, SLOTS, type Statement } from "./statement.ts"
+import { SLOTS, type Statement } from "./statement.ts"
 
 export const MEMBERSHIP_KIND = 1
 const FIELDS_END = 360
@@ -124,16 +124,13 @@ export function readMembership(
 export const keyRootOf = ({ key, keyIndex, path }: MembershipFields): Bytes =>
   rootFromPath(key, keyIndex, path)
 
-/** What the proof has to prove. `treeRoot`: of the period, 32 bytes; `keyRoot`: as from `keyRootOf`. */
-export function statementOf(
-  meshId: Bytes,
+/** What the proof has to prove. `treeRoot`: of the period; `scope`: of period and slot; `keyRoot`: as from `keyRootOf`. 32 bytes each. */
+export const statementOf = (
   treeRoot: Bytes,
-  { period, slot, nullifier }: Pick<MembershipFields, "period" | "slot" | "nullifier">,
+  scope: Bytes,
+  nullifier: Bytes,
   keyRoot: Bytes,
-): Statement {
-  const scope = payloadScope(meshId, period, slot)
-  return { root: treeRoot, nullifier, signal: signalOfKeys(keyRoot), scope }
-}
+): Statement => ({ root: treeRoot, nullifier, signal: signalOfKeys(keyRoot), scope })
 
 /** Whether the envelope bears the signature of the key that its fields name. */
 export const isSigned = (meshId: Bytes, envelope: Bytes, fields: MembershipFields): boolean =>
@@ -150,4 +147,10 @@ export function ledgerTags({ nullifier, keyIndex }: MembershipFields, keyRoot: B
   const tag = primitives.sha3_256(domain("membership spend"), nullifier)
   const spend = concat(tag.subarray(0, NULLIFIER_TAG_BYTES), new Uint8Array([keyIndex]))
   return { spend, root: keyRoot.slice(0, ROOT_TAG_BYTES) }
+}
+
+/** The same of an envelope of 4096 bytes; undefined when it has no such admission. */
+export function membershipTags(envelope: Bytes): ReturnType<typeof ledgerTags> | undefined {
+  const read = readMembership(envelope)
+  return "fields" in read ? ledgerTags(read.fields, keyRootOf(read.fields)) : undefined
 }

@@ -1,6 +1,6 @@
 /**
  * Reading a commit (RFC 9420 §12.4.2). Before ts-mls applies it, the rules of these groups: proposals travel inside the commit and
- * are additions or removals only; key packages are sound; a removal or an update carries a path; nobody changes who they are. Each
+ * are additions, removals or a change of what the group agrees on; key packages are sound; a removal or an update carries a path; nobody changes who they are. Each
  * depends on state and commit alone, so members never disagree about which commit of an epoch was the first valid one.
  */
 import {
@@ -18,7 +18,8 @@ import {
 import { applyProposals } from "ts-mls/clientState.js"
 import { verifyLeafNodeSignature } from "ts-mls/leafNode.js"
 import { toLeafIndex } from "ts-mls/treemath.js"
-import { equal } from "../bytes.ts"
+import { type Bytes, equal } from "../bytes.ts"
+import { aboutIn, aboutOfContext } from "./about.ts"
 import { areStrangers, type Member, memberAt, speaksOurSuite } from "./credential.ts"
 import type { IgnoreCode } from "./errors.ts"
 import { lighten } from "./history.ts"
@@ -35,6 +36,8 @@ export interface CommitChanges {
   readonly removed: readonly Member[]
   /** Who has new path secrets: the committer, unless it only added. Its signature key may be new, too: compare with its card. */
   readonly updated: readonly Member[]
+  /** What the members agree on from here, when the commit changes it. */
+  readonly about: Bytes | undefined
   /** We are among the removed: `next` stays in the old epoch, to read what was sent before. */
   readonly ownRemoval: boolean
 }
@@ -42,6 +45,7 @@ export interface CommitChanges {
 interface Changes {
   readonly added: readonly KeyPackage[]
   readonly removed: readonly number[]
+  readonly about: Bytes | undefined
 }
 
 /** `tree` is the secret tree with the commit's own key used up. Never throws for what a member sent. */
@@ -52,7 +56,7 @@ export async function readCommit(
   sender: Member,
   tree: SecretTree,
 ): Promise<({ next: SessionState } & CommitChanges) | IgnoreCode> {
-  const changes = changesOf(commit)
+  const changes = changesOf(commit, aboutOfContext(mls.groupContext).length > 0)
   if (typeof changes === "string") return changes
   const objection =
     objectionToPath(mls.ratchetTree, commit, sender, changes) ??
@@ -72,27 +76,41 @@ export async function readCommit(
     added: membersOf(after.ratchetTree).filter(joined).map(copyMember),
     removed: membersOf(mls.ratchetTree).filter(gone).map(copyMember),
     updated: membersOf(after.ratchetTree).filter(renewed).map(copyMember),
+    about: changes.about?.slice(),
     ownRemoval,
     next: after.next,
   }
 }
 
-function changesOf({ proposals }: Commit): Changes | IgnoreCode {
+function changesOf({ proposals }: Commit, hasAbout: boolean): Changes | IgnoreCode {
   if (proposals.length > MEMBERS_MAX) return "TOO_LARGE"
   const added: KeyPackage[] = []
   const removed: number[] = []
+  let about: Bytes | undefined
   for (const entry of proposals) {
     if (entry.proposalOrRefType !== "proposal") return "UNWANTED_PROPOSAL"
     const proposal: Proposal = entry.proposal
     if (proposal.proposalType === "add" && "add" in proposal) added.push(proposal.add.keyPackage)
     else if (proposal.proposalType === "remove" && "remove" in proposal)
       removed.push(proposal.remove.removed)
-    else return "UNWANTED_PROPOSAL"
+    else if (
+      proposal.proposalType === "group_context_extensions" &&
+      "groupContextExtensions" in proposal
+    ) {
+      // [IGNORE] twice, nothing, something else, or where there was nothing before
+      const next = aboutIn(proposal.groupContextExtensions.extensions)
+      if (!hasAbout || about !== undefined || next === undefined || next.length === 0)
+        return "UNWANTED_PROPOSAL"
+      about = next
+    } else return "UNWANTED_PROPOSAL"
   }
-  return { added, removed }
+  return { added, removed, about }
 }
 
-/** §12.4: without new path secrets, whoever was removed could go on deriving the keys of every epoch. */
+/**
+ * §12.4: without new path secrets, whoever was removed could go on deriving the keys of every epoch. (A
+ * change of what the group agrees on should carry a path too; ts-mls makes none, and nobody has to be shut out.)
+ */
 function objectionToPath(
   tree: RatchetTree,
   { proposals, path }: Commit,

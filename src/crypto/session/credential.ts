@@ -19,10 +19,16 @@ export interface Member {
 /** draft-ietf-mls-extensions: marks a key package that may be used more than once. */
 export const LAST_RESORT_EXTENSION = 0x000a
 
+/**
+ * Private use (RFC 9420 §17.3): what all members of a group agree on besides who they are, as bytes of the caller's. It stands in the
+ * group context, so a newcomer who was told something else could not follow a single message.
+ */
+export const ABOUT_EXTENSION = 0xf508
+
 export const capabilities: Capabilities = {
   versions: ["mls10"],
   ciphersuites: [SUITE_NAME],
-  extensions: [LAST_RESORT_EXTENSION],
+  extensions: [LAST_RESORT_EXTENSION, ABOUT_EXTENSION],
   proposals: [],
   credentials: ["basic"],
 }
@@ -49,6 +55,7 @@ export const speaksOurSuite = (node: LeafNode): boolean =>
   node.capabilities.ciphersuites.includes(SUITE_NAME) &&
   node.capabilities.versions.includes("mls10") &&
   node.capabilities.credentials.includes("basic") &&
+  node.capabilities.extensions.includes(ABOUT_EXTENSION) &&
   node.extensions.length === 0
 
 /** Nobody of the newcomers shares an identity or a signature key with a member or with another newcomer. */

@@ -14,6 +14,7 @@ import {
 import { ValidationError } from "ts-mls/mlsError.js"
 import { type Bytes, equal, exactly } from "../bytes.ts"
 import { assert } from "../errors.ts"
+import { aboutExtensions, aboutOfContext, aboutProposal } from "./about.ts"
 import { encodeMessage, frame } from "./codec.ts"
 import { areStrangers, identityOf, type Member } from "./credential.ts"
 import { SessionError } from "./errors.ts"
@@ -54,61 +55,87 @@ export async function createGroup(request: {
   readonly groupId: Bytes
   readonly identity: Bytes
   readonly signatureSeed: Bytes
+  /** What the members agree on besides who they are; whoever has nothing here has nothing for good. */
+  readonly about?: Bytes
 }): Promise<SessionState> {
   const { groupId } = request
   if (groupId.length === 0 || groupId.length > limits.GROUP_ID_MAX_BYTES)
     throw new SessionError("TOO_LARGE", `group id of ${groupId.length} bytes`)
   const own = await generateKeyPackage(request, 0n, FOREVER_SECONDS, false)
+  const extensions = aboutExtensions(request.about ?? new Uint8Array(0))
   return wrap(
-    await createMlsGroup(groupId.slice(), own.publicPackage, own.privatePackage, [], suite, config),
+    await createMlsGroup(
+      groupId.slice(),
+      own.publicPackage,
+      own.privatePackage,
+      extensions,
+      suite,
+      config,
+    ),
   )
 }
 
-/**
- * Adds whom the key packages belong to. The caller has compared their signature keys with the cards. Throws SessionError
- * BAD_KEY_PACKAGE (expired ones too), ALREADY_A_MEMBER, TOO_LARGE or NOT_A_MEMBER.
- */
-export const addMembers = (
-  state: SessionState,
-  keyPackages: readonly Bytes[],
-  nowSeconds: number,
-): Promise<PendingAddition> => admit(state, keyPackages, nowSeconds, () => false)
+export interface Changes {
+  /** Key packages of whom to add. The caller has compared their signature keys with the cards. */
+  readonly add?: readonly Bytes[]
+  /** Leaves of whom to remove. */
+  readonly remove?: readonly number[]
+  /** What the members agree on from here; only in a group that has such. */
+  readonly about?: Bytes
+}
 
 /**
- * Adds members again who have lost their state, or were away too long to catch up: whoever of them is in the group leaves it and
- * enters it in one commit, with new keys. What was said in between stays closed to them. Throws like `addMembers`.
+ * All of these in one commit; `welcome` when somebody is added. Whoever is removed may be added again in the same: they lost their
+ * state, or were away too long to catch up, and what was said in between stays closed to them. Throws SessionError BAD_KEY_PACKAGE
+ * (expired ones too), ALREADY_A_MEMBER, NO_SUCH_MEMBER for a blank leaf, our own, or none at all, TOO_LARGE or NOT_A_MEMBER.
  */
-export const readmitMembers = (
+export async function changeGroup(
   state: SessionState,
-  keyPackages: readonly Bytes[],
+  { add = [], remove = [], about }: Changes,
   nowSeconds: number,
-): Promise<PendingAddition> =>
-  admit(state, keyPackages, nowSeconds, (member, newcomer) =>
-    equal(member.identity, identityOf(newcomer.leafNode.credential) ?? new Uint8Array(0)),
-  )
+): Promise<PendingCommit & { readonly welcome: Bytes | undefined }> {
+  assertMember(state)
+  const { ratchetTree, privatePath, groupContext } = unwrap(state)
+  assert(add.length + remove.length > 0 || about !== undefined, "something changes")
+  const leaves = [...new Set(remove)]
+  for (const leaf of leaves) {
+    if (leafAt(ratchetTree, leaf) === undefined || leaf === privatePath.leafIndex)
+      throw new SessionError("NO_SUCH_MEMBER", `leaf ${leaf}`)
+  }
+  const staying = membersOf(ratchetTree).filter(({ leaf }) => !leaves.includes(leaf))
+  const newcomers = await soundNewcomers(staying, add, nowSeconds)
+  const proposals = [
+    ...leaves.map((leaf) => removal(leaf)),
+    ...newcomers.map((keyPackage) => addition(keyPackage)),
+  ]
+  if (about !== undefined) {
+    assert(aboutOfContext(groupContext).length > 0, "a group that agrees on something")
+    proposals.push(aboutProposal(about))
+  }
+  return commit(state, proposals)
+}
 
-async function admit(
-  state: SessionState,
+async function soundNewcomers(
+  staying: readonly Member[],
   keyPackages: readonly Bytes[],
   nowSeconds: number,
-  replaces: (member: Member, newcomer: KeyPackage) => boolean,
-): Promise<PendingAddition> {
-  assert(keyPackages.length > 0, "someone is added")
+): Promise<KeyPackage[]> {
   const newcomers: KeyPackage[] = []
   for (const bytes of keyPackages) newcomers.push(await soundKeyPackage(bytes, nowSeconds))
-  const { ratchetTree, privatePath } = unwrap(state)
-  const [leaving, staying] = parted(membersOf(ratchetTree), (member) =>
-    newcomers.some((newcomer) => replaces(member, newcomer)),
-  )
   if (staying.length + newcomers.length > limits.MEMBERS_MAX)
     throw new SessionError("TOO_LARGE", `more than ${limits.MEMBERS_MAX} members`)
-  const isOurs = leaving.some(({ leaf }) => leaf === privatePath.leafIndex)
-  if (isOurs || !areStrangers(staying, newcomers))
+  if (!areStrangers(staying, newcomers))
     throw new SessionError("ALREADY_A_MEMBER", "in the group, or twice in the list")
-  const made = await commit(state, [
-    ...leaving.map(({ leaf }) => removal(leaf)),
-    ...newcomers.map((keyPackage) => addition(keyPackage)),
-  ])
+  return newcomers
+}
+
+/** Adds whom the key packages belong to. Throws like `changeGroup`. */
+export async function addMembers(
+  state: SessionState,
+  keyPackages: readonly Bytes[],
+  nowSeconds: number,
+): Promise<PendingAddition> {
+  const made = await changeGroup(state, { add: keyPackages }, nowSeconds)
   assert(made.welcome !== undefined, "an addition has a Welcome")
   return { ...made, welcome: made.welcome }
 }
@@ -120,8 +147,30 @@ const addition = (keyPackage: KeyPackage): Proposal => ({
 
 const removal = (leaf: number): Proposal => ({ proposalType: "remove", remove: { removed: leaf } })
 
-function parted<T>(items: readonly T[], belongs: (item: T) => boolean): [T[], T[]] {
-  return [items.filter(belongs), items.filter((item) => !belongs(item))]
+/**
+ * Adds members again who have lost their state, or were away too long to catch up: whoever of them is in the group leaves it and
+ * enters it in one commit, with new keys. Throws like `changeGroup`; ALREADY_A_MEMBER for ourselves.
+ */
+export async function readmitMembers(
+  state: SessionState,
+  keyPackages: readonly Bytes[],
+  nowSeconds: number,
+): Promise<PendingAddition> {
+  const { ratchetTree, privatePath } = unwrap(state)
+  const identities: Bytes[] = []
+  for (const bytes of keyPackages) {
+    const { leafNode } = await soundKeyPackage(bytes, nowSeconds)
+    identities.push(identityOf(leafNode.credential) ?? new Uint8Array(0))
+  }
+  const leaving = membersOf(ratchetTree).filter(({ identity }) =>
+    identities.some((each) => equal(each, identity)),
+  )
+  if (leaving.some(({ leaf }) => leaf === privatePath.leafIndex))
+    throw new SessionError("ALREADY_A_MEMBER", "we are in the group ourselves")
+  const remove = leaving.map(({ leaf }) => leaf)
+  const made = await changeGroup(state, { add: keyPackages, remove }, nowSeconds)
+  assert(made.welcome !== undefined, "an addition has a Welcome")
+  return { ...made, welcome: made.welcome }
 }
 
 async function soundKeyPackage(bytes: Bytes, nowSeconds: number): Promise<KeyPackage> {
@@ -131,23 +180,11 @@ async function soundKeyPackage(bytes: Bytes, nowSeconds: number): Promise<KeyPac
   return keyPackage
 }
 
-/** Throws SessionError NO_SUCH_MEMBER for a blank leaf, our own, or none at all; NOT_A_MEMBER. */
-export async function removeMembers(
+/** Throws like `changeGroup`. */
+export const removeMembers = (
   state: SessionState,
   leaves: readonly number[],
-): Promise<PendingCommit> {
-  const { ratchetTree, privatePath } = unwrap(state)
-  assert(leaves.length > 0, "someone is removed")
-  const removed = [...new Set(leaves)]
-  for (const leaf of removed) {
-    if (leafAt(ratchetTree, leaf) === undefined || leaf === privatePath.leafIndex)
-      throw new SessionError("NO_SUCH_MEMBER", `leaf ${leaf}`)
-  }
-  return commit(
-    state,
-    removed.map((leaf) => removal(leaf)),
-  )
-}
+): Promise<PendingCommit> => changeGroup(state, { remove: leaves }, 0)
 
 /**
  * New path secrets: whoever had stolen our state reads nothing from the next epoch on. With `signatureSeed` (Ed25519, 32 bytes)

@@ -1,7 +1,7 @@
 /**
  * Joining from a Welcome (RFC 9420 §12.4.3.1), in the RFC's order, over the parts of ts-mls: its own `joinGroup` believes the tree
  * too much and sound trees too little (tree.ts). A Welcome comes from anyone who knows our key package, so whatever is wrong with
- * it is a verdict. No pre-shared keys, no group context extensions, the ratchet tree always inside.
+ * it is a verdict. No pre-shared keys, no group context extensions but our own, the ratchet tree always inside.
  */
 import {
   type ClientState,
@@ -24,17 +24,20 @@ import { leafWidth, toLeafIndex } from "ts-mls/treemath.js"
 import { firstCommonAncestor } from "ts-mls/updatePath.js"
 import { decryptGroupInfo, decryptGroupSecrets } from "ts-mls/welcome.js"
 import { type Bytes, equal } from "../bytes.ts"
+import { aboutIn } from "./about.ts"
 import { decodeMessage } from "./codec.ts"
+import type { Member } from "./credential.ts"
 import { type IgnoreCode, SessionError } from "./errors.ts"
 import { importHybridPrivate } from "./kem.ts"
 import { decodeKeyPackage, decodePrivateKeyPackage, type KeyPackagePair } from "./keypackage.ts"
 import { GROUP_ID_MAX_BYTES, WELCOME_MAX_BYTES } from "./limits.ts"
-import { config, leafAt, type SessionState, wrap } from "./state.ts"
+import { config, copyMember, leafAt, memberOf, type SessionState, wrap } from "./state.ts"
 import { signaturePublicOf, suite, SUITE_NAME } from "./suite.ts"
 import { isSoundTree } from "./tree.ts"
 
 export type Joined =
-  | { readonly kind: "joined"; readonly state: SessionState }
+  /** `inviter`: who made the commit that added us, and signed what we were told of the group. */
+  | { readonly kind: "joined"; readonly state: SessionState; readonly inviter: Member }
   | { readonly kind: "ignored"; readonly code: IgnoreCode }
 
 const NO_PSK = new Uint8Array(32)
@@ -59,7 +62,7 @@ export async function joinFromWelcome(welcome: Bytes, pair: KeyPackagePair): Pro
     const joined = await join(decoded, own)
     return typeof joined === "string"
       ? { kind: "ignored", code: joined }
-      : { kind: "joined", state: wrap(joined) }
+      : { kind: "joined", state: wrap(joined.state), inviter: copyMember(joined.inviter) }
   } catch {
     // ts-mls and the suite throw for what does not decrypt or decode: the sender's doing, whatever it was.
     return { kind: "ignored", code: "NOT_AUTHENTIC" }
@@ -92,7 +95,12 @@ function decodeWelcome(bytes: Bytes): Welcome | IgnoreCode {
   return message.welcome.cipherSuite === SUITE_NAME ? message.welcome : "OTHER_SUITE"
 }
 
-async function join(welcome: Welcome, own: OwnKeyPackage): Promise<ClientState | IgnoreCode> {
+interface Entered {
+  readonly state: ClientState
+  readonly inviter: Member
+}
+
+async function join(welcome: Welcome, own: OwnKeyPackage): Promise<Entered | IgnoreCode> {
   const reference = await makeKeyPackageRef(own.shown, suite.hash)
   if (!welcome.secrets.some(({ newMember }) => equal(newMember, reference))) return "NOT_FOR_US"
   const initKey = await suite.hpke.importPrivateKey(own.kept.initPrivateKey)
@@ -102,7 +110,12 @@ async function join(welcome: Welcome, own: OwnKeyPackage): Promise<ClientState |
   if (info === undefined) return "MALFORMED"
   const tree = ratchetTreeFromExtension(info)
   if (tree === undefined || !(await isSoundTree(tree, info.groupContext))) return "BAD_TREE"
-  return (await objectionTo(info, tree, secrets)) ?? enter(info, tree, secrets, own)
+  const objection = await objectionTo(info, tree, secrets)
+  if (objection !== undefined) return objection
+  const inviter = memberOf(tree, info.signer)
+  if (inviter === undefined) return "BAD_TREE"
+  const state = await enter(info, tree, secrets, own)
+  return typeof state === "string" ? state : { state, inviter }
 }
 
 /** What the signer says about the group, and whether it was they who said it. */
@@ -113,8 +126,10 @@ async function objectionTo(
 ): Promise<IgnoreCode | undefined> {
   const { groupContext, signer } = info
   if (groupContext.cipherSuite !== SUITE_NAME) return "OTHER_SUITE"
-  if (groupContext.extensions.length > 0 || groupContext.groupId.length > GROUP_ID_MAX_BYTES)
-    return "UNEXPECTED_KIND"
+  const isOurs =
+    aboutIn(groupContext.extensions) !== undefined &&
+    groupContext.groupId.length <= GROUP_ID_MAX_BYTES
+  if (!isOurs) return "UNEXPECTED_KIND"
   const inviter = leafAt(tree, signer)
   if (inviter === undefined) return "BAD_TREE"
   const authentic =

@@ -124,6 +124,17 @@ export async function inspectKeyPackage(
   }
 }
 
+/**
+ * 32 bytes by which a Welcome names a key package (RFC 9420 §5.2), whether or not it is valid now. Throws SessionError BAD_KEY_PACKAGE
+ * when it is none.
+ */
+export async function keyPackageReference(bytes: Bytes): Promise<Bytes> {
+  const keyPackage = decodeKeyPackage(bytes)
+  if (typeof keyPackage === "string")
+    throw new SessionError("BAD_KEY_PACKAGE", `key package: ${keyPackage}`)
+  return makeKeyPackageRef(keyPackage, suite.hash)
+}
+
 /** A key package to add someone with, or why not. */
 export async function readKeyPackage(
   bytes: Bytes,

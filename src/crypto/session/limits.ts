@@ -12,6 +12,8 @@ export const PLAINTEXT_MAX_BYTES = 1 << 16
 export const AUTHENTICATED_MAX_BYTES = 1024
 export const IDENTITY_MAX_BYTES = 256
 export const GROUP_ID_MAX_BYTES = 64
+/** What the members of a group agree on besides who they are. */
+export const ABOUT_MAX_BYTES = 4096
 export const EXPORT_MAX_BYTES = 255 * 32
 
 /** Members of a group; a power of two, so the leaves of its ratchet tree, blank ones included, are never more. */

@@ -98,6 +98,18 @@ export async function process(state: SessionState, bytes: Bytes): Promise<Proces
   }
 }
 
+/** What a message shows without being opened: nobody has vouched for it yet. `undefined` when it is no message of a group. */
+export function peek(
+  bytes: Bytes,
+):
+  | { readonly contentType: "application" | "commit" | "proposal"; readonly epoch: bigint }
+  | undefined {
+  const message = decodePrivate(bytes)
+  if (typeof message === "string") return undefined
+  const { contentType, epoch } = message
+  return { contentType, epoch }
+}
+
 function decodePrivate(bytes: Bytes): PrivateMessage | IgnoreCode {
   if (bytes.length > limits.MESSAGE_MAX_BYTES) return "TOO_LARGE"
   const message = decodeMessage(bytes)

@@ -15,6 +15,7 @@ import {
 } from "ts-mls"
 import { type Bytes, concat } from "../bytes.ts"
 import { assert } from "../errors.ts"
+import { aboutOfContext } from "./about.ts"
 import { decodeStrictly } from "./codec.ts"
 import { authentication, memberAt, type Member } from "./credential.ts"
 import { SessionError } from "./errors.ts"
@@ -77,6 +78,9 @@ export function decodeState(bytes: Bytes): SessionState {
 /** Counts commits from 0. */
 export const epochOf = (state: SessionState): bigint => unwrap(state).groupContext.epoch
 export const groupIdOf = (state: SessionState): Bytes => unwrap(state).groupContext.groupId.slice()
+/** What the members agree on besides who they are; empty when there is nothing. */
+export const aboutOf = (state: SessionState): Bytes =>
+  aboutOfContext(unwrap(state).groupContext).slice()
 export const ownLeaf = (state: SessionState): number => unwrap(state).privatePath.leafIndex
 /** False once a commit has removed us; what was sent before it can still be read. */
 export const isMember = (state: SessionState): boolean =>

@@ -71,6 +71,26 @@ const validatorKeys: Rule<readonly string[]> = {
     value.every((each) => text(1, VALIDATOR_KEY_MAX).accepts(each)),
 }
 
+/** People named at once: as many as a group holds. */
+export const PEOPLE_MAX = 256
+
+const people: Rule<readonly string[]> = {
+  expected: `a list of at most ${PEOPLE_MAX} contacts`,
+  accepts: (value): value is readonly string[] =>
+    Array.isArray(value) &&
+    value.length <= PEOPLE_MAX &&
+    value.every((each) => text(1, REFERENCE_MAX).accepts(each)),
+}
+const whole = (min: number, max: number): Rule<number> => ({
+  expected: `a whole number from ${min} to ${max}`,
+  accepts: (value): value is number =>
+    Number.isInteger(value) && Number(value) >= min && Number(value) <= max,
+})
+/** Tickets made in one call. */
+export const INVITE_MAX = 1000
+const count = whole(1, INVITE_MAX)
+const bits = whole(0, 32)
+
 /** Longest path a file may have here; systems differ, this is Linux'. */
 export const PATH_MAX = 4096
 
@@ -78,6 +98,13 @@ const filePath: Rule<string> = {
   expected: `an absolute path of at most ${PATH_MAX} characters`,
   accepts: (value): value is string =>
     text(2, PATH_MAX).accepts(value) && value.startsWith("/") && !value.includes("\0"),
+}
+
+const PREVIEW_SIDE_MAX = 4096
+const side: Rule<number> = {
+  expected: `a whole number from 1 to ${PREVIEW_SIDE_MAX}`,
+  accepts: (value): value is number =>
+    Number.isInteger(value) && Number(value) >= 1 && Number(value) <= PREVIEW_SIDE_MAX,
 }
 
 const references: Rule<readonly string[]> = {
@@ -112,6 +139,8 @@ const SHAPES: { readonly [M in Method]: Shape<Params<M>> } = {
     ticket: optional(ticket),
     name: optional(name),
     validators: optional(validatorKeys),
+    open: optional(flag),
+    powBits: optional(bits),
   },
   "validator.key": {},
   "validators.list": {},
@@ -119,10 +148,17 @@ const SHAPES: { readonly [M in Method]: Shape<Params<M>> } = {
   "proposals.list": {},
   "proposals.approve": { proposal: required(reference) },
   "ledger.show": {},
+  "ledger.resume": {},
   "ledger.verify": {},
   "mesh.ticket": {},
+  "mesh.invite": { count: required(count) },
+  "members.list": {},
+  "members.join": { ticket: optional(ticket) },
+  "members.revoke": { member: required(reference) },
   unlock: { passphrase: required(passphrase) },
   id: {},
+  "identity.show": {},
+  "identity.rotate": { forgetOld: optional(flag) },
   "contacts.list": {},
   "contacts.add": { code: required(ticket), name: optional(name) },
   "contacts.remove": { contact: required(reference) },
@@ -132,6 +168,19 @@ const SHAPES: { readonly [M in Method]: Shape<Params<M>> } = {
   "contacts.unverify": { contact: required(reference) },
   "contacts.block": { contact: required(reference) },
   "contacts.rename": { contact: required(reference), name: required(name) },
+  "groups.create": { name: required(name), members: required(people) },
+  "groups.show": { group: required(reference) },
+  "groups.add": { group: required(reference), members: required(people) },
+  "groups.remove": { group: required(reference), member: required(reference) },
+  "groups.rename": { group: required(reference), name: required(name) },
+  "groups.admin": {
+    group: required(reference),
+    member: required(reference),
+    admin: required(flag),
+  },
+  "groups.accept": { group: required(reference) },
+  "groups.leave": { group: required(reference) },
+  "threads.hide": { thread: required(reference) },
   "threads.list": {},
   "messages.page": {
     thread: required(reference),
@@ -144,6 +193,22 @@ const SHAPES: { readonly [M in Method]: Shape<Params<M>> } = {
     id: optional(messageId),
   },
   "messages.retry": { id: required(messageId) },
+  "files.send": {
+    to: required(reference),
+    path: required(filePath),
+    text: optional(text(0, TEXT_MAX)),
+    id: optional(messageId),
+  },
+  "files.list": { thread: optional(reference), limit: optional(pageLimit) },
+  "files.save": {
+    id: required(messageId),
+    directory: required(filePath),
+    name: optional(text(1, PATH_MAX)),
+    overwrite: optional(flag),
+  },
+  "files.preview": { id: required(messageId), width: required(side), height: required(side) },
+  "files.cancel": { id: required(messageId) },
+  "transfers.list": {},
   "threads.read": { thread: required(reference), through: required(reference) },
   "backup.write": {
     path: required(filePath),

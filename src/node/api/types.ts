@@ -49,6 +49,17 @@ export interface LedgerStatus {
   readonly waiting: number
   /** Envelopes wait and no block comes: messages still go on, changes of keys and members wait. */
   readonly stalled: boolean
+  /** What keeps this peer from its part until somebody does something. */
+  readonly problem: LedgerProblem | null
+}
+
+export interface LedgerProblem {
+  /**
+   * `IMPOSSIBLE_STATE`: this validator met what cannot be and votes no more. `STOPPED`: its disk failed, or itself; the detail is a code.
+   * `MEMORY_LOST`: what it signed is forgotten, and it is alone. `FORKED`: blocks are signed that do not stand on this peer's.
+   */
+  readonly code: "IMPOSSIBLE_STATE" | "STOPPED" | "MEMORY_LOST" | "FORKED"
+  readonly detail: string
 }
 
 export interface LedgerView extends LedgerStatus {
@@ -82,6 +93,26 @@ export interface ProposalView {
   readonly own: boolean
   /** Terms for which its approvals still count. */
   readonly termsLeft: number
+}
+
+/** This installation among the members of its mesh, who post without work. */
+export interface MembershipView {
+  /** `joined`: the ledger has taken it; it counts (`member`) once the ledger's period has moved on twice. */
+  readonly state: "none" | "joining" | "joined" | "member"
+  /** Why the last try came to nothing; null when it did not. */
+  readonly refusal: "VOUCHER_USED" | "BAD_VOUCHER" | null
+  /** Hex; null while there is no secret. */
+  readonly commitment: string | null
+}
+
+export interface MemberView {
+  /** Hex. */
+  readonly commitment: string
+  /** Where it stands in the tree. */
+  readonly place: number
+  /** What was used up to join, hex: for a voucher as `mesh.invite` names it. */
+  readonly joinedBy: string
+  readonly own: boolean
 }
 
 export interface ValidatorView {
@@ -141,6 +172,18 @@ export interface RestoredView {
 /** How far a message of ours provably got; in this order. Others' messages are always `delivered`. */
 export type DeliveryState = "queued" | "gossiped" | "ordered" | "delivered" | "read" | "failed"
 
+export interface IdentityKeys {
+  /** The card's number; it grows with every rotation. */
+  readonly sequence: number
+  /** When the current keys were made, and when they are replaced. */
+  readonly sinceMs: number
+  readonly untilMs: number
+  /** Until when the keys of earlier cards open late mail, newest card first. */
+  readonly oldUntilMs: readonly number[]
+  /** One-time key packages that nobody has used yet. */
+  readonly onOffer: number
+}
+
 export interface Contact {
   readonly address: string
   /** Petname: what this profile calls them. */
@@ -164,6 +207,8 @@ export interface Message {
   readonly thread: string
   /** Address of the author. */
   readonly author: string
+  /** How to call the author; empty for ourselves. Somebody who is no contact is called as they call themselves, with the end of their address. */
+  readonly authorName: string
   readonly mine: boolean
   readonly text: string
   /** The author's clock. */
@@ -171,8 +216,12 @@ export interface Message {
   readonly state: DeliveryState
   /** Why it failed, as a stable code; null unless `failed`. */
   readonly failure: string | null
+  /** Of ours in a group: how many of its members confirmed it; `delivered` is when all did. Null elsewhere. */
+  readonly receipts: { readonly got: number; readonly of: number } | null
   /** Settled before something that had been shown already. */
   readonly late: boolean
+  /** The file that it brings, if any: name made safe, size, and what its author says it is. */
+  readonly file: { readonly name: string; readonly size: number; readonly type: string } | null
   /** Position in the thread's order; opaque, sortable as a string, usable as a page cursor. */
   readonly position: string
 }
@@ -180,13 +229,55 @@ export interface Message {
 export interface ThreadSummary {
   /** 32 hex digits. */
   readonly id: string
+  readonly kind: "pair" | "group"
   readonly title: string
   /** Addresses of the others. */
   readonly members: readonly string[]
   readonly unread: number
   readonly last: Message | null
-  /** True while the first contact waits for acceptance here. */
+  /** True while the first contact, or somebody's invitation into a group, waits for acceptance here. */
   readonly request: boolean
+  /** A group that we are out of. */
+  readonly left: boolean
+}
+
+export interface Member {
+  readonly address: string
+  /** How to call them; empty for ourselves. */
+  readonly name: string
+  /** What they call themselves; null until they said so in this group. */
+  readonly theirName: string | null
+  readonly me: boolean
+  readonly admin: boolean
+  /** They have been heard of in this group; until then they were added and may not know. */
+  readonly here: boolean
+  /** Their card was found and names the key that they write with here. Until then only whoever added them says who they are. */
+  readonly vouched: boolean
+}
+
+/** Asked for here and not so in the group yet. */
+export interface PendingChange {
+  readonly kind: "add" | "remove" | "rename" | "admin" | "renew" | "leave"
+  readonly who: string | null
+  readonly whoName: string | null
+  readonly name: string | null
+  readonly admin: boolean | null
+}
+
+export interface GroupView {
+  readonly thread: string
+  readonly name: string
+  readonly state: "open" | "request" | "left"
+  /** Changes of the group so far, from its founding on. */
+  readonly epoch: number
+  /** We may add, remove and rename. */
+  readonly admin: boolean
+  /** Address of whoever let us in; null when the group is our own. */
+  readonly invitedBy: string | null
+  readonly members: readonly Member[]
+  readonly pending: readonly PendingChange[]
+  /** A change is on its way and has no place in the order yet. */
+  readonly changing: boolean
 }
 
 export interface Page {
@@ -200,6 +291,50 @@ export interface Page {
 export interface Inviter {
   readonly address: string
   readonly name: string
+}
+
+/** A file that a message brought. */
+export interface FileView {
+  /** The message's. */
+  readonly id: string
+  readonly thread: string
+  readonly author: string
+  readonly mine: boolean
+  readonly sentAtMs: number
+  /** Made safe: fit to be shown, and to be a file's name. */
+  readonly name: string
+  readonly size: number
+  /** A media type, as the author claims it. */
+  readonly type: string
+}
+
+/** A file on its way, or one that has been lately. */
+export interface Transfer {
+  /** The message's. */
+  readonly id: string
+  readonly thread: string
+  readonly direction: "up" | "down"
+  readonly name: string
+  readonly size: number
+  /** `sealing` and `uploading` one of ours, `downloading` and `saving` one of theirs. */
+  readonly state: "sealing" | "uploading" | "downloading" | "saving" | "done" | "failed"
+  /** Bytes of the file that this state is done with. */
+  readonly done: number
+  readonly bytesPerS: number
+  /** Seconds left at that speed; null while nothing moves. */
+  readonly leftS: number | null
+  /** Where it was saved, once it was. */
+  readonly path: string | null
+  /** Why it failed, as a stable code. */
+  readonly failure: string | null
+}
+
+/** An image small enough for a terminal. */
+export interface Preview {
+  readonly width: number
+  readonly height: number
+  /** Three bytes a pixel, row by row, in base64. */
+  readonly rgb: string
 }
 
 /** `contact` parameters take an address, a petname, or a unique prefix of either (8 characters of an address at least). */
@@ -218,7 +353,15 @@ export interface Methods {
    * the parameter this peer is the one validator.
    */
   "mesh.join": {
-    params: { ticket?: string; name?: string; validators?: readonly string[] }
+    params: {
+      ticket?: string
+      name?: string
+      validators?: readonly string[]
+      /** Founding: whether work entitles to membership as well as an invitation. */
+      open?: boolean
+      /** Founding: least work for an envelope of somebody who is no member, in bits. */
+      powBits?: number
+    }
     result: { meshId: string; inviter: Inviter | null }
   }
   /** This peer's public validator key in one word, for whoever founds a mesh with it; made when there is none. */
@@ -234,9 +377,28 @@ export interface Methods {
   "proposals.approve": { params: { proposal: string }; result: { proposal: ProposalView } }
   "ledger.show": { params: Nothing; result: LedgerView }
   /** Checks the whole stored chain again from the genesis. `fault`: why the block after `height` is none; null when all are. */
+  /** The operator's word that this validator may vote again: at once, or from the next start on. */
+  "ledger.resume": { params: Nothing; result: { readonly resumed: "now" | "next-start" | "no" } }
   "ledger.verify": { params: Nothing; result: { height: number; fault: string | null } }
   /** A ticket to hand on: the mesh, this peer's addresses, and the own address when there is one. */
   "mesh.ticket": { params: Nothing; result: { ticket: string } }
+  /** Tickets that each make one new member; an operator's to give. `voucher` is what `members.list` will know it by, hex. */
+  "mesh.invite": {
+    params: { count: number }
+    result: { tickets: readonly { readonly ticket: string; readonly voucher: string }[] }
+  }
+  /** In the order of joining. */
+  "members.list": {
+    params: Nothing
+    result: { members: readonly MemberView[]; own: MembershipView }
+  }
+  /**
+   * Makes this installation a member: by the ticket's voucher, or without a ticket by work, where the mesh is open. Answers when
+   * the ledger has taken it, or after half a minute; it goes on then.
+   */
+  "members.join": { params: { ticket?: string }; result: { own: MembershipView } }
+  /** Proposes that a member leaves: by the beginning of its commitment or of what it joined by. */
+  "members.revoke": { params: { member: string }; result: { proposal: ProposalView } }
   /** `path`: absolute, on the node's machine. The passphrase is the backup's own. `damaged`: private records left out, unreadable. */
   "backup.write": {
     params: { path: string; passphrase: string; replace?: boolean }
@@ -252,6 +414,13 @@ export interface Methods {
   }
   unlock: { params: { passphrase: string }; result: { address: string } }
   id: { params: Nothing; result: { address: string; name: string } }
+  /** The operational keys behind the address, and how old they are. */
+  "identity.show": { params: Nothing; result: IdentityKeys }
+  /**
+   * New operational keys and a new card, at once; contacts notice nothing. `forgetOld`: the keys of earlier cards stop opening mail and
+   * are destroyed, for whoever fears that they were stolen.
+   */
+  "identity.rotate": { params: { forgetOld?: boolean }; result: IdentityKeys }
   "contacts.list": { params: Nothing; result: { contacts: readonly Contact[] } }
   /** `code`: an address or an invite ticket of this mesh that names its inviter. */
   "contacts.add": { params: { code: string; name?: string }; result: { contact: Contact } }
@@ -260,6 +429,33 @@ export interface Methods {
   "contacts.accept": { params: { contact: string; anyway?: boolean }; result: { contact: Contact } }
   "contacts.block": { params: { contact: string }; result: { contact: Contact } }
   "contacts.rename": { params: { contact: string; name: string }; result: { contact: Contact } }
+  /**
+   * Founds a group with these contacts. It is there at once; whoever was asked in follows when the ledger has ordered it. Throws
+   * NO_LEDGER in a mesh without one: there two people could change the group at once and it would fall apart.
+   */
+  "groups.create": {
+    params: { name: string; members: readonly string[] }
+    result: { group: GroupView }
+  }
+  /** `group`: a thread id, or a group's name or its unique beginning; `member` and `members`: contacts, or addresses of members. */
+  "groups.show": { params: { group: string }; result: { group: GroupView } }
+  /** Changes come about when the ledger has ordered them; until then they stand in `pending`. NOT_ADMIN, NOT_A_MEMBER. */
+  "groups.add": {
+    params: { group: string; members: readonly string[] }
+    result: { group: GroupView }
+  }
+  "groups.remove": { params: { group: string; member: string }; result: { group: GroupView } }
+  "groups.rename": { params: { group: string; name: string }; result: { group: GroupView } }
+  "groups.admin": {
+    params: { group: string; member: string; admin: boolean }
+    result: { group: GroupView }
+  }
+  /** Into a group that a stranger added us to. */
+  "groups.accept": { params: { group: string }; result: { group: GroupView } }
+  /** Out of it: the others are asked to remove us, and our own keys of it are destroyed. */
+  "groups.leave": { params: { group: string }; result: { group: GroupView } }
+  /** Erases what was said from this profile, and shows the thread again when something is said in it. Others keep theirs. */
+  "threads.hide": { params: { thread: string }; result: Nothing }
   /** 60 digits that both sides see alike. */
   "contacts.safety": { params: { contact: string }; result: { contact: Contact; number: string } }
   /** Marks as verified if `number` is theirs, digit for digit, which also decides what they claim; NUMBER_DIFFERS if not. */
@@ -275,6 +471,32 @@ export interface Methods {
   }
   /** Tries again what failed. */
   "messages.retry": { params: { id: string }; result: { message: Message } }
+  /**
+   * Reads the file at an absolute path of this machine and sends it: sealed when it returns, then the node does the rest, also
+   * after a restart. The message with the text, if any, goes once others can read the file; it has the transfer's id.
+   */
+  "files.send": {
+    params: { to: string; path: string; text?: string; id?: string }
+    result: { transfer: Transfer }
+  }
+  /** Files that messages brought, the newest first. */
+  "files.list": {
+    params: { thread?: string; limit?: number }
+    result: { files: readonly FileView[] }
+  }
+  /**
+   * Fetches a message's file and writes it into a folder of this machine, under its safe name or `name` made safe; never over
+   * something that is there without `overwrite`. Under way when it returns.
+   */
+  "files.save": {
+    params: { id: string; directory: string; name?: string; overwrite?: boolean }
+    result: { transfer: Transfer }
+  }
+  /** The image in a message's file, made to fit; fetched if it is not here. */
+  "files.preview": { params: { id: string; width: number; height: number }; result: Preview }
+  /** Calls off a transfer. */
+  "files.cancel": { params: { id: string }; result: Nothing }
+  "transfers.list": { params: Nothing; result: { transfers: readonly Transfer[] } }
   /** Everything up to and including this position has been read. */
   "threads.read": { params: { thread: string; through: string }; result: Nothing }
   /** From now on this connection receives `event` notifications. */
@@ -296,10 +518,13 @@ export type ApiEvent =
       readonly id: string
       readonly state: DeliveryState
       readonly failure: string | null
+      readonly receipts: Message["receipts"]
     }
   | { readonly type: "thread"; readonly thread: ThreadSummary }
+  | { readonly type: "thread-removed"; readonly thread: string }
   | { readonly type: "contact"; readonly contact: Contact }
   | { readonly type: "contact-removed"; readonly address: string }
+  | { readonly type: "transfer"; readonly transfer: Transfer }
   /** Something that takes over a second: creating an identity, mining, migrating. `done` = total when finished. */
   | {
       readonly type: "progress"
@@ -333,6 +558,13 @@ export type ApiErrorCode =
   /** Only an operator can do this, and this peer is no validator. */
   | "NOT_OPERATOR"
   | "UNKNOWN_PROPOSAL"
+  | "UNKNOWN_MEMBER"
+  /** Only an invitation makes members of this mesh, and there is none. */
+  | "NOT_INVITED"
+  /** The invitation's voucher has made a member already. */
+  | "VOUCHER_USED"
+  /** No operator vouches for it, or it is damaged. */
+  | "BAD_VOUCHER"
   | "UNKNOWN_VALIDATOR"
   /** The ledger's state forbids this change now. */
   | "CHANGE_REFUSED"
@@ -351,10 +583,38 @@ export type ApiErrorCode =
   | "UNKNOWN_THREAD"
   | "UNKNOWN_MESSAGE"
   | "BLOCKED_CONTACT"
+  /** The thread is one of two. */
+  | "NOT_A_GROUP"
+  | "NOT_ADMIN"
+  /** Not in the group, or not any more. */
+  | "NOT_A_MEMBER"
+  /** Somebody runs a group: its last admin names another first. */
+  | "LAST_ADMIN"
+  | "GROUP_FULL"
   /** Somebody goes by the name of another contact, and the user has not decided about it. */
   | "IDENTITY_CHANGED"
   /** The safety number compared is not the one of this contact. */
   | "NUMBER_DIFFERS"
+  /** The message brings no file. */
+  | "NOT_A_FILE"
+  /** Of this machine: no such file, or not a regular one, or it may not be read. */
+  | "NO_FILE"
+  | "NO_FOLDER"
+  | "FILE_EXISTS"
+  /** While it was being read. */
+  | "FILE_CHANGED"
+  | "FILE_TOO_LARGE"
+  | "FILE_FAILED"
+  | "CANCELLED"
+  | "BLOB_TOO_LARGE"
+  /** What the author sealed does not fit together. */
+  | "BLOB_DAMAGED"
+  /** Nobody who is there has it. */
+  | "BLOB_MISSING"
+  | "BLOBS_FULL"
+  | "NOT_AN_IMAGE"
+  | "IMAGE_TOO_LARGE"
+  | "IMAGE_DAMAGED"
   | "MESSAGE_TOO_LONG"
   | "MESSAGE_EMPTY"
   | "QUEUE_FULL"

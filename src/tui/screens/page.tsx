@@ -22,13 +22,15 @@ export interface Page {
 const sameRow = (a: Row, b: Row): boolean =>
   a === b ||
   (a.length === b.length &&
-    a.every((part, i) => part.text === b[i]?.text && part.role === b[i].role))
+    a.every(
+      (part, i) => part.text === b[i]?.text && part.role === b[i].role && part.paint === b[i].paint,
+    ))
 
 const RowView = memo(
   ({ row, theme }: { readonly row: Row; readonly theme: Theme }): ReactNode => (
     <Text wrap="truncate-end">
       {row.map((part, i) => (
-        <Text key={i} {...theme[part.role]}>
+        <Text key={i} {...theme[part.role]} {...part.paint}>
           {part.text}
         </Text>
       ))}

@@ -10,6 +10,7 @@ import { sanitizeLine } from "../sanitize.ts"
 import { STATE_ROLES, STATE_WORDS } from "../theme.ts"
 import type { Role } from "../theme.ts"
 import { truncate } from "../wrap.ts"
+import { transferText } from "./transfers.ts"
 
 /** A reason cut shorter than this says nothing. */
 const REASON_MIN = 8
@@ -54,6 +55,7 @@ function sync(model: Model): Row[] {
 function order(model: Model): Row[] {
   const ledger = model.status?.ledger ?? null
   if (ledger === null) return []
+  if (ledger.problem !== null) return [[span("order has stopped here: see sotto ledger", "bad")]]
   if (ledger.stalled) return [[span("order stands still: key changes wait", "warn")]]
   return [[span(`in order at ${ledger.height.toLocaleString("en-GB")}`, "dim")]]
 }
@@ -65,6 +67,15 @@ function lastState(model: Model): Row[] {
   const { state } = last
   const word = state === "failed" ? "not sent" : STATE_WORDS[state]
   return [[span("last: ", "dim"), span(word, STATE_ROLES[state])]]
+}
+
+/** The file that will arrive first, and how many more there are. */
+function moving(model: Model): Row[] {
+  const all = [...model.transfers.values()].sort((a, b) => (a.leftS ?? 1e9) - (b.leftS ?? 1e9))
+  const [first] = all
+  if (first === undefined) return []
+  const more = all.length > 1 ? ` and ${all.length - 1} more` : ""
+  return [[span(`${transferText(first)}${more}`, "accent")]]
 }
 
 const said = (wanted: boolean, text: string, role: Role): Row[] =>
@@ -88,6 +99,7 @@ export function statusLine(model: Model, width: number): Row {
     ...lastState(model),
     ...order(model),
     ...said(requests > 0, `? ${counted(requests, "request", "requests")}`, "accent"),
+    ...moving(model),
     ...said(progress !== null, progress === null ? "" : progressText(progress), "accent"),
     ...said(true, "F1 help", "dim"),
     ...said(status?.sync.state === "syncing", "history may have gaps", "dim"),

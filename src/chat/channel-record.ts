@@ -1,0 +1,144 @@
+/** A channel as the vault keeps it. What was sealed and is not `leaving` did not happen for whoever reads this again. */
+import { addressBytes, addressFromBytes } from "../crypto/address.ts"
+import { type Bytes, Reader, Writer } from "../crypto/bytes.ts"
+import { CryptoError } from "../crypto/errors.ts"
+import { NAME_BYTES_MAX } from "../crypto/identity.ts"
+import { decodeState, encodeState, groupIdOf } from "../crypto/session.ts"
+import { epochKeys } from "../crypto/tags.ts"
+import {
+  type Acquaintance,
+  type Channel,
+  type ChannelEpoch,
+  EPOCHS_KEPT,
+  type GroupPart,
+  type HeldCommit,
+  type OwnCommit,
+} from "./channel.ts"
+import { readWindow, type Window, writeWindow } from "./window.ts"
+import { readWish, writeWish } from "./wishes.ts"
+
+const VERSION = 2
+const LEAVES_MAX = 512
+const TRUSTED = 1
+const RETIRED = 2
+const FOLLOWING = 2 ** 53 - 1
+
+export function encodeChannel(channel: Channel): Bytes {
+  const out = new Writer().u8(VERSION).raw(addressBytes(channel.peer)).text(channel.theirName, 1)
+  out
+    .u8((channel.trusted ? TRUSTED : 0) | (channel.retired ? RETIRED : 0))
+    .bytes(encodeState(channel.state), 4)
+    .u64(channel.behindFrom ?? FOLLOWING)
+    .u32(channel.spoken)
+    .u64(channel.renewedAtMs)
+    .u8(channel.epochs.length)
+  for (const epoch of channel.epochs) writeEpoch(out, epoch)
+  out.u16(channel.held.length)
+  for (const commit of channel.held) writeHeld(out, commit)
+  out.u8(channel.group === null ? 0 : 1)
+  if (channel.group !== null) writeGroup(out, channel.group)
+  return out.finish()
+}
+
+/** From our own sealed store. Throws a coded error when that is damaged. */
+export function decodeChannel(bytes: Bytes): Channel {
+  const read = new Reader(bytes)
+  if (read.u8() !== VERSION) throw new CryptoError("BAD_VERSION", "channel record")
+  const peer = addressFromBytes(read.raw(64))
+  const theirName = read.text(1, NAME_BYTES_MAX)
+  const flags = read.u8()
+  const state = decodeState(read.bytes(4, bytes.length))
+  const behind = read.u64()
+  const spoken = read.u32()
+  const renewedAtMs = read.u64()
+  const count = read.u8()
+  if (flags > (TRUSTED | RETIRED) || count < 1 || count > EPOCHS_KEPT)
+    throw new CryptoError("BAD_ENCODING", "channel record")
+  const epochs = Array.from({ length: count }, () => readEpoch(read))
+  const held = Array.from({ length: read.u16() }, () => readHeld(read, bytes.length))
+  const group = read.u8() === 0 ? null : readGroup(read)
+  read.done()
+  return {
+    groupId: groupIdOf(state),
+    peer,
+    theirName,
+    trusted: (flags & TRUSTED) !== 0,
+    retired: (flags & RETIRED) !== 0,
+    group,
+    state,
+    epochs,
+    held,
+    behindFrom: behind === FOLLOWING ? null : behind,
+    spoken,
+    renewedAtMs,
+  }
+}
+
+function writeEpoch(out: Writer, epoch: ChannelEpoch): void {
+  const { began, windows } = epoch
+  out.u64(epoch.epoch).u32(epoch.ownLeaf).u64(began.height).u32(began.index).raw(epoch.exporter)
+  out.u64(epoch.unsent).u16(windows.size)
+  for (const [leaf, window] of windows) writeWindow(out.u32(leaf), window)
+}
+
+function readEpoch(read: Reader): ChannelEpoch {
+  const epoch = read.u64()
+  const ownLeaf = read.u32()
+  const began = { height: read.u64(), index: read.u32() }
+  const exporter = read.raw(32)
+  const next = read.u64()
+  const count = read.u16()
+  if (count > LEAVES_MAX) throw new CryptoError("TOO_LARGE", "channel record")
+  const windows = new Map<number, Window>()
+  for (let i = 0; i < count; i++) windows.set(read.u32(), readWindow(read))
+  return { epoch, ownLeaf, began, exporter, keys: epochKeys(exporter), next, unsent: next, windows }
+}
+
+function writeHeld(out: Writer, { envelope, leaf, own, payload }: HeldCommit): void {
+  out.raw(envelope).u32(leaf).bytes(payload, 4)
+  out.u8(own === null ? 0 : 1)
+  if (own === null) return
+  out.bytes(encodeState(own.next), 4).bytes(own.welcome, 4).u16(own.invited.length)
+  for (const address of own.invited) out.raw(addressBytes(address))
+  out
+    .u8(own.renews ? 1 : 0)
+    .u64(own.madeAtMs)
+    .u16(own.grants.length)
+  for (const wish of own.grants) writeWish(out, wish)
+}
+
+function readHeld(read: Reader, max: number): HeldCommit {
+  const envelope = read.raw(32)
+  const leaf = read.u32()
+  const payload = read.bytes(4, max)
+  const own = read.u8() === 0 ? null : readOwn(read, max)
+  return { envelope, leaf, own, payload }
+}
+
+function readOwn(read: Reader, max: number): OwnCommit {
+  const next = decodeState(read.bytes(4, max))
+  const welcome = read.bytes(4, max)
+  const invited = Array.from({ length: read.u16() }, () => addressFromBytes(read.raw(64)))
+  const renews = read.u8() === 1
+  const madeAtMs = read.u64()
+  const grants = Array.from({ length: read.u16() }, () => readWish(read))
+  return { next, welcome, invited, grants, renews, madeAtMs }
+}
+
+function writeGroup(out: Writer, { people, wishes }: GroupPart): void {
+  out.u16(people.size)
+  for (const [address, { name, key }] of people)
+    out.raw(addressBytes(address)).text(name, 1).bytes(key, 1)
+  out.u16(wishes.length)
+  for (const wish of wishes) writeWish(out, wish)
+}
+
+function readGroup(read: Reader): GroupPart {
+  const people = new Map(
+    Array.from({ length: read.u16() }, (): [Channel["peer"], Acquaintance] => {
+      const address = addressFromBytes(read.raw(64))
+      return [address, { name: read.text(1, NAME_BYTES_MAX), key: read.bytes(1, 255) }]
+    }),
+  )
+  return { people, wishes: Array.from({ length: read.u16() }, () => readWish(read)) }
+}

@@ -1,0 +1,177 @@
+/**
+ * How a channel moves on (DESIGN §10): the first valid commit of an epoch in the ledger's order wins, finally, and everybody finds the
+ * same one, because validity depends on the state of the epoch and the commit alone, and the order is everybody's. Commits wait here
+ * until they are ordered. One that lost, or was never valid, is forgotten with its epoch; whoever made it makes it again.
+ */
+import type { Address } from "../crypto/address.ts"
+import { type Bytes, equal } from "../crypto/bytes.ts"
+import { assert } from "../crypto/errors.ts"
+import {
+  type CommitChanges,
+  isMember,
+  type Member,
+  members,
+  mergeCommit,
+  ownLeaf,
+  process,
+  type SessionState,
+} from "../crypto/session.ts"
+import {
+  BEGINNING,
+  type Channel,
+  EPOCHS_KEPT,
+  type HeldCommit,
+  newEpoch,
+  type OwnCommit,
+  type Place,
+} from "./channel.ts"
+import { addressOfMember, type Group, groupIn, objectionTo } from "./group.ts"
+
+/**
+ * Commits of one member that wait in one epoch. An honest one makes one; further ones of the same are not kept, so that a flood costs
+ * its author only.
+ */
+export const HELD_PER_MEMBER_MAX = 4
+
+/** The commit waits for its place in the order. */
+export function hold(channel: Channel, commit: HeldCommit): Channel {
+  const ofTheSame = channel.held.filter(({ leaf }) => leaf === commit.leaf)
+  const known = ofTheSame.some(({ envelope }) => equal(envelope, commit.envelope))
+  if (known || ofTheSame.length >= HELD_PER_MEMBER_MAX) return channel
+  return { ...channel, held: [...channel.held, commit] }
+}
+
+/** What a commit that counts has changed. */
+export interface Change {
+  readonly by: Address
+  readonly added: readonly Address[]
+  readonly removed: readonly Address[]
+  /** The group's new name, when it has one. */
+  readonly name: string | undefined
+  readonly ownRemoval: boolean
+}
+
+export type Settled =
+  | {
+      readonly kind: "entered"
+      readonly channel: Channel
+      readonly change: Change
+      /** It was our own. */
+      readonly own: OwnCommit | undefined
+    }
+  /** The commit is none, or comes too early to be one; the epoch goes on. */
+  | { readonly kind: "void"; readonly channel: Channel; readonly code: string }
+
+const isBehind = (at: Place, began: Place) =>
+  at.height > began.height || (at.height === began.height && at.index > began.index)
+
+/**
+ * An envelope was ordered, at `at`; where arriving is being ordered, `at` is undefined. If it completed a held commit that is valid,
+ * that is the first of its epoch: the channel enters the next one, and the oldest epoch is forgotten. `undefined` when it completed none.
+ */
+export async function settle(
+  channel: Channel,
+  ordered: Bytes,
+  at: Place | undefined,
+): Promise<Settled | undefined> {
+  const commit = channel.held.find(({ envelope }) => equal(envelope, ordered))
+  if (commit === undefined || !isMember(channel.state)) return undefined
+  const without = { ...channel, held: channel.held.filter((each) => each !== commit) }
+  const began = channel.epochs[0]?.began ?? BEGINNING
+  // Ordered before the commit that began its epoch: only somebody who meant to confuse makes such.
+  if (at !== undefined && !isBehind(at, began))
+    return { kind: "void", channel: without, code: "TOO_EARLY" }
+  const read = await judge(channel, commit)
+  if (typeof read === "string") return { kind: "void", channel: without, code: read }
+  const { change } = read
+  const own = commit.own ?? undefined
+  if (change.ownRemoval) {
+    // We stay in the old epoch, to read what was sent before, and want nothing any more.
+    const group = channel.group && { ...channel.group, wishes: [] }
+    return {
+      kind: "entered",
+      channel: { ...channel, state: read.next, held: [], group },
+      change,
+      own,
+    }
+  }
+  const state = mergeCommit(channel.state, read.next)
+  const moved = { ...channel, state, held: [] }
+  const epochs = [await newEpoch(state, at ?? BEGINNING), ...channel.epochs]
+  const kept = { ...moved, epochs: epochs.slice(0, EPOCHS_KEPT) }
+  const entered = own?.renews === true ? { ...kept, spoken: 0, renewedAtMs: own.madeAtMs } : kept
+  return { kind: "entered", channel: withoutWishes(entered, own), change, own }
+}
+
+function withoutWishes(channel: Channel, own: OwnCommit | undefined): Channel {
+  const { group } = channel
+  if (group === null || own === undefined) return channel
+  const granted = new Set(own.grants.map((wish) => JSON.stringify(wish)))
+  const wishes = group.wishes.filter((wish) => !granted.has(JSON.stringify(wish)))
+  return { ...channel, group: { ...group, wishes } }
+}
+
+interface Judged {
+  readonly next: SessionState
+  readonly change: Change
+}
+
+/** The step that a commit is, or why it is none. */
+async function judge(
+  channel: Channel,
+  { own, leaf, payload }: HeldCommit,
+): Promise<Judged | string> {
+  if (own !== null) return { next: own.next, change: changeBetween(channel.state, own.next) }
+  const read = await process(channel.state, payload)
+  if (read.kind === "ignored") return read.code
+  if (read.kind !== "commit") return "UNEXPECTED_KIND"
+  // Under whose tags it came and who made it must be one person.
+  if (read.sender.leaf !== leaf) return "OTHER_SENDER"
+  const before = groupIn(channel.state)
+  const objection =
+    before === undefined ? objectionInPair(channel, read) : objectionTo(before, read)
+  if (objection !== undefined) return objection
+  const by = addressOfMember(read.sender)
+  if (by === undefined) return "OTHER_SENDER"
+  return {
+    next: read.next,
+    change: {
+      by,
+      added: addressesOf(read.added),
+      removed: addressesOf(read.removed),
+      name: newName(before, read.ownRemoval ? undefined : groupIn(read.next)),
+      ownRemoval: read.ownRemoval,
+    },
+  }
+}
+
+/** A thread of two stays one, and a leaf keeps the key that its owner's card vouched for. */
+function objectionInPair(channel: Channel, read: CommitChanges): string | undefined {
+  const before = members(channel.state)
+  const keepsKey = ({ leaf, signatureKey }: Member) =>
+    before.some((each) => each.leaf === leaf && equal(each.signatureKey, signatureKey))
+  const alien = read.added.length + read.removed.length > 0 || !read.updated.every(keepsKey)
+  return alien ? "ALIEN_COMMIT" : undefined
+}
+
+const addressesOf = (some: readonly Member[]): Address[] =>
+  some.flatMap((each) => addressOfMember(each) ?? [])
+
+const newName = (before: Group | undefined, after: Group | undefined) =>
+  after === undefined || after.about.name === before?.about.name ? undefined : after.about.name
+
+function changeBetween(before: SessionState, after: SessionState): Change {
+  const [earlier, later] = [members(before), members(after)]
+  const isSame = (a: Member, b: Member) => a.leaf === b.leaf && equal(a.identity, b.identity)
+  const own = ownLeaf(before)
+  const me = earlier.find(({ leaf }) => leaf === own)
+  const by = me && addressOfMember(me)
+  assert(by !== undefined, "we are a member by our address")
+  return {
+    by,
+    added: addressesOf(later.filter((each) => !earlier.some((other) => isSame(each, other)))),
+    removed: addressesOf(earlier.filter((each) => !later.some((other) => isSame(each, other)))),
+    name: newName(groupIn(before), groupIn(after)),
+    ownRemoval: false,
+  }
+}

@@ -1,0 +1,131 @@
+/**
+ * A group of people: what it is called, who runs it, and who may change what (DESIGN §10). Name and admins stand in the MLS group
+ * context, so all members agree on them as they agree on the keys. Every rule here is a function of the group before a commit and of
+ * the commit alone: no two members can disagree about whether a commit was valid.
+ *
+ *   about: version 1 · name (length 1) · admins: count 1 · addresses 64 each, ascending
+ */
+import { type Address, addressBytes, addressFromBytes } from "../crypto/address.ts"
+import { type Bytes, compare, equal, Reader, Writer } from "../crypto/bytes.ts"
+import { CryptoError } from "../crypto/errors.ts"
+import {
+  aboutOf,
+  type CommitChanges,
+  type Member,
+  members,
+  sessionLimits,
+} from "../crypto/session.ts"
+import type { SessionState } from "../crypto/session.ts"
+
+const VERSION = 1
+export const GROUP_NAME_BYTES_MAX = 128
+export const ADMINS_MAX = 16
+export const GROUP_MEMBERS_MAX = sessionLimits.MEMBERS_MAX
+
+export interface About {
+  readonly name: string
+  /** Who may add, remove, rename and name admins. Somebody who is no member any more counts for nothing. */
+  readonly admins: readonly Address[]
+}
+
+export interface GroupMember {
+  readonly address: Address
+  readonly leaf: number
+  /** Ed25519, 32 bytes: the leaf key, which their card should name. */
+  readonly key: Bytes
+}
+
+export interface Group {
+  readonly about: About
+  readonly members: readonly GroupMember[]
+}
+
+/** Throws CryptoError TOO_LARGE or BAD_ENCODING for what could not be read again. */
+export function encodeAbout({ name, admins }: About): Bytes {
+  const sorted = admins.map(addressBytes).sort(compare)
+  const out = new Writer().u8(VERSION).text(name, 1).u8(sorted.length)
+  for (const admin of sorted) out.raw(admin)
+  const bytes = out.finish()
+  decodeAbout(bytes)
+  return bytes
+}
+
+/** Throws CryptoError BAD_VERSION, BAD_LENGTH, BAD_ENCODING or TOO_LARGE. */
+export function decodeAbout(bytes: Bytes): About {
+  const read = new Reader(bytes)
+  const version = read.u8()
+  if (version !== VERSION) throw new CryptoError("BAD_VERSION", `group of version ${version}`)
+  const name = read.text(1, GROUP_NAME_BYTES_MAX)
+  if (name.trim() === "") throw new CryptoError("BAD_ENCODING", "a group without a name")
+  const count = read.u8()
+  if (count === 0 || count > ADMINS_MAX) throw new CryptoError("TOO_LARGE", `${count} admins`)
+  const admins = Array.from({ length: count }, () => read.raw(64))
+  read.done()
+  for (const [i, admin] of admins.entries()) {
+    const before = admins[i - 1]
+    if (before !== undefined && compare(before, admin) >= 0)
+      throw new CryptoError("BAD_ENCODING", "admins out of order")
+  }
+  return { name, admins: admins.map(addressFromBytes) }
+}
+
+/** The group that a session is; `undefined` for a thread of two, and for one whose members are not addresses. */
+export function groupIn(state: SessionState): Group | undefined {
+  const bytes = aboutOf(state)
+  if (bytes.length === 0) return undefined
+  const about = soundAbout(bytes)
+  const all = members(state).map(groupMember)
+  const sound = all.filter((each) => each !== undefined)
+  return about === undefined || sound.length < all.length ? undefined : { about, members: sound }
+}
+
+function soundAbout(bytes: Bytes): About | undefined {
+  try {
+    return decodeAbout(bytes)
+  } catch (error) {
+    if (error instanceof CryptoError) return undefined
+    throw error
+  }
+}
+
+function groupMember({ leaf, identity, signatureKey }: Member): GroupMember | undefined {
+  const address = addressOfMember({ identity })
+  return address && { address, leaf, key: signatureKey }
+}
+
+/** Whom a leaf claims to be; `undefined` when that is no address. */
+export const addressOfMember = ({ identity }: Pick<Member, "identity">): Address | undefined =>
+  identity.length === 64 ? addressFromBytes(identity) : undefined
+
+export const isIn = ({ members: all }: Group, who: Address): boolean =>
+  all.some(({ address }) => address === who)
+
+/** The admins that are members. */
+export const adminsOf = (group: Group): readonly Address[] =>
+  group.about.admins.filter((admin) => isIn(group, admin))
+
+export const isAdmin = (group: Group, who: Address): boolean => adminsOf(group).includes(who)
+
+export type Objection = "NOT_AN_ADMIN" | "NOT_A_GROUP" | "NO_ADMIN_LEFT" | "KEY_CHANGED"
+
+/**
+ * Why a commit is not a valid next step of this group, if it is not. Anybody may renew their keys; everything else is for admins, and
+ * somebody who runs the group must be left.
+ */
+export function objectionTo(before: Group, changes: CommitChanges): Objection | undefined {
+  const { added, removed, updated, about: nextAbout } = changes
+  const keepsKey = ({ leaf, signatureKey }: Member) =>
+    before.members.some((each) => each.leaf === leaf && equal(each.key, signatureKey))
+  if (!updated.every(keepsKey)) return "KEY_CHANGED"
+  if (added.length + removed.length === 0 && nextAbout === undefined) return undefined
+  const committer = addressOfMember(changes.sender)
+  if (committer === undefined || !isAdmin(before, committer)) return "NOT_AN_ADMIN"
+  const newcomers = added.map(groupMember)
+  const sound = newcomers.filter((each) => each !== undefined)
+  const about = nextAbout === undefined ? before.about : soundAbout(nextAbout)
+  if (sound.length < newcomers.length || about === undefined) return "NOT_A_GROUP"
+  const gone = new Set(removed.map(({ leaf }) => leaf))
+  const staying = before.members.filter(({ leaf }) => !gone.has(leaf))
+  const after = { about, members: [...staying, ...sound] }
+  return adminsOf(after).length === 0 ? "NO_ADMIN_LEFT" : undefined
+}

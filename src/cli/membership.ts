@@ -1,0 +1,20 @@
+/** One's own membership, in a sentence. */
+import type { MembershipView } from "../node/api/types.ts"
+import { nextStep } from "./sentences.ts"
+
+const STATES: Readonly<Record<MembershipView["state"], string>> = {
+  none: "This installation is no member: every message costs some work.",
+  joining: "This installation is becoming a member: the ledger has not taken it yet.",
+  joined:
+    "This installation is a member of the tree; it counts after two periods of the ledger. Until then messages cost some work.",
+  member: "This installation is a member.",
+}
+
+export function spokenMembership({ state, refusal }: MembershipView): string {
+  if (refusal === null) return STATES[state]
+  const why =
+    refusal === "VOUCHER_USED"
+      ? "the invitation has made a member already"
+      : "no operator of this mesh vouches for the invitation"
+  return `${STATES[state]} The last try came to nothing: ${why}; ${nextStep(refusal) ?? ""}.`
+}

@@ -1,0 +1,238 @@
+/**
+ * Turns wishes into commits (DESIGN §10): one at a time in each group, made from the group as it is, held until the ledger has ordered
+ * it. Whatever comes first in the order wins; if that was somebody else's, what is left to wish is committed again by itself. While a
+ * commit of somebody else's is on its way ours waits for it, so that a crowd does not make a commit each for every epoch.
+ */
+import type { Channel } from "../chat/channel.ts"
+import { encodeAbout, groupIn } from "../chat/group.ts"
+import { canLeave, isGranted, plan, type Wish, wishing } from "../chat/wishes.ts"
+import { type Address, addressBytes } from "../crypto/address.ts"
+import { type Bytes, equal, toHex } from "../crypto/bytes.ts"
+import type { Card } from "../crypto/card.ts"
+import { changeGroup, inspectKeyPackage, isMember, updateSelf } from "../crypto/session.ts"
+import { type ChatBook, Step } from "./chat-book.ts"
+import type { MadeCommit, Outbox } from "./chat-outbox.ts"
+import type { ChatParts } from "./chat-parts.ts"
+
+/** How long a commit of somebody else's is waited for: it may never be ordered. */
+const PATIENCE_MS = 5_000
+const FIRST_RETRY_MS = 2_000
+const LAST_RETRY_MS = 10 * 60_000
+/** A key package is looked up again after this long. */
+const PACKAGE_FRESH_MS = 10 * 60_000
+const NOTHING = new Uint8Array(0)
+
+export interface CommitterEvents {
+  /** Somebody else runs the group, or nobody is left: we can be gone. */
+  canLeave(channel: Channel): Promise<void>
+}
+
+export class Committer {
+  readonly #parts: ChatParts
+  readonly #book: ChatBook
+  readonly #outbox: Outbox
+  readonly #events: CommitterEvents
+  readonly #stopping = new AbortController()
+  readonly #working = new Map<string, Promise<void>>()
+  readonly #again = new Set<string>()
+  readonly #timers = new Map<string, () => void>()
+  readonly #pauses = new Map<string, number>()
+  /** Since when others' commits are waited for, by group and epoch. */
+  readonly #waitingSince = new Map<string, { readonly epoch: number; readonly sinceMs: number }>()
+  /** Key packages to add people with. */
+  readonly #packages = new Map<Address, { readonly bytes: Bytes; readonly foundAtMs: number }>()
+
+  constructor(parts: ChatParts, book: ChatBook, outbox: Outbox, events: CommitterEvents) {
+    this.#parts = parts
+    this.#book = book
+    this.#outbox = outbox
+    this.#events = events
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    for (const cancel of this.#timers.values()) cancel()
+    await Promise.allSettled(this.#working.values())
+  }
+
+  /** Wishes for something, durably. Within a turn. */
+  wish(step: Step, channel: Channel, ...wishes: readonly Wish[]): Channel {
+    if (channel.group === null) return channel
+    const group = { ...channel.group, wishes: wishes.reduce(wishing, channel.group.wishes) }
+    const next = { ...channel, group }
+    step.channels.set(toHex(channel.groupId), next)
+    return next
+  }
+
+  /** Somebody may have appeared who has the cards that are missing. */
+  retryNow(): void {
+    this.#pauses.clear()
+    for (const channel of this.#book.channels.values())
+      if ((channel.group?.wishes.length ?? 0) > 0) this.kick(toHex(channel.groupId))
+  }
+
+  /** There may be something to commit in this group. */
+  kick(group: string): void {
+    if (this.#stopping.signal.aborted) return
+    if (this.#working.has(group)) {
+      this.#again.add(group)
+      return
+    }
+    this.#timers.get(group)?.()
+    this.#timers.delete(group)
+    const work = this.#work(group)
+      .catch((error: unknown) => {
+        if (this.#stopping.signal.aborted) return
+        this.#parts.log(`changing a group failed: ${String(error)}`)
+        this.#kickLater(group)
+      })
+      .finally(() => {
+        this.#working.delete(group)
+        if (this.#again.delete(group)) this.kick(group)
+      })
+    this.#working.set(group, work)
+  }
+
+  #kickLater(group: string, ms = this.#nextPause(group)): void {
+    this.#timers.get(group)?.()
+    const cancel = this.#parts.clock.after(ms, () => {
+      this.#timers.delete(group)
+      this.kick(group)
+    })
+    this.#timers.set(group, cancel)
+  }
+
+  #nextPause(group: string): number {
+    const pause = this.#pauses.get(group) ?? FIRST_RETRY_MS
+    this.#pauses.set(group, Math.min(2 * pause, LAST_RETRY_MS))
+    return pause
+  }
+
+  async #work(group: string): Promise<void> {
+    const channel = await this.#book.turns.run(() => this.#tidied(group))
+    const wishes = channel?.group?.wishes ?? []
+    if (channel === undefined || wishes.length === 0) return
+    const now = groupIn(channel.state)
+    const alone = now?.members.length === 1
+    if (
+      now &&
+      wishes.some(({ kind }) => kind === "leave") &&
+      (alone || canLeave(now, this.#book.me))
+    )
+      return this.#events.canLeave(channel)
+    // Ours is on its way; whatever becomes of it, we are called again.
+    if (channel.held.some(({ own }) => own !== null)) return
+    const waitMs = this.#waitFor(group, channel)
+    if (waitMs > 0) {
+      this.#kickLater(group, waitMs)
+      return
+    }
+    const wanted = wishes.flatMap((wish) => (wish.kind === "add" ? [wish.who] : []))
+    const isWhole = await this.#findAll(wanted)
+    const thread = this.#book.threadOf(channel)
+    const made = await this.#outbox.commit(group, thread, (current) => this.#make(current))
+    if (made) this.#pauses.delete(group)
+    if (!isWhole) this.#kickLater(group)
+  }
+
+  /** The channel, if it is one to commit in, without the wishes that have come true. */
+  async #tidied(group: string): Promise<Channel | undefined> {
+    const channel = this.#book.channels.get(group)
+    if (channel === undefined || channel.group === null || !channel.trusted) return undefined
+    if (!isMember(channel.state) || channel.retired || channel.behindFrom !== null) return undefined
+    const now = groupIn(channel.state)
+    if (now === undefined || this.#book.threadOf(channel).standing !== "open") return undefined
+    const wishes = channel.group.wishes.filter((wish) => !isGranted(now, this.#book.me, wish))
+    if (wishes.length === channel.group.wishes.length) return channel
+    const step = new Step()
+    const next = { ...channel, group: { ...channel.group, wishes } }
+    step.channels.set(group, next)
+    await this.#book.commit(step)
+    return next
+  }
+
+  /** How long to wait for what others have committed in this epoch, in ms. */
+  #waitFor(group: string, channel: Channel): number {
+    const epoch = channel.epochs[0]?.epoch ?? 0
+    const nowMs = this.#parts.clock.nowMs()
+    if (channel.held.length === 0) {
+      this.#waitingSince.delete(group)
+      return 0
+    }
+    const known = this.#waitingSince.get(group)
+    const since = known?.epoch === epoch ? known : { epoch, sinceMs: nowMs }
+    this.#waitingSince.set(group, since)
+    return since.sinceMs + PATIENCE_MS - nowMs
+  }
+
+  /** Whether the key packages of all of them are at hand. */
+  async #findAll(wanted: readonly Address[]): Promise<boolean> {
+    const nowMs = this.#parts.clock.nowMs()
+    const missing = wanted.filter((who) => {
+      const known = this.#packages.get(who)
+      return known === undefined || known.foundAtMs + PACKAGE_FRESH_MS < nowMs
+    })
+    const found = await Promise.all(missing.map((who) => this.#find(who)))
+    return found.every((isFound) => isFound)
+  }
+
+  async #find(who: Address): Promise<boolean> {
+    try {
+      const { signal } = this.#stopping
+      const card = await this.#parts.findCard(who, signal)
+      if (card?.address !== who) return false
+      const bytes = await this.#parts.findKeyPackage(card, signal)
+      const nowMs = this.#parts.clock.nowMs()
+      if (!(await isTheirs(bytes, card, nowMs))) return false
+      this.#packages.set(who, { bytes, foundAtMs: nowMs })
+      return true
+    } catch (error) {
+      if (!this.#stopping.signal.aborted)
+        this.#parts.log(`looking for a key package failed: ${String(error)}`)
+      return false
+    }
+  }
+
+  /** The next commit of this group, if it needs one. */
+  async #make(channel: Channel): Promise<MadeCommit | undefined> {
+    const now = groupIn(channel.state)
+    const wishes = channel.group?.wishes ?? []
+    const next = now && plan(now, this.#book.me, wishes, (who) => this.#packages.has(who))
+    if (next === undefined) return undefined
+    const { add, remove, about, grants } = next
+    if (next.renew) {
+      const { commit, next: state } = await updateSelf(channel.state)
+      const shared = { madeAtMs: this.#parts.clock.nowMs(), grants, renews: true }
+      return { commit, own: { ...shared, next: state, welcome: NOTHING, invited: [] } }
+    }
+    const keyPackages = add.flatMap((who) => this.#packages.get(who)?.bytes ?? [])
+    const changes = {
+      add: keyPackages,
+      remove,
+      ...(about === undefined ? {} : { about: encodeAbout(about) }),
+    }
+    const nowSeconds = Math.floor(this.#parts.clock.nowMs() / 1000)
+    const made = await changeGroup(channel.state, changes, nowSeconds)
+    // One that was handed out once is not used again.
+    for (const who of add) this.#packages.delete(who)
+    const own = {
+      next: made.next,
+      welcome: made.welcome ?? NOTHING,
+      invited: add,
+      grants,
+      renews: remove.length > 0,
+      madeAtMs: this.#parts.clock.nowMs(),
+    }
+    return { commit: made.commit, own }
+  }
+}
+
+/** The key package is its owner's own and can be used now. */
+async function isTheirs(bytes: Bytes, { address, leaf }: Card, nowMs: number): Promise<boolean> {
+  const verdict = await inspectKeyPackage(bytes, Math.floor(nowMs / 1000))
+  return (
+    verdict.verdict === "accept" &&
+    equal(verdict.signatureKey, leaf) &&
+    equal(verdict.identity, addressBytes(address))
+  )
+}

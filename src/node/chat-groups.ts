@@ -1,0 +1,377 @@
+/**
+ * Groups as people ask for them: found one, add and remove, name it, run it, leave it. What is asked for becomes a wish that is kept
+ * until the group is so (chat-committer.ts); what the ledger has ordered shows here in threads, names and invitations. A group needs a
+ * ledger: without one two people could change it at once, and it would fall apart for good.
+ */
+import { primitives } from "#primitives"
+import { type Channel, openChannel, type Place } from "../chat/channel.ts"
+import type { Settled } from "../chat/commits.ts"
+import type { Content } from "../chat/content.ts"
+import {
+  ADMINS_MAX,
+  adminsOf,
+  encodeAbout,
+  type Group,
+  GROUP_MEMBERS_MAX,
+  GROUP_NAME_BYTES_MAX,
+  groupIn,
+  isAdmin,
+  isIn,
+} from "../chat/group.ts"
+import { type ChatThread, newGroupThread } from "../chat/thread.ts"
+import { type Wish, WISHES_MAX } from "../chat/wishes.ts"
+import { type Address, addressBytes } from "../crypto/address.ts"
+import { toHex, utf8 } from "../crypto/bytes.ts"
+import { createGroup, epochOf, isMember } from "../crypto/session.ts"
+import { ApiError } from "./api/errors.ts"
+import type { GroupView } from "./api/types.ts"
+import { type ChatBook, Step } from "./chat-book.ts"
+import { Committer } from "./chat-committer.ts"
+import type { Inbox } from "./chat-inbox.ts"
+import { GROUP_ID_BYTES } from "./chat-introductions.ts"
+import { Invitations } from "./chat-invitations.ts"
+import type { Outbox } from "./chat-outbox.ts"
+import type { ChatParts } from "./chat-parts.ts"
+import { groupView } from "./chat-view.ts"
+import { Vouching } from "./chat-vouching.ts"
+
+/** Newcomers leave their key packages behind one after the other: each waits at random, so long for every member. */
+const RENEWAL_SPREAD_MS = 250
+
+/** Larger groups do not answer a newcomer all at once. */
+const GREETED_AT_ONCE_MAX = 16
+
+export class Groups {
+  readonly #parts: ChatParts
+  readonly #book: ChatBook
+  readonly #outbox: Outbox
+  readonly #inbox: () => Inbox
+  readonly #committer: Committer
+  readonly #invitations: Invitations
+  readonly #vouching: Vouching
+  readonly #timers = new Set<() => void>()
+
+  constructor(parts: ChatParts, book: ChatBook, outbox: Outbox, inbox: () => Inbox) {
+    this.#parts = parts
+    this.#book = book
+    this.#outbox = outbox
+    this.#inbox = inbox
+    this.#committer = new Committer(parts, book, outbox, {
+      canLeave: (channel) => this.#goAway(channel),
+    })
+    this.#invitations = new Invitations(parts, book, outbox)
+    this.#vouching = new Vouching(parts, book)
+  }
+
+  load(): Promise<void> {
+    return this.#invitations.load()
+  }
+
+  start(): void {
+    // A command that only looks runs without the ledger.
+    if (this.#parts.order !== "ledger") return
+    for (const channel of this.#book.channels.values())
+      if (channel.group !== null && channel.trusted) this.#takeUp(channel)
+    this.#invitations.kick()
+  }
+
+  async stop(): Promise<void> {
+    for (const cancel of this.#timers) cancel()
+    await this.#vouching.stop()
+    await this.#invitations.stop()
+    await this.#committer.stop()
+  }
+
+  retryNow(): void {
+    this.#committer.retryNow()
+    this.#invitations.retryNow()
+    this.#vouching.retryNow()
+  }
+
+  #takeUp(channel: Channel): void {
+    const group = toHex(channel.groupId)
+    this.#committer.kick(group)
+    this.#vouching.kick(group)
+    const thread = this.#book.threadOf(channel)
+    // Once more when nothing left since we joined: a crash may have destroyed the first greeting.
+    const [epoch] = channel.epochs
+    const isSilent = channel.epochs.length === 1 && epoch?.unsent === 0 && epoch.windows.size > 0
+    if (isSilent) this.#outbox.greet(thread)
+    this.#outbox.kick(thread)
+  }
+
+  async create(name: string, people: readonly Address[]): Promise<GroupView> {
+    if (this.#parts.order !== "ledger")
+      throw new ApiError("NO_LEDGER", "a group needs a mesh whose ledger orders its changes")
+    const { me, identity, clock } = this.#parts
+    const called = checkedGroupName(name)
+    const others = [...new Set(people)].filter((who) => who !== me)
+    if (others.length + 1 > GROUP_MEMBERS_MAX) throw full()
+    const state = await createGroup({
+      groupId: primitives.randomBytes(GROUP_ID_BYTES),
+      identity: addressBytes(me),
+      signatureSeed: identity.leaf,
+      about: encodeAbout({ name: called, admins: [me] }),
+    })
+    const channel = await openChannel(state, {
+      peer: me,
+      theirName: "",
+      trusted: true,
+      group: { people: new Map(), wishes: [] },
+      renewedAtMs: clock.nowMs(),
+    })
+    const thread = newGroupThread(channel.groupId, called)
+    await this.#book.turns.run(async () => {
+      const step = new Step()
+      this.#committer.wish(step, channel, ...others.map((who) => adding(who, false)))
+      if (others.length === 0) step.channels.set(toHex(channel.groupId), channel)
+      step.threads.set(toHex(thread.id), thread)
+      await this.#book.commit(step, { sync: true })
+    })
+    this.#takeUp(channel)
+    return this.show(thread)
+  }
+
+  show(thread: ChatThread): GroupView {
+    if (thread.group === null) throw new ApiError("NOT_A_GROUP", "that is a chat of two")
+    return groupView(this.#book, this.#book.threads.get(toHex(thread.id)) ?? thread)
+  }
+
+  add(thread: ChatThread, people: readonly Address[]): Promise<GroupView> {
+    return this.#change(thread, (group) => {
+      const coming = people.filter((who) => !isIn(group, who))
+      if (group.members.length + coming.length > GROUP_MEMBERS_MAX) throw full()
+      return people
+        .filter((who) => who !== this.#book.me)
+        .map((who) => adding(who, isIn(group, who)))
+    })
+  }
+
+  remove(thread: ChatThread, who: Address): Promise<GroupView> {
+    if (who === this.#book.me) return this.leave(thread)
+    return this.#change(thread, () => [{ kind: "remove", who }])
+  }
+
+  rename(thread: ChatThread, name: string): Promise<GroupView> {
+    const called = checkedGroupName(name)
+    return this.#change(thread, () => [{ kind: "rename", name: called }])
+  }
+
+  setAdmin(thread: ChatThread, who: Address, admin: boolean): Promise<GroupView> {
+    return this.#change(thread, (group) => {
+      if (!isIn(group, who)) throw new ApiError("NOT_A_MEMBER", "they are not in this group")
+      const admins = new Set(adminsOf(group))
+      if (admin && !admins.has(who) && admins.size >= ADMINS_MAX)
+        throw new ApiError("GROUP_FULL", `a group has at most ${ADMINS_MAX} admins`)
+      if (!admin && admins.size === 1 && admins.has(who))
+        throw new ApiError("LAST_ADMIN", "a group needs somebody who runs it")
+      return [{ kind: "admin", who, admin }]
+    })
+  }
+
+  /** Wishes of somebody who runs this group. */
+  async #change(
+    thread: ChatThread,
+    wishesFor: (group: Group) => readonly Wish[],
+  ): Promise<GroupView> {
+    const group = await this.#book.turns.run(async () => {
+      const channel = this.#ownChannel(thread)
+      const now = groupIn(channel.state)
+      if (now === undefined || !isAdmin(now, this.#book.me))
+        throw new ApiError("NOT_ADMIN", "only whoever runs the group can do that")
+      const wishes = wishesFor(now)
+      if ((channel.group?.wishes.length ?? 0) + wishes.length > WISHES_MAX)
+        throw new ApiError("QUEUE_FULL", "too many changes of this group are waiting")
+      const step = new Step()
+      this.#committer.wish(step, channel, ...wishes)
+      await this.#book.commit(step, { sync: true })
+      return toHex(channel.groupId)
+    })
+    this.#committer.kick(group)
+    return this.show(thread)
+  }
+
+  /** The channel of a group that we are in. Throws NOT_A_GROUP, NOT_A_MEMBER. */
+  #ownChannel(thread: ChatThread): Channel {
+    if (thread.group === null) throw new ApiError("NOT_A_GROUP", "that is a chat of two")
+    const channel = this.#book.groupChannel(thread)
+    const { standing } = this.#book.threads.get(toHex(thread.id)) ?? thread
+    const isOurs = channel !== undefined && !channel.retired && isMember(channel.state)
+    if (!isOurs || standing !== "open")
+      throw new ApiError("NOT_A_MEMBER", "you are not in this group")
+    return channel
+  }
+
+  /** We want to be in a group that a stranger added us to. */
+  async accept(thread: ChatThread): Promise<GroupView> {
+    const channel = await this.#book.turns.run(async () => {
+      const now = this.#book.threads.get(toHex(thread.id)) ?? thread
+      const found = this.#book.groupChannel(now)
+      if (found === undefined) throw new ApiError("NOT_A_MEMBER", "you are not in this group")
+      if (now.standing !== "request") return undefined
+      const step = new Step()
+      step.threads.set(toHex(now.id), { ...now, standing: "open" })
+      await this.#book.commit(step, { sync: true })
+      return found
+    })
+    if (channel !== undefined) this.#settleIn(channel)
+    return this.show(thread)
+  }
+
+  async leave(thread: ChatThread): Promise<GroupView> {
+    const now = this.#book.threads.get(toHex(thread.id)) ?? thread
+    const channel = this.#book.groupChannel(now)
+    if (thread.group === null) throw new ApiError("NOT_A_GROUP", "that is a chat of two")
+    if (now.standing === "left" || channel === undefined)
+      throw new ApiError("NOT_A_MEMBER", "you are not in this group")
+    if (now.standing === "request" || !isMember(channel.state)) await this.#goAway(channel)
+    else {
+      await this.#book.turns.run(async () => {
+        const step = new Step()
+        this.#committer.wish(step, this.#book.groupChannel(now) ?? channel, { kind: "leave" })
+        await this.#book.commit(step, { sync: true })
+      })
+      this.#committer.kick(toHex(channel.groupId))
+    }
+    return this.show(thread)
+  }
+
+  /** Asks the others to remove us, and destroys what we could read them with. */
+  async #goAway(channel: Channel): Promise<void> {
+    const thread = this.#book.threadOf(channel)
+    const depart = (step: Step) => {
+      const now = this.#book.threads.get(toHex(thread.id)) ?? thread
+      this.#inbox().forget(step, toHex(channel.groupId))
+      this.#outbox.forgetWaiting(step, now)
+      step.threads.set(toHex(now.id), { ...now, standing: "left", owed: [] })
+    }
+    const open: ChatThread = { ...thread, standing: "open" }
+    const alone = groupIn(channel.state)?.members.length === 1 || !isMember(channel.state)
+    const asked = !alone && (await this.#outbox.sayApart(open, [{ kind: "leave" }], depart))
+    if (asked) return
+    await this.#book.turns.run(async () => {
+      const step = new Step()
+      depart(step)
+      await this.#book.commit(step, { sync: true })
+    })
+  }
+
+  /** A group whose inviter's card was found. Adds to the step what is shown of it. Within a turn. */
+  entered(step: Step, channel: Channel): void {
+    const before = this.#book.threadOf(channel)
+    const inviter = this.#book.contacts.get(channel.peer)
+    const isFriend = inviter?.standing === "accepted" && inviter.claims === null
+    const standing = isFriend ? "open" : "request"
+    const name = groupIn(channel.state)?.about.name ?? before.name
+    step.threads.set(toHex(before.id), { ...before, name, standing, hidden: false })
+    // What they call themselves came with the invitation.
+    const greeting = { kind: "profile" as const, name: channel.theirName }
+    step.channels.set(toHex(channel.groupId), this.heard(channel, channel.peer, greeting))
+  }
+
+  /** After `entered` was written: says hello, and leaves the key package behind, unless we have to be asked first. */
+  join(channel: Channel): void {
+    if (this.#book.threadOf(channel).standing === "open") this.#settleIn(channel)
+    else this.#vouching.kick(toHex(channel.groupId))
+  }
+
+  #settleIn(channel: Channel): void {
+    const thread = this.#book.threadOf(channel)
+    this.#outbox.greet(thread)
+    this.#takeUp(channel)
+    const members = groupIn(channel.state)?.members.length ?? 1
+    // Not a secret: it only keeps newcomers from all committing at once.
+    const share = (primitives.randomBytes(1)[0] ?? 0) / 256
+    const cancel = this.#parts.clock.after(share * members * RENEWAL_SPREAD_MS, () => {
+      this.#timers.delete(cancel)
+      void this.renew(toHex(channel.groupId))
+    })
+    this.#timers.add(cancel)
+  }
+
+  /** Wishes for new keys of our own. */
+  async renew(group: string): Promise<void> {
+    try {
+      await this.#book.turns.run(async () => {
+        const channel = this.#book.channels.get(group)
+        if (channel === undefined || channel.group === null || !isMember(channel.state)) return
+        const step = new Step()
+        this.#committer.wish(step, channel, { kind: "renew" })
+        await this.#book.commit(step)
+      })
+      this.#committer.kick(group)
+    } catch (error) {
+      this.#parts.log(`key update failed: ${String(error)}`)
+    }
+  }
+
+  /** A member said something about themselves. Within a turn; returns the channel with it. */
+  heard(channel: Channel, from: Address, content: Content): Channel {
+    const { group } = channel
+    const now = groupIn(channel.state)
+    if (group === null || now === undefined || from === this.#book.me) return channel
+    if (content.kind === "profile") {
+      const people = new Map(group.people)
+      people.set(from, { name: content.name, key: people.get(from)?.key ?? new Uint8Array(0) })
+      return { ...channel, group: { ...group, people } }
+    }
+    if (content.kind !== "leave" || !isIn(now, from) || !isAdmin(now, this.#book.me)) return channel
+    this.#committer.kick(toHex(channel.groupId))
+    return this.#committer.wish(new Step(), channel, { kind: "remove", who: from })
+  }
+
+  /** A commit counts: what it means for the thread and for those it added. Within a turn. */
+  settled(
+    step: Step,
+    { channel, change, own }: Extract<Settled, { kind: "entered" }>,
+    at: Place | undefined,
+  ): void {
+    if (channel.group === null) return
+    const group = toHex(channel.groupId)
+    const before = step.threads.get(toHex(this.#book.threadOf(channel).id))
+    const thread = before ?? this.#book.threadOf(channel)
+    const name = groupIn(channel.state)?.about.name ?? thread.name
+    const standing = change.ownRemoval ? "left" : thread.standing
+    if (name !== thread.name || standing !== thread.standing)
+      step.threads.set(toHex(thread.id), { ...thread, name, standing })
+    const people = new Map(channel.group.people)
+    for (const who of change.removed) if (!change.added.includes(who)) people.delete(who)
+    step.channels.set(group, { ...channel, group: { ...channel.group, people } })
+    if (own !== undefined && own.invited.length > 0)
+      this.#invitations.add(step, {
+        group: channel.groupId,
+        epoch: Number(epochOf(channel.state)),
+        welcome: own.welcome,
+        since: at?.height ?? 0,
+        to: own.invited,
+      })
+    // Whoever is new learns what we call ourselves: soon, or in a crowd with our next envelope.
+    if (change.added.length > 0 && !change.ownRemoval) {
+      this.#outbox.greet(thread)
+      if (own === undefined && isSmall(channel)) this.#outbox.kickSoon(thread)
+    }
+    // In turns of their own, after this one is written.
+    this.#committer.kick(group)
+    this.#invitations.kick()
+    this.#vouching.kick(group)
+  }
+
+  /** The channel has been taken through what of the order it had missed. */
+  caughtUp(group: string): void {
+    this.#committer.kick(group)
+  }
+}
+
+const adding = (who: Address, again: boolean): Wish => ({ kind: "add", who, again })
+
+const isSmall = (channel: Channel) => (channel.epochs[0]?.windows.size ?? 0) <= GREETED_AT_ONCE_MAX
+
+const full = () => new ApiError("GROUP_FULL", `a group has at most ${GROUP_MEMBERS_MAX} members`)
+
+function checkedGroupName(name: string): string {
+  const called = name.trim()
+  if (called === "") throw new ApiError("BAD_PARAMS", "a group needs a name")
+  if (utf8(called).length > GROUP_NAME_BYTES_MAX)
+    throw new ApiError("BAD_PARAMS", `the name of a group holds ${GROUP_NAME_BYTES_MAX} bytes`)
+  return called
+}

@@ -1,0 +1,108 @@
+/**
+ * Tells people that they were added to a group: the Welcome of a commit that the ledger has ordered, in intro envelopes to their card's
+ * key. It is kept until it has left, so a crash between the order and the telling leaves nobody out.
+ */
+import { encodeHello } from "../chat/hello.ts"
+import { groupThreadIdOf } from "../chat/thread.ts"
+import type { Address } from "../crypto/address.ts"
+import { toHex } from "../crypto/bytes.ts"
+import type { Card } from "../crypto/card.ts"
+import { INTRO_PLAINTEXT_BYTES, sealIntro } from "../crypto/envelope.ts"
+import { cut, INTRO_FRAGMENTS_MAX } from "../crypto/fragment.ts"
+import type { ChatBook, Step } from "./chat-book.ts"
+import type { Outbox } from "./chat-outbox.ts"
+import type { ChatParts } from "./chat-parts.ts"
+import type { Invitation } from "./chat-records.ts"
+
+const FIRST_RETRY_MS = 2_000
+const LAST_RETRY_MS = 10 * 60_000
+
+const nameOf = ({ group, epoch }: Invitation) => `${toHex(group)} ${epoch}`
+
+export class Invitations {
+  readonly #parts: ChatParts
+  readonly #book: ChatBook
+  readonly #outbox: Outbox
+  readonly #stopping = new AbortController()
+  readonly #open = new Map<string, Invitation>()
+  #sending: Promise<void> | undefined
+  #more = false
+  #pauseMs = FIRST_RETRY_MS
+  #cancel: () => void = () => undefined
+
+  constructor(parts: ChatParts, book: ChatBook, outbox: Outbox) {
+    this.#parts = parts
+    this.#book = book
+    this.#outbox = outbox
+  }
+
+  async load(): Promise<void> {
+    for (const each of await this.#book.records.invitations()) this.#open.set(nameOf(each), each)
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    this.#cancel()
+    await this.#sending
+  }
+
+  /** Adds to `step` that these people are to be told. They are, once it is written. Within a turn. */
+  add(step: Step, invitation: Invitation): void {
+    step.ops.push(this.#book.records.putInvitation(invitation))
+    this.#open.set(nameOf(invitation), invitation)
+  }
+
+  /** Peers changed: whose card was not there may be found now. */
+  retryNow(): void {
+    this.#pauseMs = FIRST_RETRY_MS
+    this.kick()
+  }
+
+  kick(): void {
+    if (this.#stopping.signal.aborted || this.#open.size === 0) return
+    this.#cancel()
+    this.#more = this.#sending !== undefined
+    this.#sending ??= this.#sendAll().finally(() => {
+      this.#sending = undefined
+      if (this.#more) this.kick()
+    })
+  }
+
+  async #sendAll(): Promise<void> {
+    try {
+      for (const invitation of [...this.#open.values()])
+        for (const who of invitation.to) {
+          if (this.#stopping.signal.aborted) return
+          await this.#send(invitation, who)
+        }
+    } catch (error) {
+      if (this.#stopping.signal.aborted) return
+      this.#parts.log(`inviting into a group failed: ${String(error)}`)
+    }
+    if (this.#open.size === 0) return
+    this.#cancel = this.#parts.clock.after(this.#pauseMs, () => this.kick())
+    this.#pauseMs = Math.min(2 * this.#pauseMs, LAST_RETRY_MS)
+  }
+
+  async #send(invitation: Invitation, who: Address): Promise<void> {
+    const card = await this.#parts.findCard(who, this.#stopping.signal)
+    if (card?.address !== who) return
+    const id = groupThreadIdOf(invitation.group)
+    await this.#outbox.sendSealed({ id }, this.#envelopesOf(invitation, card), (step) => {
+      const now = this.#open.get(nameOf(invitation)) ?? invitation
+      const left = { ...now, to: now.to.filter((each) => each !== who) }
+      if (left.to.length > 0) this.add(step, left)
+      else {
+        step.ops.push(this.#book.records.delInvitation(left))
+        this.#open.delete(nameOf(left))
+      }
+    })
+  }
+
+  #envelopesOf({ welcome, since }: Invitation, card: Card) {
+    const { me, identity, meshId } = this.#parts
+    const hello = encodeHello({ from: me, name: identity.name, welcome, group: { since } })
+    const plaintexts = cut(hello, INTRO_PLAINTEXT_BYTES, INTRO_FRAGMENTS_MAX)
+    return plaintexts.map((plaintext) => sealIntro(meshId, card.intro, plaintext))
+  }
+}

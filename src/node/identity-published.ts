@@ -1,0 +1,49 @@
+/** The keeper of an open identity, wired to the directory: what it makes is published, and stays so until the node stops. */
+import { type Directory, DirectoryError } from "./directory.ts"
+import { systemClock } from "./clock.ts"
+import { IdentityKeeper } from "./identity-keeper.ts"
+import type { OpenIdentity } from "./profile-identity.ts"
+
+export interface KeepParts {
+  readonly opened: OpenIdentity
+  readonly directory: Directory
+  readonly isRestored: boolean
+  /** After the new card was handed to the directory. */
+  readonly onCard: () => void
+  readonly onFault: (error: unknown) => void
+}
+
+/** Publishes the card and the offer, and goes on doing so with every change. Stop it before the directory. */
+export function keepIdentity(parts: KeepParts): IdentityKeeper {
+  const { opened, directory, isRestored, onCard, onFault } = parts
+  const { keys, records, address } = opened
+  const publish = (publication: { card: Uint8Array; sequence: number; kind: "card" | "offer" }) => {
+    const seed = opened.identity.roots.ed25519
+    directory.publish({ address, seed, ...publication }).catch((error: unknown) => {
+      if (!(error instanceof DirectoryError && error.code === "STOPPED")) onFault(error)
+    })
+  }
+  const publishCard = () => {
+    const { card, sequence } = opened.identity
+    publish({ card, sequence, kind: "card" })
+  }
+  const keeper = new IdentityKeeper({
+    ring: keys,
+    records,
+    clock: systemClock,
+    isRestored,
+    published: async (signal) => {
+      const found = await directory.lookup(address, { signal, fresh: true })
+      return found === "NOT_FOUND" ? 0 : found.sequence
+    },
+    onCard: () => {
+      publishCard()
+      onCard()
+    },
+    onOffer: ({ offer, sequence }) => publish({ card: offer, sequence, kind: "offer" }),
+    onFault,
+  })
+  publishCard()
+  void keeper.start()
+  return keeper
+}

@@ -1,0 +1,112 @@
+/** A group in a test's world: people in it talk and change it, and the ledger goes on until something is so. */
+import assert from "node:assert/strict"
+import type { GroupView, Message } from "../../src/node/api/types.ts"
+import type { Person, World } from "./chat-world.ts"
+
+/** Lets the ledger go on until it is so. */
+export async function ordering(
+  world: World,
+  person: Person,
+  what: string,
+  holds: () => boolean | Promise<boolean>,
+): Promise<void> {
+  await person.until(what, async () => {
+    world.orderOn()
+    return holds()
+  })
+}
+
+/** Everybody has everybody as a contact, and a channel with them. */
+export async function befriendAll(world: World, ...people: Person[]): Promise<void> {
+  for (const [i, one] of people.entries())
+    for (const other of people.slice(i + 1)) {
+      await one.chat.addContact(other.address, other.name)
+      await other.chat.addContact(one.address, one.name)
+    }
+  const isFriend = (one: Person, other: Person) =>
+    one.chat
+      .contacts()
+      .some(({ address, state }) => address === other.address && state === "accepted")
+  for (const one of people)
+    for (const other of people)
+      if (one !== other)
+        await ordering(world, one, `${other.name}'s contact`, () => isFriend(one, other))
+}
+
+export class GroupTalk {
+  readonly world: World
+  name: string
+  readonly said: string[] = []
+
+  constructor(world: World, name: string) {
+    this.world = world
+    this.name = name
+  }
+
+  has = (person: Person): boolean =>
+    person.chat
+      .threads()
+      .some(({ kind, title, left }) => kind === "group" && title === this.name && !left)
+
+  view = (person: Person): GroupView => person.chat.groupShow(this.name)
+
+  /** Founded by the first; resolves when all are in it and have heard of each other. */
+  async found(founder: Person, ...others: Person[]): Promise<void> {
+    await founder.chat.groupCreate(
+      this.name,
+      others.map(({ address }) => address),
+    )
+    await this.settled(founder, ...others)
+  }
+
+  /** All of these are in the group, agree on where it stands, know each other, and want nothing changed. */
+  async settled(...people: Person[]): Promise<void> {
+    for (const person of people)
+      await ordering(this.world, person, `${person.name} in the group`, () =>
+        this.isSettled(person, people),
+      )
+  }
+
+  isSettled(person: Person, people: readonly Person[]): boolean {
+    if (!this.has(person)) return false
+    const { members, pending, changing, epoch } = this.view(person)
+    const first = people[0]
+    return (
+      members.length === people.length &&
+      members.every(({ here }) => here) &&
+      pending.length === 0 &&
+      !changing &&
+      (first === undefined || (this.has(first) && this.view(first).epoch === epoch))
+    )
+  }
+
+  async say(person: Person, text: string): Promise<Message> {
+    this.said.push(text)
+    return person.chat.send(this.name, text, undefined)
+  }
+
+  async messages(person: Person): Promise<readonly Message[]> {
+    if (!this.has(person)) return []
+    return (await person.chat.page(this.name, undefined, 500)).messages
+  }
+
+  texts = async (person: Person): Promise<string[]> =>
+    (await this.messages(person)).map(({ text }) => text)
+
+  /** All that was said through `say`. */
+  async everybodyRead(...people: Person[]): Promise<void> {
+    for (const person of people)
+      await ordering(this.world, person, `${person.name} to have read all`, async () => {
+        const texts = await this.texts(person)
+        return this.said.every((text) => texts.includes(text))
+      })
+  }
+
+  /** Everybody sees the same, in the same order. */
+  async sameFor(...people: Person[]): Promise<void> {
+    const [first, ...others] = people
+    if (first === undefined) return
+    const seen = await this.texts(first)
+    for (const other of others) assert.deepEqual(await this.texts(other), seen)
+  }
+}
