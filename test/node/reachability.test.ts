@@ -41,7 +41,7 @@ describe("whether a peer asks for a place at a relay", () => {
     reach.identified("relay", RELAY)
     reach.identified("somebody", ["/meshsub/1.2.0"])
     reach.connected(called("/ip4/192.168.1.7/tcp/1"))
-    reach.connected(called("/ip4/203.0.113.9/tcp/1", "outbound"))
+    reach.connected(called("/ip4/1.1.1.1/tcp/1", "outbound"))
     await settled()
     assert.deepEqual(asked, [])
     clock.advance(WAIT_MS)
@@ -53,7 +53,7 @@ describe("whether a peer asks for a place at a relay", () => {
   it("not when it was called, nor ever when it is told so", async () => {
     for (const by of ["auto", "direct"] as const) {
       const { clock, asked, reach, settled } = begin(by)
-      if (by === "auto") reach.connected(called("/ip4/203.0.113.9/tcp/1"))
+      if (by === "auto") reach.connected(called("/ip4/1.1.1.1/tcp/1"))
       reach.identified("relay", RELAY)
       clock.advance(WAIT_MS)
       await settled()
