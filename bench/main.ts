@@ -7,6 +7,7 @@ import { availableParallelism, cpus, totalmem } from "node:os"
 import type { Bench, Result } from "./bench.ts"
 
 const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
+  admission: async () => (await import("./admission.ts")).admissionBench,
   chat: async () => (await import("./chat.ts")).chatBench,
   directory: async () => (await import("./directory.ts")).directoryBench,
   envelope: async () => (await import("./envelope.ts")).envelopeBench,

@@ -321,6 +321,12 @@ function soundContents(plaintext: Bytes): Content[] {
   }
 }
 
+/** The signature key of our own leaf, 32 bytes. */
+export function ownLeafKey(channel: Channel): Bytes | undefined {
+  const own = ownLeaf(channel.state)
+  return members(channel.state).find(({ leaf }) => leaf === own)?.signatureKey
+}
+
 /** The signature key of the leaf that claims to be the peer's, 32 bytes; `undefined` when the group holds no such leaf. */
 export function peerLeafKey(channel: Channel): Bytes | undefined {
   const identity = addressBytes(channel.peer)

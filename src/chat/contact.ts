@@ -11,7 +11,7 @@ import { type Bytes, Reader, Writer } from "../crypto/bytes.ts"
 import { CryptoError } from "../crypto/errors.ts"
 import { NAME_BYTES_MAX } from "../crypto/identity.ts"
 
-const VERSION = 2
+const VERSION = 3
 export const CONTACTS_MAX = 10_000
 export const STANDINGS = ["request", "pending", "accepted", "blocked"] as const
 export type Standing = (typeof STANDINGS)[number]
@@ -35,6 +35,8 @@ export interface SeenCard {
   readonly sequence: number
   /** SHA3-256 of the encoded card, 32 bytes. */
   readonly hash: Bytes
+  /** The MLS leaf key that it names, 32 bytes. */
+  readonly leaf: Bytes
 }
 
 const fresh = { theirName: null, verified: false, claims: null, namesake: null, card: null }
@@ -110,7 +112,7 @@ export function encodeContact(contact: ChatContact): Bytes {
     .text(theirName ?? "", 1)
   if (claims !== null) out.raw(addressBytes(claims))
   if (namesake !== null) out.raw(addressBytes(namesake))
-  if (card !== null) out.u64(card.sequence).raw(card.hash)
+  if (card !== null) out.u64(card.sequence).raw(card.hash).raw(card.leaf)
   return out.finish()
 }
 
@@ -118,7 +120,7 @@ export function encodeContact(contact: ChatContact): Bytes {
 export function decodeContact(bytes: Bytes): ChatContact {
   const read = new Reader(bytes)
   const version = read.u8()
-  if (version < 1 || version > VERSION) throw new CryptoError("BAD_VERSION", "contact record")
+  if (version !== 1 && version !== VERSION) throw new CryptoError("BAD_VERSION", "contact record")
   const address = addressFromBytes(read.raw(64))
   const standing = STANDINGS[read.u8()]
   const flags = read.u8()
@@ -126,7 +128,8 @@ export function decodeContact(bytes: Bytes): ChatContact {
   const theirName = read.text(1, NAME_BYTES_MAX)
   const claims = (flags & 4) === 0 ? null : addressFromBytes(read.raw(64))
   const namesake = (flags & 8) === 0 ? null : addressFromBytes(read.raw(64))
-  const card = (flags & 16) === 0 ? null : { sequence: read.u64(), hash: read.raw(32) }
+  const card =
+    (flags & 16) === 0 ? null : { sequence: read.u64(), hash: read.raw(32), leaf: read.raw(32) }
   read.done()
   if (standing === undefined || flags > (version === 1 ? 3 : 31))
     throw new CryptoError("BAD_ENCODING", "contact record")

@@ -6,7 +6,7 @@
  *   about: version 1 · name (length 1) · admins: count 1 · addresses 64 each, ascending
  */
 import { type Address, addressBytes, addressFromBytes } from "../crypto/address.ts"
-import { type Bytes, compare, equal, Reader, Writer } from "../crypto/bytes.ts"
+import { type Bytes, compare, Reader, Writer } from "../crypto/bytes.ts"
 import { CryptoError } from "../crypto/errors.ts"
 import {
   aboutOf,
@@ -106,17 +106,15 @@ export const adminsOf = (group: Group): readonly Address[] =>
 
 export const isAdmin = (group: Group, who: Address): boolean => adminsOf(group).includes(who)
 
-export type Objection = "NOT_AN_ADMIN" | "NOT_A_GROUP" | "NO_ADMIN_LEFT" | "KEY_CHANGED"
+export type Objection = "NOT_AN_ADMIN" | "NOT_A_GROUP" | "NO_ADMIN_LEFT"
 
 /**
- * Why a commit is not a valid next step of this group, if it is not. Anybody may renew their keys; everything else is for admins, and
+ * Why a commit is not a valid next step of this group, if it is not. Anybody may renew their keys, the
+ * signature key too, which their card then has to name; everything else is for admins, and
  * somebody who runs the group must be left.
  */
 export function objectionTo(before: Group, changes: CommitChanges): Objection | undefined {
-  const { added, removed, updated, about: nextAbout } = changes
-  const keepsKey = ({ leaf, signatureKey }: Member) =>
-    before.members.some((each) => each.leaf === leaf && equal(each.key, signatureKey))
-  if (!updated.every(keepsKey)) return "KEY_CHANGED"
+  const { added, removed, about: nextAbout } = changes
   if (added.length + removed.length === 0 && nextAbout === undefined) return undefined
   const committer = addressOfMember(changes.sender)
   if (committer === undefined || !isAdmin(before, committer)) return "NOT_AN_ADMIN"

@@ -89,3 +89,14 @@ export function claimsOf(message: Message, court: ClaimsCourt): Claim[] {
   if (message.type === "view-change") return claimsOfViewChange(message, court)
   return message.type === "new-view" ? claimsOfNewView(message, court) : []
 }
+
+/** Blocks one by one, so that none of them holds up the event loop for long; everything else is one part. */
+export function partsOf(message: Message): Message[] {
+  if (message.type !== "blocks" || message.records.length < 2) return [message]
+  const { records, ...rest } = message
+  return records.map((record, i) =>
+    i === records.length - 1
+      ? { ...rest, records: [record] }
+      : { type: "blocks", records: [record], isPart: true },
+  )
+}

@@ -1,4 +1,5 @@
 /** How what is posted here is admitted: by a member's proof where this installation is a member and has one, by work otherwise. */
+import type { Bytes } from "../crypto/bytes.ts"
 import type { ChatParts } from "./chat-parts.ts"
 import type { ChatRecords } from "./chat-records.ts"
 import { systemClock } from "./clock.ts"
@@ -34,9 +35,58 @@ export async function openMember(parts: MemberRoomParts): Promise<Member | undef
   })
 }
 
-/** For chat: one payload's envelopes at a time. */
+/** Work of so many bits is done in less time than a proof takes. */
+const CHEAP_BITS = 18
+const PROOF_WAIT_MS = 2_000
+/** Work that takes longer is told of while it goes on. */
+const TELL_AFTER_MS = 1_000
+
+/** For chat: one payload's envelopes at a time. `progress`: of work that takes long; ends with `done` equal to `total`. */
 export const admitting =
-  (network: Pick<Network, "pay">, member: Pick<Member, "admit"> | undefined): ChatParts["admit"] =>
+  (
+    network: Pick<Network, "pay" | "price">,
+    member: Pick<Member, "admit"> | undefined,
+    progress: (done: number, total: number) => void,
+  ): ChatParts["admit"] =>
   async (envelopes, signal) =>
-    (await member?.admit(envelopes, signal)) ??
-    (await Promise.all(envelopes.map((each) => network.pay(each, { signal }))))
+    (await proven(network, envelopes, member, signal)) ??
+    (await Promise.all(envelopes.map((each) => payFor(network, each, signal, progress))))
+
+/** A proof that is ready or comes soon. Where work is cheaper than waiting, nobody waits long; the proof is the next payload's then. */
+async function proven(
+  network: Pick<Network, "price">,
+  envelopes: readonly Bytes[],
+  member: Pick<Member, "admit"> | undefined,
+  signal: AbortSignal,
+): Promise<readonly Bytes[] | undefined> {
+  if (member === undefined || network.price().bits > CHEAP_BITS)
+    return await member?.admit(envelopes, signal)
+  const patience = AbortSignal.any([signal, AbortSignal.timeout(PROOF_WAIT_MS)])
+  try {
+    return await member.admit(envelopes, patience)
+  } catch (error) {
+    if (signal.aborted || !patience.aborted) throw error
+    return undefined
+  }
+}
+
+async function payFor(
+  network: Pick<Network, "pay">,
+  envelope: Bytes,
+  signal: AbortSignal,
+  progress: (done: number, total: number) => void,
+): Promise<Bytes> {
+  const beganMs = performance.now()
+  let told: number | undefined
+  const onProgress = (tried: number, expected: number) => {
+    if (performance.now() - beganMs < TELL_AFTER_MS) return
+    told = expected
+    // it may take several times what it takes on average
+    progress(Math.min(tried, expected - 1), expected)
+  }
+  try {
+    return await network.pay(envelope, { signal, onProgress })
+  } finally {
+    if (told !== undefined) progress(told, told)
+  }
+}

@@ -58,6 +58,7 @@ const METHODS: Table = {
     return { members: node.ledger.operators.members(commitment), own }
   },
   "members.join": async (node, { ticket: text }) => ({ own: await joinMembers(node, text) }),
+  "members.cancel": (node) => ({ own: node.joining.cancel() }),
   "members.revoke": (node, { member }) => ({ proposal: node.ledger.operators.revoke(member) }),
   "mesh.ticket": (node) => ({ ticket: ticket(node) }),
   unlock: async (node, { passphrase }) => {

@@ -12,6 +12,7 @@ import type { Card } from "../crypto/card.ts"
 import { changeGroup, inspectKeyPackage, isMember, updateSelf } from "../crypto/session.ts"
 import { type ChatBook, Step } from "./chat-book.ts"
 import type { MadeCommit, Outbox } from "./chat-outbox.ts"
+import { newLeafOf } from "./chat-leaf-key.ts"
 import type { ChatParts } from "./chat-parts.ts"
 
 /** How long a commit of somebody else's is waited for: it may never be ordered. */
@@ -201,7 +202,10 @@ export class Committer {
     if (next === undefined) return undefined
     const { add, remove, about, grants } = next
     if (next.renew) {
-      const { commit, next: state } = await updateSelf(channel.state)
+      const { commit, next: state } = await updateSelf(
+        channel.state,
+        newLeafOf(channel, this.#parts),
+      )
       const shared = { madeAtMs: this.#parts.clock.nowMs(), grants, renews: true }
       return { commit, own: { ...shared, next: state, welcome: NOTHING, invited: [] } }
     }

@@ -31,6 +31,7 @@ import type { Inbox } from "./chat-inbox.ts"
 import { GROUP_ID_BYTES } from "./chat-introductions.ts"
 import { Invitations } from "./chat-invitations.ts"
 import type { Outbox } from "./chat-outbox.ts"
+import { newLeafOf } from "./chat-leaf-key.ts"
 import type { ChatParts } from "./chat-parts.ts"
 import { groupView } from "./chat-view.ts"
 import { Vouching } from "./chat-vouching.ts"
@@ -287,6 +288,13 @@ export class Groups {
       void this.renew(toHex(channel.groupId))
     })
     this.#timers.add(cancel)
+  }
+
+  /** The own leaf key is another one: every group takes it on. */
+  keysChanged(): void {
+    for (const channel of this.#book.channels.values())
+      if (channel.group !== null && newLeafOf(channel, this.#parts) !== undefined)
+        void this.renew(toHex(channel.groupId))
   }
 
   /** Wishes for new keys of our own. */

@@ -21,6 +21,7 @@ import { cut } from "../crypto/fragment.ts"
 import { primitives } from "#primitives"
 import { addMembers, createGroup, inspectKeyPackage, ownLeaf } from "../crypto/session.ts"
 import { type ChatBook, Step } from "./chat-book.ts"
+import { newLeafOf } from "./chat-leaf-key.ts"
 import type { Outbox } from "./chat-outbox.ts"
 import type { ChatParts } from "./chat-parts.ts"
 
@@ -33,6 +34,10 @@ const LAST_MS = 2 ** 48 - 1
 export const CHANNELS_PER_PEER_MAX = 8
 /** People who wrote first and were neither accepted nor removed; whoever comes after them is not let in. */
 export const REQUESTS_MAX = 1_000
+/** Cards looked at that do not name a peer's new key before it is taken for somebody else's: some eight minutes. */
+const VOUCH_TRIES = 8
+/** The same for a stranger's key. */
+const JUDGE_TRIES = 2
 /** Strangers whose cards are looked for at a time: a flood of them must not keep us from finding whom we look for. */
 const VERIFYING_MAX = 8
 
@@ -54,9 +59,9 @@ function newGroupId(nowMs: number): Bytes {
   return head.raw(primitives.randomBytes(GROUP_ID_BYTES - 6)).finish()
 }
 
-const withCard = (contact: ChatContact, { sequence, hash }: Card): ChatContact => ({
+const withCard = (contact: ChatContact, { sequence, hash, leaf }: Card): ChatContact => ({
   ...contact,
-  card: { sequence, hash },
+  card: { sequence, hash, leaf },
 })
 
 export interface IntroductionEvents {
@@ -100,7 +105,10 @@ export class Introductions {
       if (standing === "pending" || standing === "accepted") this.reachOut(address)
     for (const channel of this.#book.channels.values()) {
       if (!channel.trusted) this.verify(channel)
-      else if (channel.group === null) this.join(channel)
+      else if (channel.group === null) {
+        this.join(channel)
+        this.#vouch(channel)
+      }
     }
   }
 
@@ -140,9 +148,14 @@ export class Introductions {
   /** They wrote: believes them once their card vouches for the leaf key. */
   verify(channel: Channel): void {
     const group = toHex(channel.groupId)
+    let tries = 0
     this.#search(`in ${group}`, channel.peer, {
       wanted: () => this.#book.channels.get(group)?.trusted === false,
       found: async (card) => {
+        const channel = this.#book.channels.get(group)
+        const key = channel && peerLeafKey(channel)
+        // The first card may be one of some minutes ago, and they have rotated since.
+        if (key !== undefined && !vouchesFor(card, key) && ++tries < JUDGE_TRIES) return false
         await this.#judge(group, card)
         return true
       },
@@ -358,28 +371,82 @@ export class Introductions {
 
   /** The own leaf key is another one: every thread takes it on. */
   keysChanged(): void {
-    for (const channel of this.#book.channels.values()) this.join(channel)
+    for (const channel of this.#book.channels.values())
+      if (channel.group === null && this.#isOpen(channel)) this.#renewKeys(channel)
+  }
+
+  /** Keys in this channel may be others now, the peer's or our own. */
+  advanced(channel: Channel): void {
+    if (!channel.trusted) return
+    if (this.#isOpen(channel)) this.#renewKeys(channel)
+    this.#vouch(channel)
+  }
+
+  /**
+   * Another leaf key than the one that was looked up: a rotation, which their new card names, or somebody who has stolen their state of
+   * this thread and goes on in it. Reading goes on meanwhile, since the key before has signed for this one. When no card of theirs
+   * comes to name it the channel ends, and another is made with the keys of the card.
+   */
+  #vouch({ groupId, peer }: Channel): void {
+    const group = toHex(groupId)
+    let tries = 0
+    this.#search(`vouch ${group}`, peer, {
+      wanted: () => this.#isUnvouched(group),
+      found: (card) => this.#keepOrEnd(group, card, ++tries),
+    })
+  }
+
+  #isUnvouched(group: string): boolean {
+    const channel = this.#book.channels.get(group)
+    const contact = channel && this.#book.contacts.get(channel.peer)
+    const key = channel && peerLeafKey(channel)
+    if (channel?.trusted !== true || key === undefined) return false
+    return contact?.standing === "accepted" && !(contact.card && equal(contact.card.leaf, key))
+  }
+
+  async #keepOrEnd(group: string, card: Card, tries: number): Promise<boolean> {
+    const isDone = await this.#book.turns.run(async () => {
+      const channel = this.#book.channels.get(group)
+      const contact = this.#book.contacts.get(card.address)
+      const key = channel && peerLeafKey(channel)
+      if (channel === undefined || contact === undefined || key === undefined) return true
+      const isTheirs = vouchesFor(card, key)
+      if (!isTheirs && tries < VOUCH_TRIES) return false
+      const step = new Step()
+      step.contacts.set(card.address, withCard(contact, card))
+      if (!isTheirs) step.channels.set(group, null)
+      await this.#book.commit(step, { sync: true })
+      if (!isTheirs) this.#parts.log("a thread has ended: no card names the key its peer took")
+      return true
+    })
+    if (isDone && this.#book.sendingChannel(card.address) === undefined) this.reachOut(card.address)
+    return isDone
   }
 
   /** Once someone we were invited by is accepted: leaves the key package behind (post-compromise), and writes. */
   join(channel: Channel): void {
-    const contact = this.#book.contacts.get(channel.peer)
-    if (
-      contact?.standing !== "accepted" ||
-      contact.claims !== null ||
-      !channel.trusted ||
-      channel.retired
-    )
-      return
+    if (!this.#isOpen(channel)) return
     const thread = this.#book.threadWith(channel.peer)
     const invited = ownLeaf(channel.state) !== 0
     const untouched = invited && channel.epochs.length === 1
     // Once more when nothing left since the update: a crash may have destroyed the first greeting.
     if (untouched || (invited && channel.epochs[0]?.unsent === 0)) this.#outbox.greet(thread)
     this.#outbox.kick(thread)
-    if (untouched)
-      this.#outbox
-        .update(toHex(channel.groupId), thread)
-        .catch((error: unknown) => this.#parts.log(`key update failed: ${String(error)}`))
+    this.#renewKeys(channel)
+  }
+
+  /** Whether we take part in this channel. */
+  #isOpen({ peer, trusted, retired }: Channel): boolean {
+    const contact = this.#book.contacts.get(peer)
+    return contact?.standing === "accepted" && contact.claims === null && trusted && !retired
+  }
+
+  /** Commits keys of our own where those of a key package or of a former card still stand. */
+  #renewKeys(channel: Channel): void {
+    const untouched = ownLeaf(channel.state) !== 0 && channel.epochs.length === 1
+    if (!untouched && newLeafOf(channel, this.#parts) === undefined) return
+    this.#outbox
+      .update(toHex(channel.groupId), this.#book.threadWith(channel.peer))
+      .catch((error: unknown) => this.#parts.log(`key update failed: ${String(error)}`))
   }
 }

@@ -14,7 +14,7 @@ import type { ChatParts } from "./chat-parts.ts"
 import type { Waiting } from "./chat-records.ts"
 import type { SealedOp } from "./sealed.ts"
 
-/** Texts that may wait in all threads together; the next one is refused with QUEUE_FULL. */
+/** Texts in line and envelopes that no peer has taken, in all threads together; the next text is refused with QUEUE_FULL. */
 export const WAITING_MAX = 10_000
 /** Texts put in line by one write. */
 const TOGETHER_MAX = 64
@@ -50,6 +50,8 @@ interface Unsure extends InLine {
 export class Line {
   readonly #parts: ChatParts
   readonly #book: ChatBook
+  /** How many envelopes are sealed, written and taken by nobody: a text that has left the line waits in one of them. */
+  readonly #sealed: () => number
   readonly #lines = new Map<string, Waiting[]>()
   #length = 0
   #asked: Asked[] = []
@@ -57,9 +59,10 @@ export class Line {
   readonly #unsure = new Map<string, Unsure>()
   #cancelSecuring: (() => void) | undefined
 
-  constructor(parts: ChatParts, book: ChatBook) {
+  constructor(parts: ChatParts, book: ChatBook, sealed: () => number) {
     this.#parts = parts
     this.#book = book
+    this.#sealed = sealed
   }
 
   /** Texts in line, in all threads. */
@@ -120,7 +123,7 @@ export class Line {
       const earlier = here.get(toHex(each.id))
       if (earlier !== undefined || found !== undefined)
         repeated(each, earlier ?? (thread && { thread, message: found.message }))
-      else if (this.#length + fresh.length >= WAITING_MAX)
+      else if (this.#length + this.#sealed() + fresh.length >= WAITING_MAX)
         each.done.reject(new ApiError("QUEUE_FULL", `${WAITING_MAX} messages are waiting already`))
       else {
         const inLine = this.#next(step, each)

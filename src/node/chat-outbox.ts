@@ -29,6 +29,7 @@ import { envelopeId } from "../crypto/envelope.ts"
 import { epochOf, isMember, members, ownLeaf, updateSelf } from "../crypto/session.ts"
 import { ApiError } from "./api/errors.ts"
 import { type ChatBook, Step } from "./chat-book.ts"
+import { newLeafOf } from "./chat-leaf-key.ts"
 import { Line, type Said } from "./chat-line.ts"
 import type { ChatParts } from "./chat-parts.ts"
 import type { Outgoing, Unordered, Waiting } from "./chat-records.ts"
@@ -98,7 +99,7 @@ export class Outbox {
   constructor(parts: ChatParts, book: ChatBook) {
     this.#parts = parts
     this.#book = book
-    this.#line = new Line(parts, book)
+    this.#line = new Line(parts, book, () => this.#outgoing.size)
   }
 
   /** Texts and envelopes that no peer has taken. */
@@ -394,8 +395,8 @@ export class Outbox {
 
   /** Commits new keys of our own in a channel; it counts when its last envelope is ordered. */
   update(group: string, thread: Pick<ChatThread, "id">): Promise<boolean> {
-    return this.commit(group, thread, async ({ state }) => {
-      const { commit, next } = await updateSelf(state)
+    return this.commit(group, thread, async (channel) => {
+      const { commit, next } = await updateSelf(channel.state, newLeafOf(channel, this.#parts))
       const nobody = { welcome: new Uint8Array(0), invited: [], grants: [] }
       const madeAtMs = this.#parts.clock.nowMs()
       return { commit, own: { ...nobody, next, renews: true, madeAtMs } }

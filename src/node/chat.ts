@@ -3,6 +3,7 @@
  * Made when the vault opens, stopped before it closes.
  */
 import { primitives } from "#primitives"
+import type { Channel } from "../chat/channel.ts"
 import {
   accepted,
   added,
@@ -76,12 +77,22 @@ export class Chat {
       height: () => this.#order?.height ?? 0,
       passedAt: (id) => this.#order?.passedAt(id),
       fellBehind: () => this.#order?.kick(),
-      settled: (step, settled, at) => this.#groups.settled(step, settled, at),
+      settled: (step, settled, at) => {
+        this.#groups.settled(step, settled, at)
+        if (settled.channel.group === null) this.#advanced(settled.channel)
+      },
       heard: (channel, from, content) => this.#groups.heard(channel, from, content),
       expectNow: (tags) => this.#inbox.expectNow(tags),
       groupEntered: (step, channel) => this.#groups.entered(step, channel),
       groupJoined: (channel) => this.#groups.join(channel),
     }
+  }
+
+  /** Keys in a thread of two may be others now. Looked at after this turn, when it is written. */
+  #advanced(channel: Channel): void {
+    void this.#book.turns
+      .run(() => Promise.resolve())
+      .then(() => this.#introductions.advanced(channel))
   }
 
   /** Loads what is there and takes up where the last process stopped. Throws CryptoError when a record was altered. */
@@ -125,6 +136,7 @@ export class Chat {
   /** The own operational keys were replaced. */
   keysChanged(): void {
     this.#introductions.keysChanged()
+    this.#groups.keysChanged()
   }
 
   /** The mailbox has something new. */

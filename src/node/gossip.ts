@@ -41,6 +41,8 @@ const FRAME_BYTES_MAX = 4 * 1024 * 1024
 /** Messages of one frame that are looked at in one go: a few milliseconds. */
 const RUN = 64
 const MESSAGE_ID_BYTES = 20
+/** Of a peer with a lower score nothing is read any more. */
+export const GREYLISTED_BELOW = -80
 const IP_COLOCATION_WEIGHT = -5
 
 /** What of a message frame matters here; the author fields must be absent. */
@@ -73,6 +75,7 @@ interface Insides {
   readonly streamsInbound: ReadonlyMap<string, Link>
   readonly streamsOutbound: ReadonlyMap<string, Link>
   readonly mesh: ReadonlyMap<string, ReadonlySet<string>>
+  readonly score: { score(peer: string): number }
 }
 
 export class Gossip {
@@ -149,6 +152,11 @@ export class Gossip {
   /** Peers that full messages go to. */
   meshPeers(topic: string): readonly string[] {
     return [...(this.#insides.mesh.get(topic) ?? [])]
+  }
+
+  /** What gossip thinks of a peer: 0 for one that never did anything wrong, less for each message that was rejected. */
+  scoreOf(peer: string): number {
+    return this.#insides.score.score(peer)
   }
 
   /** Messages dropped so far because they named an author, were too long or of no topic of ours. */
@@ -231,7 +239,11 @@ function settings(rules: readonly TopicRule[], options: GossipOptions) {
       IPColocationFactorWeight: options.ipColocationWeight ?? IP_COLOCATION_WEIGHT,
       topics: Object.fromEntries(topics.map((topic) => [topic, TOPIC_SCORE])),
     },
-    scoreThresholds: { gossipThreshold: -20, publishThreshold: -40, graylistThreshold: -80 },
+    scoreThresholds: {
+      gossipThreshold: -20,
+      publishThreshold: -40,
+      graylistThreshold: GREYLISTED_BELOW,
+    },
   } as const
 }
 

@@ -7,13 +7,15 @@ import { MemberRecords } from "./member-records.ts"
 import { MeshJoining } from "./mesh-joining.ts"
 import type { Network } from "./network.ts"
 
+const WORK = "work for membership"
+
 export interface JoiningRoomParts {
   readonly ledger: MeshLedger
   readonly network: Network
   readonly member: Member
   readonly records: ChatRecords
-  /** How far the work has come. */
-  readonly progress: (done: number, total: number) => void
+  /** How far something that takes long has come; at its end `done` is `total`. */
+  readonly progress: (what: string, done: number, total: number) => void
   readonly onChange: () => void
   readonly onFault: (error: unknown) => void
 }
@@ -35,10 +37,17 @@ export async function openJoining(parts: JoiningRoomParts): Promise<MeshJoining>
       const { anchor, bits } = network.price()
       const price = { anchor, bits: bits + JOIN_WORK_BITS }
       const id = joinWorkId(meshId, commitment)
-      return { anchor, nonce: await network.work(id, price, { signal, onProgress: progress }) }
+      const onProgress = (tried: number, expected: number) =>
+        progress(WORK, Math.min(tried, expected - 1), expected)
+      try {
+        return { anchor, nonce: await network.work(id, price, { signal, onProgress }) }
+      } finally {
+        progress(WORK, 1, 1)
+      }
     },
     say: (item) => ledger.sayJoin(item),
     counts: () => member.isMember,
+    onStep: (done, total) => progress("membership", done, total),
     onChange,
     onFault,
   })

@@ -5,7 +5,7 @@
  */
 import { setTimeout as after } from "node:timers/promises"
 import type { ReplicaParts } from "../consensus/core.ts"
-import { claimsOf, type Claim, type ClaimsCourt } from "../consensus/claims.ts"
+import { claimsOf, type Claim, type ClaimsCourt, partsOf } from "../consensus/claims.ts"
 import { decodeMessage } from "../consensus/codec.ts"
 import { Inbox } from "../consensus/inbox.ts"
 import type { Ledger } from "../consensus/ledger.ts"
@@ -52,7 +52,10 @@ export interface DriverParts {
   readonly onFault: (error: unknown) => void
 }
 
-/** Between two seals, each a fifth of a second of work: terms may follow each other faster than that. */
+/**
+ * Before a seal, a fifth of a second of work, on average: terms may follow each other faster than that, and validators on one machine
+ * would all begin in the moment in which the next term opens.
+ */
 const SEAL_REST_MS = 10_000
 
 /** The event loop gets its turn after this long. */
@@ -78,17 +81,6 @@ export type Standpoint = Pick<Replayed, "ledger" | "recent">
 
 /** How this validator stands. */
 export type Standing = "validating" | "observing" | "halted"
-
-/** Blocks one by one, so that none of them holds up the event loop for long; everything else is one part. */
-function partsOf(message: Message): Message[] {
-  if (message.type !== "blocks" || message.records.length < 2) return [message]
-  const { records, ...rest } = message
-  return records.map((record, i) =>
-    i === records.length - 1
-      ? { ...rest, records: [record] }
-      : { type: "blocks", records: [record], isPart: true },
-  )
-}
 
 export class LedgerDriver {
   readonly #parts: DriverParts
@@ -373,7 +365,7 @@ export class LedgerDriver {
     this.#timers.set(timer, armed)
   }
 
-  /** One at a time, the newest boundary first, with a rest in between: its chain of hashes covers those that are skipped. */
+  /** One at a time, of the newest boundary then: its chain of hashes covers those that are skipped. */
   #seal(height: number, preimage: Bytes): void {
     this.#sealNext = { height, preimage }
     this.#sealing ??= this.#sealAll().finally(() => (this.#sealing = undefined))
@@ -381,14 +373,17 @@ export class LedgerDriver {
 
   async #sealAll(): Promise<void> {
     const { signal } = this.#stopping
-    for (let next = this.#takeSeal(); next !== undefined; next = this.#takeSeal()) {
+    for (;;) {
+      const restMs = SEAL_REST_MS * (0.5 + Math.random())
+      await after(restMs, undefined, { signal, ref: false }).catch(() => undefined)
+      const next = this.#takeSeal()
+      if (next === undefined) return
       const { height, preimage } = next
       try {
         this.input({ type: "sealed", height, signature: await this.#parts.seal(preimage, signal) })
       } catch (error) {
         if (!signal.aborted) this.#parts.note(`ledger: a seal was not made: ${String(error)}`)
       }
-      await after(SEAL_REST_MS, undefined, { signal, ref: false }).catch(() => undefined)
     }
   }
 

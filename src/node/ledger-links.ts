@@ -12,6 +12,7 @@
  */
 import { setTimeout as after } from "node:timers/promises"
 import type { Sign, Scheme } from "../consensus/hybrid.ts"
+import { keyOf } from "../consensus/item.ts"
 import { HYBRID_SIGNATURE_BYTES } from "../consensus/limits.ts"
 import type { Peer, ValidatorKeys } from "../consensus/types.ts"
 import { type Bytes, equal, Reader, utf8, Writer } from "../crypto/bytes.ts"
@@ -53,7 +54,7 @@ export interface LinksParts {
   readonly validators: () => readonly ValidatorKeys[]
   /** "reject" when an honest validator would not have sent it. */
   readonly receive: (from: Peer, message: Bytes) => Received | Promise<Received>
-  /** This peer sent so much that no honest validator would have that its stream was cut. */
+  /** This peer sent what no honest one would have: a proof that is none, a frame that is none, too many messages that are wrong. */
   readonly lied: (peer: string) => void
   readonly onChange: () => void
   readonly onFault: (error: unknown) => void
@@ -78,7 +79,7 @@ interface Outgoing {
 export class LedgerLinks {
   readonly #parts: LinksParts
   readonly #outgoing = new Map<string, Outgoing>()
-  /** Peer ids in the numbering of the core, in the order in which they proved to be validators. */
+  /** Validators in the numbering of the core, by Ed25519 key, and the peer that proved last to be each. As many as there ever were. */
   readonly #numbers = new Map<string, Peer>()
   readonly #names: string[] = []
   readonly #stop = new AbortController()
@@ -241,24 +242,37 @@ export class LedgerLinks {
   async #serve(frames: Frames, stopped: AbortSignal): Promise<void> {
     const signal = AbortSignal.any([stopped, this.#stop.signal])
     const within = (ms: number) => AbortSignal.any([signal, AbortSignal.timeout(ms)])
-    this.#proved(await frames.receive(within(HELLO_DEADLINE_MS)), frames.peer)
+    const key = await this.#honestly(frames.peer, async () =>
+      this.#proved(await frames.receive(within(HELLO_DEADLINE_MS)), frames.peer),
+    )
     await frames.send(this.#hello(frames.peer), within(HELLO_DEADLINE_MS))
-    const from = this.#numberOf(frames.peer)
+    const from = this.#numberOf(key, frames.peer)
     // Whoever calls can be called: one side may have learnt earlier than the other that both are validators.
     this.#again(frames.peer)
     let rejected = 0
     let taken = 0
     while (!signal.aborted) {
-      const frame = await frames.receive(signal)
-      rejected += await this.#takeFrame(from, frame)
-      if (rejected > REJECTED_MAX) {
-        this.#parts.lied(frames.peer)
-        throw new CryptoError("BAD_ENCODING", "a validator that lies")
-      }
-      taken += frame.length
+      const bytes = await this.#honestly(frames.peer, async () => {
+        const frame = await frames.receive(signal)
+        rejected += await this.#takeFrame(from, frame)
+        if (rejected > REJECTED_MAX) throw new CryptoError("BAD_ENCODING", "a validator that lies")
+        return frame.length
+      })
+      taken += bytes
       if (taken < ANSWER_AFTER_BYTES) continue
       await frames.send(new Writer().u32(taken).finish(), within(FRAME_DEADLINE_MS))
       taken = 0
+    }
+  }
+
+  /** What a peer sent that is malformed, too long or wrong costs it its standing, besides the stream. */
+  async #honestly<T>(peer: string, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work()
+    } catch (error) {
+      const tooLarge = error instanceof StreamError && error.code === "TOO_LARGE"
+      if (error instanceof CryptoError || tooLarge) this.#parts.lied(peer)
+      throw error
     }
   }
 
@@ -285,12 +299,10 @@ export class LedgerLinks {
     return rejected
   }
 
-  #numberOf(peer: string): Peer {
-    let number = this.#numbers.get(peer)
-    if (number === undefined) {
-      number = this.#names.push(peer) - 1
-      this.#numbers.set(peer, number)
-    }
+  #numberOf(key: Bytes, peer: string): Peer {
+    const number = this.#numbers.get(keyOf(key)) ?? this.#numbers.size
+    this.#numbers.set(keyOf(key), number)
+    this.#names[number] = peer
     return number
   }
 
@@ -300,7 +312,7 @@ export class LedgerLinks {
     return new Writer().u8(VERSION).raw(meshId).raw(keys.ed25519).raw(signature).finish()
   }
 
-  /** The Ed25519 key that the peer has proved to hold. Throws CryptoError. */
+  /** The Ed25519 key that the peer has proved to hold. Throws CryptoError; StreamError for a validator that is not known here (yet). */
   #proved(hello: Bytes, from: string): Bytes {
     const { meshId, peer, scheme, validators } = this.#parts
     const read = new Reader(hello)
@@ -310,8 +322,9 @@ export class LedgerLinks {
     const signature = read.raw(HYBRID_SIGNATURE_BYTES)
     read.done()
     const keys = validators().find(({ ed25519 }) => equal(ed25519, key))
-    if (keys === undefined || !scheme.verify(keys, helloPreimage(meshId, from, peer), signature))
-      throw new CryptoError("BAD_SIGNATURE", "not a validator")
+    if (keys === undefined) throw new StreamError("GONE", "no validator that is known here")
+    if (!scheme.verify(keys, helloPreimage(meshId, from, peer), signature))
+      throw new CryptoError("BAD_SIGNATURE", "not that validator")
     return key.slice()
   }
 }

@@ -5,8 +5,6 @@
 import { decodeBlockRecord } from "../consensus/codec.ts"
 import { hybridScheme, remembering } from "../consensus/hybrid.ts"
 import { Ledger, type LedgerRules } from "../consensus/ledger.ts"
-import { seatOf, type ValidatorSet } from "../consensus/quorum.ts"
-import { openTermOf } from "../consensus/recovery.ts"
 import type {
   BlockRecord,
   EnvelopeItem,
@@ -22,14 +20,12 @@ import type { ChatLedger } from "./chat-parts.ts"
 import type { TopicRule } from "./gossip.ts"
 import { type ChainBlock, envelopesOf, LedgerChain, type Replayed } from "./ledger-chain.ts"
 import { changesTopic, MeshChanges } from "./ledger-changes.ts"
-import type { Standpoint } from "./ledger-driver.ts"
 import { SignatureChecks } from "./ledger-checks.ts"
-import { LedgerFollower } from "./ledger-follower.ts"
 import { LedgerOperators } from "./ledger-operators.ts"
 import type { LedgerPart } from "./ledger-part.ts"
 import { LedgerPeriods } from "./ledger-periods.ts"
 import { ledgerRules, ledgerTopic } from "./ledger-rules.ts"
-import { LedgerValidator } from "./ledger-validator.ts"
+import { LedgerSeat } from "./ledger-seat.ts"
 import { blockView, validatorViews, verifyStored } from "./ledger-view.ts"
 import { Waiting } from "./ledger-waiting.ts"
 import { Finder, whereaboutsTopic } from "./ledger-whereabouts.ts"
@@ -70,13 +66,10 @@ export class MeshLedger {
   readonly #finder: Finder
   readonly #changes: MeshChanges
   readonly operators: LedgerOperators
-  /** A part that begins while another ends. */
-  #switching: Promise<void> | undefined
-  #stopped = false
+  readonly #seat: LedgerSeat
   /** What the ledger is before it is joined. */
   readonly #genesis: Ledger
   #network: Network | undefined
-  #part: LedgerPart | undefined
   #waiting: Waiting | undefined
 
   private constructor(parts: MeshLedgerParts, chain: LedgerChain) {
@@ -119,6 +112,30 @@ export class MeshLedger {
       onChange: parts.onChange,
       note: parts.note,
       onFault: parts.onFault,
+    })
+    this.#seat = new LedgerSeat({
+      ...parts,
+      rules: this.rules,
+      chain,
+      scheme: this.#scheme,
+      checks: this.#checks,
+      members: () => this.#membersNow(),
+      waits: () => (this.#waiting?.size ?? 0) > 0,
+      want: (items) => {
+        this.#waiting?.want(items)
+        this.#changes.want(items)
+      },
+      onBlock: (applied) => this.#applied(applied),
+      onLinks: () => {
+        this.#finder.changed()
+        parts.onChange()
+      },
+      onPart: () => {
+        this.#waiting?.scan()
+        this.#changes.applied()
+        this.#finder.changed()
+        parts.onChange()
+      },
     })
     this.operators = new LedgerOperators({
       ledger: () => this.#ledger,
@@ -164,7 +181,7 @@ export class MeshLedger {
       onFault,
     })
     this.#waiting = waiting
-    this.#part = await this.#begin(replayed, network)
+    await this.#seat.start(replayed, network)
     await this.#changes.start()
     const { libp2p } = network.transport
     const onConnect = ({ detail }: { detail: { toString(): string } }) =>
@@ -181,7 +198,7 @@ export class MeshLedger {
         this.#changes.connected(),
       ),
     )
-    for (const peer of network.transport.peers()) this.#part.connected(peer)
+    for (const peer of network.transport.peers()) this.#part?.connected(peer)
     waiting.scan()
     this.#finder.start()
   }
@@ -204,12 +221,10 @@ export class MeshLedger {
   }
 
   async stop(): Promise<void> {
-    this.#stopped = true
     for (const undo of this.#undo.splice(0)) undo()
     await this.#finder.stop()
     await this.#changes.stop()
-    await this.#switching
-    await this.#part?.stop()
+    await this.#seat.stop()
     await this.#checks.stop()
     await this.#waiting?.stop()
     this.#listeners.clear()
@@ -319,108 +334,18 @@ export class MeshLedger {
     return verifyStored(this.chain, this.rules, progress)
   }
 
+  get #part(): LedgerPart | undefined {
+    return this.#seat.part
+  }
+
   get #ledger(): Ledger {
     return this.#part?.ledger ?? this.#genesis
-  }
-
-  // ---- taking part
-
-  /** A validator's part if the set, or the next one, holds this peer's keys; else a follower's. */
-  async #begin(at: Standpoint, network: Network): Promise<LedgerPart> {
-    const validator = this.#parts.validator()
-    return validator !== undefined && isSeated(at.ledger, validator)
-      ? await this.#validate(validator, at, network)
-      : this.#follow(at.ledger, network)
-  }
-
-  /**
-   * The set has changed, or will: who comes into it begins to validate, who is out of it for good follows. One whose term has just ended
-   * stays until a block of the next one is there: others may still lack its last votes.
-   */
-  #fitPart(): void {
-    const { ledger, role } = this.#part ?? {}
-    const validator = this.#parts.validator()
-    if (ledger === undefined || validator === undefined || this.#stopped) return
-    const isFollowing = role === "following"
-    const belongs = isSeated(ledger, validator) || (!isFollowing && isIn(ledger.lastSet, validator))
-    if (belongs !== isFollowing) return
-    this.#switching ??= this.#changePart()
-      .catch(this.#parts.onFault)
-      .finally(() => {
-        this.#switching = undefined
-        this.#fitPart()
-      })
-  }
-
-  async #changePart(): Promise<void> {
-    const [before, network] = [this.#part, this.#network]
-    if (before === undefined || network === undefined) return
-    await before.stop()
-    const { ledger } = before
-    const low = openTermOf(ledger.height, this.rules.termHeights, this.chain.stable)
-    const recent: BlockRecord[] = []
-    for await (const record of this.chain.records(low * this.rules.termHeights)) recent.push(record)
-    this.#part = await this.#begin({ ledger, recent }, network)
-    this.#parts.note(`ledger: ${this.#part.role} from height ${ledger.height} on`)
-    for (const peer of network.transport.peers()) this.#part.connected(peer)
-    this.#waiting?.scan()
-    this.#changes.applied()
-    this.#finder.changed()
-    this.#parts.onChange()
   }
 
   #publish(topic: string, message: Bytes): Promise<unknown> {
     const gossip = this.#network?.transport.gossip
     if (gossip === undefined || gossip.subscribers(topic).length === 0) return Promise.resolve(0)
     return gossip.publish(topic, message)
-  }
-
-  #follow(ledger: Ledger, network: Network): LedgerFollower {
-    const follower = new LedgerFollower({
-      ledger,
-      chain: this.chain,
-      scheme: this.#scheme,
-      checks: this.#checks,
-      peers: () => network.transport.peers(),
-      ask: (peer, after, limit) => network.blocksFrom(peer, after, limit),
-      lied: (peer) => void network.distrust(peer).catch(this.#parts.onFault),
-      waits: () => (this.#waiting?.size ?? 0) > 0,
-      onBlock: (_, applied) => this.#applied(applied),
-      note: this.#parts.note,
-      onFault: this.#parts.onFault,
-    })
-    follower.start()
-    return follower
-  }
-
-  #validate(
-    validator: Validator,
-    replayed: Standpoint,
-    network: Network,
-  ): Promise<LedgerValidator> {
-    const { directory, newMark, note, onFault, onChange } = this.#parts
-    return LedgerValidator.start(replayed, {
-      rules: this.rules,
-      scheme: this.#scheme,
-      checks: this.#checks,
-      chain: this.chain,
-      network,
-      validator,
-      directory,
-      newMark,
-      members: () => this.#membersNow(),
-      want: (items) => {
-        this.#waiting?.want(items)
-        this.#changes.want(items)
-      },
-      onBlock: (applied) => this.#applied(applied),
-      onChange: () => {
-        this.#finder.changed()
-        onChange()
-      },
-      note,
-      onFault,
-    })
   }
 
   get #networkOrThrow(): Network {
@@ -449,15 +374,9 @@ export class MeshLedger {
   #applied(applied: readonly Item[]): void {
     this.#waiting?.ordered(applied)
     this.#changes.applied()
-    this.#fitPart()
+    this.#seat.fit()
     for (const listener of this.#listeners) listener()
     this.#parts.onChange()
     this.#waiting?.refill()
   }
 }
-
-const isIn = (set: ValidatorSet, { keys }: Validator) => seatOf(set, keys.ed25519) >= 0
-
-/** In force now or from the next term on. */
-const isSeated = ({ set, fields }: Ledger, validator: Validator) =>
-  isIn(set, validator) || isIn(fields.nextSet, validator)

@@ -24,7 +24,7 @@ import type { Store } from "./store.ts"
 import type { ProofVerifier } from "./verify.ts"
 
 /** Proofs of one peer that wait or are being checked. */
-export const UNVERIFIED_PER_PEER_MAX = 128
+export const UNVERIFIED_PER_PEER_MAX = 64
 /** Periods whose proofs are taken: the present one and the one before. */
 export const PERIODS_TAKEN = 2
 /** Own proofs that were checked when they were made. */
@@ -99,9 +99,12 @@ export class MembershipAdmission {
     if (standing === "spent" && origin.from !== "fetch") return say("MEMBER_SPENT")
     // [IGNORE] there is room to remember it
     if (standing === "full") return ignore("OVERLOADED")
+    const isProven = standing === "proven" || standing === "own"
+    // [IGNORE] this peer has not too much waiting already
+    if (!isProven && !this.#hasRoom(origin)) return ignore("OVERLOADED")
     // [REJECT] the key it names signed it
     if (!isSigned(meshId, envelope, fields)) return reject("MEMBER_SIGNATURE")
-    if (standing === "new" || standing === "spent") {
+    if (!isProven) {
       const statement = this.#statement(treeRoot, fields, keyRoot)
       const wrong = await this.#prove(statement, fields, keyRoot, origin)
       if (wrong !== undefined) return wrong
@@ -145,8 +148,6 @@ export class MembershipAdmission {
     const name = toHex(primitives.sha256(statement.root, nullifier, keyRoot, proof))
     const running = this.#checking.get(name)
     const peer = origin.from === "local" ? undefined : origin.peer
-    // [IGNORE] this peer has not too much waiting already
-    if (running === undefined && !this.#enter(peer)) return ignore("OVERLOADED")
     const checking = running ?? this.#check(name, { statement, proof }, peer)
     try {
       // [REJECT] the proof holds
@@ -164,7 +165,8 @@ export class MembershipAdmission {
     claim: { statement: Statement; proof: Bytes },
     peer: string | undefined,
   ): Promise<boolean> {
-    const checking = this.#parts.verifier.verify(claim).finally(() => {
+    this.#enter(peer)
+    const checking = this.#parts.verifier.verify(claim, peer).finally(() => {
       this.#checking.delete(name)
       this.#leave(peer)
     })
@@ -172,12 +174,13 @@ export class MembershipAdmission {
     return checking
   }
 
-  #enter(peer: string | undefined): boolean {
-    if (peer === undefined) return true
-    const waiting = this.#unverified.get(peer) ?? 0
-    if (waiting >= UNVERIFIED_PER_PEER_MAX) return false
-    this.#unverified.set(peer, waiting + 1)
-    return true
+  #hasRoom(origin: Origin): boolean {
+    if (origin.from === "local") return true
+    return (this.#unverified.get(origin.peer) ?? 0) < UNVERIFIED_PER_PEER_MAX
+  }
+
+  #enter(peer: string | undefined): void {
+    if (peer !== undefined) this.#unverified.set(peer, (this.#unverified.get(peer) ?? 0) + 1)
   }
 
   #leave(peer: string | undefined): void {

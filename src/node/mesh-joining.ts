@@ -55,15 +55,22 @@ export interface JoiningParts {
   readonly say: (item: MemberAddItem) => Promise<void>
   /** Whether this period's tree holds the commitment. */
   readonly counts: () => boolean
+  /** Of the way from the secret to the ledger, STEPS in all; also told when it ended before its end. */
+  readonly onStep: (done: number, total: number) => void
   readonly onChange: () => void
   readonly onFault: (error: unknown) => void
 }
+
+/** The secret and the proof, saying it, having it ordered. */
+const STEPS = 3
 
 type Refusal = "VOUCHER_USED" | "BAD_VOUCHER"
 
 export class MeshJoining {
   readonly #parts: JoiningParts
   readonly #stop = new AbortController()
+  /** For the work that is being done. */
+  #working = new AbortController()
   #item: MemberAddItem | undefined
   #sayMs = SAY_MIN_MS
   #movedMs = 0
@@ -106,13 +113,19 @@ export class MeshJoining {
     if (voucher === undefined) {
       if (!this.#parts.isOpen)
         throw new ApiError("NOT_INVITED", "this mesh takes members by invitation only")
-      this.#beginWork(signal)
+      this.#beginWork()
       return await this.#outcome(signal)
     }
     const decoded = this.#read(voucher)
     await this.#parts.shelf.put(encodeVoucher(decoded))
     this.#begin(decoded)
     return await this.#outcome(signal)
+  }
+
+  /** Gives up work that is being done; what was said to the mesh already cannot be taken back. */
+  cancel(): MembershipView {
+    this.#working.abort(new ApiError("STOPPING", "the work was called off"))
+    return this.view()
   }
 
   /** A block was applied. */
@@ -133,6 +146,7 @@ export class MeshJoining {
 
   async stop(): Promise<void> {
     this.#stop.abort(new ApiError("STOPPING", "the node is stopping"))
+    this.#working.abort(this.#stop.signal.reason)
     clearTimeout(this.#timer)
     await this.#running
     this.#settle()
@@ -151,6 +165,7 @@ export class MeshJoining {
   }
 
   #begin(voucher: Voucher): void {
+    this.#working = new AbortController()
     this.#run(async () => {
       const { meshId, ledger, shelf, commitment: own, prove } = this.#parts
       const commitment = await own()
@@ -168,6 +183,7 @@ export class MeshJoining {
         await shelf.put(undefined)
         return
       }
+      this.#parts.onStep(1, STEPS)
       const proof = await prove(joiningBytes(meshId, commitment, spend))
       this.#say(joinByVoucher(meshId, commitment, voucher, proof))
     })
@@ -185,11 +201,12 @@ export class MeshJoining {
     return true
   }
 
-  #beginWork(signal: AbortSignal): void {
+  #beginWork(): void {
+    this.#working = new AbortController()
     this.#run(async () => {
       const { meshId, commitment: own, prove, work } = this.#parts
       const commitment = await own()
-      const done = await work(commitment, AbortSignal.any([signal, this.#stop.signal]))
+      const done = await work(commitment, this.#working.signal)
       const joining = joiningBytes(meshId, commitment, spendOfWork(meshId, commitment))
       this.#say(joinByWork(meshId, commitment, done, await prove(joining)))
     })
@@ -198,13 +215,15 @@ export class MeshJoining {
   #run(work: () => Promise<void>): void {
     this.#refusal = undefined
     this.#sayMs = SAY_MIN_MS
+    this.#parts.onStep(0, STEPS)
     this.#running = work()
       .catch((error: unknown) => {
-        if (!this.#stop.signal.aborted) this.#parts.onFault(error)
+        if (!this.#stop.signal.aborted && !this.#working.signal.aborted) this.#parts.onFault(error)
       })
       .finally(() => {
         this.#running = undefined
         if (this.#item === undefined) this.#settle()
+        else this.#parts.onStep(2, STEPS)
         this.#parts.onChange()
       })
   }
@@ -222,6 +241,7 @@ export class MeshJoining {
   }
 
   #settle(): void {
+    this.#parts.onStep(STEPS, STEPS)
     for (const settled of this.#settled) settled()
     this.#settled.clear()
   }

@@ -13,13 +13,14 @@ import { AddressBook } from "./address-book.ts"
 import type { PeerInfo, SyncProgress } from "./api/types.ts"
 import { type Alone, Dialer, WANTED_PEERS } from "./dialer.ts"
 import { systemClock } from "./clock.ts"
-import type { TopicRule } from "./gossip.ts"
+import { GREYLISTED_BELOW, type TopicRule } from "./gossip.ts"
 import { type Admission, Mailbox, type Posted } from "./mailbox.ts"
 import { MEMBERSHIP_KIND, readMembership } from "../crypto/membership/admission.ts"
 import { MembershipAdmission } from "./membership-admission.ts"
 import type { MembershipRoots } from "./membership-source.ts"
 import { keepGenesis } from "./mesh-genesis.ts"
 import { type MineOptions, Miner } from "./mine.ts"
+import { Rejections } from "./rejections.ts"
 import type { Store } from "./store.ts"
 import { type ReachedBy, Reachability } from "./reachability.ts"
 import { StreamError, Streams } from "./streams.ts"
@@ -139,19 +140,13 @@ export async function startNetwork(parts: NetworkParts): Promise<Network> {
     admissions.set(MEMBERSHIP_KIND, (envelope, origin) => membership.judge(envelope, origin))
   const mailbox = await Mailbox.open({ ...parts, meshId, admissions })
   const book = await AddressBook.open(parts.store)
-  const topics = [mailbox.rule(), ...(parts.topics ?? [])]
+  const rejections = new Rejections()
+  const topics = [mailbox.rule(), ...(parts.topics ?? [])].map((rule) => rejections.watching(rule))
   const transport = await startTransport({ ...parts, topics })
   try {
-    const admitting = { admissions, membership, verifier }
-    return await MeshNetwork.start(parts, {
-      genesis,
-      meshId,
-      prices,
-      mailbox,
-      book,
-      transport,
-      ...admitting,
-    })
+    const admitting = { admissions, membership, verifier, rejections }
+    const rooms = { genesis, meshId, prices, mailbox, book, transport, ...admitting }
+    return await MeshNetwork.start(parts, rooms)
   } catch (error) {
     await transport.stop()
     throw error
@@ -182,6 +177,7 @@ interface Rooms {
   readonly transport: Transport
   readonly membership: MembershipAdmission | undefined
   readonly verifier: ProofVerifier
+  readonly rejections: Rejections
 }
 
 class MeshNetwork implements Network {
@@ -192,6 +188,7 @@ class MeshNetwork implements Network {
   readonly streams: Streams
   readonly membership: MembershipAdmission | undefined
   readonly verifier: ProofVerifier
+  readonly #rejections: Rejections
   readonly #parts: NetworkParts
   readonly #admissions: ReadonlyMap<number, Admission>
   readonly #book: AddressBook
@@ -211,6 +208,8 @@ class MeshNetwork implements Network {
     const { genesis, meshId, mailbox, admissions, book, transport } = rooms
     this.membership = rooms.membership
     this.verifier = rooms.verifier
+    this.#rejections = rooms.rejections
+    rooms.rejections.onLook = (peer) => this.#cutOff(peer)
     this.#parts = parts
     this.#admissions = admissions
     this.#prices = rooms.prices
@@ -375,6 +374,7 @@ class MeshNetwork implements Network {
   }
 
   async #stop(): Promise<void> {
+    this.#rejections.stop()
     for (const undo of this.#undo) await undo()
     await this.#dialer.stop()
     await this.#reachability.stop()
@@ -422,6 +422,7 @@ class MeshNetwork implements Network {
   }
 
   #disconnected(peer: string): void {
+    this.#rejections.forget(peer)
     this.#members.delete(peer)
     this.#dialer.disconnected(peer)
     this.#reachability.disconnected(peer)
@@ -442,6 +443,15 @@ class MeshNetwork implements Network {
 
   async #remember(peer: string): Promise<void> {
     await this.#dialer.remember(peer, await this.#reachable(peer))
+  }
+
+  /** Who has had so much rejected that gossip reads nothing more of it is sent away, without being asked to close first. */
+  #cutOff(peer: string): void {
+    if (this.#stopping !== undefined || !this.transport.peers().includes(peer)) return
+    const isHeard = this.transport.gossip.scoreOf(peer) >= GREYLISTED_BELOW
+    if (isHeard && !this.#rejections.isHopeless(peer)) return
+    this.#background(this.#dialer.shun(peer))
+    this.transport.cut(peer)
   }
 
   async #refuse(peer: string, why: Refused): Promise<void> {

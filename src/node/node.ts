@@ -221,6 +221,7 @@ export class SottoNode implements Api {
       alone: network?.alone() ?? null,
       sync: network?.sync() ?? { state: "idle", done: 0, total: 0 },
       ledger: network === undefined ? null : (this.#ledger?.status() ?? null),
+      membership: this.#joining?.view() ?? null,
       envelopes: network?.mailbox.count ?? 0,
       restored: this.#restored?.view ?? null,
       waiting: this.#chat?.unsent ?? 0,
@@ -536,8 +537,7 @@ export class SottoNode implements Api {
             network,
             member: this.#member,
             records,
-            progress: (done, total) =>
-              this.emit({ type: "progress", what: "work for membership", done, total }),
+            progress: (what, done, total) => this.emit({ type: "progress", what, done, total }),
             onChange: () => this.#news.changed(),
             onFault: (error) => this.#fault(error),
           })
@@ -555,7 +555,9 @@ export class SottoNode implements Api {
       findCard: (address, signal, fresh = false) => findCard(directory, address, { signal, fresh }),
       findKeyPackage: (card, signal) =>
         findKeyPackage(directory, card, Math.floor(systemClock.nowMs() / 1000), signal),
-      admit: admitting(network, this.#member),
+      admit: admitting(network, this.#member, (done, total) =>
+        this.emit({ type: "progress", what: "work for a message", done, total }),
+      ),
       isStale: (envelope) => network.isStale(envelope),
       clock: systemClock,
       emit: (event) => this.emit(event),

@@ -95,6 +95,8 @@ export interface Transport {
   reserveAt(relay: string): Promise<void>
   /** Closes every connection to the peer. */
   hangUp(peer: string): Promise<void>
+  /** The same without a word: for who would go on sending while it is being asked to close. */
+  cut(peer: string): void
   /** Closes everything. Never takes longer than five seconds; harmless when repeated. */
   stop(): Promise<void>
 }
@@ -237,10 +239,12 @@ class Libp2pTransport implements Transport {
     const id = peerIdFromString(peer)
     const signal = AbortSignal.timeout(STOP_TIMEOUT_MS)
     // a peer that does not answer cannot be asked to close: then the connection is cut
-    await this.libp2p.hangUp(id, { signal }).catch(() => {
-      for (const connection of this.libp2p.getConnections(id))
-        connection.abort(new Error("hung up"))
-    })
+    await this.libp2p.hangUp(id, { signal }).catch(() => this.cut(peer))
+  }
+
+  cut(peer: string): void {
+    for (const connection of this.libp2p.getConnections(peerIdFromString(peer)))
+      connection.abort(new Error("hung up"))
   }
 
   async stop(): Promise<void> {

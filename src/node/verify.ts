@@ -1,10 +1,11 @@
 /**
  * Membership proofs, checked off the event loop (DESIGN §6.1). A worker thread takes what is there at once when it is idle, and up to 32
  * together when there is more than it can do: a batch of 32 costs less than half of what 32 proofs cost one by one, and never
- * waits for company. The thread starts with the first proof and ends when none came for a while.
+ * waits for company. Senders take turns, so a flood waits behind itself; whoever sent one false proof has none of the others checked that
+ * wait. The thread starts with the first proof and ends when none came for a while.
  */
 import { Worker } from "node:worker_threads"
-import type { Claim } from "../crypto/membership/groth16.ts"
+import type { Checked, Claim } from "../crypto/membership/groth16.ts"
 import { CodedError } from "../crypto/errors.ts"
 
 /** Proofs checked together: some 50 ms of work. */
@@ -16,6 +17,8 @@ const IDLE_MS = 60_000
 export type VerifyErrorCode =
   /** Too many are waiting already. */
   | "QUEUE_FULL"
+  /** Of the same sender another proof was false. */
+  | "UNTRUSTED"
   /** The verifier was stopped. */
   | "STOPPING"
   /** The thread ended on its own, or could not do it. */
@@ -26,12 +29,13 @@ export class VerifyError extends CodedError<VerifyErrorCode> {}
 /** To the worker. */
 export interface VerifyJob {
   readonly job: number
-  readonly claims: readonly Claim[]
+  /** By sender. */
+  readonly groups: readonly (readonly Claim[])[]
 }
 
 /** From the worker. */
 export type VerifyReport =
-  | { readonly job: number; readonly holds: readonly boolean[] }
+  | { readonly job: number; readonly holds: readonly (readonly Checked[])[] }
   | { readonly job: number; readonly failed: unknown }
 
 interface Waiting {
@@ -42,7 +46,9 @@ interface Waiting {
 export class ProofVerifier {
   #worker: Worker | undefined
   #jobs = 0
-  readonly #waiting: Waiting[] = []
+  /** By sender, in the order in which it is their turn. */
+  readonly #queues = new Map<string, Waiting[]>()
+  #waiting = 0
   #checking: Promise<void> | undefined
   #idle: NodeJS.Timeout | undefined
   readonly #stop = new AbortController()
@@ -54,16 +60,19 @@ export class ProofVerifier {
 
   /** Proofs waiting for their batch. */
   get waiting(): number {
-    return this.#waiting.length
+    return this.#waiting
   }
 
-  /** Whether the proof proves the statement. Throws VerifyError. */
-  async verify(claim: Claim): Promise<boolean> {
+  /** Whether the proof proves the statement. `sender`: whoever is to blame if not. Throws VerifyError. */
+  async verify(claim: Claim, sender = ""): Promise<boolean> {
     this.#stop.signal.throwIfAborted()
-    if (this.#waiting.length >= VERIFYING_MAX)
+    if (this.#waiting >= VERIFYING_MAX)
       throw new VerifyError("QUEUE_FULL", "too many proofs to be checked")
     const { promise, ...done } = Promise.withResolvers<boolean>()
-    this.#waiting.push({ claim, done })
+    const queue = this.#queues.get(sender) ?? []
+    this.#queues.set(sender, queue)
+    queue.push({ claim, done })
+    this.#waiting += 1
     this.#checking ??= this.#checkAll()
     return await promise
   }
@@ -78,7 +87,7 @@ export class ProofVerifier {
   async stop(): Promise<void> {
     const reason = new VerifyError("STOPPING", "the verifier was stopped")
     this.#stop.abort(reason)
-    for (const { done } of this.#waiting.splice(0)) done.reject(reason)
+    for (const sender of [...this.#queues.keys()]) this.#drop(sender, reason)
     clearTimeout(this.#idle)
     await this.#end()
     await this.#checking
@@ -88,25 +97,62 @@ export class ProofVerifier {
     clearTimeout(this.#idle)
     // what comes in the same turn goes together
     await Promise.resolve()
-    while (this.#waiting.length > 0) {
-      const batch = this.#waiting.splice(0, BATCH_MAX)
+    while (this.#waiting > 0) {
+      const batch = this.#nextBatch()
       try {
-        const holds = await this.#check(batch.map(({ claim }) => claim))
-        for (const [i, { done }] of batch.entries()) done.resolve(holds[i] === true)
+        const holds = await this.#check([...batch.values()].map((group) => group.map(({ claim }) => claim))) // prettier-ignore
+        for (const [i, [sender, group]] of [...batch].entries())
+          this.#answer(sender, group, holds[i] ?? [])
       } catch (error) {
         const reason: unknown = this.#stop.signal.aborted ? this.#stop.signal.reason : error
-        for (const { done } of batch) done.reject(reason)
+        for (const { done } of [...batch.values()].flat()) done.reject(reason)
       }
     }
     this.#checking = undefined
     this.#endSoon()
   }
 
-  async #check(claims: readonly Claim[]): Promise<readonly boolean[]> {
+  /** One of each sender, then another one of each, until the batch is full; who is served goes to the end of the line. */
+  #nextBatch(): ReadonlyMap<string, Waiting[]> {
+    const batch = new Map<string, Waiting[]>()
+    for (let taken = 0; taken < BATCH_MAX; taken++) {
+      const [next] = this.#queues
+      if (next === undefined) break
+      const [sender, queue] = next
+      const first = queue.shift()
+      this.#queues.delete(sender)
+      if (queue.length > 0) this.#queues.set(sender, queue)
+      if (first === undefined) continue
+      this.#waiting -= 1
+      const group = batch.get(sender) ?? []
+      batch.set(sender, group)
+      group.push(first)
+    }
+    return batch
+  }
+
+  #answer(sender: string, group: readonly Waiting[], holds: readonly Checked[]): void {
+    const untrusted = new VerifyError("UNTRUSTED", "another proof of the same sender was false")
+    for (const [i, { done }] of group.entries()) {
+      const held = holds[i]
+      if (held === undefined) done.reject(untrusted)
+      else done.resolve(held)
+    }
+    if (holds.includes(false)) this.#drop(sender, untrusted)
+  }
+
+  #drop(sender: string, reason: VerifyError): void {
+    const queue = this.#queues.get(sender) ?? []
+    this.#queues.delete(sender)
+    this.#waiting -= queue.length
+    for (const { done } of queue) done.reject(reason)
+  }
+
+  async #check(groups: VerifyJob["groups"]): Promise<readonly (readonly Checked[])[]> {
     const worker = (this.#worker ??= this.#start())
     worker.ref()
     const job = ++this.#jobs
-    const made = Promise.withResolvers<readonly boolean[]>()
+    const made = Promise.withResolvers<readonly (readonly Checked[])[]>()
     const lost = (cause: unknown) =>
       made.reject(new VerifyError("VERIFIER_LOST", "the checking thread failed", { cause }))
     const onMessage = (report: VerifyReport) => {
@@ -116,7 +162,7 @@ export class ProofVerifier {
     }
     worker.on("message", onMessage).once("error", lost).once("exit", lost)
     try {
-      worker.postMessage({ job, claims } satisfies VerifyJob)
+      worker.postMessage({ job, groups } satisfies VerifyJob)
       return await made.promise
     } finally {
       worker.off("message", onMessage).off("error", lost).off("exit", lost)

@@ -206,7 +206,7 @@ describe("contacts: petnames over addresses", () => {
       verified: true,
       claims: ada,
       namesake: ada,
-      card: { sequence: 7, hash: new Uint8Array(32).fill(9) },
+      card: { sequence: 7, hash: new Uint8Array(32).fill(9), leaf: new Uint8Array(32).fill(8) },
     }
     assert.deepEqual(decodeContact(encodeContact(whole)), whole)
     strictDecoder(encodeContact(whole), decodeContact, encodeContact)

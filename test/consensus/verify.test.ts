@@ -1,10 +1,13 @@
 /** The judge, check by check; each test opens with the sentence it holds the code to. Real signatures. */
 import assert from "node:assert/strict"
 import { describe, it } from "node:test"
+import { toHex } from "../../src/crypto/bytes.ts"
 import { certificateFault, certificateOf } from "../../src/consensus/certificate.ts"
+import { claimsOf } from "../../src/consensus/claims.ts"
 import { newViewPreimage, viewChangePreimage } from "../../src/consensus/codec.ts"
 import { Follower, verifyChain } from "../../src/consensus/follower.ts"
 import { hybridScheme, remembering } from "../../src/consensus/hybrid.ts"
+import type { Scheme } from "../../src/consensus/hybrid.ts"
 import { NULL_BATCH } from "../../src/consensus/item.ts"
 import { Ledger } from "../../src/consensus/ledger.ts"
 import { carriedBy } from "../../src/consensus/new-view.ts"
@@ -13,6 +16,7 @@ import type {
   Message,
   NewView,
   PreparedProof,
+  ValidatorKeys,
   ViewChange,
   Vote,
   VoteType,
@@ -293,6 +297,30 @@ describe("a NEW-VIEW", () => {
     const forged = { ...changes[2]!, signature: changes[1]!.signature }
     assert.equal(judged(newView(1, [changes[0]!, changes[1]!, forged])), "reject BAD_SIGNATURE")
   })
+})
+
+describe("the claims of a big message", () => {
+  const named = (keys: ValidatorKeys, preimage: Uint8Array, signature: Uint8Array) =>
+    [keys.ed25519, preimage, signature].map(toHex).join(" ")
+  const tip = certificate([0, 1, 2])
+  const changes = [change(1, 0, [proofAt(2, 0), proofAt(3, 0)], tip), change(1, 2), change(1, 3)]
+  for (const message of [changes[0]!, newView(1, changes)])
+    it(`are all the signatures that its judge checks: ${message.type}`, () => {
+      const asked = new Set<string>()
+      const scheme = {
+        ...court.scheme,
+        verify: (...claim: Parameters<Scheme["verify"]>) => {
+          asked.add(named(...claim))
+          return court.scheme.verify(...claim)
+        },
+      }
+      assert.equal(judged(message, { ...court, scheme }), "ok")
+      const claims = claimsOf(message, { meshId, setOf: () => set })
+      const claimed = claims.map(({ keys, preimage, signature }) =>
+        named(keys, preimage, signature),
+      )
+      assert.deepEqual(new Set(claimed), asked)
+    })
 })
 
 describe("what a new view carries", () => {

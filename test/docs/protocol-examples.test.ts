@@ -47,6 +47,8 @@ import {
   openVault,
   unwrapVaultKey,
 } from "../../src/crypto/keyfile.ts"
+import { commitmentOf, nullifierOf } from "../../src/crypto/membership/secret.ts"
+import { payloadScope } from "../../src/crypto/membership/statement.ts"
 import { powPrefix, verifyProofOfWork, writeProofOfWork } from "../../src/crypto/pow.ts"
 import { decapsulateHybrid, importHybridPrivate } from "../../src/crypto/session/kem.ts"
 import { epochKeys, threadKey, threadTag } from "../../src/crypto/tags.ts"
@@ -84,6 +86,14 @@ describe("PROTOCOL.md: its examples are what the code gives", () => {
     shows("raw address", addressBytes(address))
     shows("address", address)
     shows("safety number", safetyNumber(addressBytes(address), new Uint8Array(64).fill(0x22)))
+  })
+
+  it("membership: commitment, scope and nullifier", () => {
+    const secret = Uint8Array.from({ length: 32 }, (_, i) => (i === 31 ? 1 : 0))
+    const scope = payloadScope(meshId, 2, 3)
+    shows("commitment", commitmentOf(secret))
+    shows("scope", scope)
+    shows("nullifier", nullifierOf(secret, scope))
   })
 
   it("ticket, with and without an inviter", () => {

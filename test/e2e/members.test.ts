@@ -183,3 +183,32 @@ describe("e2e: members by invitation", () => {
     )
   })
 })
+
+describe("e2e: an open mesh", () => {
+  const directory = mkdtempSync(join(tmpdir(), "sotto-open-"))
+  after(() => rmSync(directory, { recursive: true, force: true }))
+  const run = (...args: string[]) =>
+    sotto(["--data", join(directory, "profile"), ...args], { script: REAL })
+
+  it("takes whoever works for it, once founded so", async () => {
+    const made = await run(
+      "mesh",
+      "create",
+      "agora",
+      "--open",
+      "--work-bits",
+      "4",
+      "--tickets",
+      "2",
+    )
+    assert.equal(made.exit, 0, made.err)
+    assert.equal(made.out.trim().split("\n").length, 3, made.out)
+    assert.equal((await run("init", "--name", "alice", "--no-passphrase")).exit, 0)
+    const joined = await run("mesh", "join", "--json")
+    assert.equal(joined.exit, 0, joined.err)
+    const { own } = JSON.parse(joined.out) as { own: MembershipView }
+    assert.equal(own.state, "joined")
+    const again = await run("mesh", "join", "--json")
+    assert.equal((JSON.parse(again.out) as { own: MembershipView }).own.commitment, own.commitment)
+  })
+})

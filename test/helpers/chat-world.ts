@@ -3,6 +3,7 @@
  * line keeps envelopes back; a crash makes every further write fail, and the person comes back from what was written.
  */
 import assert from "node:assert/strict"
+import type { Channel } from "../../src/chat/channel.ts"
 import type { Address } from "../../src/crypto/address.ts"
 import { addressBytes } from "../../src/crypto/address.ts"
 import { type Bytes, toHex } from "../../src/crypto/bytes.ts"
@@ -220,6 +221,11 @@ export class Person {
 
   #records(): ChatRecords {
     return new ChatRecords(new Sealed(openVault(this.#vaultKey), this.shelf))
+  }
+
+  /** What is on their disk of channels. */
+  channels(): Promise<Channel[]> {
+    return this.#records().channels()
   }
 
   /** Goes on elsewhere, from a copy of an earlier state of the disk. What has arrived in the mesh is still there. */

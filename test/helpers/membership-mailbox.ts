@@ -37,9 +37,9 @@ export async function membershipMailbox(t: TestContext, options: Options = {}) {
   const onFault = (error: unknown) => faults.push(error)
   const counted = { checks: 0 }
   const verifier = options.verifier ?? {
-    verify: (claim: Parameters<ProofVerifier["verify"]>[0]) => {
+    verify: (...claim: Parameters<ProofVerifier["verify"]>) => {
       counted.checks += 1
-      return real.verify(claim)
+      return real.verify(...claim)
     },
   }
   const admission = await MembershipAdmission.open({ store, meshId, roots, verifier, onFault })

@@ -78,3 +78,18 @@ export function nobleVerifies(key: VerificationKey, { statement, proof }: Claim)
     return false
   }
 }
+
+/** A proof as snarkjs writes it: points in decimal, projective. Throws when it is none. */
+export function readProofPoints(proof: Bytes) {
+  const [a, b, c] = [readG1(proof.subarray(0, 32)), readG2(proof.subarray(32, 96)), readG1(proof.subarray(96))] // prettier-ignore
+  const g1 = ({ x, y }: { x: bigint; y: bigint }) => [`${x}`, `${y}`, "1"]
+  const pair = ({ c0, c1 }: { c0: bigint; c1: bigint }) => [`${c0}`, `${c1}`]
+  const { x, y } = b.toAffine()
+  return {
+    protocol: "groth16",
+    curve: "bn128",
+    pi_a: g1(a.toAffine()),
+    pi_b: [pair(x), pair(y), ["1", "0"]],
+    pi_c: g1(c.toAffine()),
+  }
+}

@@ -184,6 +184,7 @@ export class NodeDouble implements Api {
       if (ticket === undefined) throw new ApiError("NOT_INVITED", "by invitation only")
       return { own: { state: "joined", refusal: null, commitment: hex32("member") } }
     },
+    "members.cancel": () => ({ own: { state: "none", refusal: null, commitment: null } }),
     "members.revoke": () => {
       throw new ApiError("UNKNOWN_MEMBER", "no member begins like this")
     },
@@ -522,6 +523,7 @@ export class NodeDouble implements Api {
       alone: null,
       sync: { state: "idle", done: 0, total: 0 },
       ledger: mesh === null ? null : LEDGER,
+      membership: null,
       envelopes: this.#facts.messages.length,
       restored: null,
       waiting: 0,

@@ -111,17 +111,38 @@ describe("membership proofs, made and checked in threads", () => {
 })
 
 describe("many proofs at once", () => {
-  it("finds every false one among true ones, whatever their number and place", async () => {
+  it("finds a false one among true ones of others, whatever their number and place", async () => {
     const claims = Array.from({ length: 3 * BATCH_MAX }, (_, i) => claimOf(i % 4, i % 32))
     const isBad = (i: number) => i % 7 === 3 || (i > 40 && i < 50)
     const mixed = claims.map((claim, i) =>
       isBad(i) ? { ...claim, statement: claimOf((i + 1) % 4, i % 32).statement } : claim,
     )
-    const holds = await Promise.all(mixed.map((claim) => verifier.verify(claim)))
+    const holds = await Promise.all(mixed.map((claim, i) => verifier.verify(claim, `peer ${i}`)))
     assert.deepEqual(
       holds,
       mixed.map((_, i) => !isBad(i)),
     )
+  })
+
+  it("checks nothing more of who sent a false one, and lets nobody wait behind a flood", async () => {
+    const [good, bad] = [claimOf(0, 0), { ...claimOf(0, 0), statement: claimOf(1, 1).statement }]
+    const order: string[] = []
+    const sent = (claim: Claim, sender: string) =>
+      verifier.verify(claim, sender).then(
+        (held) => (order.push(sender), held),
+        (error: unknown) => (error as { code: string }).code,
+      )
+    const before = Array.from({ length: 5 }, () => sent(good, "flooder"))
+    const flood = Array.from({ length: 200 }, () => sent(bad, "flooder"))
+    const honest = await sent(good, "honest")
+    assert.equal(honest, true)
+    const answers = await Promise.all([...before, ...flood])
+    assert.deepEqual(answers.slice(0, 5), [true, true, true, true, true])
+    assert.equal(answers.filter((each) => each === false).length, 1)
+    assert.equal(answers.filter((each) => each === "UNTRUSTED").length, 199)
+    assert.equal(order.includes("honest"), true)
+    // the next one of theirs is looked at again
+    assert.equal(await sent(good, "flooder"), true)
   })
 
   it("two false proofs whose faults cancel out do not pass together", async () => {
@@ -131,7 +152,7 @@ describe("many proofs at once", () => {
       { ...one, proof: concatParts(one.proof, two.proof) },
       { ...two, proof: concatParts(two.proof, one.proof) },
     ]
-    const holds = await Promise.all(swapped.map((claim) => verifier.verify(claim)))
+    const holds = await Promise.all(swapped.map((claim, i) => verifier.verify(claim, `${i}`)))
     assert.deepEqual(holds, [false, false])
     for (const claim of swapped) assert.equal(nobleVerifies(key, claim), false)
   })

@@ -22,12 +22,17 @@ function holds(name: string, scenario: Scenario): Outcome {
 }
 
 describe("drawn schedules", () => {
-  it("order everything and break no rule in 500 seeds, and meet each rare event 20 times", () => {
+  it("order everything and break no rule in 500 seeds, and meet each rare event 20 times", (t) => {
     const rare = noRare()
     for (let seed = 1; seed <= 500; seed++) {
       const outcome = holds(`npm run sim -- --seed ${seed}`, planOf(seed))
       for (const key of Object.keys(rare) as (keyof typeof rare)[]) rare[key] += outcome.rare[key]
     }
+    t.diagnostic(
+      Object.entries(rare)
+        .map(([event, times]) => `${event} ${times}`)
+        .join(", "),
+    )
     for (const [event, times] of Object.entries(rare))
       assert.ok(times >= 20, `${event} happened ${times} times`)
   })

@@ -84,6 +84,7 @@ export class FakeApi implements Api {
       alone: null,
       sync: { state: "idle", done: 0, total: 0 },
       ledger: null,
+      membership: null,
       envelopes: 18_204,
       restored: null,
       waiting: 0,
@@ -324,6 +325,9 @@ export class FakeApi implements Api {
     },
     "members.join": () => {
       throw new FakeError("NOT_INVITED")
+    },
+    "members.cancel": () => {
+      throw new FakeError("NO_LEDGER")
     },
     "members.revoke": () => {
       throw new FakeError("NOT_OPERATOR")

@@ -18,6 +18,10 @@ export async function run(context: Context): Promise<void> {
     })
     try {
       return await api.call("members.join", ticket === undefined ? {} : { ticket }, { signal })
+    } catch (error) {
+      // whoever interrupts means the work, not only its showing
+      if (signal.aborted) await api.call("members.cancel", {}).catch(() => undefined)
+      throw error
     } finally {
       end()
     }

@@ -2,6 +2,7 @@
 import { withRunningNode } from "../attach.ts"
 import type { Context } from "../context.ts"
 import { counted } from "../counted.ts"
+import { spokenMembership } from "../membership.ts"
 import { LEDGER_PROBLEMS } from "../sentences.ts"
 import type { LedgerStatus, RestoredView, Status } from "../../node/api/types.ts"
 
@@ -60,6 +61,7 @@ function rowsOf(status: Status): string[][] {
     ["network", network],
     ["sync", sync.state === "idle" ? "up to date" : `${sync.done} of ${sync.total}`],
     ...(ledger === null ? [] : [["order", orderOf(ledger)]]),
+    ...(status.membership === null ? [] : [["member", spokenMembership(status.membership)]]),
     ["kept", counted(status.envelopes, "envelope")],
     ["waiting", counted(status.waiting, "message")],
   ]

@@ -154,6 +154,7 @@ const SHAPES: { readonly [M in Method]: Shape<Params<M>> } = {
   "mesh.invite": { count: required(count) },
   "members.list": {},
   "members.join": { ticket: optional(ticket) },
+  "members.cancel": {},
   "members.revoke": { member: required(reference) },
   unlock: { passphrase: required(passphrase) },
   id: {},

@@ -151,6 +151,8 @@ export interface Status {
   readonly sync: SyncProgress
   /** Null in a mesh without validators, where nothing is ordered. */
   readonly ledger: LedgerStatus | null
+  /** Null while there is no identity, or no ledger that could have members. */
+  readonly membership: MembershipView | null
   /** Envelopes in the mailbox store. */
   readonly envelopes: number
   /** How far a profile that came out of a backup is complete, and what is known of that; null for any other. */
@@ -397,6 +399,8 @@ export interface Methods {
    * the ledger has taken it, or after half a minute; it goes on then.
    */
   "members.join": { params: { ticket?: string }; result: { own: MembershipView } }
+  /** Gives up the work that `members.join` does. */
+  "members.cancel": { params: Nothing; result: { own: MembershipView } }
   /** Proposes that a member leaves: by the beginning of its commitment or of what it joined by. */
   "members.revoke": { params: { member: string }; result: { proposal: ProposalView } }
   /** `path`: absolute, on the node's machine. The passphrase is the backup's own. `damaged`: private records left out, unreadable. */

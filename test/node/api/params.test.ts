@@ -30,6 +30,7 @@ const EXAMPLES: { readonly [M in Method]: Readonly<Record<string, unknown>> } = 
   "mesh.invite": { count: 10 },
   "members.list": {},
   "members.join": { ticket: "sotto-invite1x" },
+  "members.cancel": {},
   "members.revoke": { member: "abcdef01" },
   unlock: { passphrase: "" },
   id: {},

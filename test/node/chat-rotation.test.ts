@@ -1,0 +1,253 @@
+/**
+ * What contacts notice of a rotation: nothing. Threads take on the new leaf key, which the new card names; first contacts with old keys
+ * still open; and a key that no card comes to name ends what was made with it.
+ */
+import assert from "node:assert/strict"
+import { afterEach, describe, it } from "node:test"
+import { type Channel, ownLeafKey, peerLeafKey } from "../../src/chat/channel.ts"
+import { equal } from "../../src/crypto/bytes.ts"
+import { type Card, vouchesFor } from "../../src/crypto/card.ts"
+import {
+  generateIntro,
+  introPublic,
+  leafPublic,
+  oldAfter,
+  rotated,
+} from "../../src/crypto/identity.ts"
+import { addressBytes } from "../../src/crypto/address.ts"
+import { primitives } from "../../src/crypto/primitives/native.ts"
+import { createKeyPackage } from "../../src/crypto/session.ts"
+import type { Clock } from "../../src/node/clock.ts"
+import { makeOneTime } from "../../src/node/make-identity.ts"
+import { type Person, World } from "../helpers/chat-world.ts"
+
+let world: World
+
+afterEach(async () => {
+  await world.stop()
+})
+
+/** Pauses of minutes pass in tenths of a second. */
+const fast: Clock = {
+  nowMs: () => Date.now(),
+  after(ms, run) {
+    const timer = setTimeout(run, ms / 500)
+    return () => clearTimeout(timer)
+  },
+}
+
+const standing = (one: Person, other: Person) =>
+  one.chat.contacts().find(({ address }) => address === other.address)?.state
+
+async function friends(): Promise<[Person, Person]> {
+  world = new World()
+  const ada = await world.add("Ada")
+  const bob = await world.add("Bob")
+  await ada.chat.addContact(bob.address, "bob")
+  await ada.chat.send("bob", "hello", undefined)
+  await bob.until("a request", async () => (await bob.texts(ada)).length === 1)
+  await bob.chat.accept("Ada")
+  await ada.until("delivery", async () => (await ada.messages(bob))[0]?.state === "delivered")
+  return [ada, bob]
+}
+
+const keysOf = (one: Person) => one.keys ?? assert.fail("not running")
+
+/** As `rotateIdentity` does, without the second that the root signatures take: the world believes unsigned cards. */
+async function rotate(one: Person, { publish = true, forgetOld = false } = {}): Promise<Card> {
+  const { identity } = keysOf(one)
+  const before = world.cards.get(one.address) ?? assert.fail("no card")
+  const nowMs = one.clock.nowMs()
+  const leaf = primitives.ed25519.generate()
+  const intro = generateIntro()
+  const lastResort = await createKeyPackage({
+    identity: addressBytes(one.address),
+    signatureSeed: leaf,
+    lastResort: true,
+    notAfterSeconds: 2 ** 33,
+  })
+  const sequence = identity.sequence + 1
+  const card = primitives.randomBytes(32)
+  const next = rotated(identity, { intro, leaf, lastResort, card, sequence, nowMs, forgetOld })
+  await keysOf(one).replace(next)
+  const published: Card = {
+    ...before,
+    sequence,
+    intro: introPublic(intro),
+    leaf: leafPublic(next),
+    lastResort: lastResort.public,
+    formers: oldAfter(identity, nowMs, forgetOld).map((old) => old.leaf),
+    hash: primitives.sha3_256(card),
+  }
+  if (publish) world.cards.set(one.address, published)
+  return published
+}
+
+const channels = (one: Person): Promise<Channel[]> => one.channels()
+
+async function bothWays(one: Person, other: Person): Promise<void> {
+  const [mine, theirs] = [
+    `from ${one.name} ${Math.random()}`,
+    `from ${other.name} ${Math.random()}`,
+  ]
+  await one.chat.send(other.address, mine, undefined)
+  await other.chat.send(one.address, theirs, undefined)
+  await other.until(mine, async () => (await other.texts(one)).includes(mine))
+  await one.until(theirs, async () => (await one.texts(other)).includes(theirs))
+}
+
+describe("rotation, as a contact sees it", () => {
+  it("changes the leaf key of a thread without a word, in whichever direction it was made", async () => {
+    const [ada, bob] = await friends()
+    for (const [one, other] of [
+      [ada, bob],
+      [bob, ada],
+    ] as const) {
+      const card = await rotate(one)
+      other.events.length = 0
+      one.chat.keysChanged()
+      await other.until("the new key", async () =>
+        (await channels(other)).some((channel) =>
+          equal(peerLeafKey(channel) ?? card.hash, card.leaf),
+        ),
+      )
+      await bothWays(one, other)
+      assert.equal(standing(other, one), "accepted")
+      const told = other.events.filter(({ type }) => type === "contact")
+      assert(told.every((event) => event.type === "contact" && event.contact.claims === null))
+      assert.equal((await channels(other)).length, 1, "the same thread, no new one")
+    }
+  })
+
+  it("of both at the same moment ends with both new keys", async () => {
+    const [ada, bob] = await friends()
+    world.held = []
+    const cards = [await rotate(ada), await rotate(bob)]
+    ada.chat.keysChanged()
+    bob.chat.keysChanged()
+    world.release()
+    for (const one of [ada, bob])
+      await one.until("both keys", async () =>
+        (await channels(one)).some((channel) => {
+          const keys = [ownLeafKey(channel), peerLeafKey(channel)]
+          return cards.every(({ leaf }) =>
+            keys.some((key) => key !== undefined && equal(key, leaf)),
+          )
+        }),
+      )
+    await bothWays(ada, bob)
+  })
+
+  it("that happens while its first contact is on the way: the recipient believes the former key of the new card", async () => {
+    world = new World()
+    const ada = await world.add("Ada")
+    const bob = await world.add("Bob")
+    bob.isAway = true
+    world.carriers = 1
+    await ada.chat.addContact(bob.address, "bob")
+    await ada.chat.send("bob", "are you there?", undefined)
+    await ada.until("it to leave", async () => (await ada.messages(bob))[0]?.state === "gossiped")
+    const card = await rotate(ada)
+    ada.chat.keysChanged()
+    world.catchUp(bob)
+    await bob.until("the text", async () => (await bob.texts(ada)).length === 1)
+    await bob.chat.accept("Ada")
+    await bothWays(ada, bob)
+    await bob.until("the new key", async () =>
+      (await channels(bob)).some((channel) => equal(peerLeafKey(channel) ?? card.hash, card.leaf)),
+    )
+  })
+
+  it("of the recipient while a first contact is on the way: it opens with the old keys", async () => {
+    world = new World()
+    const ada = await world.add("Ada")
+    const bob = await world.add("Bob")
+    bob.isAway = true
+    world.carriers = 1
+    await ada.chat.addContact(bob.address, "bob")
+    await ada.chat.send("bob", "are you there?", undefined)
+    await ada.until("it to leave", async () => (await ada.messages(bob))[0]?.state === "gossiped")
+    await rotate(bob)
+    world.catchUp(bob)
+    await bob.until("the text", async () => (await bob.texts(ada)).length === 1)
+    await bob.chat.accept("Ada")
+    await bothWays(ada, bob)
+  })
+})
+
+describe("a leaf key that no card names", () => {
+  it("is not believed in a first contact, however often one looks", async () => {
+    world = new World()
+    const ada = await world.add("Ada")
+    const bob = await world.add("Bob")
+    const card = await rotate(ada, { forgetOld: true, publish: false })
+    assert(!vouchesFor(world.cards.get(ada.address) ?? card, card.leaf))
+    await ada.chat.addContact(bob.address, "bob")
+    await ada.chat.send("bob", "it is me, believe me", undefined)
+    await ada.until("it to leave", async () => (await ada.messages(bob))[0]?.state === "gossiped")
+    let looked = 0
+    const truth = world.findCard
+    world.findCard = (address) => {
+      if (address === ada.address) looked++
+      return truth(address)
+    }
+    await bob.until(
+      "the first contact to be looked into and dropped",
+      async () => looked >= 2 && (await channels(bob)).length === 0,
+    )
+    assert.equal(standing(bob, ada), undefined)
+  })
+
+  it("ends the thread in which somebody took it, and another is made with the keys of the card", async () => {
+    const [ada, bob] = await friends()
+    await bob.chat.stop()
+    bob.clock = fast
+    await bob.start()
+    const [before] = await channels(bob)
+    // Whoever has stolen Ada's state of the thread goes on in it with a key of their own.
+    await rotate(ada, { publish: false })
+    ada.chat.keysChanged()
+    await bob.until("the end of the thread", () =>
+      bob.logs.some((line) => line.includes("no card names the key its peer took")),
+    )
+    await bob.until("another thread", async () => (await channels(bob)).length === 1)
+    const [after] = await channels(bob)
+    assert(before && after && !equal(before.groupId, after.groupId))
+    await bob.chat.send("Ada", "by the card", undefined)
+    await ada.until("the text", async () => (await ada.texts(bob)).includes("by the card"))
+  })
+})
+
+describe("one-time key packages in first contacts", () => {
+  it("two strangers who took the same one both get through, and each has a thread of their own", async () => {
+    world = new World()
+    const [ada, bob, carol] = [
+      await world.add("Ada"),
+      await world.add("Bob"),
+      await world.add("Carol"),
+    ]
+    const keys = keysOf(carol)
+    const offered = await makeOneTime(keys.identity, Date.now())
+    keys.put([offered])
+    let handed = 0
+    world.findKeyPackage = (card) =>
+      Promise.resolve(card.address === carol.address ? (handed++, offered.public) : card.lastResort)
+    await Promise.all([
+      ada.chat.addContact(carol.address, "carol"),
+      bob.chat.addContact(carol.address, "carol"),
+    ])
+    await ada.chat.send("carol", "from Ada", undefined)
+    await bob.chat.send("carol", "from Bob", undefined)
+    await carol.until("both", async () => {
+      const [a, b] = [await carol.texts(ada), await carol.texts(bob)]
+      return a.length === 1 && b.length === 1
+    })
+    assert.equal(handed, 2)
+    assert.deepEqual([await carol.texts(ada), await carol.texts(bob)], [["from Ada"], ["from Bob"]])
+    assert.deepEqual(keys.offered(), [], "it is on offer no longer")
+    await carol.chat.accept(ada.address)
+    await carol.chat.accept(bob.address)
+    await bothWays(carol, ada)
+    await bothWays(carol, bob)
+  })
+})
