@@ -11,6 +11,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   chat: async () => (await import("./chat.ts")).chatBench,
   directory: async () => (await import("./directory.ts")).directoryBench,
   envelope: async () => (await import("./envelope.ts")).envelopeBench,
+  files: async () => (await import("./files.ts")).filesBench,
   ledger: async () => (await import("./ledger.ts")).ledgerBench,
   history: async () => (await import("./history.ts")).historyBench,
   primitives: async () => (await import("./primitives.ts")).primitivesBench,

@@ -71,10 +71,15 @@ export const isChunk = (id: Bytes, bytes: Bytes): boolean =>
 export function sealChunk(key: Bytes, place: ChunkPlace, data: Bytes): SealedChunk {
   if (data.length > CHUNK_DATA_BYTES)
     throw new CryptoError("TOO_LARGE", `${data.length} bytes for one chunk`)
-  const padded = new Uint8Array(CHUNK_DATA_BYTES)
-  padded.set(data)
-  const bytes = primitives.aesGcmSeal(keyOf(key, place), NONCE, padded)
+  const bytes = primitives.aesGcmSeal(keyOf(key, place), NONCE, padded(data))
   return { id: blake3(bytes), bytes }
+}
+
+function padded(data: Bytes): Bytes {
+  if (data.length === CHUNK_DATA_BYTES) return data
+  const out = new Uint8Array(CHUNK_DATA_BYTES)
+  out.set(data)
+  return out
 }
 
 /**
@@ -83,12 +88,12 @@ export function sealChunk(key: Bytes, place: ChunkPlace, data: Bytes): SealedChu
  */
 export function openChunk(key: Bytes, place: ChunkPlace, bytes: Bytes, length: number): Bytes {
   exactly(bytes, CHUNK_BYTES, "chunk")
-  const padded = primitives.aesGcmOpen(keyOf(key, place), NONCE, bytes)
-  if (padded === undefined)
+  const opened = primitives.aesGcmOpen(keyOf(key, place), NONCE, bytes)
+  if (opened === undefined)
     throw new CryptoError("BAD_SIGNATURE", "the chunk is not this blob's at this place")
-  for (let at = length; at < padded.length; at++)
-    if (padded[at] !== 0) throw new CryptoError("BAD_ENCODING", "padding is not zero")
-  return padded.subarray(0, length)
+  for (let at = length; at < opened.length; at++)
+    if (opened[at] !== 0) throw new CryptoError("BAD_ENCODING", "padding is not zero")
+  return opened.subarray(0, length)
 }
 
 const keyOf = (key: Bytes, place: ChunkPlace) => {

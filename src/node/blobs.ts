@@ -285,24 +285,22 @@ function sound<T>(open: () => T): T {
   }
 }
 
-/** The same bytes in pieces of CHUNK_DATA_BYTES, the last one shorter; one empty piece for nothing. */
+/** The same bytes in pieces of CHUNK_DATA_BYTES, the last one shorter; one empty piece for nothing. Each is good until the next. */
 async function* inChunks(source: Bytes | AsyncIterable<Bytes>): AsyncGenerator<Bytes> {
-  let waiting: Bytes[] = []
+  const chunk = new Uint8Array(CHUNK_DATA_BYTES)
   let length = 0
   let any = false
   for await (const piece of source instanceof Uint8Array ? [source] : source) {
     for (let at = 0; at < piece.length;) {
-      // a copy: the source may use its memory again
-      const part = piece.slice(at, at + CHUNK_DATA_BYTES - length)
-      waiting.push(part)
+      const part = piece.subarray(at, at + CHUNK_DATA_BYTES - length)
+      chunk.set(part, length)
       length += part.length
       at += part.length
       if (length < CHUNK_DATA_BYTES) continue
       any = true
-      yield concat(...waiting)
-      waiting = []
+      yield chunk
       length = 0
     }
   }
-  if (length > 0 || !any) yield concat(...waiting)
+  if (length > 0 || !any) yield chunk.subarray(0, length)
 }
