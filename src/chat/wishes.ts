@@ -75,16 +75,20 @@ export function plan(
   ready: (who: Address) => boolean,
 ): Plan | undefined {
   const open = wishes.filter((wish) => !isGranted(group, me, wish))
+  const removing = open.filter((wish) => wish.kind === "remove")
+  const removed = new Set(removing.map(({ who }) => who))
+  const noted: Wish[] = []
+  const about = aboutAfter(group, me, open, noted, removed)
+  // Name and admins change apart from who leaves (session/commit.ts), and first: whoever is removed is no admin by then.
+  const leavers = about === undefined ? removing : []
   const added = open
     .filter((wish) => wish.kind === "add")
-    .filter(({ who }) => ready(who))
+    .filter(({ who, again }) => ready(who) && !(again && about !== undefined))
     .slice(0, ADDED_TOGETHER_MAX)
-  const again = new Set(added.filter((wish) => wish.again).map(({ who }) => who))
-  const removed = open.filter((wish) => wish.kind === "remove")
-  const leaving = new Set([...removed.map(({ who }) => who), ...again])
+  const again = added.flatMap((wish) => (wish.again ? [wish.who] : []))
+  const leaving = new Set([...leavers.map(({ who }) => who), ...again])
   const remove = group.members.filter(({ address }) => leaving.has(address))
-  const grants: Wish[] = [...added, ...removed]
-  const about = aboutAfter(group, me, open, grants, new Set(removed.map(({ who }) => who)))
+  const grants: Wish[] = [...added, ...leavers, ...noted]
   const renewals = open.filter((wish) => wish.kind === "renew")
   const add = added.map(({ who }) => who)
   const changes = add.length + remove.length > 0 || about !== undefined

@@ -270,6 +270,7 @@ export class Core {
   vote<Type extends VoteType>(type: Type, view: number, height: number, digest: Bytes): Vote<Type> {
     const { sign } = this.parts
     assert(this.votes && sign !== undefined, "only a voter signs")
+    assert(inWindow(height, this.term, this.termHeights), "a vote speaks of a height of its term")
     const place = `${type} ${view} ${height}`
     const before = this.signed.get(place)
     if (before !== undefined) {

@@ -57,3 +57,8 @@ export const SPEND_PERIODS = 2
 export const RETENTION_TERMS = 4096
 /** View-change timeouts double at most this often. */
 export const DOUBLINGS_MAX = 6
+/**
+ * Batches of earlier views that a replica voted for and keeps in each slot; beyond it the oldest goes. A liar among the primaries can
+ * have one more voted for in each view that it leads, and leads one in n.
+ */
+export const VOTED_BATCHES_MAX = 16

@@ -13,7 +13,7 @@ import { FILL_SLOTS, needsBlocks } from "./fill.ts"
 import { batchOf, encodeItem, isNull, keysOf, NULL_BATCH } from "./item.ts"
 import { BATCH_MAX_BYTES } from "./limits.ts"
 import type { Plan } from "./ledger.ts"
-import type { Slot } from "./slot.ts"
+import type { Proposal, Slot } from "./slot.ts"
 import { accuseBySpare } from "./spare.ts"
 import type { Batch, Certificate, Commit, Item, Prepare, PrePrepare } from "./types.ts"
 import { conflict } from "./verify.ts"
@@ -111,14 +111,20 @@ export function onPrePrepare(core: Core, message: PrePrepare): void {
   const slot = core.slot(message.height)
   // Section 4.4: until the NEW-VIEW, a replica "does not accept messages (other than checkpoint, view-change, and new-view)".
   if (message.view > core.view || core.changing) slot.keepEarlyProposal(message)
-  else acceptProposal(core, slot, message)
+  else {
+    acceptProposal(core, slot, message)
+    advance(core)
+  }
 }
 
-/** Section 4.2: accept "if it has not accepted a pre-prepare message for view v and sequence number n containing a different digest". */
+/**
+ * Section 4.2: accept "if it has not accepted a pre-prepare message for view v and sequence number n containing a different digest".
+ * The caller advances once it is done with its slots: what is decided then may end the term, and its slots with it.
+ */
 export function acceptProposal(core: Core, slot: Slot, message: PrePrepare): void {
   const { proposal } = slot
   if (proposal?.view === core.view) {
-    if (equal(proposal.digest, message.digest)) attachBatch(core, slot, message.batch)
+    if (equal(proposal.digest, message.digest)) takeBatch(core, slot, message.batch)
     else
       core.accuse({ ...message, digest: proposal.digest, signature: proposal.signature }, message)
     return
@@ -132,24 +138,31 @@ export function acceptProposal(core: Core, slot: Slot, message: PrePrepare): voi
   }
   slot.proposal = { view: message.view, digest: message.digest, signature: message.signature }
   slot.batch = isNull(message.digest) ? NULL_BATCH : slot.batchFor(message.digest)
-  attachBatch(core, slot, message.batch)
+  if (slot.batch === undefined) takeBatch(core, slot, message.batch)
+  else goOn(core, slot)
   if (slot.batch === undefined) fetchBatch(core, slot)
-  tryPrepare(core, slot)
-  checkPrepared(core, slot)
+}
+
+/** A batch that was fetched. */
+export function attachBatch(core: Core, slot: Slot, batch: Batch): void {
+  takeBatch(core, slot, batch)
   advance(core)
 }
 
 /** The batch travels unsigned: what does not hash to D is not it. */
-export function attachBatch(core: Core, slot: Slot, batch: Batch | undefined): void {
+function takeBatch(core: Core, slot: Slot, batch: Batch | undefined): void {
   const { proposal } = slot
   if (batch === undefined || slot.batch !== undefined || proposal === undefined) return
   if (!equal(batch.digest, proposal.digest)) return
   if (batch.items.length > core.ledger.rules.blockItemsMax) return
   // Our own objects for what we know: the others are forgotten again, with the keys that would be worked out for them.
   slot.batch = { ...batch, items: batch.items.map((item) => core.pool.proposed(item)) }
+  goOn(core, slot)
+}
+
+function goOn(core: Core, slot: Slot): void {
   tryPrepare(core, slot)
   checkPrepared(core, slot)
-  advance(core)
 }
 
 function fetchBatch(core: Core, slot: Slot): void {
@@ -216,23 +229,18 @@ export function tryPrepare(core: Core, slot: Slot): void {
   const vote = core.vote("prepare", core.view, slot.height, proposal.digest)
   slot.preparedIn = core.view
   // [PERSIST] "... and adding both messages to its log": before the network sees the vote.
-  core.persist({
-    kind: "proposal",
-    message: {
-      type: "pre-prepare",
-      term: core.term,
-      view: core.view,
-      height: slot.height,
-      digest: proposal.digest,
-      signer: core.primary,
-      signature: proposal.signature,
-      batch,
-    },
-  })
+  persistProposal(core, slot.height, proposal, batch)
   core.persist({ kind: "vote", message: vote })
   core.broadcast(vote)
   slot.prepares.add(core.me, vote)
   checkPrepared(core, slot)
+}
+
+function persistProposal(core: Core, height: number, proposal: Proposal, batch: Batch): void {
+  const { view, digest, signature } = proposal
+  const { term, primary: signer } = core
+  const message = { type: "pre-prepare", term, view, height, digest, signer, signature } as const
+  core.persist({ kind: "proposal", message: { ...message, batch } })
 }
 
 /** A vote of ours that comes back from others and that we do not know: our log has lost something. */
@@ -287,6 +295,9 @@ export function checkPrepared(core: Core, slot: Slot): void {
     prepares: matching.map(({ signer, signature }) => ({ signer, signature })),
   }
   slot.preparedBatch = batch
+  // [PERSIST] Others' votes were enough, so no vote of ours has put the batch on the disk: whoever shows a P entry must hold what it names.
+  if (core.votes && slot.preparedIn !== core.view)
+    persistProposal(core, slot.height, proposal, batch)
   tryCommit(core, slot)
 }
 

@@ -10,7 +10,7 @@
  *   does both and holds what comes early.
  * - After a crash, `restore` gives the replica back its chain and its log; it sends again the identical bytes it had signed.
  */
-import { onCheckpoint, onSeal, onSealed } from "./checkpoint.ts"
+import { endTerm, onCheckpoint, onSeal, onSealed } from "./checkpoint.ts"
 import { Core } from "./core.ts"
 import type { Mode, ReplicaParts } from "./core.ts"
 import { watchFill } from "./fill.ts"
@@ -140,6 +140,9 @@ export class Replica {
       if (core.votes) resend(core)
       else if (core.mode === "observer")
         core.persist({ kind: "observer", voteFromTerm: core.voteFromTerm })
+      // The boundary block was stored, and the crash came before our CHECKPOINT.
+      if (core.votes && core.executed === core.high && core.checkpoints[core.me] === undefined)
+        endTerm(core)
       core.broadcast(core.status())
       armStatus(core)
       advance(core)

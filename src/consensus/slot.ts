@@ -5,6 +5,7 @@
 import { equal } from "../crypto/bytes.ts"
 import type { Bytes } from "../crypto/bytes.ts"
 import type { Plan } from "./ledger.ts"
+import { VOTED_BATCHES_MAX } from "./limits.ts"
 import { Tally } from "./quorum.ts"
 import type { Batch, Commit, Item, Prepare, PreparedProof, PrePrepare } from "./types.ts"
 
@@ -38,6 +39,8 @@ export class Slot {
   readonly #earlyCommits: (Commit | undefined)[]
   /** Votes of this view that came when they were needed no more, one a signer and type; nobody has checked their signatures. */
   readonly #spares = new Map<string, Prepare | Commit>()
+  /** Batches of earlier views that we voted for, oldest first. */
+  readonly #voted: Batch[] = []
 
   constructor(height: number, size: number) {
     this.height = height
@@ -75,6 +78,7 @@ export class Slot {
 
   /** Moves to a later view: its votes that came early count, those of earlier views are gone. */
   moveTo(view: number): void {
+    this.#keepVoted()
     this.prepares.clear()
     this.commits.clear()
     this.proposal = undefined
@@ -96,11 +100,23 @@ export class Slot {
       this.earlyProposal = undefined
   }
 
+  /**
+   * What we voted for may have prepared at others, be carried into any later view, and then be held by us and one more alone: the f+1
+   * correct holders that a P entry promises are its voters.
+   */
+  #keepVoted(): void {
+    const { batch, proposal } = this
+    if (batch === undefined || proposal === undefined || this.preparedIn !== proposal.view) return
+    if (batchAmong(this.#voted, batch.digest) !== undefined) return
+    this.#voted.push(batch)
+    if (this.#voted.length > VOTED_BATCHES_MAX) this.#voted.shift()
+  }
+
   /** A batch that this slot still needs, by digest. */
   batchFor(digest: Bytes): Batch | undefined {
-    if (this.batch !== undefined && equal(this.batch.digest, digest)) return this.batch
-    if (this.preparedBatch !== undefined && equal(this.preparedBatch.digest, digest))
-      return this.preparedBatch
-    return undefined
+    return batchAmong([this.batch, this.preparedBatch, ...this.#voted], digest)
   }
 }
+
+const batchAmong = (batches: readonly (Batch | undefined)[], digest: Bytes): Batch | undefined =>
+  batches.find((batch) => batch !== undefined && equal(batch.digest, digest))

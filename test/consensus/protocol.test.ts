@@ -323,6 +323,38 @@ describe("4.4 view changes", () => {
     clean(c)
   })
 
+  it("carries on what its voters hold, though the one that shows the proof keeps the batch to itself", () => {
+    const c = cluster(4, { batch: 1 })
+    for (const seat of ["0", "1", "2"]) c.hold({ to: seat, type: "prepare", view: 0 })
+    c.submit(1)
+    c.run(100)
+    c.crash("0")
+    for (const type of ["batch", "pre-prepare"] as const) c.hold({ from: "3", type })
+    assert.ok(c.runUntil(() => c.node(1).replica?.executed === 1, 30_000))
+    clean(c)
+  })
+
+  it("holds what its P entry names after a restart, also where the votes of others alone have prepared it", () => {
+    const c = cluster(4, { batch: 1, record: true })
+    const items = [work("admitted by three")]
+    c.checkers.submit(items)
+    for (const seat of ["0", "1", "2"]) c.hold({ to: seat, type: "prepare", view: 0 })
+    const held = c.hold({ to: "3", type: "pre-prepare" })
+    for (const seat of [0, 1, 2]) c.node(seat).input({ type: "admit", items })
+    c.run(100)
+    held()
+    c.release({ to: "3", type: "pre-prepare" })
+    while (sentBy(c, "3", "commit").length === 0) c.run(0.5)
+    assert.equal(sentBy(c, "3", "prepare").length, 0, "it has not looked at the envelope yet")
+    c.crash("3", "keep")
+    c.crash("0")
+    for (const type of ["batch", "pre-prepare"] as const) c.hold({ to: "3", type })
+    c.run(50)
+    c.restart("3")
+    assert.ok(c.runUntil(() => c.node(3).replica?.executed === 1, 30_000))
+    clean(c)
+  })
+
   it('"stops accepting messages (other than checkpoint, view-change, and new-view)" once it asked for a view', () => {
     const c = cluster(4, { record: true })
     c.crash("0")
@@ -486,6 +518,58 @@ describe("durability", () => {
     c.run(3000)
     assert.equal(c.node(2).replica?.term, 2)
     assert.equal(c.node(2).replica?.mode, "voter")
+    clean(c)
+  })
+
+  it("says nothing about an old term's last height when that height's proposal ends the term of its silence", () => {
+    const c = cluster(4, { termHeights: 4, batch: 1, record: true })
+    c.submit(6)
+    c.run(1000)
+    c.crash("3", "wiped")
+    c.restart("3")
+    c.run(3000)
+    assert.equal(c.node(3).replica?.mode, "observer")
+    // Not the next term's primary, who prepares nothing. Everything about height 8 is there but what was proposed: the proposal then decides, ends the term and opens the next.
+    for (const type of ["blocks", "batch"] as const) c.hold({ to: "3", type })
+    const held = c.hold({ to: "3", type: "pre-prepare", height: 8 })
+    c.submit(2)
+    c.runUntil(() => c.node(0).replica?.term === 2 && c.node(3).replica?.executed === 7, 5000)
+    held()
+    c.release({ type: "pre-prepare" })
+    c.run(300)
+    const { term, mode } = c.node(3).replica!
+    assert.deepEqual([term, mode], [2, "voter"])
+    assert.deepEqual(
+      sentBy(c, "3", "prepare").filter((vote) => (vote as Vote).height === 8),
+      [],
+    )
+    clean(c)
+  })
+
+  it("gives its CHECKPOINT after a crash that came between the boundary block and it", () => {
+    const c = cluster(4, { termHeights: 2, batch: 1 })
+    c.crash("2")
+    c.submit(1)
+    c.run(100)
+    const held = c.hold({ to: "3", type: "commit" })
+    c.hold({ to: "3", type: "blocks" })
+    c.submit(1)
+    c.run(100)
+    c.node(3).syncMs = 1000
+    held()
+    c.release({ type: "commit" })
+    c.run(50)
+    assert.equal(c.node(3).replica?.executed, 2)
+    c.crash("3", { torn: 1 })
+    c.node(3).syncMs = 1
+    c.restart("3")
+    assert.equal(c.node(3).replica?.executed, 2, "the block was stored")
+    c.run(3000)
+    // One is down: the term ends by the checkpoints of these three, or not at all.
+    assert.deepEqual(
+      [0, 1, 3].map((seat) => c.node(seat).replica?.term),
+      [1, 1, 1],
+    )
     clean(c)
   })
 

@@ -176,6 +176,34 @@ describe("a group", () => {
     await assert.rejects(ada.chat.groupRemove("Crew", "Cyd"), code("NOT_ADMIN"))
   })
 
+  it("loses an admin and gets a name at once, and everybody follows", async () => {
+    const [talk, ada, bob, cyd] = (await team("Ada", "Bob", "Cyd")) as [
+      GroupTalk,
+      Person,
+      Person,
+      Person,
+    ]
+    await ada.chat.groupAdmin("Team", "Cyd", true)
+    await talk.settled(ada, bob, cyd)
+    assert(world.order !== undefined)
+    world.order.isStalled = true
+    // One commit is on its way; these come together after it.
+    await ada.chat.groupAdmin("Team", "Bob", true)
+    await ada.chat.groupRemove("Team", "Cyd")
+    await ada.chat.groupRename("Team", "Crew")
+    world.order.isStalled = false
+    await ordering(world, bob, "the new name", () =>
+      bob.chat.threads().some(({ title }) => title === "Crew"),
+    )
+    await ordering(world, ada, "the new name", () =>
+      ada.chat.threads().some(({ title }) => title === "Crew"),
+    )
+    talk.name = "Crew"
+    await talk.settled(ada, bob)
+    await talk.say(bob, "the two of us")
+    await talk.everybodyRead(ada)
+  })
+
   it("is a request when a stranger adds one, and tells them nothing until it is accepted", async () => {
     const [ada, bob, cyd] = (await people("Ada", "Bob", "Cyd")) as [Person, Person, Person]
     await befriendAll(world, ada, bob)

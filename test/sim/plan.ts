@@ -131,11 +131,14 @@ export function planOf(seed: number, options: PlanOptions = {}): Scenario {
       })
     }
   }
-  if (has(15) && twins.length === 0)
+  if (has(15) && twins.length === 0) {
+    // A smaller set may tolerate fewer faults than there are.
+    const mayShrink = n >= 5 && spoiled.size <= Math.floor((n - 2) / 3)
     steps.push({
       at: when(),
-      validators: has(70) || n < 5 ? { add: 1 } : { remove: [random.pick(healthy)] },
+      validators: has(70) || !mayShrink ? { add: 1 } : { remove: [random.pick(healthy)] },
     })
+  }
 
   // The world heals: links, then everyone who is down. Some worlds stay slow for ever.
   const slow = has(6)

@@ -115,8 +115,10 @@ function objectionToPath(
   tree: RatchetTree,
   { proposals, path }: Commit,
   sender: Member,
-  { removed }: Changes,
+  { removed, about }: Changes,
 ): IgnoreCode | undefined {
+  // [IGNORE] ts-mls encrypts a path under the context from before such a change and opens it under the one after
+  if (path !== undefined && about !== undefined) return "INVALID_COMMIT"
   if (path === undefined)
     return proposals.length === 0 || removed.length > 0 ? "PATH_MISSING" : undefined
   const renewed = memberAt(sender.leaf, path.leafNode)

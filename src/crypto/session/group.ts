@@ -80,7 +80,7 @@ export interface Changes {
   readonly add?: readonly Bytes[]
   /** Leaves of whom to remove. */
   readonly remove?: readonly number[]
-  /** What the members agree on from here; only in a group that has such. */
+  /** What the members agree on from here; only in a group that has such, and not together with a removal. */
   readonly about?: Bytes
 }
 
@@ -109,6 +109,7 @@ export async function changeGroup(
     ...newcomers.map((keyPackage) => addition(keyPackage)),
   ]
   if (about !== undefined) {
+    assert(leaves.length === 0, "what a group agrees on changes in a commit without a path")
     assert(aboutOfContext(groupContext).length > 0, "a group that agrees on something")
     proposals.push(aboutProposal(about))
   }

@@ -1,0 +1,226 @@
+/**
+ * Four people in a group, all of whom may change it, and whatever may happen in between: they talk and change it at once, are cut off,
+ * are killed at some write, and the ledger stands still. It orders what it gets in any order. Once all are back, they are in one epoch,
+ * understand each other, and have one transcript with everything in it that was ever promised.
+ */
+import assert from "node:assert/strict"
+import { afterEach, describe, it } from "node:test"
+import fc from "fast-check"
+import { Order } from "../helpers/chat-ledger.ts"
+import { type Person, World } from "../helpers/chat-world.ts"
+import { befriendAll, GroupTalk, ordering } from "../helpers/group-talk.ts"
+
+const NAMES = ["Ada", "Bob", "Cyd", "Dan"] as const
+const who = fc.nat(NAMES.length - 1)
+
+const step = fc.oneof(
+  { weight: 6, arbitrary: fc.record({ do: fc.constant("say" as const), who }) },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant("rename" as const), who }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant("everybody renames" as const), who }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant("guest" as const), who }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant("kill" as const), who, in: fc.nat(6) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant("away" as const), who }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant("back" as const), who }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("stall" as const), who }) },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant("order" as const), who }) },
+)
+type Step = typeof step extends fc.Arbitrary<infer T> ? T : never
+
+/** One run of a schedule. */
+class Run {
+  readonly world: World
+  readonly talk: GroupTalk
+  readonly people: Person[] = []
+  guest: Person | undefined
+  thread = ""
+  /** Texts that `send` said are safe. */
+  readonly promised: string[] = []
+  #made = 0
+
+  constructor(seed: number) {
+    let state = seed >>> 0
+    this.world = new World(
+      new Order((below) => {
+        state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+        return Math.floor((state / 2 ** 32) * below)
+      }),
+    )
+    this.talk = new GroupTalk(this.world, "Team")
+  }
+
+  async begin(): Promise<this> {
+    for (const name of NAMES) this.people.push(await this.world.add(name))
+    this.guest = await this.world.add("Eve")
+    await befriendAll(this.world, ...this.people, this.guest)
+    const [ada, ...others] = this.people
+    assert(ada !== undefined)
+    await this.talk.found(ada, ...others)
+    this.thread = this.talk.view(ada).thread
+    for (const { name } of others) await ada.chat.groupAdmin("Team", name, true)
+    await this.talk.settled(...this.people)
+    return this
+  }
+
+  #person = (which: number): Person => this.people[which] ?? assert.fail()
+
+  async perform(what: Step): Promise<void> {
+    const person = this.#person(what.who)
+    switch (what.do) {
+      case "say": {
+        const text = `${++this.#made} from ${person.name}`
+        if (await this.#attempt(person, () => person.chat.send(this.thread, text, undefined)))
+          this.promised.push(text)
+        return
+      }
+      case "rename":
+        await this.#rename(person)
+        return
+      case "everybody renames":
+        await Promise.all(this.people.map((each) => this.#rename(each)))
+        return
+      case "guest": {
+        const { members } = person.chat.groupShow(this.thread)
+        const { guest } = this
+        assert(guest !== undefined)
+        const isIn = members.some(({ address }) => address === guest.address)
+        await this.#attempt(person, () =>
+          isIn
+            ? person.chat.groupRemove(this.thread, guest.address)
+            : person.chat.groupAdd(this.thread, [guest.address]),
+        )
+        return
+      }
+      case "kill":
+        person.shelf.crashAt = person.shelf.writes + 1 + what.in
+        return
+      case "away":
+        person.isAway = true
+        return
+      case "back":
+        this.world.catchUp(person)
+        return
+      case "stall":
+        assert(this.world.order !== undefined)
+        this.world.order.isStalled = !this.world.order.isStalled
+        return
+      case "order":
+        for (let i = 0; i < 5; i++) await new Promise((resolve) => setImmediate(resolve))
+        this.world.orderOn()
+    }
+  }
+
+  #rename = (person: Person) =>
+    this.#attempt(person, () => person.chat.groupRename(this.thread, `Team ${++this.#made}`))
+
+  /** Fails only by a crash. */
+  async #attempt(person: Person, what: () => Promise<unknown>): Promise<boolean> {
+    try {
+      await what()
+      return true
+    } catch (error) {
+      if (!person.isDead) throw error
+      await this.#revive(person)
+      return false
+    }
+  }
+
+  async #revive(person: Person): Promise<void> {
+    person.kill()
+    await person.start()
+  }
+
+  /** Everybody is there and alive, and the ledger goes on. */
+  async settle(): Promise<void> {
+    assert(this.world.order !== undefined)
+    this.world.order.isStalled = false
+    for (const person of this.people) {
+      await this.#revive(person)
+      this.world.catchUp(person)
+    }
+    for (const person of this.people) {
+      const text = `${person.name} is done`
+      await person.chat.send(this.thread, text, undefined)
+      this.promised.push(text)
+    }
+    const [ada] = this.people
+    assert(ada !== undefined)
+    const isOne = async () => {
+      for (const person of this.people) person.chat.peersChanged()
+      return this.#isOne()
+    }
+    try {
+      await ordering(this.world, ada, "one epoch for all, with everything said", isOne)
+    } catch (cause) {
+      const seen = await Promise.all(this.people.map((person) => this.#stands(person)))
+      throw new Error(seen.join("\n"), { cause })
+    }
+  }
+
+  async #stands(person: Person): Promise<string> {
+    const { epoch, name, pending, changing } = person.chat.groupShow(this.thread)
+    const texts = await this.#texts(person)
+    const missing = this.promised.filter((text) => !texts.includes(text))
+    const wishes = pending.map(({ kind }) => kind)
+    return JSON.stringify({
+      of: person.name,
+      epoch,
+      name,
+      wishes,
+      changing,
+      missing,
+      logs: person.logs,
+    })
+  }
+
+  async #isOne(): Promise<boolean> {
+    const views = this.people.map((person) => person.chat.groupShow(this.thread))
+    if (views.some(({ pending, changing }) => pending.length > 0 || changing)) return false
+    if (new Set(views.map(({ epoch, name }) => `${epoch} ${name}`)).size > 1) return false
+    for (const person of this.people) {
+      const texts = await this.#texts(person)
+      if (!this.promised.every((text) => texts.includes(text))) return false
+    }
+    return true
+  }
+
+  #texts = async (person: Person): Promise<string[]> =>
+    (await person.chat.page(this.thread, undefined, 500)).messages.map(({ text }) => text)
+
+  async check(): Promise<void> {
+    const [first, ...others] = await Promise.all(this.people.map(this.#texts))
+    assert(first !== undefined)
+    assert.equal(new Set(first).size, first.length, "nothing is there twice")
+    for (const other of others) assert.deepEqual(other, first)
+    const members = this.people.map((person) =>
+      person.chat.groupShow(this.thread).members.map(({ address }) => address),
+    )
+    for (const each of members) assert.deepEqual(each, members[0])
+  }
+}
+
+let run: Run | undefined
+
+afterEach(async () => {
+  await run?.world.stop()
+})
+
+describe("whatever happens in a group", () => {
+  it("ends in one epoch for all, and one transcript: nothing twice, nothing lost", async () => {
+    const schedule = fc.asyncProperty(
+      fc.nat(),
+      fc.array(step, { minLength: 8, maxLength: 30 }),
+      async (seed, steps) => {
+        await run?.world.stop()
+        run = await new Run(seed).begin()
+        for (const each of steps) await run.perform(each)
+        await run.settle()
+        await run.check()
+      },
+    )
+    // No shrinking: how they interleave is not part of the schedule, and a shorter one proves little.
+    await fc.assert(schedule, {
+      numRuns: Number(process.env["SCHEDULES"] ?? 3),
+      endOnFailure: true,
+    })
+  })
+})
