@@ -355,7 +355,12 @@ export const COMMANDS: readonly Command[] = [
       "for others.",
     args: [],
     options: {
-      listen: { type: "string", value: "ADDR", multiple: true, help: "a multiaddr to listen on" },
+      listen: {
+        type: "string",
+        value: "ADDR",
+        multiple: true,
+        help: "a multiaddr to listen on; none: this peer only calls",
+      },
       bootstrap: {
         type: "string",
         value: "ADDR",
@@ -373,6 +378,16 @@ export const COMMANDS: readonly Command[] = [
         help: "how much of others' files to keep; 4 unless said, 0 for none",
       },
       "keep-days": { type: "string", value: "DAYS", help: "and for how long; 30 unless said" },
+      relay: {
+        type: "boolean",
+        help: "let peers that cannot be called be reached over this one, within limits",
+      },
+      "reached-by": {
+        type: "string",
+        value: "HOW",
+        choices: ["auto", "relay", "direct"],
+        help: "whether others get here over a relay: when nobody calls directly (auto), always, or never",
+      },
       "post-quantum": {
         type: "string",
         value: "HOW",

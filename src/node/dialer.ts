@@ -21,9 +21,9 @@ const PAUSE_MAX_MS = 60_000
 const COURTESY_MS = 1_000
 /** A find that was tried so often without an answer is dropped. */
 const FOUND_FAILURES_MAX = 5
-/** Never names that lead to further names, nor relays. */
+/** Never names that lead to further names, and over one relay at most. */
 const HEARSAY =
-  /^\/(ip4|ip6|dns|dns4|dns6)\/[^/]+\/tcp\/\d+(\/(tls|ws|wss|http|sni\/[^/]+))*\/p2p\/[^/]+$/
+  /^\/(ip4|ip6|dns|dns4|dns6)\/[^/]+\/tcp\/\d+(\/(tls|ws|wss|http|sni\/[^/]+))*(\/p2p\/[^/]+\/p2p-circuit)?\/p2p\/[^/]+$/
 const SHUN_MS = 10 * 60_000
 const SHUNNED_MAX = 256
 

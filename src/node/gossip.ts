@@ -224,6 +224,8 @@ function settings(rules: readonly TopicRule[], options: GossipOptions) {
     // an announcement for every 4 KiB costs more than the duplicates it saves
     idontwantMinDataSize: 32_768,
     batchPublish: true,
+    // a relay's limit is on bytes and time, not on what they are
+    runOnLimitedConnection: true,
     floodPublish: false,
     doPX: false,
     fallbackToFloodsub: false,

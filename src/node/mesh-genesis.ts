@@ -65,9 +65,9 @@ export async function fetchGenesis(options: FetchGenesisOptions): Promise<Bytes>
   const streams = new Streams(transport.libp2p, () => undefined)
   let cause: unknown
   try {
-    for (const address of addresses) {
+    for (const one of byPeer(addresses)) {
       try {
-        return await genesisFrom(address, { meshId, transport, streams, signal })
+        return await genesisFrom(one, { meshId, transport, streams, signal })
       } catch (error) {
         cause = error
         if (signal.aborted) break
@@ -87,8 +87,19 @@ interface Asking {
   readonly signal: AbortSignal
 }
 
-async function genesisFrom(address: string, { meshId, transport, streams, signal }: Asking) {
-  const peer = await transport.dial([address], signal)
+/** The addresses of each peer together: one that answers will do. */
+const byPeer = (addresses: readonly string[]): readonly (readonly string[])[] => [
+  ...Map.groupBy(addresses, (address) => {
+    const at = address.lastIndexOf("/p2p/")
+    return at === -1 ? address : address.slice(at)
+  }).values(),
+]
+
+async function genesisFrom(
+  addresses: readonly string[],
+  { meshId, transport, streams, signal }: Asking,
+) {
+  const peer = await transport.dial(addresses, signal)
   const question = { kind: "genesis" } as const
   const genesis = await ask({ peer, meshId, streams, signal }, question, decodeGenesisReply)
   if (!equal(meshIdOf(genesis), meshId))

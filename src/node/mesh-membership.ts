@@ -14,8 +14,9 @@ import {
   type MeshPolicy,
   meshIdOf,
 } from "../crypto/genesis.ts"
-import { decodeTicket, encodeTicket, type Ticket } from "../crypto/ticket.ts"
+import { decodeTicket, encodeTicket, type Ticket, TICKET_PEERS_MAX } from "../crypto/ticket.ts"
 import { ApiError } from "./api/errors.ts"
+import { isRelayed } from "./relays.ts"
 import { fetchGenesis, MeshError } from "./mesh-genesis.ts"
 
 /** Work for one envelope until a member's proof takes its place: 16,384 hashes on average, some 7 ms of one core. */
@@ -109,7 +110,17 @@ export function ticketFor(
     ...(inviter === null ? {} : { inviter }),
     ...(voucher === undefined ? {} : { voucher }),
   }
-  return encodeTicket({ meshId: mesh.meshId, peers: shortestFirst(peers), ...about })
+  return encodeTicket({ meshId: mesh.meshId, peers: mostUseful(peers), ...about })
+}
+
+/** A relay has more than one address, and not every one leads to it from everywhere. */
+const TICKET_RELAYED_MAX = 4
+
+/** Ways over a relay are long and would be left out first: who has them may have nothing else that works. */
+function mostUseful(addresses: readonly string[]): readonly string[] {
+  const relayed = shortestFirst(addresses.filter(isRelayed)).slice(0, TICKET_RELAYED_MAX)
+  const direct = shortestFirst(addresses.filter((address) => !isRelayed(address)))
+  return [...direct.slice(0, TICKET_PEERS_MAX - relayed.length), ...relayed]
 }
 
 const isLoopback = (address: string) => /^\/ip4\/127\.|^\/ip6\/::1\//.test(address)

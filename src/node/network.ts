@@ -12,6 +12,7 @@ import { reject, type Verdict } from "../crypto/verdict.ts"
 import { AddressBook } from "./address-book.ts"
 import type { PeerInfo, SyncProgress } from "./api/types.ts"
 import { type Alone, Dialer, WANTED_PEERS } from "./dialer.ts"
+import { systemClock } from "./clock.ts"
 import { GREYLISTED_BELOW, type TopicRule } from "./gossip.ts"
 import { type Admission, Mailbox, type Posted } from "./mailbox.ts"
 import { MEMBERSHIP_KIND, readMembership } from "../crypto/membership/admission.ts"
@@ -21,11 +22,12 @@ import { keepGenesis } from "./mesh-genesis.ts"
 import { type MineOptions, Miner } from "./mine.ts"
 import { Rejections } from "./rejections.ts"
 import type { Store } from "./store.ts"
+import { type ReachedBy, Reachability } from "./reachability.ts"
 import { StreamError, Streams } from "./streams.ts"
 import { type Refused, Sync } from "./sync.ts"
 import { ADDRESSES_PER_PEER_MAX, FETCH_MAX, PEERS_MAX } from "./sync-messages.ts"
 import { SyncError } from "./sync-round.ts"
-import { startTransport, type Transport, type TransportOptions } from "./transport.ts"
+import { named, startTransport, type Transport, type TransportOptions } from "./transport.ts"
 import { ProofVerifier } from "./verify.ts"
 import { startWatchdog } from "./watchdog.ts"
 
@@ -38,7 +40,7 @@ const FETCH_PEERS_MAX = 8
 
 export interface NetworkParts extends Pick<
   TransportOptions,
-  "listen" | "announce" | "postQuantum" | "mdns" | "services" | "ipColocationWeight"
+  "listen" | "announce" | "postQuantum" | "mdns" | "relay" | "services" | "ipColocationWeight"
 > {
   readonly store: Store
   /** This installation's peer key. */
@@ -47,6 +49,8 @@ export interface NetworkParts extends Pick<
   readonly genesis: Bytes
   /** Multiaddrs of peers to call: from the ticket, from the configuration. */
   readonly bootstrap: readonly string[]
+  /** How others get to this peer; default `auto`. */
+  readonly reachedBy?: ReachedBy
   /** How envelopes may be admitted; by default by proof of work as the genesis asks. */
   readonly admissions?: ReadonlyMap<number, Admission>
   /** Lets members post by proof: periods and roots, as the ledger has them. */
@@ -189,6 +193,7 @@ class MeshNetwork implements Network {
   readonly #admissions: ReadonlyMap<number, Admission>
   readonly #book: AddressBook
   readonly #dialer: Dialer
+  readonly #reachability: Reachability
   readonly #miner = new Miner()
   readonly #prices: () => readonly WorkPrice[]
   /** What the newest price is bound to, and since when as far as we saw; what was there at the start is not new. */
@@ -221,6 +226,13 @@ class MeshNetwork implements Network {
       book,
       bootstrap: parts.bootstrap,
       onChange: () => parts.onPeers?.(),
+    })
+    this.#reachability = new Reachability({
+      transport,
+      by: parts.reachedBy ?? "auto",
+      clock: systemClock,
+      onChange: () => parts.onPeers?.(),
+      onFault: parts.onFault,
     })
   }
 
@@ -365,6 +377,7 @@ class MeshNetwork implements Network {
     this.#rejections.stop()
     for (const undo of this.#undo) await undo()
     await this.#dialer.stop()
+    await this.#reachability.stop()
     await this.#miner.stop()
     await this.#sync?.stop()
     await this.streams.stop()
@@ -387,9 +400,11 @@ class MeshNetwork implements Network {
     this.#undo.push(gossip.onSubscribed(this.mailbox.topic, (peer) => this.#sync?.greet(peer)))
     on("peer:connect", ({ detail }) => this.#connected(detail.toString()))
     on("peer:disconnect", ({ detail }) => this.#disconnected(detail.toString()))
+    on("connection:open", ({ detail }) => this.#reachability.connected(detail))
     on("peer:identify", ({ detail }) => {
       const peer = detail.peerId.toString()
       if (this.#members.has(peer)) this.#background(this.#remember(peer))
+      this.#reachability.identified(peer, detail.protocols)
       this.#parts.onPeers?.()
     })
     on("peer:discovery", ({ detail: { id, multiaddrs } }) =>
@@ -410,6 +425,7 @@ class MeshNetwork implements Network {
     this.#rejections.forget(peer)
     this.#members.delete(peer)
     this.#dialer.disconnected(peer)
+    this.#reachability.disconnected(peer)
     this.#parts.onPeers?.()
   }
 
@@ -478,8 +494,5 @@ class MeshNetwork implements Network {
     })
   }
 }
-
-const named = (address: string, peer: string) =>
-  address.includes("/p2p/") ? address : `${address}/p2p/${peer}`
 
 const isLoopback = (address: string) => /^\/(ip4\/127\.|ip6\/::1\/)/.test(address)

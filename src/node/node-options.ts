@@ -2,6 +2,7 @@ import type { KeeperRole } from "./blob-messages.ts"
 
 /** What a node is told when it starts; node.ts composes it from there. */
 import type { Socket } from "node:net"
+import type { ReachedBy } from "./reachability.ts"
 
 /** Envelopes, and texts, of a peer that keeps everything in memory: 40 MiB of the one and a few of the other. */
 export const EPHEMERAL_MESSAGES_MAX = 10_000
@@ -31,6 +32,10 @@ export interface NodeOptions {
   readonly offline?: boolean
   /** Most envelopes and most texts kept; the oldest go. Default: EPHEMERAL_MESSAGES_MAX in memory; on disk the shelf's own limit. */
   readonly messagesMax?: number
+  /** Serve as a relay, within the limits of relays.ts. */
+  readonly relay?: boolean
+  /** How others get here: over a relay only when nobody calls directly (`auto`, the default), always, or never. */
+  readonly reachedBy?: ReachedBy
   readonly postQuantum?: "preferred" | "required"
   /** UTF-8. Opens the vault at the start. */
   readonly passphrase?: Uint8Array

@@ -369,6 +369,8 @@ export class SottoNode implements Api {
       mdns: options.mdns ?? options.testnet !== true,
       ...(options.testnet === true ? { ipColocationWeight: 0 } : {}),
       postQuantum: options.postQuantum ?? "preferred",
+      relay: options.relay ?? false,
+      reachedBy: options.reachedBy ?? "auto",
       services: directoryServicesIn(store, mesh.meshId),
       onPeers: () => {
         this.#news.changed()

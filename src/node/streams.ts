@@ -10,6 +10,7 @@ import type { Libp2p } from "libp2p"
 import type { Bytes } from "../crypto/bytes.ts"
 import { CodedError, CryptoError } from "../crypto/errors.ts"
 import { plain } from "./plain-bytes.ts"
+import { directFirst } from "./relays.ts"
 
 export type StreamErrorCode =
   /** There is no connection to this peer. */
@@ -120,9 +121,9 @@ export class Streams {
     limits: FrameLimits,
     signal: AbortSignal,
   ): Promise<Frames> {
-    const connection = this.#libp2p
-      .getConnections(peerIdFromString(peer))
-      .find(({ status }) => status === "open")
+    const connection = directFirst(this.#libp2p.getConnections(peerIdFromString(peer))).find(
+      ({ status }) => status === "open",
+    )
     if (connection === undefined)
       throw new StreamError("NOT_CONNECTED", "no connection to the peer")
     const opening = connection.newStream(protocol, { signal, runOnLimitedConnection: true })

@@ -18,6 +18,7 @@ import { createLibp2p, type Libp2p, type ServiceFactoryMap } from "libp2p"
 import { CodedError } from "../crypto/errors.ts"
 import { Gossip, type GossipOptions, type TopicRule } from "./gossip.ts"
 import { Handshakes, POST_QUANTUM_GROUP } from "./handshake.ts"
+import { directFirst, isRelayed, RelayClient, relayServer } from "./relays.ts"
 
 /** How many peers may be connected at once; at the limit libp2p closes the least valued. */
 export const CONNECTIONS_MAX = 128
@@ -25,6 +26,8 @@ export const CONNECTIONS_MAX = 128
 const INBOUND_PER_SECOND_MAX = 64
 const PENDING_INBOUND_MAX = 64
 const DIAL_TIMEOUT_MS = 10_000
+/** Of that, for the ways that lead straight to a peer that can be reached over a relay as well. */
+const DIRECT_FIRST_MS = 4_000
 /** A round trip to each peer now and then is all that an idle connection costs; every one more counts in an idle hour. */
 const PING_INTERVAL_MS = 120_000
 /** A peer may be busy for this long (a proof, a big sync) before it counts as gone. */
@@ -42,6 +45,8 @@ export type TransportErrorCode =
   | "DIAL_FAILED"
   /** Not a multiaddr, or not one that this peer can dial. */
   | "BAD_PEER_ADDRESS"
+  /** The peer is no relay, or has no place left. */
+  | "NO_RELAY"
 
 export class TransportError extends CodedError<TransportErrorCode> {}
 
@@ -56,6 +61,8 @@ export interface TransportOptions extends GossipOptions {
   readonly postQuantum?: "preferred" | "required"
   /** Look for peers on the local network. Tells everybody there that sotto is running. */
   readonly mdns?: boolean
+  /** Let others reach each other over this peer (relays.ts). */
+  readonly relay?: boolean
   /** Further libp2p services, such as the DHT. */
   readonly services?: ServiceFactoryMap
 }
@@ -84,6 +91,8 @@ export interface Transport {
   links(): readonly Link[]
   /** Connects, or finds the open connection; resolves to the peer's id. Throws TransportError DIAL_FAILED, BAD_PEER_ADDRESS. */
   dial(addresses: readonly string[], signal: AbortSignal): Promise<string>
+  /** Asks a connected relay for a place at which this peer can be reached. Throws TransportError NO_RELAY. */
+  reserveAt(relay: string): Promise<void>
   /** Closes every connection to the peer. */
   hangUp(peer: string): Promise<void>
   /** The same without a word: for who would go on sending while it is being asked to close. */
@@ -95,7 +104,8 @@ export interface Transport {
 /** Throws TransportError LISTEN_FAILED or BAD_PEER_ADDRESS. */
 export async function startTransport(options: TransportOptions): Promise<Transport> {
   const handshakes = new Handshakes()
-  const made: { gossip?: Gossip } = {}
+  const made: { gossip?: Gossip; relays?: RelayClient } = {}
+  const relay = options.relay === true ? { relay: await relayServer() } : {}
   const libp2p = await listening(
     createLibp2p({
       start: false,
@@ -131,6 +141,9 @@ export async function startTransport(options: TransportOptions): Promise<Transpo
       peerDiscovery: options.mdns === true ? [mdns({ serviceTag: MDNS_TAG })] : [],
       services: {
         ...options.services,
+        ...relay,
+        relays: (components: ConstructorParameters<typeof RelayClient>[0]) =>
+          (made.relays = new RelayClient(components)),
         identify: identify({ protocolPrefix: PROTOCOL_PREFIX }),
         ping: ping({ protocolPrefix: PROTOCOL_PREFIX }),
         pubsub: (components: GossipSubComponents) => {
@@ -140,11 +153,17 @@ export async function startTransport(options: TransportOptions): Promise<Transpo
       },
     }),
   )
-  const { gossip } = made
-  if (gossip === undefined) throw new Error("libp2p made no gossip service")
+  const { gossip, relays } = made
+  if (gossip === undefined || relays === undefined) throw new Error("libp2p made no services")
   await listening(Promise.resolve(libp2p.start()))
   for (const { topic } of options.topics) gossip.subscribe(topic)
-  return new Libp2pTransport(libp2p, gossip, handshakes)
+  return new Libp2pTransport(libp2p, { gossip, relays, handshakes })
+}
+
+interface Services {
+  readonly gossip: Gossip
+  readonly relays: RelayClient
+  readonly handshakes: Handshakes
 }
 
 class Libp2pTransport implements Transport {
@@ -152,12 +171,14 @@ class Libp2pTransport implements Transport {
   readonly gossip: Gossip
   readonly peer: string
   readonly #handshakes: Handshakes
+  readonly #relays: RelayClient
 
-  constructor(libp2p: Libp2p, gossip: Gossip, handshakes: Handshakes) {
+  constructor(libp2p: Libp2p, { gossip, relays, handshakes }: Services) {
     this.libp2p = libp2p
     this.gossip = gossip
     this.peer = libp2p.peerId.toString()
     this.#handshakes = handshakes
+    this.#relays = relays
   }
 
   addresses(): readonly string[] {
@@ -170,7 +191,7 @@ class Libp2pTransport implements Transport {
 
   links(): readonly Link[] {
     const links = new Map<string, Link>()
-    for (const connection of this.libp2p.getConnections()) {
+    for (const connection of directFirst(this.libp2p.getConnections())) {
       const peer = connection.remotePeer.toString()
       if (connection.status === "open" && !links.has(peer)) links.set(peer, this.#link(connection))
     }
@@ -178,11 +199,39 @@ class Libp2pTransport implements Transport {
   }
 
   async dial(addresses: readonly string[], signal: AbortSignal): Promise<string> {
+    const direct = addresses.filter((address) => !isRelayed(address))
+    const relayed = addresses.filter(isRelayed)
+    if (relayed.length === 0) return await this.#dial(direct, signal)
+    if (direct.length > 0) {
+      // One address after the other is tried: dead ones would take all the time there is.
+      const soon = AbortSignal.any([signal, AbortSignal.timeout(DIRECT_FIRST_MS)])
+      const reached = await this.#dial(direct, soon).catch((error: unknown) => {
+        if (error instanceof TransportError && error.code === "DIAL_FAILED") return undefined
+        throw error
+      })
+      if (reached !== undefined) return reached
+    }
+    await this.#relays.load()
+    return await this.#dial(relayed, signal)
+  }
+
+  async #dial(addresses: readonly string[], signal: AbortSignal): Promise<string> {
     const parsed = addresses.map((address) => multiaddr(checkedAddress(address)))
     try {
       return (await this.libp2p.dial(parsed, { signal })).remotePeer.toString()
     } catch (cause) {
       throw new TransportError("DIAL_FAILED", "no connection came about", { cause })
+    }
+  }
+
+  async reserveAt(relay: string): Promise<void> {
+    const connection = directFirst(this.libp2p.getConnections(peerIdFromString(relay)))[0]
+    if (connection === undefined || connection.limits !== undefined)
+      throw new TransportError("NO_RELAY", "no direct connection to the relay")
+    try {
+      await this.#relays.listenAt(relay, named(connection.remoteAddr.toString(), relay))
+    } catch (cause) {
+      throw new TransportError("NO_RELAY", "the peer gives no place", { cause })
     }
   }
 
@@ -219,6 +268,10 @@ class Libp2pTransport implements Transport {
     }
   }
 }
+
+/** `address` with the peer's id at its end, as what is dialled has it. */
+export const named = (address: string, peer: string): string =>
+  address.endsWith(`/p2p/${peer}`) ? address : `${address}/p2p/${peer}`
 
 const nameOf = (protocol: string | undefined) =>
   protocol === "/noise" ? "Noise" : (protocol ?? "none")

@@ -134,6 +134,22 @@ describe("the judge of membership proofs", () => {
     assert.equal(await came(new Uint8Array([0, 1, ...bare.slice(2)]), "sync"), "reject UNKNOWN_ADMISSION") // prettier-ignore
   })
 
+  it("an own envelope whose admission has lost its worth is kept under the new one from then on", async (t) => {
+    const { mailbox, roots } = await membershipMailbox(t)
+    const bare = unpaidEnvelope()
+    const [old, renewed] = [admitted(bare, 0, 0), admitted(bare, 0, 1)]
+    const kept = async () => (await mailbox.getMany([envelopeId(bare)]))[0]
+    await mailbox.post(old)
+    assert.deepEqual(await kept(), old)
+    await mailbox.post(renewed)
+    assert.deepEqual(await kept(), renewed)
+    // one that nobody would take replaces nothing
+    roots.now = PERIOD + 2
+    await assert.rejects(mailbox.post(admitted(bare, 0, 2)), { code: "NOT_ADMITTED" })
+    assert.deepEqual(await kept(), renewed)
+    assert.equal(mailbox.count, 1)
+  })
+
   it("has so many proofs of one peer checked at a time; others get their turn meanwhile", async (t) => {
     const held: ((holds: boolean) => void)[] = []
     const verify = (claim: Claim) =>

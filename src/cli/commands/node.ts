@@ -48,6 +48,7 @@ function optionsOf(context: Context, log: (line: string) => void): NodeOptions {
   const listen = context.texts("listen")
   const bootstrap = context.texts("bootstrap")
   const postQuantum = context.text("post-quantum")
+  const reachedBy = context.text("reached-by")
   const keepGib = context.number("keep", 0, KEEP_GIB_MAX)
   const chunkDays = context.number("keep-days", 2, KEEP_DAYS_MAX)
   const ephemeral = context.flag("ephemeral")
@@ -70,7 +71,11 @@ function optionsOf(context: Context, log: (line: string) => void): NodeOptions {
     keeper: keepGib === 0 ? "none" : keeperOf(context),
     ...(keepGib === undefined ? {} : { chunksMax: keepGib * CHUNKS_PER_GIB }),
     ...(chunkDays === undefined ? {} : { chunkDays }),
-    ...(listen.length === 0 ? {} : { listen }),
+    ...(listen.length === 0 ? {} : { listen: listen.filter((address) => address !== "none") }),
+    relay: context.flag("relay"),
+    ...(reachedBy === "auto" || reachedBy === "relay" || reachedBy === "direct"
+      ? { reachedBy }
+      : {}),
     ...(bootstrap.length === 0 ? {} : { bootstrap }),
     ...(ticket === undefined ? {} : { ticket }),
     ...(passphrase === undefined ? {} : { passphrase: utf8(passphrase) }),
