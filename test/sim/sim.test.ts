@@ -22,9 +22,9 @@ function holds(name: string, scenario: Scenario): Outcome {
 }
 
 describe("drawn schedules", () => {
-  it("order everything and break no rule in 500 seeds, and meet each rare event 20 times", (t) => {
+  it("order everything and break no rule in 700 seeds, and meet each rare event 20 times", (t) => {
     const rare = noRare()
-    for (let seed = 1; seed <= 500; seed++) {
+    for (let seed = 1; seed <= 700; seed++) {
       const outcome = holds(`npm run sim -- --seed ${seed}`, planOf(seed))
       for (const key of Object.keys(rare) as (keyof typeof rare)[]) rare[key] += outcome.rare[key]
     }

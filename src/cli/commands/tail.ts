@@ -48,7 +48,8 @@ class Tail {
     signal.addEventListener("abort", interrupted, { once: true })
     const timer = timeoutMs === undefined ? undefined : setTimeout(() => this.#timeUp(), timeoutMs)
     try {
-      await this.#begin()
+      // The end may come while the beginning is still being read.
+      await Promise.race([this.#begin(), this.#end.promise])
       await this.#end.promise
     } finally {
       clearTimeout(timer)
