@@ -26,6 +26,7 @@ import { type ChatThread, paid } from "../chat/thread.ts"
 import type { Address } from "../crypto/address.ts"
 import { type Bytes, equal, toHex } from "../crypto/bytes.ts"
 import { envelopeId } from "../crypto/envelope.ts"
+import { FRAGMENTS_MAX } from "../crypto/fragment.ts"
 import { epochOf, isMember, members, ownLeaf, updateSelf } from "../crypto/session.ts"
 import { ApiError } from "./api/errors.ts"
 import { type ChatBook, Step } from "./chat-book.ts"
@@ -349,8 +350,14 @@ export class Outbox {
     }
   }
 
-  #admitAll(envelopes: readonly Bytes[]): Promise<readonly Bytes[]> {
-    return this.#parts.admit(envelopes, this.#stopping.signal)
+  /** One admission serves as many envelopes as a text takes; a commit or an invitation takes several. */
+  async #admitAll(envelopes: readonly Bytes[]): Promise<readonly Bytes[]> {
+    const admitted: Bytes[] = []
+    for (let at = 0; at < envelopes.length; at += FRAGMENTS_MAX) {
+      const some = envelopes.slice(at, at + FRAGMENTS_MAX)
+      admitted.push(...(await this.#parts.admit(some, this.#stopping.signal)))
+    }
+    return admitted
   }
 
   /** What waited too long is admitted anew before it is offered: under its old admission nobody would take it. */

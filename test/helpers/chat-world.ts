@@ -8,6 +8,7 @@ import type { Address } from "../../src/crypto/address.ts"
 import { addressBytes } from "../../src/crypto/address.ts"
 import { type Bytes, toHex } from "../../src/crypto/bytes.ts"
 import { type Card, encodeCardBody } from "../../src/crypto/card.ts"
+import { FRAGMENTS_MAX } from "../../src/crypto/fragment.ts"
 import { envelopeId, tagOf } from "../../src/crypto/envelope.ts"
 import {
   addressOfRoots,
@@ -256,13 +257,15 @@ export class Person {
       mailbox: this.mailbox.life(this.shelf),
       findCard: (address) => this.#world.findCard(address),
       findKeyPackage: (card) => this.#world.findKeyPackage(card),
-      admit: (envelopes) =>
-        Promise.all(
+      admit: (envelopes) => {
+        assert(envelopes.length <= FRAGMENTS_MAX, "one admission serves so many envelopes")
+        return Promise.all(
           envelopes.map(async (envelope) => {
             await this.#world.admission()
             return this.admit(envelope)
           }),
-        ),
+        )
+      },
       isStale: () => false,
       clock: this.clock,
       emit: (event) => {

@@ -1,0 +1,87 @@
+/** A group of eight real processes, in which members join, leave, crash and come back while all talk. */
+import assert from "node:assert/strict"
+import { describe, it } from "node:test"
+import type { Api } from "../../src/node/api/types.ts"
+import { nodeOf } from "../../scripts/testnet/cluster.ts"
+import { history, mesh, until } from "./mesh.ts"
+
+const NAMES = ["ann", "bob", "cat", "dan", "eve", "fay", "gus", "hal"] as const
+const PATIENCE = { timeoutMs: 90_000 }
+
+const texts = async (api: Api): Promise<string[]> => {
+  const { threads } = await api.call("threads.list", {})
+  const group = threads.find(({ kind }) => kind === "group")
+  return group === undefined ? [] : (await history(api, group.id)).map(({ text }) => text)
+}
+
+const isIn = async (api: Api): Promise<boolean> =>
+  (await api.call("threads.list", {})).threads.some(
+    ({ kind, left, request }) => kind === "group" && !left && !request,
+  )
+
+describe("e2e: a group of eight", () => {
+  it("ends in one transcript for everybody who was in it all along", async (t) => {
+    const { cluster, gone } = await mesh([...NAMES])
+    t.after(gone)
+    const node = (i: number) => nodeOf(cluster, i)
+    const apis = await Promise.all(NAMES.map((_, i) => node(i).api()))
+    const addresses = await Promise.all(apis.map(async (api) => (await api.call("id", {})).address))
+    const api = (i: number): Api => apis[i] ?? assert.fail()
+    // Whoever is to be brought in has to know who brings them.
+    for (const [i, name] of NAMES.entries()) {
+      if (i === 0) continue
+      await api(0).call("contacts.add", { code: addresses[i] ?? "", name })
+      await api(i).call("contacts.add", { code: addresses[0] ?? "", name: "ann" })
+    }
+    for (const [i] of NAMES.entries())
+      await until(
+        api(i),
+        async () => (await api(i).call("contacts.list", {})).contacts,
+        (contacts) => contacts.every(({ state }) => state === "accepted"),
+        PATIENCE,
+      )
+    await api(0).call("groups.create", { name: "crew", members: NAMES.slice(1, 7) })
+    for (let i = 0; i < 7; i++)
+      await until(
+        api(i),
+        () => isIn(api(i)),
+        (is) => is,
+        PATIENCE,
+      )
+
+    const said: string[] = []
+    const say = async (i: number, text: string) => {
+      said.push(text)
+      await api(i).call("messages.send", { to: "crew", text })
+    }
+    for (let i = 0; i < 7; i++) await say(i, `${NAMES[i]} is here`)
+    // One crashes while one comes, one goes, and the others talk.
+    await node(2).kill9()
+    await api(0).call("groups.add", { group: "crew", members: ["hal"] })
+    await api(6).call("groups.leave", { group: "crew" })
+    for (const i of [0, 1, 3, 4, 5]) await say(i, `${NAMES[i]} goes on`)
+    await node(2).start()
+    apis[2] = await node(2).api()
+    await until(
+      api(7),
+      () => isIn(api(7)),
+      (is) => is,
+      PATIENCE,
+    )
+    await say(2, "cat is back")
+    await say(7, "hal is new")
+
+    const stayed = [0, 1, 2, 3, 4, 5]
+    for (const i of stayed)
+      await until(
+        api(i),
+        () => texts(api(i)),
+        (seen) => said.every((text) => seen.includes(text)),
+        PATIENCE,
+      )
+    const all = await texts(api(0))
+    for (const i of stayed) assert.equal((await texts(api(i))).join("\n"), all.join("\n"))
+    const seen = await texts(api(7))
+    assert(!seen.some((text) => text.endsWith("is here")), "who is new sees nothing of before")
+  })
+})
