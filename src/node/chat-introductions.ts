@@ -445,8 +445,20 @@ export class Introductions {
   #renewKeys(channel: Channel): void {
     const untouched = ownLeaf(channel.state) !== 0 && channel.epochs.length === 1
     if (!untouched && newLeafOf(channel, this.#parts) === undefined) return
-    this.#outbox
-      .update(toHex(channel.groupId), this.#book.threadWith(channel.peer))
-      .catch((error: unknown) => this.#parts.log(`key update failed: ${String(error)}`))
+    void this.#update(channel, () => true)
+  }
+
+  /** Commits keys of our own because it is time to, if we take part in this channel and `may` still holds of it then. */
+  async renew(group: string, may: (channel: Channel) => boolean): Promise<void> {
+    const channel = this.#book.channels.get(group)
+    if (channel !== undefined && this.#isOpen(channel)) await this.#update(channel, may)
+  }
+
+  async #update({ groupId, peer }: Channel, may: (channel: Channel) => boolean): Promise<void> {
+    try {
+      await this.#outbox.update(toHex(groupId), this.#book.threadWith(peer), may)
+    } catch (error) {
+      if (!this.#isOver()) this.#parts.log(`key update failed: ${String(error)}`)
+    }
   }
 }

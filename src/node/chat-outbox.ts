@@ -65,6 +65,11 @@ export interface MadeCommit {
   readonly own: OwnCommit
 }
 
+export interface OutboxEvents {
+  /** Messages of ours have left in this group or thread of two. */
+  spoke(group: string): void
+}
+
 /** A batch on its way to the disk. */
 interface Ahead {
   readonly batch: Batch
@@ -76,6 +81,7 @@ interface Ahead {
 export class Outbox {
   readonly #parts: ChatParts
   readonly #book: ChatBook
+  readonly #events: OutboxEvents
   readonly #stopping = new AbortController()
   readonly #line: Line
   readonly #outgoing = new Map<string, Outgoing>()
@@ -97,9 +103,10 @@ export class Outbox {
   readonly #committing = new Set<string>()
   #cancelOffer: () => void = () => undefined
 
-  constructor(parts: ChatParts, book: ChatBook) {
+  constructor(parts: ChatParts, book: ChatBook, events: OutboxEvents) {
     this.#parts = parts
     this.#book = book
+    this.#events = events
     this.#line = new Line(parts, book, () => this.#outgoing.size)
   }
 
@@ -302,7 +309,9 @@ export class Outbox {
       this.#ahead.set(thread, ahead)
       return true
     })
-    if (left) await this.#postAll(outgoing)
+    if (!left) return
+    await this.#postAll(outgoing)
+    for (const group of new Set(batches.map((batch) => batch.group))) this.#events.spoke(group)
   }
 
   /** Its epoch is no longer kept, or the group goes on without us. */
@@ -400,9 +409,14 @@ export class Outbox {
     await this.#postAll(outgoing)
   }
 
-  /** Commits new keys of our own in a channel; it counts when its last envelope is ordered. */
-  update(group: string, thread: Pick<ChatThread, "id">): Promise<boolean> {
+  /** Commits new keys of our own in a channel, if `may` holds of it then; it counts when its last envelope is ordered. */
+  update(
+    group: string,
+    thread: Pick<ChatThread, "id">,
+    may: (channel: Channel) => boolean = () => true,
+  ): Promise<boolean> {
     return this.commit(group, thread, async (channel) => {
+      if (!may(channel)) return undefined
       const { commit, next } = await updateSelf(channel.state, newLeafOf(channel, this.#parts))
       const nobody = { welcome: new Uint8Array(0), invited: [], grants: [] }
       const madeAtMs = this.#parts.clock.nowMs()

@@ -30,6 +30,7 @@ import { type IntroductionEvents, Introductions } from "./chat-introductions.ts"
 import { Ordering } from "./chat-order.ts"
 import { Outbox } from "./chat-outbox.ts"
 import type { ChatParts } from "./chat-parts.ts"
+import { Updates } from "./chat-updates.ts"
 import { contactView, messageView } from "./chat-view.ts"
 import type { FileMessage } from "./files.ts"
 import { heavy } from "./heavy.ts"
@@ -46,13 +47,14 @@ export class Chat {
   readonly #inbox: Inbox
   readonly #introductions: Introductions
   readonly #groups: Groups
+  readonly #updates: Updates
   readonly #order: Ordering | undefined
   readonly #stopping = new AbortController()
 
   private constructor(parts: ChatParts) {
     this.#parts = parts
     this.#book = new ChatBook(parts)
-    this.#outbox = new Outbox(parts, this.#book)
+    this.#outbox = new Outbox(parts, this.#book, { spoke: (group) => this.#updates.spoke(group) })
     this.#groups = new Groups(parts, this.#book, this.#outbox, () => this.#inbox)
     const events = this.#events()
     this.#inbox = new Inbox(parts, this.#book, this.#outbox, events)
@@ -69,6 +71,10 @@ export class Chat {
           })
         : undefined
     this.#introductions = new Introductions(parts, this.#book, this.#outbox, events)
+    this.#updates = new Updates(parts, this.#book, {
+      inPair: (group, may) => this.#introductions.renew(group, may),
+      inGroup: (group) => this.#groups.renew(group),
+    })
   }
 
   #events(): InboxEvents & IntroductionEvents {
@@ -121,6 +127,7 @@ export class Chat {
 
   async stop(): Promise<void> {
     this.#stopping.abort(new ApiError("STOPPING", "the node is stopping"))
+    this.#updates.stop()
     // Together: who invites or commits may be waiting for admissions, which end with the outbox.
     await Promise.all([this.#introductions.stop(), this.#groups.stop(), this.#outbox.stop()])
     await this.#order?.stop()

@@ -181,7 +181,7 @@ export class Person {
   readonly address: Address
   readonly #world: World
   #identity: Identity
-  readonly #vaultKey = primitives.randomBytes(32)
+  #vaultKey = primitives.randomBytes(32)
   events: ApiEvent[] = []
   readonly logs: string[] = []
   isAway = false
@@ -227,6 +227,26 @@ export class Person {
   /** What is on their disk of channels. */
   channels(): Promise<Channel[]> {
     return this.#records().channels()
+  }
+
+  /** How many of the arrivals were looked at, and up to which height the order was followed. */
+  async followed(): Promise<{ readonly arrivals: number; readonly height: number }> {
+    const records = this.#records()
+    return { arrivals: await records.cursor(), height: (await records.orderedUpTo()) ?? 0 }
+  }
+
+  /** All that is on their disk now, and their passphrase: makes thieves, who have this and are nobody's peers yet. */
+  steal(): () => Person {
+    const rows = new Map(this.shelf.rows)
+    const arrivals = [...this.mailbox.arrivals]
+    return () => {
+      const thief = new Person(this.#world, `a thief of ${this.name}'s`, this.#identity)
+      thief.#vaultKey = this.#vaultKey
+      thief.shelf = new MemoryShelf(new Map(rows))
+      thief.clock = this.clock
+      for (const { bytes } of arrivals) thief.mailbox.take(bytes)
+      return thief
+    }
   }
 
   /** Goes on elsewhere, from a copy of an earlier state of the disk. What has arrived in the mesh is still there. */
