@@ -5,8 +5,9 @@
 import { randomBytes } from "node:crypto"
 import type { Api, ApiEvent, Contact, Message, Status, ThreadSummary } from "../node/api/types.ts"
 import { COMMANDS, completions, contactName, interpret } from "./commands.ts"
-import type { Intent } from "./commands.ts"
+import type { GroupIntent, Intent } from "./commands.ts"
 import { absolute, folderFor } from "./folders.ts"
+import { askGroup, HIDDEN, membersText, planGroup, questionOf, saidOf } from "./groups.ts"
 import { authorName, entries } from "./model.ts"
 import type { Entry } from "./model.ts"
 import { sanitize, sanitizeLine, sanitizeName } from "./sanitize.ts"
@@ -166,7 +167,7 @@ class LineSession {
       }
       case "thread":
         this.#known.threads = new Map(this.#known.threads).set(event.thread.id, event.thread)
-        if (event.thread.members.length === 1 && event.thread.members[0] === this.#open)
+        if (event.thread.kind === "pair" && event.thread.members[0] === this.#open)
           this.#open = event.thread.id
         break
       case "thread-removed": {
@@ -299,8 +300,13 @@ class LineSession {
         const { contact } = await this.#api.call("contacts.add", params)
         return `${contactName(contact)} is added.`
       }
-      case "accept":
-        return this.#accept(this.#find(intent.contact))
+      case "accept": {
+        const entry = entries(this.#known).find(({ key }) => key === this.#open)
+        if (intent.contact !== null || entry?.group !== true)
+          return this.#accept(this.#find(intent.contact))
+        const ask = { what: "accept", thread: entry.key } as const
+        return saidOf(ask, await askGroup(this.#api, ask))
+      }
       case "block": {
         const params = { contact: this.#find(intent.contact) }
         const { contact } = await this.#api.call("contacts.block", params)
@@ -328,6 +334,15 @@ class LineSession {
       case "rotate":
         await this.#api.call("identity.rotate", {})
         return "You have new keys. Your code stays, and contacts notice nothing."
+      case "group":
+      case "invite":
+      case "remove":
+      case "admin":
+      case "title":
+      case "members":
+      case "leave":
+      case "hide":
+        return this.#group(intent)
       case "file": {
         if (this.#open === null) return "Open a chat first: /open name."
         const words = intent.text === "" ? {} : { text: intent.text }
@@ -344,6 +359,29 @@ class LineSession {
       case "quit":
         throw new LeftError()
     }
+  }
+
+  async #group(intent: GroupIntent): Promise<string> {
+    const plan = planGroup(this.#known, this.#open, intent)
+    if ("wrong" in plan) return plan.wrong
+    if ("ask" in plan) {
+      const group = await askGroup(this.#api, plan.ask)
+      if (plan.ask.what === "create") this.#open = group.thread
+      return plan.ask.what === "show" ? membersText(group) : saidOf(plan.ask, group)
+    }
+    const { confirm, thread } = plan
+    const title = entries(this.#known).find(({ key }) => key === thread)?.title ?? "it"
+    const answer = await this.#talk.ask(
+      `${questionOf(confirm, title)} Write "${confirm}" to go on, or nothing:`,
+    )
+    if (answer.trim() !== confirm) return "Nothing was changed."
+    if (confirm === "leave") {
+      const ask = { what: "leave", thread } as const
+      return saidOf(ask, await askGroup(this.#api, ask))
+    }
+    await this.#api.call("threads.hide", { thread })
+    this.#open = null
+    return HIDDEN
   }
 
   /** Somebody under another's name is let in only when that is said in so many words. */
@@ -413,7 +451,9 @@ const claimWords = ({ claims }: Contact): string =>
 /** An entry of the list in words. */
 function describe(entry: Entry): string {
   const facts = [
-    entry.request ? "wants to write to you" : "",
+    entry.request ? (entry.group ? "a stranger added you" : "wants to write to you") : "",
+    entry.group ? `${entry.people} people` : "",
+    entry.left ? "you are out of it" : "",
     entry.unread > 0 ? `${entry.unread} unread` : "",
     entry.contact?.verified === true ? "verified" : "",
   ].filter((fact) => fact !== "")
