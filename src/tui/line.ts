@@ -7,7 +7,8 @@ import type { Api, ApiEvent, Contact, Message, Status, ThreadSummary } from "../
 import { COMMANDS, completions, contactName, interpret } from "./commands.ts"
 import type { GroupIntent, Intent } from "./commands.ts"
 import { absolute, folderFor } from "./folders.ts"
-import { askGroup, HIDDEN, membersText, planGroup, questionOf, saidOf } from "./groups.ts"
+import { askGroup, saidOf } from "./groups.ts"
+import { carryOutGroup } from "./line-groups.ts"
 import { authorName, entries } from "./model.ts"
 import type { Entry } from "./model.ts"
 import { sanitize, sanitizeLine, sanitizeName } from "./sanitize.ts"
@@ -362,26 +363,15 @@ class LineSession {
   }
 
   async #group(intent: GroupIntent): Promise<string> {
-    const plan = planGroup(this.#known, this.#open, intent)
-    if ("wrong" in plan) return plan.wrong
-    if ("ask" in plan) {
-      const group = await askGroup(this.#api, plan.ask)
-      if (plan.ask.what === "create") this.#open = group.thread
-      return plan.ask.what === "show" ? membersText(group) : saidOf(plan.ask, group)
-    }
-    const { confirm, thread } = plan
-    const title = entries(this.#known).find(({ key }) => key === thread)?.title ?? "it"
-    const answer = await this.#talk.ask(
-      `${questionOf(confirm, title)} Write "${confirm}" to go on, or nothing:`,
+    const { said, open } = await carryOutGroup(
+      this.#api,
+      this.#talk,
+      this.#known,
+      this.#open,
+      intent,
     )
-    if (answer.trim() !== confirm) return "Nothing was changed."
-    if (confirm === "leave") {
-      const ask = { what: "leave", thread } as const
-      return saidOf(ask, await askGroup(this.#api, ask))
-    }
-    await this.#api.call("threads.hide", { thread })
-    this.#open = null
-    return HIDDEN
+    this.#open = open
+    return said
   }
 
   /** Somebody under another's name is let in only when that is said in so many words. */
