@@ -4,7 +4,7 @@
  */
 import { primitives } from "#primitives"
 import { keysAreDistinct } from "../consensus/quorum.ts"
-import { type Bytes, equal } from "../crypto/bytes.ts"
+import { type Bytes, equal, toHex } from "../crypto/bytes.ts"
 import { CryptoError } from "../crypto/errors.ts"
 import {
   decodeGenesis,
@@ -16,6 +16,7 @@ import {
 } from "../crypto/genesis.ts"
 import { decodeTicket, encodeTicket, type Ticket, TICKET_PEERS_MAX } from "../crypto/ticket.ts"
 import { ApiError } from "./api/errors.ts"
+import type { Status } from "./api/types.ts"
 import { isRelayed } from "./relays.ts"
 import { fetchGenesis, MeshError } from "./mesh-genesis.ts"
 
@@ -32,6 +33,13 @@ export interface Mesh {
 export function meshFrom(bytes: Bytes): Mesh {
   return { genesis: decodeGenesis(bytes), bytes, meshId: meshIdOf(bytes) }
 }
+
+/** What the status says of it. */
+export const meshView = ({ genesis, meshId }: Mesh): NonNullable<Status["mesh"]> => ({
+  name: genesis.name,
+  meshId: toHex(meshId),
+  validators: genesis.validators.length,
+})
 
 /** A new mesh. Without validators its envelopes are not ordered by a ledger. Throws ApiError BAD_PARAMS. */
 export function foundMesh(

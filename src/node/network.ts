@@ -1,40 +1,36 @@
 /**
  * The network room, composed: transport, mailbox, sync, dialer, watchdog and miner of one peer in one mesh, started together and stopped
  * together. Above this line nobody knows libp2p; below it nobody knows people, threads or keys. The store is passed in open and stays
- * open: who opened it closes it.
+ * open: who opened it closes it. What is admitted says network-admissions.ts, who is dealt with acquaintances.ts.
  */
 import type { Libp2pEvents, PrivateKey } from "@libp2p/interface"
-import { type Bytes, equal } from "../crypto/bytes.ts"
+import type { Bytes } from "../crypto/bytes.ts"
 import { decodeGenesis, type Genesis, meshIdOf } from "../crypto/genesis.ts"
-import { anchorOf, POW_KIND, verifyProofOfWork, type WorkPrice } from "../crypto/pow.ts"
-import { assert } from "../crypto/errors.ts"
-import { reject, type Verdict } from "../crypto/verdict.ts"
+import type { WorkPrice } from "../crypto/pow.ts"
+import type { Verdict } from "../crypto/verdict.ts"
+import { Acquaintances } from "./acquaintances.ts"
 import { AddressBook } from "./address-book.ts"
 import type { PeerInfo, SyncProgress } from "./api/types.ts"
-import { type Alone, Dialer, WANTED_PEERS } from "./dialer.ts"
 import { systemClock } from "./clock.ts"
-import { GREYLISTED_BELOW, type TopicRule } from "./gossip.ts"
+import { type Alone, Dialer } from "./dialer.ts"
+import type { TopicRule } from "./gossip.ts"
 import { type Admission, Mailbox, type Posted } from "./mailbox.ts"
-import { MEMBERSHIP_KIND, readMembership } from "../crypto/membership/admission.ts"
-import { MembershipAdmission } from "./membership-admission.ts"
+import type { MembershipAdmission } from "./membership-admission.ts"
 import type { MembershipRoots } from "./membership-source.ts"
 import { keepGenesis } from "./mesh-genesis.ts"
-import { type MineOptions, Miner } from "./mine.ts"
+import type { MineOptions } from "./mine.ts"
+import { isStale, judgeGrant, type Judges, openJudges, OwnWork } from "./network-admissions.ts"
+import { type ReachedBy, Reachability } from "./reachability.ts"
 import { Rejections } from "./rejections.ts"
 import type { Store } from "./store.ts"
-import { type ReachedBy, Reachability } from "./reachability.ts"
 import { StreamError, Streams } from "./streams.ts"
-import { type Refused, Sync } from "./sync.ts"
-import { ADDRESSES_PER_PEER_MAX, FETCH_MAX, PEERS_MAX } from "./sync-messages.ts"
+import { Sync } from "./sync.ts"
+import { FETCH_MAX } from "./sync-messages.ts"
 import { SyncError } from "./sync-round.ts"
 import { named, startTransport, type Transport, type TransportOptions } from "./transport.ts"
-import { ProofVerifier } from "./verify.ts"
+import type { ProofVerifier } from "./verify.ts"
 import { startWatchdog } from "./watchdog.ts"
 
-/** Where admissions of something else than envelopes come from: whoever brings them, they share one budget. */
-const OF_A_GRANT = { from: "sync", peer: "of a grant" } as const
-/** Others may hear of a new period a little later than we: so long, own work is still bound to the one before. */
-const ANCHOR_SETTLES_MS = 5_000
 /** Peers asked for the same missing envelopes. */
 const FETCH_PEERS_MAX = 8
 
@@ -131,21 +127,14 @@ export async function startNetwork(parts: NetworkParts): Promise<Network> {
   const genesis = decodeGenesis(parts.genesis)
   await keepGenesis(parts.store, parts.genesis)
   const meshId = meshIdOf(parts.genesis)
-  const verifier = new ProofVerifier()
-  const membership = await membershipOf(parts, meshId, verifier)
-  const fixed = [{ anchor: meshId, bits: genesis.powBits }]
-  const prices = parts.prices ?? (() => fixed)
-  const admissions = new Map(parts.admissions ?? admissionsOf(meshId, prices))
-  if (membership !== undefined)
-    admissions.set(MEMBERSHIP_KIND, (envelope, origin) => membership.judge(envelope, origin))
-  const mailbox = await Mailbox.open({ ...parts, meshId, admissions })
+  const judges = await openJudges(parts, { meshId, powBits: genesis.powBits })
+  const mailbox = await Mailbox.open({ ...parts, meshId, admissions: judges.admissions })
   const book = await AddressBook.open(parts.store)
   const rejections = new Rejections()
   const topics = [mailbox.rule(), ...(parts.topics ?? [])].map((rule) => rejections.watching(rule))
   const transport = await startTransport({ ...parts, topics })
   try {
-    const admitting = { admissions, membership, verifier, rejections }
-    const rooms = { genesis, meshId, prices, mailbox, book, transport, ...admitting }
+    const rooms = { genesis, meshId, judges, mailbox, book, transport, rejections }
     return await MeshNetwork.start(parts, rooms)
   } catch (error) {
     await transport.stop()
@@ -153,30 +142,13 @@ export async function startNetwork(parts: NetworkParts): Promise<Network> {
   }
 }
 
-async function membershipOf(
-  { membership: roots, store, onFault }: NetworkParts,
-  meshId: Bytes,
-  verifier: ProofVerifier,
-): Promise<MembershipAdmission | undefined> {
-  if (roots === undefined) return undefined
-  return await MembershipAdmission.open({ store, meshId, roots, verifier, onFault })
-}
-
-function admissionsOf(meshId: Bytes, prices: () => readonly WorkPrice[]) {
-  const judge = (envelope: Bytes) => verifyProofOfWork({ meshId, prices: prices() }, envelope)
-  return new Map<number, Admission>([[POW_KIND, judge]])
-}
-
 interface Rooms {
   readonly genesis: Genesis
   readonly meshId: Bytes
-  readonly prices: () => readonly WorkPrice[]
+  readonly judges: Judges
   readonly mailbox: Mailbox
-  readonly admissions: ReadonlyMap<number, Admission>
   readonly book: AddressBook
   readonly transport: Transport
-  readonly membership: MembershipAdmission | undefined
-  readonly verifier: ProofVerifier
   readonly rejections: Rejections
 }
 
@@ -190,30 +162,25 @@ class MeshNetwork implements Network {
   readonly verifier: ProofVerifier
   readonly #rejections: Rejections
   readonly #parts: NetworkParts
-  readonly #admissions: ReadonlyMap<number, Admission>
+  readonly #judges: Judges
+  readonly #work: OwnWork
   readonly #book: AddressBook
   readonly #dialer: Dialer
   readonly #reachability: Reachability
-  readonly #miner = new Miner()
-  readonly #prices: () => readonly WorkPrice[]
-  /** What the newest price is bound to, and since when as far as we saw; what was there at the start is not new. */
-  #anchor: { readonly hash: Bytes; readonly sinceMs: number }
-  readonly #members = new Set<string>()
+  readonly #acquaintances: Acquaintances
   /** What has to be undone at the end, in order. */
   readonly #undo: (() => Promise<void> | void)[] = []
   #sync: Sync | undefined
   #stopping: Promise<void> | undefined
 
   private constructor(parts: NetworkParts, rooms: Rooms) {
-    const { genesis, meshId, mailbox, admissions, book, transport } = rooms
-    this.membership = rooms.membership
-    this.verifier = rooms.verifier
-    this.#rejections = rooms.rejections
-    rooms.rejections.onLook = (peer) => this.#cutOff(peer)
+    const { genesis, meshId, judges, mailbox, book, transport, rejections } = rooms
+    this.membership = judges.membership
+    this.verifier = judges.verifier
+    this.#rejections = rejections
     this.#parts = parts
-    this.#admissions = admissions
-    this.#prices = rooms.prices
-    this.#anchor = { hash: rooms.prices()[0]?.anchor ?? meshId, sinceMs: -Infinity }
+    this.#judges = judges
+    this.#work = new OwnWork(meshId, judges.prices)
     this.genesis = genesis
     this.meshId = meshId
     this.mailbox = mailbox
@@ -234,10 +201,22 @@ class MeshNetwork implements Network {
       onChange: () => parts.onPeers?.(),
       onFault: parts.onFault,
     })
+    this.#acquaintances = new Acquaintances({
+      transport,
+      book,
+      dialer: this.#dialer,
+      reachability: this.#reachability,
+      rejections,
+      sync: () => this.#sync,
+      isStopping: () => this.#stopping !== undefined,
+      onPeers: () => parts.onPeers?.(),
+      onFault: parts.onFault,
+    })
   }
 
   static async start(parts: NetworkParts, rooms: Rooms): Promise<MeshNetwork> {
     const network = new MeshNetwork(parts, rooms)
+    const acquaintances = network.#acquaintances
     try {
       network.#listen()
       network.#sync = await Sync.start({
@@ -246,9 +225,9 @@ class MeshNetwork implements Network {
         mailbox: rooms.mailbox,
         streams: network.streams,
         connected: () => rooms.transport.peers(),
-        introductions: (asking) => network.#introductions(asking),
-        onMember: (peer) => network.#background(network.#welcome(peer)),
-        onRefused: (peer, why) => network.#background(network.#refuse(peer, why)),
+        introductions: (asking) => acquaintances.introductions(asking),
+        onMember: (peer) => acquaintances.answered(peer),
+        onRefused: (peer, why) => acquaintances.refused(peer, why),
         onProgress: (progress) => parts.onProgress?.(progress),
         onServed: (ids, peer) => parts.onServed?.(ids, peer),
       })
@@ -257,7 +236,7 @@ class MeshNetwork implements Network {
       const unwatch = startWatchdog({ transport, topic, onFault: parts.onFault })
       network.#undo.push(unwatch)
       // who came while this was being set up
-      for (const peer of transport.peers()) network.#connected(peer)
+      for (const peer of transport.peers()) acquaintances.connected(peer)
       return network
     } catch (error) {
       await network.stop()
@@ -287,27 +266,19 @@ class MeshNetwork implements Network {
   }
 
   isStale(envelope: Bytes): boolean {
-    const anchor = anchorOf(envelope)
-    if (anchor !== undefined) return !this.#prices().some((price) => equal(price.anchor, anchor))
-    const read = readMembership(envelope)
-    return "fields" in read && this.membership?.isTaken(read.fields.period) === false
+    return isStale(this.#judges, envelope)
   }
 
-  async pay(envelope: Bytes, options?: MineOptions): Promise<Bytes> {
-    return await this.#miner.mine(envelope, { meshId: this.meshId, ...this.price() }, options)
+  pay(envelope: Bytes, options?: MineOptions): Promise<Bytes> {
+    return this.#work.pay(envelope, options)
   }
 
-  async work(id: Bytes, price: WorkPrice, options?: MineOptions): Promise<Bytes> {
-    return await this.#miner.nonceFor(id, { meshId: this.meshId, ...price }, options)
+  work(id: Bytes, price: WorkPrice, options?: MineOptions): Promise<Bytes> {
+    return this.#work.nonceFor(id, price, options)
   }
 
   price(): WorkPrice {
-    const [now, before] = this.#prices()
-    assert(now !== undefined, "work has a price")
-    if (!equal(now.anchor, this.#anchor.hash))
-      this.#anchor = { hash: now.anchor, sinceMs: performance.now() }
-    const isNew = performance.now() - this.#anchor.sinceMs < ANCHOR_SETTLES_MS
-    return isNew && before !== undefined ? before : now
+    return this.#work.price()
   }
 
   async post(envelope: Bytes): Promise<Posted> {
@@ -343,20 +314,15 @@ class MeshNetwork implements Network {
   }
 
   distrust(peer: string): Promise<void> {
-    return this.#refuse(peer, "SYNC_LIED")
+    return this.#acquaintances.refuse(peer, "SYNC_LIED")
   }
 
   reach(addresses: readonly string[]): void {
     for (const address of addresses) this.#dialer.found([address])
   }
 
-  async judge(envelope: Bytes): Promise<Verdict> {
-    const admission = this.#admissions.get(envelope[0] ?? 0)
-    if (admission === undefined) return reject("UNKNOWN_ADMISSION")
-    const verdict = await admission(envelope, OF_A_GRANT)
-    // what it used up stays used up, though no envelope is kept
-    if ("writes" in verdict) await this.#parts.store.batch(verdict.writes)
-    return verdict
+  judge(envelope: Bytes): Promise<Verdict> {
+    return judgeGrant(this.#judges, this.#parts.store, envelope)
   }
 
   addressesOf(peer: string): readonly string[] {
@@ -364,9 +330,7 @@ class MeshNetwork implements Network {
   }
 
   async connect(addresses: readonly string[], by: string, signal: AbortSignal): Promise<string> {
-    const local = isLoopback(this.#connectionTo(by)?.remoteAddr.toString() ?? "")
-    const sensible = addresses.filter((address) => local || !isLoopback(address))
-    return await this.transport.dial(sensible, signal)
+    return await this.transport.dial(this.#acquaintances.sensible(addresses, by), signal)
   }
 
   stop(): Promise<void> {
@@ -378,7 +342,7 @@ class MeshNetwork implements Network {
     for (const undo of this.#undo) await undo()
     await this.#dialer.stop()
     await this.#reachability.stop()
-    await this.#miner.stop()
+    await this.#work.stop()
     await this.#sync?.stop()
     await this.streams.stop()
     await this.verifier.stop()
@@ -398,101 +362,14 @@ class MeshNetwork implements Network {
     }
     const { gossip } = this.transport
     this.#undo.push(gossip.onSubscribed(this.mailbox.topic, (peer) => this.#sync?.greet(peer)))
-    on("peer:connect", ({ detail }) => this.#connected(detail.toString()))
-    on("peer:disconnect", ({ detail }) => this.#disconnected(detail.toString()))
+    on("peer:connect", ({ detail }) => this.#acquaintances.connected(detail.toString()))
+    on("peer:disconnect", ({ detail }) => this.#acquaintances.disconnected(detail.toString()))
     on("connection:open", ({ detail }) => this.#reachability.connected(detail))
-    on("peer:identify", ({ detail }) => {
-      const peer = detail.peerId.toString()
-      if (this.#members.has(peer)) this.#background(this.#remember(peer))
-      this.#reachability.identified(peer, detail.protocols)
-      this.#parts.onPeers?.()
-    })
+    on("peer:identify", ({ detail }) =>
+      this.#acquaintances.identified(detail.peerId.toString(), detail.protocols),
+    )
     on("peer:discovery", ({ detail: { id, multiaddrs } }) =>
       this.#dialer.found(multiaddrs.map((address) => named(address.toString(), id.toString()))),
     )
   }
-
-  #connected(peer: string): void {
-    if (!this.#dialer.connected(peer)) {
-      this.#background(this.transport.hangUp(peer))
-      return
-    }
-    this.#sync?.read(peer)
-    this.#parts.onPeers?.()
-  }
-
-  #disconnected(peer: string): void {
-    this.#rejections.forget(peer)
-    this.#members.delete(peer)
-    this.#dialer.disconnected(peer)
-    this.#reachability.disconnected(peer)
-    this.#parts.onPeers?.()
-  }
-
-  /** It answered for this mesh: remember it, and ask whom else it knows while there are too few. */
-  async #welcome(peer: string): Promise<void> {
-    if (this.#members.has(peer)) return
-    this.#members.add(peer)
-    await this.#remember(peer)
-    if (this.transport.peers().length >= WANTED_PEERS) return
-    const introduced = (await this.#sync?.introductions(peer)) ?? []
-    const local = isLoopback(this.#connectionTo(peer)?.remoteAddr.toString() ?? "")
-    for (const addresses of introduced)
-      this.#dialer.found(addresses.filter((address) => local || !isLoopback(address)))
-  }
-
-  async #remember(peer: string): Promise<void> {
-    await this.#dialer.remember(peer, await this.#reachable(peer))
-  }
-
-  /** Who has had so much rejected that gossip reads nothing more of it is sent away, without being asked to close first. */
-  #cutOff(peer: string): void {
-    if (this.#stopping !== undefined || !this.transport.peers().includes(peer)) return
-    const isHeard = this.transport.gossip.scoreOf(peer) >= GREYLISTED_BELOW
-    if (isHeard && !this.#rejections.isHopeless(peer)) return
-    this.#background(this.#dialer.shun(peer))
-    this.transport.cut(peer)
-  }
-
-  async #refuse(peer: string, why: Refused): Promise<void> {
-    await this.#dialer.shun(peer)
-    // somebody who came for the genesis gets the time to ask for it; the watchdog hangs up who stays without gossip
-    if (why !== "NO_SYNC") await this.transport.hangUp(peer)
-  }
-
-  /** Where a connected peer says it can be reached. Loopback counts only for who is reached over loopback. */
-  async #reachable(peer: string): Promise<readonly string[]> {
-    const connection = this.#connectionTo(peer)
-    if (connection === undefined) return []
-    const local = isLoopback(connection.remoteAddr.toString())
-    const known = await this.transport.libp2p.peerStore.get(connection.remotePeer)
-    const said = known.addresses.map(({ multiaddr }) => named(multiaddr.toString(), peer))
-    const dialed = connection.direction === "outbound" ? [connection.remoteAddr.toString()] : []
-    const all = new Set([...dialed, ...said])
-    return [...all]
-      .filter((address) => local || !isLoopback(address))
-      .slice(0, ADDRESSES_PER_PEER_MAX)
-  }
-
-  #connectionTo(peer: string) {
-    return this.transport.libp2p.getConnections().find((c) => c.remotePeer.toString() === peer)
-  }
-
-  #introductions(asking: string): readonly (readonly string[])[] {
-    return [...this.#members]
-      .filter((peer) => peer !== asking)
-      .map((peer) => this.#book.addressesOf(peer))
-      .filter((addresses) => addresses.length > 0)
-      .slice(0, PEERS_MAX)
-  }
-
-  /** Work that nobody waits for: a peer that goes away meanwhile is no fault. */
-  #background(work: Promise<void>): void {
-    work.catch((error: unknown) => {
-      if (this.#stopping !== undefined) return
-      if (!(error instanceof StreamError || error instanceof SyncError)) this.#parts.onFault(error)
-    })
-  }
 }
-
-const isLoopback = (address: string) => /^\/(ip4\/127\.|ip6\/::1\/)/.test(address)

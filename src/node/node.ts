@@ -1,61 +1,47 @@
 /**
- * The composition root: one profile's store, vault, network, directory and chat, put together and taken apart in order. Everything that
- * a person or a program asks of it comes through `Api` (api/types.ts); api-methods.ts says what each call does.
+ * The composition root: one profile's store, vault, and the rooms of its mesh and its person, put together and taken apart in order.
+ * Everything that a person or a program asks of it comes through `Api` (api/types.ts); api-methods.ts says what each call does.
  *
  * A node can stand at four stages, and each call says what it needs: no mesh yet → in a mesh, carrying for others → with an identity,
  * locked → open, chatting. Headless relays stay at the second.
  */
 import { join } from "node:path"
 import type { Address } from "../crypto/address.ts"
-import { type Bytes, fromUtf8, toHex } from "../crypto/bytes.ts"
+import { fromUtf8 } from "../crypto/bytes.ts"
 import { ApiError, asApiError } from "./api/errors.ts"
 import { serveApi } from "./api/server.ts"
 import type { Api, ApiEvent, MembershipView, Method, Params, Result, Status } from "./api/types.ts"
 import { callMethod } from "./api-methods.ts"
-import { type BlobRoom, openBlobRoom } from "./blob-room.ts"
 import type { Blobs } from "./blobs.ts"
-import { admitting, openMember } from "./admitting.ts"
-import { Chat } from "./chat.ts"
-import { mustOnlyRead, NOBODY_THERE } from "./chat-offline.ts"
+import type { Chat } from "./chat.ts"
+import { mustOnlyRead } from "./chat-offline.ts"
 import { systemClock } from "./clock.ts"
 import { orAborted } from "./deadline.ts"
-import { createDirectory, type Directory, type DirectoryLibp2p } from "./directory.ts"
-import { directoryServicesIn, findCard, findKeyPackage, soundCard } from "./directory-cards.ts"
+import type { Files } from "./files.ts"
 import type { IdentityKeeper } from "./identity-keeper.ts"
-import { keepIdentity } from "./identity-published.ts"
-import { FileRecords } from "./file-records.ts"
-import { Files } from "./files.ts"
-import { MeshLedger } from "./ledger.ts"
-import { listening } from "./listen-ports.ts"
-import { openJoining } from "./joining-room.ts"
+import type { MeshLedger } from "./ledger.ts"
 import type { Member } from "./member.ts"
-import type { MeshJoining } from "./mesh-joining.ts"
 import { keepGenesis, storedGenesis } from "./mesh-genesis.ts"
+import type { MeshJoining } from "./mesh-joining.ts"
 import {
   fetchMesh,
   foundMesh,
   type Mesh,
   mustBeOf,
   meshFrom,
+  meshView,
   POW_BITS,
   readTicket,
 } from "./mesh-membership.ts"
-import { messagesMaxOf, type NodeOptions } from "./node-options.ts"
-import { type Network, type NetworkParts, startNetwork } from "./network.ts"
-import { newPeerKey, peerKeyAt } from "./peer-key.ts"
+import { MeshRooms } from "./mesh-rooms.ts"
 import { backUp } from "./node-backup.ts"
-import { type OpenIdentity, ProfileIdentity } from "./profile-identity.ts"
-import { RestoredProfile } from "./restored-profile.ts"
+import type { NodeOptions } from "./node-options.ts"
+import { PersonRooms } from "./person-rooms.ts"
+import { ProfileIdentity } from "./profile-identity.ts"
 import { StatusNews } from "./status-news.ts"
 import { openMemoryStore, openStore, type Store } from "./store.ts"
 import { Turns } from "./turns.ts"
-import {
-  firstValidators,
-  newMarkPath,
-  ownValidator,
-  storedValidator,
-  type Validator,
-} from "./validator-keys.ts"
+import { firstValidators, type Validator } from "./validator-keys.ts"
 import { VERSION } from "./version.ts"
 
 export interface RunningNode {
@@ -86,23 +72,25 @@ export class SottoNode implements Api {
   )
   #store: Store | undefined
   #server: Awaited<ReturnType<typeof serveApi>> | undefined
-  #mesh: Mesh | undefined
-  #network: Network | undefined
-  #blobRoom: BlobRoom | undefined
-  #directory: Directory | undefined
-  #ledger: MeshLedger | undefined
-  #validator: Validator | undefined
   #owner: ProfileIdentity | undefined
-  #chat: Chat | undefined
-  #keeper: IdentityKeeper | undefined
-  #files: Files | undefined
-  #member: Member | undefined
-  #joining: MeshJoining | undefined
-  #restored: RestoredProfile | undefined
+  #mesh: Mesh | undefined
+  readonly #rooms: MeshRooms
+  readonly #person: PersonRooms
   #stopped: Promise<void> | undefined
 
   constructor(options: NodeOptions) {
     this.options = options
+    const changed = (): void => this.#news.changed()
+    const onFault = (error: unknown): void => this.#fault(error)
+    const emit = (event: ApiEvent): void => this.emit(event)
+    this.#person = new PersonRooms({ options, emit, changed, onFault })
+    this.#rooms = new MeshRooms({
+      options,
+      listener: this.#person,
+      changed,
+      onFault,
+      signal: this.#stopping.signal,
+    })
   }
 
   async start(): Promise<void> {
@@ -144,15 +132,8 @@ export class SottoNode implements Api {
     await this.#server?.stop()
     await this.#changes.idle()
     this.#news.stop()
-    await this.#keeper?.stop()
-    await this.#files?.stop()
-    await this.#chat?.stop()
-    await this.#joining?.stop()
-    await this.#member?.stop()
-    await this.#directory?.stop()
-    await this.#ledger?.stop()
-    await this.#network?.stop()
-    await this.#blobRoom?.close()
+    await this.#person.stop()
+    await this.#rooms.stop()
     await this.#store?.close()
     this.#listeners.clear()
   }
@@ -196,21 +177,15 @@ export class SottoNode implements Api {
 
   status(): Status {
     const mesh = this.#mesh
-    const network = this.#network
+    const { network, ledger } = this.#rooms
+    const { joining, restored, chat } = this.#person
     const opened = this.#owner?.opened
     const { dataDir, ephemeral = false, profile } = this.options
     return {
       version: VERSION,
       pid: process.pid,
       profile: profile ?? dataDir.split("/").at(-1) ?? dataDir,
-      mesh:
-        mesh === undefined
-          ? null
-          : {
-              name: mesh.genesis.name,
-              meshId: toHex(mesh.meshId),
-              validators: mesh.genesis.validators.length,
-            },
+      mesh: mesh === undefined ? null : meshView(mesh),
       identity: this.#owner?.state ?? "none",
       address: opened?.address ?? null,
       name: opened?.identity.name ?? null,
@@ -220,11 +195,11 @@ export class SottoNode implements Api {
       peers: network?.peers() ?? [],
       alone: network?.alone() ?? null,
       sync: network?.sync() ?? { state: "idle", done: 0, total: 0 },
-      ledger: network === undefined ? null : (this.#ledger?.status() ?? null),
-      membership: this.#joining?.view() ?? null,
+      ledger: network === undefined ? null : (ledger?.status() ?? null),
+      membership: joining?.view() ?? null,
       envelopes: network?.mailbox.count ?? 0,
-      restored: this.#restored?.view ?? null,
-      waiting: this.#chat?.unsent ?? 0,
+      restored: restored?.view ?? null,
+      waiting: chat?.unsent ?? 0,
     }
   }
 
@@ -236,7 +211,7 @@ export class SottoNode implements Api {
 
   /** Throws ApiError NO_MESH or NO_LEDGER. */
   get ledger(): MeshLedger {
-    if (this.#ledger !== undefined) return this.#ledger
+    if (this.#rooms.ledger !== undefined) return this.#rooms.ledger
     throw this.mesh.genesis.validators.length === 0
       ? new ApiError("NO_LEDGER", "this mesh has no validators: nothing is ordered")
       : new ApiError("NO_MESH", "this profile is in no mesh yet")
@@ -244,23 +219,19 @@ export class SottoNode implements Api {
 
   /** Throws ApiError NO_MESH. */
   get blobs(): Blobs {
-    if (this.#blobRoom === undefined)
-      throw new ApiError("NO_MESH", "this profile is in no mesh yet")
-    return this.#blobRoom.blobs
+    const { blobRoom } = this.#rooms
+    if (blobRoom === undefined) throw new ApiError("NO_MESH", "this profile is in no mesh yet")
+    return blobRoom.blobs
   }
 
   /** This peer's validator keys, made at the first call. */
-  async ownValidator(): Promise<Validator> {
-    const { dataDir, ephemeral } = this.options
-    return (this.#validator ??= await ownValidator(
-      ephemeral === true ? undefined : dataDir,
-      this.#stopping.signal,
-    ))
+  ownValidator(): Promise<Validator> {
+    return this.#rooms.ownValidator()
   }
 
   /** This installation as a member of its mesh, joined or not. Throws ApiError NO_MESH, NO_LEDGER, NO_IDENTITY or LOCKED. */
   get member(): Member {
-    if (this.#member !== undefined) return this.#member
+    if (this.#person.member !== undefined) return this.#person.member
     // says what is missing, if it is one of these
     this.#ownerOrThrow.mustBeOpen()
     if (this.mesh.genesis.validators.length === 0)
@@ -270,7 +241,7 @@ export class SottoNode implements Api {
 
   /** This installation's way to membership. Throws ApiError NO_MESH, NO_LEDGER, NO_IDENTITY or LOCKED. */
   get joining(): MeshJoining {
-    if (this.#joining !== undefined) return this.#joining
+    if (this.#person.joining !== undefined) return this.#person.joining
     throw this.member.known === undefined
       ? new ApiError("NO_MESH", "this profile is in no mesh yet")
       : new ApiError("STOPPING", "the node is not running")
@@ -278,20 +249,27 @@ export class SottoNode implements Api {
 
   /** How it stands with membership, also where nothing can be joined yet. */
   membership(): MembershipView {
-    return this.#joining?.view() ?? { state: "none", refusal: null, commitment: null }
+    return this.#person.joining?.view() ?? { state: "none", refusal: null, commitment: null }
   }
 
   /** Throws ApiError NO_IDENTITY or LOCKED. */
   get chat(): Chat {
-    if (this.#chat !== undefined) return this.#chat
+    if (this.#person.chat !== undefined) return this.#person.chat
     this.#ownerOrThrow.mustBeOpen()
     throw new ApiError("NO_MESH", "this profile is in no mesh yet")
   }
 
   /** Throws ApiError NO_IDENTITY or LOCKED. */
   get files(): Files {
-    if (this.#files !== undefined) return this.#files
+    if (this.#person.files !== undefined) return this.#person.files
     this.#ownerOrThrow.mustBeOpen()
+    throw new ApiError("NO_MESH", "this profile is in no mesh yet")
+  }
+
+  /** Throws ApiError NO_IDENTITY, LOCKED or NO_MESH. */
+  get keeper(): IdentityKeeper {
+    this.#ownerOrThrow.mustBeOpen()
+    if (this.#person.keeper !== undefined) return this.#person.keeper
     throw new ApiError("NO_MESH", "this profile is in no mesh yet")
   }
 
@@ -302,7 +280,7 @@ export class SottoNode implements Api {
   }
 
   addresses(): readonly string[] {
-    return this.#network?.addresses() ?? []
+    return this.#rooms.network?.addresses() ?? []
   }
 
   get selfOrNull(): { address: Address; name: string } | null {
@@ -320,7 +298,7 @@ export class SottoNode implements Api {
     if (this.#mesh !== undefined) {
       if (ticket !== undefined) {
         mustBeOf(this.#mesh, ticket)
-        this.#network?.reach(ticket.peers)
+        this.#rooms.network?.reach(ticket.peers)
       }
       return this.#mesh
     }
@@ -354,100 +332,9 @@ export class SottoNode implements Api {
   }
 
   async #startNetwork(mesh: Mesh, peers: readonly string[]): Promise<void> {
-    const { options } = this
-    const store = this.#openStore
-    const key =
-      options.ephemeral === true ? newPeerKey() : peerKeyAt(join(options.dataDir, "peer.key"))
-    const ledger = await this.#openLedger(mesh, store)
-    const messagesMax = messagesMaxOf(options)
-    const parts: Omit<NetworkParts, "listen"> = {
-      store,
-      genesis: mesh.bytes,
-      key: await key,
-      bootstrap: [...(options.bootstrap ?? []), ...peers],
-      ...(messagesMax === undefined ? {} : { envelopesMax: messagesMax }),
-      mdns: options.mdns ?? options.testnet !== true,
-      ...(options.testnet === true ? { ipColocationWeight: 0 } : {}),
-      postQuantum: options.postQuantum ?? "preferred",
-      relay: options.relay ?? false,
-      reachedBy: options.reachedBy ?? "auto",
-      services: directoryServicesIn(store, mesh.meshId),
-      onPeers: () => {
-        this.#news.changed()
-        this.#chat?.peersChanged()
-        this.#blobRoom?.blobs.peersChanged()
-      },
-      onProgress: () => this.#news.changed(),
-      onServed: (ids) => void this.#served(ids),
-      ...(ledger === undefined
-        ? {}
-        : {
-            topics: ledger.topics(),
-            blocks: (after, limit) => ledger.served(after, limit),
-            membership: ledger.periods,
-            prices: () => ledger.periods.prices(),
-            vouched: (id) => ledger.orderedAt(id) !== undefined,
-          }),
-      onFault: (error) => this.#fault(error),
-    }
-    const network = await listening(store, options.listen, (listen) =>
-      startNetwork({ ...parts, listen }),
-    )
-    this.#network = network
-    network.mailbox.onStored(() => {
-      this.#chat?.arrived()
-      this.#news.changed()
-    })
-    this.#blobRoom = await openBlobRoom({
-      store,
-      network,
-      directory: options.ephemeral === true ? undefined : options.dataDir,
-      role: options.keeper ?? "casual",
-      chunksMax: options.chunksMax,
-      daysMax: options.chunkDays,
-      clock: systemClock,
-      onFault: (error) => this.#fault(error),
-    })
-    await ledger?.join(network)
-    this.#ledger = ledger
-    ledger?.onBlock(() => {
-      this.#chat?.blocksCame()
-      network.ledgerMoved()
-      this.#member?.ledgerMoved()
-      this.#joining?.applied()
-      this.#settleRestored().catch((error: unknown) => this.#fault(error))
-    })
-    network.ledgerMoved()
-    this.#directory = createDirectory({
-      // with the services given above
-      libp2p: network.transport.libp2p as unknown as DirectoryLibp2p,
-      verifyCard: (address, card) => soundCard(address, card)?.sequence,
-    })
+    await this.#rooms.start(this.#openStore, mesh, peers)
     await this.#startChat()
     this.#news.changed()
-  }
-
-  async #openLedger(mesh: Mesh, store: Store): Promise<MeshLedger | undefined> {
-    const { dataDir, ephemeral = false, log } = this.options
-    this.#validator ??= await this.#storedValidator()
-    return await MeshLedger.open({
-      store,
-      mesh,
-      directory: ephemeral ? undefined : join(dataDir, "ledger"),
-      newMark: ephemeral ? undefined : newMarkPath(dataDir),
-      validator: () => this.#validator,
-      onChange: () => this.#news.changed(),
-      note: log,
-      onFault: (error) => this.#fault(error),
-    })
-  }
-
-  async #served(ids: readonly Bytes[]): Promise<void> {
-    try {
-      await this.#chat?.taken(ids)
-    } catch (error) {
-      this.#fault(error)
-    }
   }
 
   #fault(error: unknown): void {
@@ -469,7 +356,7 @@ export class SottoNode implements Api {
     const before = owner.opened
     await how(owner)
     if (owner.opened === before || owner.opened === undefined) return
-    this.#restored = await RestoredProfile.read(owner.opened.records, this.options.log)
+    await this.#person.readRestored(owner.opened)
     await this.#joinRestored()
     await this.#startChat()
     this.#news.changed()
@@ -483,16 +370,12 @@ export class SottoNode implements Api {
     await this.#startNetwork(this.#mesh, [])
   }
 
-  async #settleRestored(): Promise<void> {
-    if (await this.#restored?.settle(this.#ledger?.chain)) this.#news.changed()
-  }
-
   /** Throws ApiError NO_IDENTITY, LOCKED, NO_MESH and as `backUp` in node-backup.ts does. */
   async backUp(params: Params<"backup.write">): Promise<Result<"backup.write">> {
     const opened = this.#ownerOrThrow.mustBeOpen()
     const { mesh } = this
     const made = await backUp(
-      { store: this.#openStore, mesh, opened, period: this.#ledger?.period },
+      { store: this.#openStore, mesh, opened, period: this.#rooms.ledger?.period },
       {
         ...params,
         replace: params.replace ?? false,
@@ -500,110 +383,18 @@ export class SottoNode implements Api {
         progress: (done) => this.emit({ type: "progress", what: "backup", done, total: 0 }),
       },
     )
-    const validator = (this.#validator ?? (await this.#storedValidator())) !== undefined
-    return { ...made, validator }
-  }
-
-  async #storedValidator(): Promise<Validator | undefined> {
-    const { dataDir, ephemeral = false } = this.options
-    return ephemeral ? undefined : await storedValidator(dataDir)
+    return { ...made, validator: await this.#rooms.hasValidator() }
   }
 
   /** Once there are both a network and an identity, in whatever order they came. */
   async #startChat(): Promise<void> {
-    const [network, directory, mesh] = [this.#network, this.#directory, this.#mesh]
-    const opened = this.#owner?.opened
-    if (this.#isOffline && opened !== undefined) return this.#openToRead(opened)
+    const { network, directory, ledger } = this.#rooms
+    const [mesh, opened] = [this.#mesh, this.#owner?.opened]
+    if (this.#isOffline && opened !== undefined) return this.#person.startToRead(this.mesh, opened)
     if (network === undefined || directory === undefined || mesh === undefined) return
     if (opened === undefined) return
-    const { records, keys, address: me } = opened
-    const textsMax = messagesMaxOf(this.options)
-    const { log } = this.options
-    this.#member =
-      this.#ledger === undefined
-        ? undefined
-        : await openMember({
-            network,
-            periods: this.#ledger.periods,
-            records,
-            store: this.#openStore,
-            log,
-          })
-    this.#joining =
-      this.#ledger === undefined || this.#member === undefined
-        ? undefined
-        : await openJoining({
-            ledger: this.#ledger,
-            network,
-            member: this.#member,
-            records,
-            progress: (what, done, total) => this.emit({ type: "progress", what, done, total }),
-            onChange: () => this.#news.changed(),
-            onFault: (error) => this.#fault(error),
-          })
-    // whoever opened the profile is likely to write
-    this.#member?.expect()
-    this.#chat = await Chat.open({
-      meshId: mesh.meshId,
-      me,
-      get identity() {
-        return opened.identity
-      },
-      keys,
-      records,
-      mailbox: network.mailbox,
-      findCard: (address, signal, fresh = false) => findCard(directory, address, { signal, fresh }),
-      findKeyPackage: (card, signal) =>
-        findKeyPackage(directory, card, Math.floor(systemClock.nowMs() / 1000), signal),
-      admit: admitting(network, this.#member, (done, total) =>
-        this.emit({ type: "progress", what: "work for a message", done, total }),
-      ),
-      isStale: (envelope) => network.isStale(envelope),
-      clock: systemClock,
-      emit: (event) => this.emit(event),
-      log: this.options.log,
-      ...(textsMax === undefined ? {} : { textsMax }),
-      isRetired: (keyPackage) => this.#restored?.retires(keyPackage) ?? false,
-      ...(this.#ledger === undefined
-        ? { order: "arrival" as const }
-        : { order: "ledger" as const, ledger: this.#ledger.forChat(network) }),
-    })
-    this.#files = await Files.open({
-      blobs: this.blobs,
-      chat: this.#chat,
-      records: new FileRecords(records.sealed),
-      clock: systemClock,
-      onTransfer: (transfer) => this.emit({ type: "transfer", transfer }),
-      onFault: (error) => this.#fault(error),
-    })
-    await this.#settleRestored()
-    this.#keeper = keepIdentity({
-      opened,
-      directory,
-      isRestored: this.#restored !== undefined,
-      onCard: () => this.#chat?.keysChanged(),
-      onFault: (error) => this.#fault(error),
-    })
-  }
-
-  /** Throws ApiError NO_IDENTITY, LOCKED or NO_MESH. */
-  get keeper(): IdentityKeeper {
-    this.#ownerOrThrow.mustBeOpen()
-    if (this.#keeper !== undefined) return this.#keeper
-    throw new ApiError("NO_MESH", "this profile is in no mesh yet")
-  }
-
-  async #openToRead({ records, identity, keys, address: me }: OpenIdentity): Promise<void> {
-    this.#chat = await Chat.openToRead({
-      ...NOBODY_THERE,
-      meshId: this.mesh.meshId,
-      me,
-      identity,
-      keys,
-      records,
-      clock: systemClock,
-      emit: (event) => this.emit(event),
-      log: this.options.log,
-    })
+    const { blobs } = this
+    const store = this.#openStore
+    await this.#person.start({ store, mesh, network, directory, blobs, ledger }, opened)
   }
 }

@@ -1,0 +1,152 @@
+/**
+ * The peers that this one has to do with: who answered for this mesh is remembered, asked whom else it knows, and named to who asks; who
+ * lied is sent away. Loopback addresses are believed only of who is on loopback. Does not decide whom to call (dialer.ts), nor what a peer
+ * did wrong (sync.ts, rejections.ts).
+ */
+import type { AddressBook } from "./address-book.ts"
+import { type Dialer, WANTED_PEERS } from "./dialer.ts"
+import { GREYLISTED_BELOW } from "./gossip.ts"
+import type { Reachability } from "./reachability.ts"
+import type { Rejections } from "./rejections.ts"
+import { StreamError } from "./streams.ts"
+import type { Refused, Sync } from "./sync.ts"
+import { ADDRESSES_PER_PEER_MAX, PEERS_MAX } from "./sync-messages.ts"
+import { SyncError } from "./sync-round.ts"
+import { named, type Transport } from "./transport.ts"
+
+export interface AcquaintancesParts {
+  readonly transport: Transport
+  readonly book: AddressBook
+  readonly dialer: Dialer
+  readonly reachability: Reachability
+  readonly rejections: Rejections
+  /** Undefined until it has started. */
+  readonly sync: () => Sync | undefined
+  readonly isStopping: () => boolean
+  /** Somebody came, went, or said more of itself. */
+  readonly onPeers: () => void
+  readonly onFault: (error: unknown) => void
+}
+
+export class Acquaintances {
+  readonly #parts: AcquaintancesParts
+  /** Connected, and of this mesh. */
+  readonly #members = new Set<string>()
+
+  constructor(parts: AcquaintancesParts) {
+    this.#parts = parts
+    parts.rejections.onLook = (peer) => this.#cutOff(peer)
+  }
+
+  connected(peer: string): void {
+    const { dialer, transport, sync, onPeers } = this.#parts
+    if (!dialer.connected(peer)) {
+      this.#background(transport.hangUp(peer))
+      return
+    }
+    sync()?.read(peer)
+    onPeers()
+  }
+
+  disconnected(peer: string): void {
+    const { rejections, dialer, reachability, onPeers } = this.#parts
+    rejections.forget(peer)
+    this.#members.delete(peer)
+    dialer.disconnected(peer)
+    reachability.disconnected(peer)
+    onPeers()
+  }
+
+  identified(peer: string, protocols: readonly string[]): void {
+    if (this.#members.has(peer)) this.#background(this.#remember(peer))
+    this.#parts.reachability.identified(peer, protocols)
+    this.#parts.onPeers()
+  }
+
+  /** It answered for this mesh. */
+  answered(peer: string): void {
+    this.#background(this.#welcome(peer))
+  }
+
+  /** It did not answer as a peer of this mesh does. */
+  refused(peer: string, why: Refused): void {
+    this.#background(this.refuse(peer, why))
+  }
+
+  async refuse(peer: string, why: Refused): Promise<void> {
+    const { dialer, transport } = this.#parts
+    await dialer.shun(peer)
+    // somebody who came for the genesis gets the time to ask for it; the watchdog hangs up who stays without gossip
+    if (why !== "NO_SYNC") await transport.hangUp(peer)
+  }
+
+  /** Those of the addresses that are worth calling when this peer names them. */
+  sensible(addresses: readonly string[], by: string): readonly string[] {
+    const local = isLoopback(this.#connectionTo(by)?.remoteAddr.toString() ?? "")
+    return addresses.filter((address) => local || !isLoopback(address))
+  }
+
+  /** Multiaddrs of others, for a peer that asks. */
+  introductions(asking: string): readonly (readonly string[])[] {
+    return [...this.#members]
+      .filter((peer) => peer !== asking)
+      .map((peer) => this.#parts.book.addressesOf(peer))
+      .filter((addresses) => addresses.length > 0)
+      .slice(0, PEERS_MAX)
+  }
+
+  /** Remembers it, and asks whom else it knows while there are too few. */
+  async #welcome(peer: string): Promise<void> {
+    const { transport, dialer, sync } = this.#parts
+    if (this.#members.has(peer)) return
+    this.#members.add(peer)
+    await this.#remember(peer)
+    if (transport.peers().length >= WANTED_PEERS) return
+    const introduced = (await sync()?.introductions(peer)) ?? []
+    for (const addresses of introduced) dialer.found(this.sensible(addresses, peer))
+  }
+
+  async #remember(peer: string): Promise<void> {
+    await this.#parts.dialer.remember(peer, await this.#reachable(peer))
+  }
+
+  /** Who has had so much rejected that gossip reads nothing more of it is sent away, without being asked to close first. */
+  #cutOff(peer: string): void {
+    const { transport, rejections, dialer, isStopping } = this.#parts
+    if (isStopping() || !transport.peers().includes(peer)) return
+    const isHeard = transport.gossip.scoreOf(peer) >= GREYLISTED_BELOW
+    if (isHeard && !rejections.isHopeless(peer)) return
+    this.#background(dialer.shun(peer))
+    transport.cut(peer)
+  }
+
+  /** Where a connected peer says it can be reached. Loopback counts only for who is reached over loopback. */
+  async #reachable(peer: string): Promise<readonly string[]> {
+    const connection = this.#connectionTo(peer)
+    if (connection === undefined) return []
+    const local = isLoopback(connection.remoteAddr.toString())
+    const { peerStore } = this.#parts.transport.libp2p
+    const known = await peerStore.get(connection.remotePeer)
+    const said = known.addresses.map(({ multiaddr }) => named(multiaddr.toString(), peer))
+    const dialed = connection.direction === "outbound" ? [connection.remoteAddr.toString()] : []
+    const all = new Set([...dialed, ...said])
+    return [...all]
+      .filter((address) => local || !isLoopback(address))
+      .slice(0, ADDRESSES_PER_PEER_MAX)
+  }
+
+  #connectionTo(peer: string) {
+    const { libp2p } = this.#parts.transport
+    return libp2p.getConnections().find((c) => c.remotePeer.toString() === peer)
+  }
+
+  /** Work that nobody waits for: a peer that goes away meanwhile is no fault. */
+  #background(work: Promise<void>): void {
+    work.catch((error: unknown) => {
+      if (this.#parts.isStopping()) return
+      if (!(error instanceof StreamError || error instanceof SyncError)) this.#parts.onFault(error)
+    })
+  }
+}
+
+const isLoopback = (address: string) => /^\/(ip4\/127\.|ip6\/::1\/)/.test(address)
