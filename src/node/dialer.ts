@@ -24,6 +24,11 @@ const FOUND_FAILURES_MAX = 5
 /** Never names that lead to further names, and over one relay at most. */
 const HEARSAY =
   /^\/(ip4|ip6|dns|dns4|dns6)\/[^/]+\/tcp\/\d+(\/(tls|ws|wss|http|sni\/[^/]+))*(\/p2p\/[^/]+\/p2p-circuit)?\/p2p\/[^/]+$/
+/** A relay to a peer is another peer. */
+const namesTwice = (address: string) => {
+  const named = Array.from(address.matchAll(/\/p2p\/([^/]+)/g), ([, peer]) => peer)
+  return new Set(named).size < named.length
+}
 const SHUN_MS = 10 * 60_000
 const SHUNNED_MAX = 256
 
@@ -101,7 +106,7 @@ export class Dialer {
   found(addresses: readonly string[]): void {
     if (this.#targets.size >= TARGETS_MAX) return
     try {
-      const usable = addresses.filter((address) => HEARSAY.test(address))
+      const usable = addresses.filter((address) => HEARSAY.test(address) && !namesTwice(address))
       this.#add(
         usable.filter((address) => peerIn(address) !== undefined),
         "found",

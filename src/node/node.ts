@@ -357,17 +357,18 @@ export class SottoNode implements Api {
     await how(owner)
     if (owner.opened === before || owner.opened === undefined) return
     await this.#person.readRestored(owner.opened)
-    await this.#joinRestored()
-    await this.#startChat()
+    // whichever starts the network starts the chat with it, once
+    if (!(await this.#joinRestored())) await this.#startChat()
     this.#news.changed()
   }
 
-  /** The mesh of a backup that was opened just now. */
-  async #joinRestored(): Promise<void> {
+  /** The mesh of a backup that was opened just now; false where there is none to join. */
+  async #joinRestored(): Promise<boolean> {
     const genesis = await storedGenesis(this.#openStore)
-    if (this.#mesh !== undefined || genesis === undefined) return
+    if (this.#mesh !== undefined || genesis === undefined) return false
     this.#mesh = meshFrom(genesis.slice())
     await this.#startNetwork(this.#mesh, [])
+    return true
   }
 
   /** Throws ApiError NO_IDENTITY, LOCKED, NO_MESH and as `backUp` in node-backup.ts does. */

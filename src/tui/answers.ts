@@ -82,7 +82,10 @@ export function onContact(model: Model, contact: Contact, what: string): Step {
     case "blocked": {
       const open = model.history?.key ?? ""
       const theirs =
-        open === contact.address || model.threads.get(open)?.members.join() === contact.address
+        open === contact.address ||
+        entries(model).some(
+          ({ key, contact: of }) => key === open && of?.address === contact.address,
+        )
       const out = noticed(known, "info", `${name} is blocked. /accept ${name} takes it back.`)
       return only(theirs ? { ...out, history: null } : out)
     }
@@ -144,6 +147,10 @@ export function onFailed(model: Model, effect: Effect, code: ApiErrorCode, text:
           text,
         ),
       )
+    case "group": {
+      const overlay = model.overlay?.name === "members" ? null : model.overlay
+      return only(noticed({ ...model, overlay }, "bad", text))
+    }
     case "view":
       return onNoPicture(model, effect.id, text)
     case "file":
@@ -153,6 +160,7 @@ export function onFailed(model: Model, effect: Effect, code: ApiErrorCode, text:
     case "accept":
     case "block":
     case "rename":
+    case "hide":
     case "rotate":
     case "ticket":
     case "copy":

@@ -25,12 +25,19 @@ export function withThread(model: Model, thread: ThreadSummary): Step {
   const out: Model = { ...model, threads: put(model.threads, thread.id, thread, THREADS_MAX) }
   const { history } = model
   // A chat that was opened by its contact has become a thread: it goes on under the thread's own name.
-  if (history === null || thread.members.length !== 1 || thread.members[0] !== history.key)
+  if (history === null || thread.kind === "group" || thread.members[0] !== history.key)
     return only(out)
   return and(
     { ...out, history: openHistory(thread.id, 0) },
     { type: "page", key: thread.id, reason: "newest", before: null },
   )
+}
+
+/** The page of a group's members follows the group. */
+function shownAgain({ model, effects }: Step, thread: string): Step {
+  const { overlay } = model
+  if (overlay?.name !== "members" || overlay.thread !== thread) return { model, effects }
+  return { model, effects: [...effects, { type: "group", ask: { what: "show", thread } }] }
 }
 
 /** Somebody new under a name one knows is said aloud, whatever is on screen. */
@@ -91,7 +98,7 @@ function withEvent(model: Model, event: ApiEvent): Step {
           })
         : only(model)
     case "thread":
-      return withThread(model, event.thread)
+      return shownAgain(withThread(model, event.thread), event.thread.id)
     case "thread-removed": {
       const threads = new Map(model.threads)
       threads.delete(event.thread)

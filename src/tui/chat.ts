@@ -1,8 +1,10 @@
 /**
  * What keys and commands do on the chat screen. Pure: a model and an action give a model and effects.
  */
-import { completions, contactName, interpret } from "./commands.ts"
-import type { Intent } from "./commands.ts"
+import { completions, interpret } from "./commands.ts"
+import type { GroupIntent, Intent } from "./commands.ts"
+import { planGroup } from "./groups.ts"
+import { meant } from "./people.ts"
 import { hasControls, typedText } from "./sanitize.ts"
 import type { Contact } from "../node/api/types.ts"
 import type { Action } from "./keys.ts"
@@ -111,28 +113,6 @@ function complete(model: Model, by: 1 | -1): Model {
   return { ...model, draft, completion: { lines, at } }
 }
 
-/** The address a command means: the one named, else the one whose chat is open. */
-function meant(model: Model, name: string | null): { readonly address: string } | string {
-  if (name === null) {
-    const contact = openEntry(model)?.contact
-    return contact ?? "Whom? Name a contact, or open their chat first."
-  }
-  const wanted = name.toLowerCase()
-  const all = [...model.contacts.values()]
-  const exact = all.filter((c) => contactName(c).toLowerCase() === wanted || c.address === name)
-  const found =
-    exact.length > 0
-      ? exact
-      : all.filter(
-          (c) =>
-            contactName(c).toLowerCase().startsWith(wanted) ||
-            (name.length >= 8 && c.address.startsWith(name)),
-        )
-  const [first, second] = found
-  if (first === undefined) return `There is no contact called ${name}. /contacts shows all.`
-  return second === undefined ? first : `More than one contact could be ${name}. Write more of it.`
-}
-
 function entryNamed(model: Model, name: string): Entry | undefined {
   const wanted = name.toLowerCase()
   const list = entries(model)
@@ -156,6 +136,9 @@ export function carryOut(model: Model, intent: Intent): Step {
         : and(taken, { type: "add", code: intent.code, name: intent.name })
     case "accept":
     case "block": {
+      const entry = openEntry(model)
+      if (intent.contact === null && intent.type === "accept" && entry?.group === true)
+        return and(taken, { type: "group", ask: { what: "accept", thread: entry.key } })
       const contact = meant(model, intent.contact)
       if (typeof contact === "string") return only(noticed(model, "bad", contact))
       return intent.type === "block"
@@ -194,6 +177,15 @@ export function carryOut(model: Model, intent: Intent): Step {
       return and(noticed(taken, "info", "Making new keys …"), { type: "rotate" })
     case "quit":
       return and(taken, { type: "exit", code: 0 })
+    case "group":
+    case "invite":
+    case "remove":
+    case "admin":
+    case "title":
+    case "members":
+    case "leave":
+    case "hide":
+      return onGroup(model, taken, intent)
     case "file":
       return sendFile(model, taken, intent.path, intent.text)
     case "save":
@@ -209,6 +201,19 @@ export function carryOut(model: Model, intent: Intent): Step {
   }
 }
 
+function onGroup(model: Model, taken: Model, intent: GroupIntent): Step {
+  const plan = planGroup(model, model.history?.key ?? null, intent)
+  if ("wrong" in plan) return only(noticed(model, "bad", plan.wrong))
+  if ("confirm" in plan) {
+    const { confirm: what, thread } = plan
+    return only({ ...taken, overlay: { name: "confirm", what, thread } })
+  }
+  const { ask } = plan
+  if (ask.what !== "show") return and(taken, { type: "group", ask })
+  const overlay = { name: "members", thread: ask.thread, group: null, scroll: 0 } as const
+  return and({ ...taken, overlay }, { type: "group", ask })
+}
+
 /** Shows the number of the two. */
 const compare = (model: Model, contact: string): Step =>
   and(
@@ -221,6 +226,9 @@ function unwritable(model: Model): string | null {
   if (model.history === null) return "Choose a chat first: Alt-1 to Alt-9, or /open name."
   if ((openEntry(model)?.contact?.claims ?? null) !== null)
     return "Nothing goes out before you decide who they are: [v], [a] or [b]."
+  const entry = openEntry(model)
+  if (entry?.left === true) return "You are out of this group. /hide takes it away."
+  if (entry?.group === true && entry.request) return "Stay in it first: /accept, or /leave."
   return isRequest(model) ? "Accept them first: /accept, or /block." : null
 }
 
@@ -332,6 +340,9 @@ export function onChatText(model: Model, text: string): Step {
     const answer = answerTo(model, contact, text)
     if (answer !== undefined) return answer
   }
+  const entry = openEntry(model)
+  if (text === "a" && model.draft.text === "" && entry?.group === true && entry.request)
+    return and(model, { type: "group", ask: { what: "accept", thread: entry.key } })
   if (text === "?" && model.draft.text === "")
     return only({ ...model, overlay: { name: "help", scroll: 0 } })
   return only(

@@ -11,14 +11,14 @@ export interface Command {
   readonly usage: string
   readonly help: string
   /** What Tab completes after the name. */
-  readonly completes: "contact" | null
+  readonly completes: "contact" | "people" | null
 }
 
 const command = (
   name: string,
   usage: string,
   help: string,
-  completes: "contact" | null = null,
+  completes: Command["completes"] = null,
 ) => ({
   name,
   usage,
@@ -29,24 +29,41 @@ const command = (
 export const COMMANDS: readonly Command[] = [
   command("accept", "[name]", "accept a request, unblock a contact", "contact"),
   command("add", "[code] [name]", "add a contact by code or invite ticket"),
+  command("admin", "name [off]", "let a member run this group too, or not any more", "contact"),
   command("block", "[name]", "block a contact; they are not told", "contact"),
   command("contacts", "", "everybody you know, and how far"),
   command("file", "path [words]", "send a file; quote a path with spaces"),
+  command("group", "name person …", "found a group; quote a name with spaces", "people"),
   command("help", "", "all keys and commands"),
+  command("hide", "", "erase this conversation here; asks first"),
   command("id", "", "your code, its QR and an invite ticket"),
+  command("invite", "person …", "bring contacts into this group", "people"),
+  command("leave", "", "leave this group; asks first"),
+  command("members", "", "who is in this group, and who runs it"),
   command("next", "", "next chat with unread messages"),
   command("open", "name", "open a chat", "contact"),
   command("quit", "", "leave; what is queued stays queued"),
+  command("remove", "name", "remove somebody from this group", "contact"),
   command("rename", "[name] new-name", "call a contact something else", "contact"),
   command("retry", "", "send again what failed in this chat"),
   command("rotate", "", "replace your keys now; it happens every 30 days anyway"),
   command("save", "[id] [folder]", "save the file in sight, or the one of this id"),
   command("ticket", "", "an invite ticket to this mesh"),
+  command("title", "name", "call this group something else, for everybody"),
   command("verify", "[name]", "compare safety numbers; mark them, or take it back", "contact"),
   command("view", "[id]", "show the picture in sight among the messages, or take it away"),
 ]
 
+export type GroupIntent =
+  | { readonly type: "group"; readonly name: string; readonly people: readonly string[] }
+  | { readonly type: "invite"; readonly people: readonly string[] }
+  | { readonly type: "remove"; readonly member: string }
+  | { readonly type: "admin"; readonly member: string; readonly admin: boolean }
+  | { readonly type: "title"; readonly name: string }
+  | { readonly type: "hide" | "leave" | "members" }
+
 export type Intent =
+  | GroupIntent
   | { readonly type: "say"; readonly text: string }
   | { readonly type: "add"; readonly code: string; readonly name: string | null }
   | { readonly type: "accept" | "block" | "open" | "verify"; readonly contact: string | null }
@@ -76,6 +93,17 @@ function takeName(text: string, known: readonly string[]): [name: string, rest: 
     .reduce((longest, name) => Math.max(longest, name.length), 0)
   const name = best === 0 ? (/^\S*/.exec(text)?.[0] ?? "") : text.slice(0, best)
   return [name, text.slice(name.length).trim()]
+}
+
+function takePeople(text: string, known: readonly string[]): string[] {
+  const people: string[] = []
+  let rest = text
+  while (rest !== "") {
+    const [name, after] = takeName(rest, known)
+    if (name !== "") people.push(name)
+    rest = after
+  }
+  return people
 }
 
 const unquoted = (text: string): string | null =>
@@ -116,11 +144,39 @@ export function interpret(line: string, known: readonly string[]): Intent {
       const [, id, folder = ""] = /^([0-9a-f]{4,32})?(?:^|\s+|$)(.*)$/su.exec(rest) ?? []
       return { type: "save", id: id ?? null, folder: unquoted(folder) }
     }
+    case "group": {
+      const [called, people] = takeName(rest, [])
+      return called === ""
+        ? wrong("What is it called, and who is in it? /group name person …")
+        : { type: "group", name: called, people: takePeople(people, known) }
+    }
+    case "invite":
+      return rest === ""
+        ? wrong("Whom? /invite person …")
+        : { type: "invite", people: takePeople(rest, known) }
+    case "remove":
+    case "admin": {
+      const [, who = "", off] = /^(.*?)(\s+off)?$/su.exec(rest) ?? []
+      const member = unquoted(name === "admin" ? who : rest)
+      if (member === null) return wrong(`Whom? /${name} name`)
+      return name === "remove"
+        ? { type: name, member }
+        : { type: name, member, admin: off === undefined }
+    }
+    case "title": {
+      const called = unquoted(rest)
+      return called === null
+        ? wrong("What should the group be called? /title name")
+        : { type: "title", name: called }
+    }
     case "view":
       return { type: "view", id: rest === "" ? null : rest }
     case "contacts":
     case "help":
+    case "hide":
     case "id":
+    case "leave":
+    case "members":
     case "next":
     case "quit":
     case "retry":
@@ -173,11 +229,24 @@ export function completions(line: string, known: readonly string[]): string[] {
       (c) => `/${c.name}${c.usage === "" ? "" : " "}`,
     )
   const found = COMMANDS.find((c) => c.name === name)
+  if (found?.completes === "people") return lastCompleted(`/${name} `, rest, known)
   if (found?.completes !== "contact") return []
   const typed = rest.toLowerCase()
   return known
     .filter((candidate) => candidate.toLowerCase().startsWith(typed) && candidate !== "")
     .map((candidate) => `/${name} ${candidate}`)
+}
+
+/** Of several names the last one is completed. */
+function lastCompleted(before: string, rest: string, known: readonly string[]): string[] {
+  const starts = [...rest.matchAll(/\S+/gu)].map(({ index }) => index)
+  if (/^$|\s$/u.test(rest)) starts.push(rest.length)
+  for (const start of starts) {
+    const typed = rest.slice(start).toLowerCase()
+    const fitting = known.filter((name) => name !== "" && name.toLowerCase().startsWith(typed))
+    if (fitting.length > 0) return fitting.map((name) => before + rest.slice(0, start) + name)
+  }
+  return []
 }
 
 /** What the row above the composer says while a command is written. */

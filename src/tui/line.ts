@@ -5,8 +5,10 @@
 import { randomBytes } from "node:crypto"
 import type { Api, ApiEvent, Contact, Message, Status, ThreadSummary } from "../node/api/types.ts"
 import { COMMANDS, completions, contactName, interpret } from "./commands.ts"
-import type { Intent } from "./commands.ts"
+import type { GroupIntent, Intent } from "./commands.ts"
 import { absolute, folderFor } from "./folders.ts"
+import { askGroup, saidOf } from "./groups.ts"
+import { carryOutGroup } from "./line-groups.ts"
 import { authorName, entries } from "./model.ts"
 import type { Entry } from "./model.ts"
 import { sanitize, sanitizeLine, sanitizeName } from "./sanitize.ts"
@@ -166,7 +168,7 @@ class LineSession {
       }
       case "thread":
         this.#known.threads = new Map(this.#known.threads).set(event.thread.id, event.thread)
-        if (event.thread.members.length === 1 && event.thread.members[0] === this.#open)
+        if (event.thread.kind === "pair" && event.thread.members[0] === this.#open)
           this.#open = event.thread.id
         break
       case "thread-removed": {
@@ -299,8 +301,13 @@ class LineSession {
         const { contact } = await this.#api.call("contacts.add", params)
         return `${contactName(contact)} is added.`
       }
-      case "accept":
-        return this.#accept(this.#find(intent.contact))
+      case "accept": {
+        const entry = entries(this.#known).find(({ key }) => key === this.#open)
+        if (intent.contact !== null || entry?.group !== true)
+          return this.#accept(this.#find(intent.contact))
+        const ask = { what: "accept", thread: entry.key } as const
+        return saidOf(ask, await askGroup(this.#api, ask))
+      }
       case "block": {
         const params = { contact: this.#find(intent.contact) }
         const { contact } = await this.#api.call("contacts.block", params)
@@ -328,6 +335,15 @@ class LineSession {
       case "rotate":
         await this.#api.call("identity.rotate", {})
         return "You have new keys. Your code stays, and contacts notice nothing."
+      case "group":
+      case "invite":
+      case "remove":
+      case "admin":
+      case "title":
+      case "members":
+      case "leave":
+      case "hide":
+        return this.#group(intent)
       case "file": {
         if (this.#open === null) return "Open a chat first: /open name."
         const words = intent.text === "" ? {} : { text: intent.text }
@@ -344,6 +360,18 @@ class LineSession {
       case "quit":
         throw new LeftError()
     }
+  }
+
+  async #group(intent: GroupIntent): Promise<string> {
+    const { said, open } = await carryOutGroup(
+      this.#api,
+      this.#talk,
+      this.#known,
+      this.#open,
+      intent,
+    )
+    this.#open = open
+    return said
   }
 
   /** Somebody under another's name is let in only when that is said in so many words. */
@@ -413,7 +441,9 @@ const claimWords = ({ claims }: Contact): string =>
 /** An entry of the list in words. */
 function describe(entry: Entry): string {
   const facts = [
-    entry.request ? "wants to write to you" : "",
+    entry.request ? (entry.group ? "a stranger added you" : "wants to write to you") : "",
+    entry.group ? `${entry.people} people` : "",
+    entry.left ? "you are out of it" : "",
     entry.unread > 0 ? `${entry.unread} unread` : "",
     entry.contact?.verified === true ? "verified" : "",
   ].filter((fact) => fact !== "")

@@ -6,6 +6,7 @@ import type {
   ApiErrorCode,
   ApiEvent,
   Contact,
+  GroupView,
   Inviter,
   Message,
   Page,
@@ -15,6 +16,7 @@ import type {
   Transfer,
 } from "../node/api/types.ts"
 import { contactName } from "./commands.ts"
+import type { GroupAsk } from "./groups.ts"
 import type { InputEvent } from "./input.ts"
 import { sanitizeName, shortAddress } from "./sanitize.ts"
 import type { Picture } from "./pictures.ts"
@@ -73,6 +75,15 @@ export type Overlay =
       readonly armed: boolean
       readonly busy: boolean
     }
+  /** Who is in a group; null while the node is asked. */
+  | {
+      readonly name: "members"
+      readonly thread: string
+      readonly group: GroupView | null
+      readonly scroll: number
+    }
+  /** What cannot be taken back waits for a yes. */
+  | { readonly name: "confirm"; readonly what: "leave" | "hide"; readonly thread: string }
   /** A paste that waits for a yes. */
   | {
       readonly name: "paste"
@@ -166,6 +177,8 @@ export type Action =
       readonly what: "added" | "accepted" | "blocked" | "renamed" | "verified" | "unverified"
     }
   | { readonly type: "safety"; readonly contact: Contact; readonly number: string }
+  | { readonly type: "group"; readonly ask: GroupAsk; readonly group: GroupView }
+  | { readonly type: "hidden"; readonly thread: string }
   | { readonly type: "rotated" }
   | {
       readonly type: "failed"
@@ -203,6 +216,8 @@ export type Effect =
   | { readonly type: "block" | "safety" | "unverify"; readonly contact: string }
   | { readonly type: "verify"; readonly contact: string; readonly number: string }
   | { readonly type: "rename"; readonly contact: string; readonly name: string }
+  | { readonly type: "group"; readonly ask: GroupAsk }
+  | { readonly type: "hide"; readonly thread: string }
   | { readonly type: "ticket" }
   | { readonly type: "rotate" }
   | { readonly type: "copy"; readonly text: string }
@@ -269,6 +284,9 @@ export interface Entry {
   /** The other one, when there is exactly one. */
   readonly contact: Contact | null
   readonly people: number
+  readonly group: boolean
+  /** A group that we are out of. */
+  readonly left: boolean
 }
 
 const entriesOf = new WeakMap<object, WeakMap<object, readonly Entry[]>>()
@@ -288,7 +306,8 @@ function listEntries({ threads, contacts }: Pick<Model, "threads" | "contacts">)
   const alone = new Set<string>()
   const rows: (Entry & { readonly at: number })[] = []
   for (const thread of threads.values()) {
-    const other = thread.members.length === 1 ? thread.members[0] : undefined
+    // A group of two is still a group, and no chat with its other member.
+    const other = thread.kind === "pair" ? thread.members[0] : undefined
     const contact = other === undefined ? null : (contacts.get(other) ?? null)
     if (other !== undefined) alone.add(other)
     if (contact?.state === "blocked") continue
@@ -298,7 +317,9 @@ function listEntries({ threads, contacts }: Pick<Model, "threads" | "contacts">)
       unread: thread.unread,
       request: thread.request,
       contact,
-      people: thread.members.length + 1,
+      people: thread.members.length + (thread.left ? 0 : 1),
+      group: thread.kind === "group",
+      left: thread.left,
       at: thread.last?.sentAtMs ?? 0,
     })
   }
@@ -311,6 +332,8 @@ function listEntries({ threads, contacts }: Pick<Model, "threads" | "contacts">)
       request: contact.state === "request",
       contact,
       people: 2,
+      group: false,
+      left: false,
       at: 0,
     })
   }
@@ -332,11 +355,12 @@ export const openEntry = (model: Model): Entry | null =>
     ? null
     : (entries(model).find((entry) => entry.key === model.history?.key) ?? null)
 
-/** What an author is called in the gutter. */
+/** What an author is called in the gutter. Who is no contact is called as they call themselves, and a mark in front says so. */
 export function authorName(model: Pick<Model, "contacts">, message: Message): string {
   if (message.mine) return "me"
   const contact = model.contacts.get(message.author)
-  return contact === undefined ? shortAddress(message.author) : contactName(contact)
+  if (contact !== undefined) return contactName(contact)
+  return `~${sanitizeName(message.authorName) || shortAddress(message.author)}`
 }
 
 /** Names that commands may use, in list order. */

@@ -30,6 +30,7 @@ export function onOverlayInput(model: Model, overlay: Overlay, event: InputEvent
   switch (overlay.name) {
     case "help":
     case "contacts":
+    case "members":
       return onPage(model, overlay, event)
     case "code":
       return onCode(model, overlay, event)
@@ -37,6 +38,8 @@ export function onOverlayInput(model: Model, overlay: Overlay, event: InputEvent
       return onAdd(model, overlay, event)
     case "verify":
       return onVerify(model, overlay, event)
+    case "confirm":
+      return onConfirm(model, overlay, event)
     case "paste":
       // What is sent is what was pasted; what is shown is drawn harmless.
       return event.type === "text" && event.text === "y"
@@ -49,7 +52,11 @@ export function onOverlayInput(model: Model, overlay: Overlay, event: InputEvent
 
 const help = (model: Model): Step => only({ ...model, overlay: { name: "help", scroll: 0 } })
 
-function onPage(model: Model, overlay: Of<"help" | "contacts">, event: InputEvent): Step {
+function onPage(
+  model: Model,
+  overlay: Of<"help" | "contacts" | "members">,
+  event: InputEvent,
+): Step {
   if (event.type === "text") return event.text === "q" ? close(model) : only(model)
   const action = event.type === "key" ? actionOf(event.chord) : undefined
   const page = Math.max(1, model.rows - 4)
@@ -66,6 +73,18 @@ function onPage(model: Model, overlay: Of<"help" | "contacts">, event: InputEven
   // The page itself knows how long it is and holds the number to that; here it only must not run away.
   const scroll = Math.min(1000, Math.max(0, overlay.scroll + by[action as keyof typeof by]))
   return only({ ...model, overlay: { ...overlay, scroll } })
+}
+
+/** Only a letter says yes. */
+function onConfirm(model: Model, { what, thread }: Of<"confirm">, event: InputEvent): Step {
+  if (event.type === "key") return actionOf(event.chord) === "send" ? close(model) : only(model)
+  if (event.type !== "text") return only(model)
+  if (event.text === "q") return close(model)
+  if (event.text !== "y") return only(model)
+  return and(
+    { ...model, overlay: null },
+    what === "hide" ? { type: "hide", thread } : { type: "group", ask: { what: "leave", thread } },
+  )
 }
 
 function onCode(model: Model, overlay: Of<"code">, event: InputEvent): Step {

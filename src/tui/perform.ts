@@ -6,6 +6,7 @@
 import { randomBytes } from "node:crypto"
 import type { Api } from "../node/api/types.ts"
 import { absolute, folderFor } from "./folders.ts"
+import { askGroup } from "./groups.ts"
 import type { Action, Effect } from "./model.ts"
 import { codeOf, spoken } from "./sentences.ts"
 import { PAGE_SIZE } from "./widgets/history.ts"
@@ -132,6 +133,13 @@ export function createPerformer(world: World): (effect: Effect) => void {
         )
         return { type: "contact", contact, what: "renamed" }
       }
+      case "group": {
+        const { ask } = effect
+        return { type: "group", ask, group: await askGroup(api, ask, options) }
+      }
+      case "hide":
+        await api.call("threads.hide", { thread: effect.thread }, options)
+        return { type: "hidden", thread: effect.thread }
       case "rotate":
         await api.call("identity.rotate", {}, options)
         return { type: "rotated" }

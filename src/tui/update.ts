@@ -7,7 +7,9 @@ import { onContact, onFailed, onLoaded, withSetup } from "./answers.ts"
 import { withTransfer, withEvents } from "./arrivals.ts"
 import { onPicture } from "./pictures.ts"
 import { onChatKey, onChatPaste, onChatText } from "./chat.ts"
+import { onGroup, withoutThread } from "./group-answers.ts"
 import { onSetup, onUnlock } from "./forms.ts"
+import { HIDDEN } from "./groups.ts"
 import type { InputEvent } from "./input.ts"
 import { actionOf } from "./keys.ts"
 import { isRequest, layout, transcriptOf } from "./layout.ts"
@@ -78,6 +80,10 @@ function transition(model: Model, action: Action): Step {
       return model.overlay?.name === "code"
         ? only({ ...model, overlay: { ...model.overlay, ticket: action.ticket } })
         : only(model)
+    case "group":
+      return onGroup(model, action.ask, action.group)
+    case "hidden":
+      return only(noticed(withoutThread(model, action.thread), "info", HIDDEN))
     case "rotated":
       return only(
         noticed(model, "good", "You have new keys. Your code stays, and contacts notice nothing."),

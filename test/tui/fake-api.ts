@@ -9,11 +9,14 @@ import type {
   ApiErrorCode,
   ApiEvent,
   Contact,
+  GroupView,
   Inviter,
   DeliveryState,
+  Member,
   Message,
   Method,
   Params,
+  PendingChange,
   Result,
   Status,
   ThreadSummary,
@@ -53,6 +56,7 @@ export class FakeApi implements Api {
   inviter: Inviter | null = { address: addressOf("bob"), name: "bob" }
   contacts = new Map<string, Contact>()
   threads = new Map<string, ThreadSummary>()
+  groups = new Map<string, GroupView>()
   messages = new Map<string, Message[]>()
   /** Codes that the next call of a method ends in, once each. */
   failures = new Map<Method, ApiErrorCode>()
@@ -189,6 +193,46 @@ export class FakeApi implements Api {
     return thread
   }
 
+  /** A group of ours with these contacts in it, none of whom has been heard of; told to nobody. */
+  group(name: string, addresses: readonly string[], change: Partial<GroupView> = {}): GroupView {
+    const person = (address: string, me: boolean): Member => {
+      const known = me ? undefined : this.#contact(address)
+      const called = known?.name ?? ""
+      return { address, name: called, theirName: null, me, admin: me, here: me, vouched: true }
+    }
+    const group: GroupView = {
+      thread: idOf(name),
+      name,
+      state: "open",
+      epoch: 0,
+      admin: true,
+      invitedBy: null,
+      members: [person(ADDRESS, true), ...addresses.map((address) => person(address, false))],
+      pending: [],
+      changing: false,
+      ...change,
+    }
+    this.groups.set(group.thread, group)
+    this.messages.set(group.thread, [])
+    this.threads.set(group.thread, {
+      id: group.thread,
+      kind: "group",
+      left: group.state === "left",
+      title: name,
+      members: group.members.filter(({ me }) => !me).map(({ address }) => address),
+      unread: 0,
+      last: null,
+      request: group.state === "request",
+    })
+    return group
+  }
+
+  /** What was asked of a group is ordered: a new view of it, and word of that. */
+  itIsOrdered(thread: string, change: Partial<GroupView>): void {
+    this.groups.set(thread, { ...this.#group(thread), pending: [], ...change })
+    this.#tellThread(thread)
+  }
+
   /** Adds a message without telling anybody: history from before. */
   past(name: string, text: string, change: Partial<Message> = {}): Message {
     const known = this.threads.get(this.thread(name, {}).id)
@@ -280,6 +324,51 @@ export class FakeApi implements Api {
   #tellThread(id: string): void {
     const thread = this.threads.get(id)
     if (thread !== undefined) this.tell({ type: "thread", thread })
+  }
+
+  #group(thread: string): GroupView {
+    const group = this.groups.get(thread)
+    if (group === undefined) throw new FakeError("NOT_A_GROUP")
+    return group
+  }
+
+  #nameOf(thread: string, who: string): string {
+    const member = this.#group(thread).members.find(({ address }) => address === who)
+    return member?.name ?? this.#contact(who).name
+  }
+
+  #memberOf(thread: string, wanted: string): string {
+    const { members } = this.#group(thread)
+    const found = members.find(({ address, name }) => address === wanted || name === wanted)
+    if (found === undefined) throw new FakeError("NOT_A_MEMBER")
+    return found.address
+  }
+
+  #asked(
+    thread: string,
+    wishes: readonly (Partial<PendingChange> & Pick<PendingChange, "kind">)[],
+  ): { group: GroupView } {
+    const before = this.#group(thread)
+    const pending = wishes.map((wish) => ({
+      who: null,
+      name: null,
+      admin: null,
+      whoName: typeof wish.who === "string" ? this.#nameOf(thread, wish.who) : null,
+      ...wish,
+    }))
+    const group = { ...before, pending: [...before.pending, ...pending] }
+    this.groups.set(thread, group)
+    return { group }
+  }
+
+  #standing(thread: string, state: "open" | "left"): GroupView {
+    const group = { ...this.#group(thread), state }
+    this.groups.set(thread, group)
+    const known = this.threads.get(thread)
+    if (known !== undefined)
+      this.threads.set(thread, { ...known, request: false, left: state === "left" })
+    this.#tellThread(thread)
+    return group
   }
 
   #contact(wanted: string): Contact {
@@ -419,31 +508,29 @@ export class FakeApi implements Api {
     "contacts.unverify": ({ contact }) => this.#change(contact, { verified: false }),
     "contacts.block": ({ contact }) => this.#change(contact, { state: "blocked" }),
     "contacts.rename": ({ contact, name }) => this.#change(contact, { name }),
-    "groups.create": () => {
-      throw new FakeError("NO_LEDGER")
+    "groups.create": ({ name, members }) => {
+      const group = this.group(name, members)
+      this.#tellThread(group.thread)
+      return { group }
     },
-    "groups.show": () => {
-      throw new FakeError("NO_LEDGER")
+    "groups.show": ({ group }) => ({ group: this.#group(group) }),
+    "groups.add": ({ group, members }) =>
+      this.#asked(
+        group,
+        members.map((who) => ({ kind: "add", who })),
+      ),
+    "groups.remove": ({ group, member }) =>
+      this.#asked(group, [{ kind: "remove", who: this.#memberOf(group, member) }]),
+    "groups.rename": ({ group, name }) => this.#asked(group, [{ kind: "rename", name }]),
+    "groups.admin": ({ group, member, admin }) =>
+      this.#asked(group, [{ kind: "admin", who: this.#memberOf(group, member), admin }]),
+    "groups.accept": ({ group }) => ({ group: this.#standing(group, "open") }),
+    "groups.leave": ({ group }) => ({ group: this.#standing(group, "left") }),
+    "threads.hide": ({ thread }) => {
+      if (!this.threads.delete(thread)) throw new FakeError("UNKNOWN_THREAD")
+      this.tell({ type: "thread-removed", thread })
+      return {}
     },
-    "groups.add": () => {
-      throw new FakeError("NO_LEDGER")
-    },
-    "groups.remove": () => {
-      throw new FakeError("NO_LEDGER")
-    },
-    "groups.rename": () => {
-      throw new FakeError("NO_LEDGER")
-    },
-    "groups.admin": () => {
-      throw new FakeError("NO_LEDGER")
-    },
-    "groups.accept": () => {
-      throw new FakeError("NO_LEDGER")
-    },
-    "groups.leave": () => {
-      throw new FakeError("NO_LEDGER")
-    },
-    "threads.hide": () => ({}),
     "threads.list": () => ({ threads: [...this.threads.values()] }),
     "messages.page": ({ thread, before, limit }) => {
       const id = this.threads.has(thread)

@@ -3,6 +3,7 @@ import assert from "node:assert/strict"
 import { test } from "node:test"
 import fc from "fast-check"
 import type { ApiErrorCode, ApiEvent } from "../../src/node/api/types.ts"
+import { askGroup } from "../../src/tui/groups.ts"
 import { BINDINGS } from "../../src/tui/keys.ts"
 import { layout } from "../../src/tui/layout.ts"
 import { defaultSettings, initialModel, noticed } from "../../src/tui/model.ts"
@@ -72,6 +73,12 @@ async function answers(api: FakeApi, effect: Effect, random: () => number): Prom
           what: "blocked",
           ...(await api.call("contacts.block", { contact: effect.contact })),
         }
+      case "group":
+        return {
+          type: "group",
+          ask: effect.ask,
+          group: await askGroup(api, effect.ask),
+        }
       case "ticket":
         return { type: "ticket", ...(await api.call("mesh.ticket", {})) }
       default:
@@ -104,6 +111,8 @@ function anyAction(random: () => number, api: FakeApi): Action {
       "/block",
       "/id",
       "/contacts",
+      "/members",
+      "/leave",
       "hello",
       "漢字 👋",
     ]
@@ -182,6 +191,7 @@ test("whatever happens, in whatever order, there is a screen that fits and nothi
       async (seed, identity) => {
         const random = seeded(seed)
         const api = gardenApi()
+        api.group("club", [...api.contacts.keys()].slice(0, 3))
         api.status = { ...api.status, identity }
         let model = initialModel(defaultSettings({ LANG: "C.UTF-8" }), 80, 24)
         const queue: Action[] = [

@@ -64,11 +64,13 @@ function composerRows(model: Model, { composerRows: height, requestRows }: Layou
     const hint =
       requestRows > 0
         ? (entry?.contact?.claims ?? null) === null
-          ? "/accept, /block and other commands"
+          ? `/accept, ${entry?.group === true ? "/leave" : "/block"} and other commands`
           : "/verify, /block and other commands"
         : entry === null
           ? "/ commands"
-          : `Write to ${entry.title}`
+          : entry.left
+            ? "You are out of this group: /hide takes it away"
+            : `Write to ${entry.title}`
     return [[span("> ", "accent"), span(hint, "dim")]]
   }
   const rows = draftRows(model)
@@ -112,6 +114,13 @@ function claimRows(model: Model, { name, claims }: Contact): Row[] {
 function requestRows(model: Model): Row[] {
   const contact = openEntry(model)?.contact ?? null
   if (contact !== null && contact.claims !== null) return claimRows(model, contact)
+  const entry = openEntry(model)
+  if (entry?.group === true)
+    return [
+      [span(` ? A stranger added you to "${entry.title}".`, "warn")],
+      line("   [a] stay   /members shows who is in it   /leave   leave it: do nothing"),
+      blank,
+    ]
   const name = contact === null ? "Somebody" : contactName(contact)
   return [
     [

@@ -30,6 +30,7 @@ function legend(model: Model): Row[] {
     entry(glyphs.late, "settled before something you had read already", "warn"),
     entry(glyphs.verified, "beside a name: you compared their safety number", "good"),
     entry("!", "beside a name: another identity under a name you know", "bad"),
+    entry("~", "before a name: no contact of yours, called as they call themselves", "warn"),
     entry("?", "beside a name: a request, not accepted yet", "warn"),
   ]
 }

@@ -1,6 +1,7 @@
 /** Which page is on screen: the one table from a model to what is drawn. */
 import type { Model } from "../model.ts"
 import { codePage } from "./code.ts"
+import { confirmPage, membersPage } from "./group.ts"
 import { helpPage } from "./help.ts"
 import type { Page } from "./page.tsx"
 import {
@@ -30,6 +31,10 @@ export function pageOf(model: Model): Page | null {
       return addPage(model, model.overlay)
     case "verify":
       return verifyPage(model, model.overlay)
+    case "members":
+      return membersPage(model, model.overlay)
+    case "confirm":
+      return confirmPage(model, model.overlay)
     case "paste":
       return pastePage(model, model.overlay)
     case undefined:

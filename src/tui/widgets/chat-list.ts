@@ -28,11 +28,13 @@ export function titleRow(model: Model, entry: Entry | null): Row {
   if (entry === null) return [span(" sotto", "strong")]
   const { contact } = entry
   const facts = [
-    contact === null ? `${entry.people} people` : "",
+    entry.left ? "you are out of it" : contact === null ? `${entry.people} people` : "",
     contact !== null && contact.claims !== null
       ? "! another identity"
       : entry.request
-        ? "wants to write to you"
+        ? entry.group
+          ? "a stranger added you"
+          : "wants to write to you"
         : "",
     contact !== null && isClaimed(model, contact.address) ? "! somebody else bears this name" : "",
     contact?.state === "pending" ? "looking for their card" : "",
