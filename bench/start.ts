@@ -13,8 +13,8 @@ import { median, type Bench, type Result } from "./bench.ts"
 
 const START_RUNS = 7
 const SEND_RUNS = 15
-/** A new mesh talks more than an idle one: peers introduce themselves, the directory fills. */
-const SETTLE_MS = 30_000
+/** A new mesh talks more than an idle one: peers introduce themselves, the directory fills, and who used a key package has it replaced. */
+const SETTLE_MS = 90_000
 const IDLE_MS = 60_000
 const HOUR_MS = 3_600_000
 
