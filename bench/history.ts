@@ -8,6 +8,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { primitives } from "#primitives"
 import { added } from "../src/chat/contact.ts"
+import { PLAIN } from "../src/chat/message.ts"
 import { newThread } from "../src/chat/thread.ts"
 import { encodeAddress } from "../src/crypto/address.ts"
 import { openVault } from "../src/crypto/keyfile.ts"
@@ -82,6 +83,7 @@ async function fill(dataDir: string): Promise<string> {
       const lamport = at + i + 1
       const said = { lamport, sentAtMs: lamport, text: `${lamport} `.padEnd(TEXT_BYTES, "x") }
       return records.putMessage(owner.id, {
+        ...PLAIN,
         id,
         author: mine ? (me as typeof peer) : peer,
         ...said,

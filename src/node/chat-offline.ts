@@ -26,7 +26,8 @@ export function mustOnlyRead(method: Method): void {
 
 const noNetwork = () => new ApiError("INTERNAL", "this node runs without a network")
 
-type Absent = "mailbox" | "findCard" | "findKeyPackage" | "admit" | "isStale" | "order"
+type Absent =
+  "mailbox" | "findCard" | "findKeyPackage" | "admit" | "isStale" | "order" | "readsOnly"
 
 export const NOBODY_THERE: Pick<ChatParts, Absent> = {
   mailbox: {
@@ -40,4 +41,5 @@ export const NOBODY_THERE: Pick<ChatParts, Absent> = {
   admit: () => Promise.reject(noNetwork()),
   isStale: () => false,
   order: "arrival",
+  readsOnly: true,
 }

@@ -10,19 +10,27 @@
  * proven of a text afterwards stands in chat-delivery.ts.
  */
 import { type Channel, leaving, sealContents, type Until } from "../chat/channel.ts"
-import { type Content, contentBytes, RECEIPT_IDS_MAX, takeFitting } from "../chat/content.ts"
-import type { FileNote } from "../chat/file.ts"
-import { type ChatThread, paid } from "../chat/thread.ts"
-import { type Bytes, toHex } from "../crypto/bytes.ts"
+import {
+  type Content,
+  contentBytes,
+  isPosted,
+  RECEIPT_IDS_MAX,
+  type Saying,
+  takeFitting,
+} from "../chat/content.ts"
+import { type ChatThread, paid, paidRead } from "../chat/thread.ts"
+import { type Bytes, equal, toHex } from "../crypto/bytes.ts"
 import { isMember } from "../crypto/session.ts"
 import { ApiError } from "./api/errors.ts"
 import { type ChatBook, Step } from "./chat-book.ts"
 import { Deliveries, type Readable } from "./chat-delivery.ts"
-import { Line, type Said } from "./chat-line.ts"
+import { Line, type Said, type Wording } from "./chat-line.ts"
+import type { Unplaced } from "./chat-marks.ts"
 import { OwnCommits } from "./chat-own-commits.ts"
 import type { ChatParts } from "./chat-parts.ts"
 import { OFFER_AGAIN_MS, Posting } from "./chat-posting.ts"
 import type { Outgoing, Waiting } from "./chat-records.ts"
+import type { Transcript } from "./chat-transcript.ts"
 
 /** Contents that surely fit one envelope beside the MLS message around them. */
 export const ONE_ENVELOPE_CONTENT_BYTES = 1_900
@@ -35,17 +43,23 @@ const AHEAD_ENVELOPES_MAX = 16
 /** Receipts of one moment travel together; in a group everybody sends some, and takes so much longer for each member. */
 const RECEIPT_DELAY_MS = 60
 const RECEIPT_DELAY_MAX_MS = 10_000
+type ActAsked = Parameters<Line["act"]> extends [unknown, ...infer Rest] ? Rest : never
+
 interface Batch {
   readonly group: string
   readonly until: Until
   readonly envelopes: readonly Bytes[]
   readonly waiting: readonly Waiting[]
   readonly receipts: readonly Bytes[]
+  /** Texts whose authors hear with it that they were read. */
+  readonly reads: readonly Bytes[]
 }
 
 export interface OutboxEvents {
   /** Messages of ours have left in this group or thread of two. */
   spoke(group: string): void
+  /** These messages leave in that envelope: adds to the step what begins with it. Within a turn. */
+  leaving(step: Step, payload: Unplaced): Promise<void>
 }
 
 /** A batch on its way to the disk. */
@@ -78,16 +92,16 @@ export class Outbox {
   /** Threads in which we have not said yet what we call ourselves. */
   readonly #greetings = new Set<string>()
 
-  constructor(parts: ChatParts, book: ChatBook, events: OutboxEvents) {
+  constructor(parts: ChatParts, book: ChatBook, transcript: Transcript, events: OutboxEvents) {
     this.#parts = parts
     this.#book = book
     this.#events = events
-    this.deliveries = new Deliveries(parts, book)
+    this.deliveries = new Deliveries(parts, book, transcript)
     this.posting = new Posting(parts, book, this.#stopping.signal, {
       taken: (step, taken) => this.deliveries.taken(step, taken),
     })
     this.commits = new OwnCommits(parts, book, this.posting)
-    this.#line = new Line(parts, book, () => this.posting.size)
+    this.#line = new Line(parts, book, transcript, () => this.posting.size)
   }
 
   /** Texts and envelopes that no peer has taken. */
@@ -116,11 +130,33 @@ export class Outbox {
   }
 
   /** Durable when it resolves. `id`: 16 bytes; a text of that id that is there already is returned as it stands. */
-  async send(thread: ChatThread, id: Bytes, text: string, file?: FileNote): Promise<Said> {
-    const said = await this.#line.say(thread, id, text, file)
+  async send(thread: ChatThread, id: Bytes, wording: Wording): Promise<Said> {
+    const said = await this.#line.say(thread, id, wording)
     this.kick(said.thread)
     await this.#line.durable(id)
     return said
+  }
+
+  /** An act on a message; `change` adds what it does here. Durable when it resolves. */
+  async act(thread: ChatThread, target: Bytes, ...asked: ActAsked): Promise<void> {
+    // What is not on the disk yet is written as it was said, which would undo the act here.
+    await this.#line.durable(target)
+    this.deliveries.remember(await this.#line.act(thread, ...asked))
+    this.kick(thread)
+  }
+
+  /** Resolves when a text of ours is on the disk. */
+  durable(id: Bytes): Promise<void> {
+    return this.#line.durable(id)
+  }
+
+  /** Takes back what has not left yet; returns what to do once the step is written, nothing when it is too late. Within a turn. */
+  withdraw(step: Step, { id }: ChatThread, message: Bytes): (() => void) | undefined {
+    const thread = toHex(id)
+    const isThis = ({ content }: Waiting) => equal(content.id, message)
+    const isSealed = this.#ahead.get(thread)?.some(({ batch }) => batch.waiting.some(isThis))
+    if (isSealed === true || !this.#line.of(thread).some(isThis)) return undefined
+    return this.#line.withdraw(step, thread, [message])
   }
 
   /** Something may have to go out in this thread. */
@@ -225,12 +261,14 @@ export class Outbox {
     const sealed = ahead.reduce((sum, { batch }) => sum + batch.waiting.length, 0)
     const line = this.#line.of(threadId).slice(sealed, sealed + TOGETHER_MAX)
     const receipts = this.#receiptsFor(thread, ahead)
+    const reads = this.#readsFor(thread, ahead, receipts.length)
     const first: Content[] = receipts.length === 0 ? [] : [{ kind: "receipt", ids: receipts }]
+    if (reads.length > 0) first.push({ kind: "read", ids: reads })
     const { name } = this.#parts.identity
     if (this.#greetings.has(threadId)) first.push({ kind: "profile", name })
     const used = first.reduce((sum, each) => sum + contentBytes(each), 0)
     const next = line.map(({ content }) => content)
-    const texts = takeFitting(next, ONE_ENVELOPE_CONTENT_BYTES - used)
+    const texts = fittingBeside(used, next)
     const contents = [...first, ...texts]
     if (contents.length === 0) return undefined
     const sealing = await sealContents(channel, this.#parts.meshId, contents)
@@ -238,7 +276,7 @@ export class Outbox {
     const group = toHex(channel.groupId)
     this.#book.channels.set(group, sealing.channel)
     this.#greetings.delete(threadId)
-    return { group, until, envelopes, waiting: line.slice(0, texts.length), receipts }
+    return { group, until, envelopes, waiting: line.slice(0, texts.length), receipts, reads }
   }
 
   /** Those owed that are not on their way. To strangers nothing is confirmed: they would learn that somebody is there. */
@@ -250,16 +288,29 @@ export class Outbox {
     return owed.slice(0, RECEIPT_IDS_MAX)
   }
 
+  /** The same of what was read, as much as fits beside. */
+  #readsFor(thread: ChatThread, ahead: readonly Ahead[], beside: number): readonly Bytes[] {
+    const contact = thread.peer === null ? undefined : this.#book.contacts.get(thread.peer)
+    if (!thread.tellsRead || (thread.peer !== null && contact?.standing !== "accepted")) return []
+    const under = new Set(ahead.flatMap(({ batch }) => batch.reads.map(toHex)))
+    const owed = thread.owedRead.filter((id) => !under.has(toHex(id)))
+    return owed.slice(0, Math.max(0, RECEIPT_IDS_MAX - beside))
+  }
+
   /** Writes through what these batches say and change, all at once, and posts them. */
   async #dispatch(thread: string, ready: readonly Ahead[]): Promise<void> {
     const batches = ready.map(({ batch }) => batch)
     const outgoing: Outgoing[] = []
     const origins = new Map<string, Readable>()
+    const payloads: Unplaced[] = []
     for (const { batch, admitted } of ready) {
       const some = this.posting.outgoingOf(bytesOf(thread), (await admitted) ?? [], textsOf(batch))
       outgoing.push(...some)
       const readable = { group: bytesOf(batch.group), epoch: batch.until.epoch }
       for (const { id } of some) origins.set(toHex(id), readable)
+      const last = some.at(-1)
+      if (last !== undefined)
+        payloads.push({ envelope: last.id, ...readable, messages: postedIn(batch) })
     }
     const waiting = batches.flatMap((batch) => batch.waiting)
     const left = await this.#book.turns.run(async () => {
@@ -275,12 +326,13 @@ export class Outbox {
       }
       const owner = this.#book.threads.get(thread)
       const receipts = batches.flatMap((batch) => batch.receipts)
-      if (owner !== undefined && receipts.length > 0)
-        step.threads.set(thread, paid(owner, receipts))
+      const reads = batches.flatMap((batch) => batch.reads)
+      if (owner !== undefined && receipts.length + reads.length > 0)
+        step.threads.set(thread, paidRead(paid(owner, receipts), reads))
       this.#line.leave(step, waiting)
       step.ops.push(...outgoing.map(this.#book.records.putOutgoing))
-      const texts = this.deliveries.toBeOrdered(outgoing, origins)
-      step.ops.push(...texts.map(this.#book.records.putUnordered))
+      const texts = this.deliveries.toBeOrdered(step, outgoing, origins)
+      for (const payload of payloads) await this.#events.leaving(step, payload)
       for (const batch of batches) {
         const channel = this.#book.channels.get(batch.group)
         if (channel !== undefined) await this.deliveries.noteAudience(step, channel, textsOf(batch))
@@ -374,13 +426,13 @@ export class Outbox {
     oldest: number,
     height: number,
   ): Promise<() => void> {
-    const { messages, done } = await this.deliveries.lost(step, channel, oldest, height)
+    const { sayings, done } = await this.deliveries.lost(step, channel, oldest, height)
     const thread = this.#book.threadOf(channel)
-    const lineUp = this.#line.again(step, thread.id, messages)
+    const lineUp = this.#line.again(step, thread.id, sayings)
     return () => {
       done()
       lineUp()
-      if (messages.length > 0) this.kick(thread)
+      if (sayings.length > 0) this.kick(thread)
     }
   }
 
@@ -392,5 +444,16 @@ export class Outbox {
 
 const bytesOf = (hexadecimal: string): Bytes => new Uint8Array(Buffer.from(hexadecimal, "hex"))
 
-const textsOf = ({ waiting }: Batch) =>
-  waiting.flatMap(({ content }) => (content.kind === "text" ? [content.id] : []))
+const textsOf = ({ waiting }: Batch) => waiting.map(({ content }) => content.id)
+
+/** What of these goes along with `used` bytes of other contents: a text of several envelopes only alone, or it might not fit them. */
+function fittingBeside(used: number, next: readonly Saying[]): readonly Content[] {
+  const room = ONE_ENVELOPE_CONTENT_BYTES - used
+  const [first] = next
+  return used > 0 && first !== undefined && contentBytes(first) + 1 > room
+    ? []
+    : takeFitting(next, room)
+}
+
+const postedIn = ({ waiting }: Batch) =>
+  waiting.flatMap(({ content }) => (isPosted(content) ? [content.id] : []))

@@ -77,5 +77,7 @@ export interface ChatParts {
    * ledger's blocks, which `ledger` gives.
    */
   readonly order: "arrival" | "ledger"
+  /** Nothing goes on here: a command looks at what is there. */
+  readonly readsOnly?: boolean
   readonly ledger?: ChatLedger
 }
