@@ -23,7 +23,7 @@ import type { ChatRecords } from "./chat-records.ts"
 import { contactView, messageView, threadView } from "./chat-view.ts"
 import type { SealedOp } from "./sealed.ts"
 import { TagMap } from "./tag-map.ts"
-import { TextLimit } from "./text-limit.ts"
+import { TextLimit, type TextPlace } from "./text-limit.ts"
 import { Turns } from "./turns.ts"
 
 export class Step {
@@ -38,10 +38,13 @@ export class Step {
     /** What writes a fresh one, when it was sealed before. */
     rows?: readonly SealedOp[]
   }[] = []
+  /** Messages that are not kept any more. */
+  readonly gone: TextPlace[] = []
 
   get isEmpty(): boolean {
-    const { contacts, threads, channels, messages } = this
-    return this.ops.length + contacts.size + threads.size + channels.size + messages.length === 0
+    const { contacts, threads, channels, messages, gone } = this
+    const others = this.ops.length + gone.length
+    return others + contacts.size + threads.size + channels.size + messages.length === 0
   }
 }
 
@@ -59,11 +62,14 @@ export class ChatBook {
   readonly last = new Map<string, ChatMessage>()
   readonly #emit: (event: ApiEvent) => void
   readonly #limit: TextLimit
+  /** Hears every step that was written. */
+  readonly #onWritten: ((step: Step) => void) | undefined
 
-  constructor({ me, records, emit, textsMax }: BookParts) {
+  constructor({ me, records, emit, textsMax }: BookParts, onWritten?: (step: Step) => void) {
     this.me = me
     this.records = records
     this.#emit = emit
+    this.#onWritten = onWritten
     this.#limit = new TextLimit(textsMax)
   }
 
@@ -143,6 +149,7 @@ export class ChatBook {
       this.#follow(group, channel),
     )
     this.#showThreads(step)
+    this.#onWritten?.(step)
     for (const { thread, message, fresh: isFresh } of step.messages)
       if (isFresh) this.#limit.add(thread.id, message)
     await this.#forgetOldest()
@@ -150,10 +157,9 @@ export class ChatBook {
   }
 
   async #forgetOldest(): Promise<void> {
-    const ops = this.#limit
-      .surplus()
-      .flatMap(({ thread, message }) => this.records.delMessage(thread, message))
-    if (ops.length > 0) await this.records.write(ops, { sync: false })
+    const step = new Step()
+    step.gone.push(...this.#limit.surplus())
+    await this.commit(step)
   }
 
   #opsOf(step: Step): SealedOp[] {
@@ -174,6 +180,7 @@ export class ChatBook {
     for (const { thread, message, fresh, rows } of step.messages)
       if (fresh) ops.push(...(rows ?? records.putMessage(thread.id, message)))
       else ops.push(records.putMessageAgain(thread.id, message))
+    for (const { thread, message } of step.gone) ops.push(...records.delMessage(thread, message))
     return ops
   }
 

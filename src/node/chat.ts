@@ -30,6 +30,7 @@ import { type IntroductionEvents, Introductions } from "./chat-introductions.ts"
 import { Ordering } from "./chat-order.ts"
 import { Outbox } from "./chat-outbox.ts"
 import type { ChatParts } from "./chat-parts.ts"
+import { Search } from "./chat-search.ts"
 import { Updates } from "./chat-updates.ts"
 import { contactView, messageView } from "./chat-view.ts"
 import type { FileMessage } from "./files.ts"
@@ -41,6 +42,7 @@ const PAGE_MAX = 500
 const UNREAD_COUNT_MAX = 10_000
 
 export class Chat {
+  readonly search: Search
   readonly #parts: ChatParts
   readonly #book: ChatBook
   readonly #outbox: Outbox
@@ -53,7 +55,8 @@ export class Chat {
 
   private constructor(parts: ChatParts) {
     this.#parts = parts
-    this.#book = new ChatBook(parts)
+    this.#book = new ChatBook(parts, (step) => this.search.wrote(step))
+    this.search = new Search(parts, this.#book)
     this.#outbox = new Outbox(parts, this.#book, { spoke: (group) => this.#updates.spoke(group) })
     this.#groups = new Groups(parts, this.#book, this.#outbox, () => this.#inbox)
     const events = this.#events()
@@ -128,6 +131,7 @@ export class Chat {
   async stop(): Promise<void> {
     this.#stopping.abort(new ApiError("STOPPING", "the node is stopping"))
     this.#updates.stop()
+    await this.search.stop()
     // Together: who invites or commits may be waiting for admissions, which end with the outbox.
     await Promise.all([this.#introductions.stop(), this.#groups.stop(), this.#outbox.stop()])
     await this.#order?.stop()
@@ -302,8 +306,9 @@ export class Chat {
     for (;;) {
       const page = await records.messages(thread.id, { limit: PAGE_MAX })
       if (page.length === 0) return
-      const ops = page.flatMap((message) => records.delMessage(thread.id, message))
-      await records.write(ops, { sync: false })
+      const step = new Step()
+      step.gone.push(...page.map((message) => ({ thread: thread.id, message })))
+      await this.#book.commit(step)
     }
   }
 
