@@ -36,7 +36,9 @@ async function run(): Promise<Result[]> {
   try {
     const random = seeded(7)
     const textOf = () =>
-      Array.from({ length: WORDS_A_TEXT }, () => wordOf(Math.floor(WORDS ** random()) - 1)).join(" ")
+      Array.from({ length: WORDS_A_TEXT }, () => wordOf(Math.floor(WORDS ** random()) - 1)).join(
+        " ",
+      )
     await fillProfile(dataDir, { messages: MESSAGES, threads: THREADS, textOf })
     return await measure(dataDir)
   } finally {

@@ -72,7 +72,10 @@ export function parseQuery(text: string): SearchQuery | undefined {
 
 /** Whether anything is asked for at all. */
 export const isEmptyQuery = ({ phrases, from, in: within, hasFile, before, after }: SearchQuery) =>
-  phrases.length + from.length + within.length === 0 && !hasFile && before === null && after === null
+  phrases.length + from.length + within.length === 0 &&
+  !hasFile &&
+  before === null &&
+  after === null
 
 /** What any text that has the phrase is found under. */
 export function lookupsOf({ words, open }: Phrase): Lookup[] {

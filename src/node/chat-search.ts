@@ -6,12 +6,7 @@
  */
 import type { ChatMessage } from "../chat/message.ts"
 import { type Found, SearchIndex, threadName } from "../chat/search-index.ts"
-import {
-  isEmptyQuery,
-  matches,
-  parseQuery,
-  type SearchQuery,
-} from "../chat/search-query.ts"
+import { isEmptyQuery, matches, parseQuery, type SearchQuery } from "../chat/search-query.ts"
 import { folded } from "../chat/search-words.ts"
 import type { ChatThread } from "../chat/thread.ts"
 import { type Bytes, toHex } from "../crypto/bytes.ts"
@@ -101,11 +96,11 @@ export class Search {
     return this.#index?.bytes ?? 0
   }
 
-  /** Throws ApiError BAD_PARAMS, UNKNOWN_CONTACT, UNKNOWN_THREAD, STOPPING. */
+  /** Throws ApiError BAD_QUERY, UNKNOWN_CONTACT, UNKNOWN_THREAD, STOPPING. */
   async ask(text: string, limit: number): Promise<SearchAnswer> {
     const query = parseQuery(text)
     if (query === undefined || isEmptyQuery(query))
-      throw new ApiError("BAD_PARAMS", "a search takes words, from:, in:, has:file, before:, after:")
+      throw new ApiError("BAD_QUERY", "a search takes words, from:, in:, has:file, before:, after:")
     const passes = this.#filterOf(query)
     this.#stopping.signal.throwIfAborted()
     this.#ready ??= this.#build()
@@ -158,7 +153,7 @@ export class Search {
     if (text === null) return undefined
     const begin = beginOfDay(text, this.#parts.clock.nowMs())
     if (begin === undefined)
-      throw new ApiError("BAD_PARAMS", "a day is like 2026-11-20, 2026-11, today, monday or 7d")
+      throw new ApiError("BAD_QUERY", "a day is like 2026-11-20, 2026-11, today, monday or 7d")
     return begin
   }
 
@@ -218,7 +213,10 @@ export class Search {
         const about = foundOf(reading.thread, message)
         const thread = this.#book.threads.get(toHex(reading.thread))
         if (thread === undefined || index.has(message.id)) continue
-        if (passes(about, threadName(reading.thread)) && matches(query.phrases, searchable(message)))
+        if (
+          passes(about, threadName(reading.thread)) &&
+          matches(query.phrases, searchable(message))
+        )
           yield { thread, message }
       }
   }

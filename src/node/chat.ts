@@ -41,6 +41,12 @@ const ADDRESS_PREFIX_MIN = 8
 const PAGE_MAX = 500
 const UNREAD_COUNT_MAX = 10_000
 
+/** Positions in a thread, hexadecimal. */
+interface PageCursor {
+  readonly before?: string
+  readonly after?: string
+}
+
 export class Chat {
   readonly search: Search
   readonly #parts: ChatParts
@@ -456,9 +462,12 @@ export class Chat {
     return messageView(this.#book, thread, found.message)
   }
 
-  async page(which: string, before: string | undefined, limit: number): Promise<Page> {
+  /** The page before a position, or the one after one. */
+  async page(which: string, cursor: PageCursor = {}, limit = PAGE_MAX): Promise<Page> {
     const thread = this.#thread(which)
     const wanted = Math.min(Math.max(1, limit), PAGE_MAX)
+    const { before, after } = cursor
+    if (after !== undefined) return await this.#pageAfter(thread, after, wanted)
     const messages = await this.#book.records.messages(thread.id, {
       reverse: true,
       limit: wanted + 1,
@@ -471,6 +480,15 @@ export class Chat {
       messages: shown.map((message) => messageView(this.#book, thread, message)),
       before: more && first !== undefined ? toHex(positionOf(first)) : null,
     }
+  }
+
+  async #pageAfter(thread: ChatThread, after: string, limit: number): Promise<Page> {
+    const messages = await this.#book.records.messages(thread.id, {
+      after: new Uint8Array(Buffer.from(after, "hex")),
+      limit,
+    })
+    const shown = messages.map((message) => messageView(this.#book, thread, message))
+    return { messages: shown, before: shown[0]?.position ?? after }
   }
 
   async read(which: string, through: string): Promise<void> {

@@ -16,7 +16,8 @@ export function beginOfDay(text: string, nowMs: number): number | undefined {
     return daysAgo((now.getDay() - weekday + 7) % 7)
   const [, count, unit] = /^(\d{1,4})([dw])$/.exec(text) ?? []
   if (count !== undefined) return daysAgo(Number(count) * (unit === "w" ? 7 : 1))
-  const [, year, month = "1", day = "1"] = /^(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?$/.exec(text) ?? []
+  const [, year, month = "1", day = "1"] =
+    /^(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?$/.exec(text) ?? []
   if (year === undefined) return undefined
   const date = new Date(Number(year), Number(month) - 1, Number(day))
   const isThere = date.getMonth() === Number(month) - 1 && date.getDate() === Number(day)

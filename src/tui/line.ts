@@ -17,6 +17,7 @@ import { STATE_WORDS } from "./theme.ts"
 import { fileText, transferEnd } from "./widgets/transfers.ts"
 import { clockOf } from "./transcript.ts"
 import { tidyCode } from "./overlays.ts"
+import { searchInLines } from "./line-search.ts"
 import { createProfile, openVault } from "./line-setup.ts"
 import { LeftError, Talk } from "./talk.ts"
 
@@ -353,6 +354,8 @@ class LineSession {
       }
       case "save":
         return this.#save(intent.id, intent.folder)
+      case "search":
+        return searchInLines(this.#api, this.#known, intent.query)
       case "view":
         return "Pictures are shown on the full screen; /save saves the file."
       case "retry":

@@ -189,6 +189,7 @@ const SHAPES: { readonly [M in Method]: Shape<Params<M>> } = {
   "messages.page": {
     thread: required(reference),
     before: optional(reference),
+    after: optional(reference),
     limit: required(pageLimit),
   },
   "messages.send": {

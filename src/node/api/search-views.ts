@@ -1,5 +1,5 @@
 /** What a search gives. */
-import type { Message } from "./types.ts"
+import type { Message } from "./thread-views.ts"
 
 export interface SearchHit {
   readonly message: Message
