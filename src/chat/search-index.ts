@@ -8,21 +8,27 @@ import { type Lookup, lookupsOf, type Phrase } from "./search-query.ts"
 import { WordPairs } from "./search-pairs.ts"
 import { termsOf, wordsOf } from "./search-words.ts"
 
-/** Where a message lies, and what filters ask about. */
-export interface Found {
-  /** 16 bytes. */
-  readonly id: Bytes
-  readonly thread: Bytes
-  readonly lamport: number
+/** What filters ask about. */
+export interface About {
   readonly sentAtMs: number
   readonly author: string
   readonly mine: boolean
   readonly hasFile: boolean
 }
 
-interface Entry extends Omit<Found, "id" | "thread"> {
+/** A message and where it lies. */
+export interface Found extends About {
+  /** 16 bytes. */
+  readonly id: Bytes
+  readonly thread: Bytes
+  /** As it sorts in its thread. */
+  readonly position: Bytes
+}
+
+interface Entry extends About {
   readonly id: string
   readonly thread: string
+  readonly position: string
   readonly mark: number
 }
 
@@ -100,9 +106,9 @@ export class SearchIndex {
       this.remove(found.id)
     }
     const number = this.#entries.length
-    const { lamport, sentAtMs, author, mine, hasFile } = found
-    const thread = short(found.thread)
-    this.#entries.push({ id, thread, lamport, sentAtMs, author, mine, hasFile, mark })
+    const { sentAtMs, author, mine, hasFile } = found
+    const [thread, position] = [short(found.thread), short(found.position)]
+    this.#entries.push({ id, thread, position, sentAtMs, author, mine, hasFile, mark })
     this.#numbers.set(id, number)
     this.#bytes += ENTRY_BYTES
     const words = wordsOf(text)
@@ -142,7 +148,7 @@ export class SearchIndex {
   /** Messages that may hold all of these phrases and pass the filter, newest first. Yields undefined for a pause. */
   *find(
     phrases: readonly Phrase[],
-    passes: (found: Omit<Found, "id" | "thread">, thread: string) => boolean,
+    passes: (about: About, thread: string) => boolean,
   ): Generator<Found | undefined, void> {
     const lookups = phrases.flatMap(lookupsOf)
     const pairs = phrases.map((phrase) => this.#pairs.asked(phrase))
@@ -182,15 +188,16 @@ export class SearchIndex {
 export const threadName = short
 
 const newerFirst = (a: Entry, b: Entry) =>
-  b.sentAtMs - a.sentAtMs || b.lamport - a.lamport || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0)
+  b.sentAtMs - a.sentAtMs || compared(b.position, a.position) || compared(a.id, b.id)
+const compared = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0)
 
 /** In bands, so that the order of a hundred thousand is not made for the sake of the first fifty. */
 function* newestFirst(found: readonly Entry[]): Generator<Found | undefined, void> {
   let last: Entry | undefined
   for (;;) {
     const band = yield* newestAfter(found, last)
-    for (const { id, thread, ...rest } of band)
-      yield { ...rest, id: long(id), thread: long(thread) }
+    for (const { id, thread, position, ...about } of band)
+      yield { ...about, id: long(id), thread: long(thread), position: long(position) }
     last = band.at(-1)
     if (band.length < BAND) return
   }

@@ -43,7 +43,8 @@ export function parseQuery(text: string): SearchQuery | undefined {
     PIECES,
   )) {
     const value = quoted ?? bare ?? ""
-    switch (filter?.toLowerCase()) {
+    const about = filter?.toLowerCase()
+    switch (about) {
       case undefined: {
         const words = wordsOf(phrase ?? piece).slice(0, room)
         room -= words.length
@@ -54,7 +55,7 @@ export function parseQuery(text: string): SearchQuery | undefined {
       case "from":
       case "in":
         if (value.trim() === "") return undefined
-        named[filter?.toLowerCase() === "from" ? "from" : "in"].push(value.trim())
+        named[about].push(value.trim())
         break
       case "has":
         if (!["file", "files"].includes(value.toLowerCase())) return undefined
@@ -63,7 +64,7 @@ export function parseQuery(text: string): SearchQuery | undefined {
       case "before":
       case "after":
         if (value === "") return undefined
-        dates[filter?.toLowerCase() === "before" ? "before" : "after"] = value.toLowerCase()
+        dates[about] = value.toLowerCase()
         break
     }
   }

@@ -5,7 +5,7 @@
  * slices that leave the event loop to others.
  */
 import type { ChatMessage } from "../chat/message.ts"
-import { type Found, SearchIndex, threadName } from "../chat/search-index.ts"
+import { type About, type Found, SearchIndex, threadName } from "../chat/search-index.ts"
 import { isEmptyQuery, matches, parseQuery, type SearchQuery } from "../chat/search-query.ts"
 import { folded } from "../chat/search-words.ts"
 import type { ChatThread } from "../chat/thread.ts"
@@ -13,7 +13,7 @@ import { type Bytes, toHex } from "../crypto/bytes.ts"
 import { positionOf } from "../chat/message.ts"
 import { ApiError } from "./api/errors.ts"
 import type { SearchAnswer, SearchHit } from "./api/search-views.ts"
-import type { ChatBook, Step } from "./chat-book.ts"
+import type { ChatBook, TextChange } from "./chat-book.ts"
 import type { ChatParts } from "./chat-parts.ts"
 import { messageView, nameOf } from "./chat-view.ts"
 import { beginOfDay } from "./search-days.ts"
@@ -36,14 +36,14 @@ const searchable = ({ text, file }: ChatMessage): string =>
 const foundOf = (thread: Bytes, message: ChatMessage): Found => ({
   id: message.id,
   thread,
-  lamport: message.lamport,
+  position: positionOf(message),
   sentAtMs: message.sentAtMs,
   author: message.author,
   mine: message.mine,
   hasFile: message.file !== undefined,
 })
 
-type Passes = (about: Omit<Found, "id" | "thread">, thread: string) => boolean
+type Passes = (about: About, thread: string) => boolean
 
 /** Where reading a thread's history backwards has come to. */
 interface Reading {
@@ -116,20 +116,19 @@ export class Search {
     return { hits, more: false }
   }
 
-  /** A step was written: the index follows. */
-  wrote(step: Step): void {
+  /** What can be read changes: the index follows. Nothing of it is ever written. */
+  follow(changes: readonly TextChange[]): Promise<readonly never[]> {
     const index = this.#index
-    if (index === undefined) return
-    for (const { thread, message } of step.messages) {
-      if (this.#isBuilding) this.#changed.add(toHex(message.id))
-      index.put(foundOf(thread.id, message), searchable(message))
-    }
-    for (const { message } of step.gone) {
-      if (this.#isBuilding) this.#changed.add(toHex(message.id))
-      index.remove(message.id)
-    }
-    const isWorn = index.dropped > DROPPED_MAX || index.bytes > this.#bytesMax * 1.25
+    if (index !== undefined)
+      for (const { kind, thread, message } of changes) {
+        if (this.#isBuilding) this.#changed.add(toHex(message.id))
+        if (kind !== "said") index.remove(message.id)
+        if (kind !== "gone") index.put(foundOf(thread, message), searchable(message))
+      }
+    const { dropped = 0, bytes = 0 } = index ?? {}
+    const isWorn = dropped > DROPPED_MAX || bytes > this.#bytesMax * 1.25
     if (isWorn && !this.#isBuilding) this.#discard()
+    return Promise.resolve([])
   }
 
   get #bytesMax(): number {
@@ -227,7 +226,7 @@ export class Search {
   ): AsyncGenerator<{ thread: ChatThread; message: ChatMessage }> {
     if (candidates.length === 0) return
     const read = await this.#book.records.messagesAt(
-      candidates.map((found) => ({ thread: found.thread, position: positionOf(found) })),
+      candidates.map(({ thread, position }) => ({ thread, position })),
     )
     for (const [i, message] of read.entries()) {
       const found = candidates[i]

@@ -5,7 +5,7 @@
 import type { Page, SearchAnswer, SearchHit } from "../node/api/types.ts"
 import { openChat } from "./chat.ts"
 import type { InputEvent } from "./input.ts"
-import { actionOf, isMotion } from "./keys.ts"
+import { type Action, actionOf, isMotion } from "./keys.ts"
 import { and, noticed, only } from "./model.ts"
 import type { Model, Overlay, Step } from "./model.ts"
 import { sanitizeLine, typedText } from "./sanitize.ts"
@@ -16,6 +16,14 @@ import { indexOfMessage, withSurroundings } from "./widgets/history.ts"
 export const SEARCH_LIMIT = 100
 /** Messages below the one that was found, so that it does not stand at the edge. */
 const BELOW_FOUND = 4
+
+/** How far an action moves among the results. */
+const CHOOSING: Readonly<Partial<Record<Action, number>>> = {
+  "line-up": -1,
+  "line-down": 1,
+  "page-up": -10,
+  "page-down": 10,
+}
 
 type SearchOverlay = Extract<Overlay, { readonly name: "search" }>
 
@@ -40,25 +48,21 @@ export function onSearchInput(model: Model, overlay: SearchOverlay, event: Input
   if (event.type === "text") return change({ type: "insert", text: typedText(event.text) })
   if (event.type === "paste") return change({ type: "insert", text: sanitizeLine(event.text) })
   const action = event.type === "key" ? actionOf(event.chord) : undefined
-  switch (action) {
-    case "line-up":
-    case "line-down":
-    case "page-up":
-    case "page-down": {
-      const count = overlay.answer?.hits.length ?? 0
-      const by = { "line-up": -1, "line-down": 1, "page-up": -10, "page-down": 10 }[action]
-      const at = Math.max(0, Math.min(count - 1, overlay.at + by))
-      return only({ ...model, overlay: { ...overlay, at } })
-    }
-    case "send": {
-      const text = overlay.query.text.trim()
-      if (text !== overlay.asked) return text === "" ? only(model) : asking(model, text)
-      const hit = overlay.answer?.hits[overlay.at]
-      return hit === undefined ? only(model) : jump(model, hit)
-    }
-    default:
-      return action !== undefined && isMotion(action) ? change({ type: action }) : only(model)
+  if (action === "send") return onEnter(model, overlay)
+  const by = action === undefined ? undefined : CHOOSING[action]
+  if (by !== undefined) {
+    const count = overlay.answer?.hits.length ?? 0
+    const at = Math.max(0, Math.min(count - 1, overlay.at + by))
+    return only({ ...model, overlay: { ...overlay, at } })
   }
+  return action !== undefined && isMotion(action) ? change({ type: action }) : only(model)
+}
+
+function onEnter(model: Model, overlay: SearchOverlay): Step {
+  const text = overlay.query.text.trim()
+  if (text !== overlay.asked) return text === "" ? only(model) : asking(model, text)
+  const hit = overlay.answer?.hits[overlay.at]
+  return hit === undefined ? only(model) : jump(model, hit)
 }
 
 const jump = (model: Model, { message }: SearchHit): Step =>

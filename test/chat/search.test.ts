@@ -14,10 +14,12 @@ const numbered = (n: number) =>
     .with(0, n & 255)
     .with(1, n >> 8)
 
+const numberOf = ({ id }: Found) => (id[0] ?? 0) + 256 * (id[1] ?? 0)
+
 const about = (n: number, change: Partial<Found> = {}): Found => ({
   id: numbered(n),
   thread: numbered(n % 3),
-  lamport: n,
+  position: numbered(n),
   sentAtMs: n,
   author: "somebody",
   mine: false,
@@ -29,7 +31,8 @@ const about = (n: number, change: Partial<Found> = {}): Found => ({
 function found(index: SearchIndex, texts: ReadonlyMap<number, string>, asked: string): number[] {
   const out: number[] = []
   for (const each of index.find(query(asked).phrases, () => true))
-    if (each !== undefined && finds(texts.get(each.lamport) ?? "", asked)) out.push(each.lamport)
+    if (each !== undefined && finds(texts.get(numberOf(each)) ?? "", asked))
+      out.push(numberOf(each))
   return out
 }
 
@@ -141,17 +144,15 @@ describe("an index", () => {
         )
         assert.equal(index.size, texts.size)
         for (const each of index.find(query(question).phrases, () => true))
-          if (each !== undefined) assert(texts.has(each.lamport), "not even a hint is left")
+          if (each !== undefined) assert(texts.has(numberOf(each)), "not even a hint is left")
       }),
     )
   })
 
   it("asks the filter, and keeps the order over many bands", () => {
     const index = new SearchIndex()
-    const texts = new Map<number, string>()
     // Times that jump about and repeat: the clock of the n-th is n times 7919 modulo 700.
     for (let n = 0; n < 2_000; n++) {
-      texts.set(n, "word")
       index.put(about(n, { sentAtMs: (n * 7919) % 700, hasFile: n % 5 === 0 }), "word")
     }
     const hits: Found[] = []
@@ -167,7 +168,7 @@ describe("an index", () => {
       times,
       times.toSorted((a, b) => b - a),
     )
-    assert.equal(new Set(hits.map(({ lamport }) => lamport)).size, hits.length)
+    assert.equal(new Set(hits.map(numberOf)).size, hits.length)
   })
 
   it("of a phrase passes over nearly all texts that have the words elsewhere", () => {

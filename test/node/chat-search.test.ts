@@ -96,9 +96,10 @@ async function longHistory(bytesMax?: number) {
   const me = addressOf(1)
   const events: ApiEvent[] = []
   const emit = (event: ApiEvent) => events.push(event)
-  const book: ChatBook = new ChatBook({ me, records, emit }, (step) => search.wrote(step))
+  const book = new ChatBook({ me, records, emit })
   const parts = { clock: systemClock, emit, ...(bytesMax === undefined ? {} : { bytesMax }) }
   const search = new Search(parts, book)
+  book.followTexts((changes) => search.follow(changes))
   const threads = Array.from({ length: THREADS }, (_, i) => newThread(me, addressOf(i + 2)))
   const message = (n: number, text: string) => ({
     id: new Uint8Array(16)
@@ -119,7 +120,8 @@ async function longHistory(bytesMax?: number) {
     const thread = threads[n % THREADS] ?? assert.fail()
     const step = new Step()
     step.threads.set(Buffer.from(thread.id).toString("hex"), thread)
-    step.messages.push({ thread, message: message(n, text), fresh })
+    const before = fresh ? {} : { before: message(n, "before") }
+    step.messages.push({ thread, message: message(n, text), fresh, ...before })
     await book.commit(step)
   }
   for (const [i, { peer }] of threads.entries()) {
@@ -162,7 +164,7 @@ describe("a search over a long history", () => {
     await write(7, "not any more", false)
     await write(8, "a new seventh", false)
     const step = new Step()
-    step.gone.push({ thread: threads[14 % THREADS]?.id ?? assert.fail(), message: message(14, "") })
+    step.gone.push({ thread: threads[14 % THREADS] ?? assert.fail(), message: message(14, "") })
     await book.commit(step)
     await first
     const expected = [...sevenths.filter((n) => n !== 7 && n !== 14), 8].sort((a, b) => b - a)
