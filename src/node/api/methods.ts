@@ -40,6 +40,8 @@ export interface Methods {
       open?: boolean
       /** Founding: least work for an envelope of somebody who is no member, in bits. */
       powBits?: number
+      /** Founding: the least that a period of the ledger lasts. */
+      periodSeconds?: number
     }
     result: { meshId: string; inviter: Inviter | null }
   }
