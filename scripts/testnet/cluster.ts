@@ -11,7 +11,7 @@ import type { Readable, Writable } from "node:stream"
 import { setTimeout as sleep } from "node:timers/promises"
 import { fileURLToPath } from "node:url"
 import { connectApi } from "../../src/node/api/client.ts"
-import type { Api, Status } from "../../src/node/api/types.ts"
+import type { Api, Params, Status } from "../../src/node/api/types.ts"
 
 export const NODES_MAX = 64
 /** What people run, with the options of the runtime that it sets. */
@@ -49,6 +49,8 @@ export interface ClusterOptions {
   readonly identities?: readonly (string | null)[]
   /** How many of the nodes, from the first on, are validators of the mesh; 0 leaves it without an order. Default 1. */
   readonly validators?: number
+  /** What else the genesis says. */
+  readonly founding?: Pick<Params<"mesh.join">, "open" | "powBits" | "periodSeconds">
   /** What a node's command line holds besides. */
   readonly more?: (at: number) => readonly string[]
   /** The command line's entry as a script, instead of `PROGRAM`. */
@@ -110,7 +112,7 @@ async function found(
     (await (await node.api()).call("validator.key", {})).key
   const validators =
     options.validators === 0 ? [] : await Promise.all([first, ...others].map(keyOf))
-  await api.call("mesh.join", { name: "testnet", validators })
+  await api.call("mesh.join", { name: "testnet", validators, ...options.founding })
   const { ticket } = await api.call("mesh.ticket", {})
   options.onEvent?.({ type: "founded", node: 0, ticket })
   await settle(first, options)
