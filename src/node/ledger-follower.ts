@@ -50,6 +50,7 @@ export class LedgerFollower implements LedgerPart {
   readonly #parts: FollowerParts
   readonly #follower: Follower
   readonly linked = null
+  readonly proposers = []
   readonly pooled = undefined
   readonly #turns = new Turns()
   #announced = 0

@@ -17,6 +17,8 @@ export interface LedgerPart {
   /** Highest height that somebody has shown a block of; not proven. */
   readonly announced: number
   readonly problem: LedgerProblem | null
+  /** Peers that propose what is ordered, the present primary first; none at a follower. */
+  readonly proposers: readonly string[]
   /** The operator's word that it may vote again; "no" where nothing waits for it. */
   resume(): Promise<"now" | "next-start" | "no">
   /** Items that wait for a proposal; undefined where nothing is proposed. */
