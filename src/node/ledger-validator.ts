@@ -42,6 +42,8 @@ const BLOCKS_READ = 16
 
 export interface ValidatorParts {
   readonly rules: LedgerRules
+  /** The least time between two ticks. */
+  readonly periodMs: number
   readonly scheme: Scheme
   readonly checks: SignatureChecks
   readonly chain: LedgerChain
@@ -105,14 +107,14 @@ export class LedgerValidator implements LedgerPart {
   }
 
   async #start(replayed: Standpoint): Promise<void> {
-    const { scheme, checks, validator, chain, directory, newMark, rules } = this.#parts
+    const { scheme, checks, validator, chain, directory, newMark, rules, periodMs } = this.#parts
     const { want, onBlock, onChange, note, onFault } = this.#parts
     this.#driver = await LedgerDriver.start(replayed, {
       replica: {
         scheme,
         ed25519: validator.keys.ed25519,
         sign: validator.sign,
-        timing: DEFAULT_TIMING,
+        timing: { ...DEFAULT_TIMING, tickMs: periodMs },
         pipelineSlots: PIPELINE_SLOTS,
         nonce: newNonce(),
       },
@@ -174,6 +176,10 @@ export class LedgerValidator implements LedgerPart {
   }
   get announced(): number {
     return this.#parts.chain.height
+  }
+  /** Who votes has been told where the others are; who votes alone decides it. */
+  get isNewest(): boolean {
+    return this.role === "validating" && this.#held === undefined
   }
   get problem(): LedgerProblem | null {
     return this.#running.problem

@@ -14,6 +14,7 @@ import type {
 } from "../consensus/types.ts"
 import { type Bytes, equal, toHex } from "../crypto/bytes.ts"
 import { CryptoError } from "../crypto/errors.ts"
+import { periodMsOf } from "../crypto/genesis.ts"
 import { ignore, reject, type Verdict } from "../crypto/verdict.ts"
 import type { LedgerStatus, LedgerView, ValidatorView } from "./api/types.ts"
 import type { ChatLedger } from "./chat-parts.ts"
@@ -118,6 +119,7 @@ export class MeshLedger {
     this.#seat = new LedgerSeat({
       ...parts,
       rules: this.rules,
+      periodMs: periodMsOf(parts.mesh.genesis),
       chain,
       scheme: this.#scheme,
       checks: this.#checks,
@@ -128,6 +130,7 @@ export class MeshLedger {
         this.#changes.want(items)
       },
       onBlock: (applied) => this.#applied(applied),
+      onNewest: () => this.#tell(),
       onLinks: () => {
         this.#finder.changed()
         parts.onChange()
@@ -271,7 +274,12 @@ export class MeshLedger {
     return this.#ledger.fields.periods[0].period
   }
 
-  /** Called after every stored block. Returns how to end it. */
+  /** Whether somebody who was asked knew of no block after the last one here, and nobody has shown one. */
+  get isNewest(): boolean {
+    return this.#part?.isNewest === true
+  }
+
+  /** Called after every stored block, and when it is first known that there is no later one. Returns how to end it. */
   onBlock(listener: () => void): () => void {
     this.#listeners.add(listener)
     return () => void this.#listeners.delete(listener)
@@ -381,11 +389,15 @@ export class MeshLedger {
     return (await this.#part?.judge(record, peer)) ?? ignore("NOT_JOINED")
   }
 
+  #tell(): void {
+    for (const listener of this.#listeners) listener()
+  }
+
   #applied(applied: readonly Item[]): void {
     this.#waiting?.ordered(applied)
     this.#changes.applied()
     this.#seat.fit()
-    for (const listener of this.#listeners) listener()
+    this.#tell()
     this.#parts.onChange()
     this.#waiting?.refill()
   }

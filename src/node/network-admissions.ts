@@ -17,8 +17,8 @@ import { ProofVerifier } from "./verify.ts"
 
 /** Where admissions of something else than envelopes come from: whoever brings them, they share one budget. */
 const OF_A_GRANT = { from: "sync", peer: "of a grant" } as const
-/** Others may hear of a new period a little later than we: so long, own work is still bound to the one before. */
-const ANCHOR_SETTLES_MS = 5_000
+/** Others may hear of a new period a little later than we: this share of it, own work is still bound to the one before. */
+const ANCHOR_SETTLES_SHARE = 1 / 12
 
 export type Prices = () => readonly WorkPrice[]
 
@@ -86,14 +86,16 @@ export async function judgeGrant(
 export class OwnWork {
   readonly #meshId: Bytes
   readonly #prices: Prices
+  readonly #settlesMs: number
   readonly #miner = new Miner()
   /** What the newest price is bound to, and since when as far as we saw; what was there at the start is not new. */
   #anchor: { readonly hash: Bytes; readonly sinceMs: number }
 
-  /** `meshId`: 32 bytes. */
-  constructor(meshId: Bytes, prices: Prices) {
+  /** `meshId`: 32 bytes. `periodMs`: the least that a price holds. */
+  constructor(meshId: Bytes, prices: Prices, periodMs: number) {
     this.#meshId = meshId
     this.#prices = prices
+    this.#settlesMs = ANCHOR_SETTLES_SHARE * periodMs
     this.#anchor = { hash: prices()[0]?.anchor ?? meshId, sinceMs: -Infinity }
   }
 
@@ -113,7 +115,7 @@ export class OwnWork {
     assert(now !== undefined, "work has a price")
     if (!equal(now.anchor, this.#anchor.hash))
       this.#anchor = { hash: now.anchor, sinceMs: performance.now() }
-    const isNew = performance.now() - this.#anchor.sinceMs < ANCHOR_SETTLES_MS
+    const isNew = performance.now() - this.#anchor.sinceMs < this.#settlesMs
     return isNew && before !== undefined ? before : now
   }
 

@@ -5,7 +5,7 @@
  */
 import type { Libp2pEvents, PrivateKey } from "@libp2p/interface"
 import type { Bytes } from "../crypto/bytes.ts"
-import { decodeGenesis, type Genesis, meshIdOf } from "../crypto/genesis.ts"
+import { decodeGenesis, type Genesis, meshIdOf, periodMsOf } from "../crypto/genesis.ts"
 import type { WorkPrice } from "../crypto/pow.ts"
 import type { Verdict } from "../crypto/verdict.ts"
 import { Acquaintances } from "./acquaintances.ts"
@@ -188,7 +188,7 @@ class MeshNetwork implements Network {
     this.#rejections = rejections
     this.#parts = parts
     this.#judges = judges
-    this.#work = new OwnWork(meshId, judges.prices)
+    this.#work = new OwnWork(meshId, judges.prices, periodMsOf(genesis))
     this.genesis = genesis
     this.meshId = meshId
     this.mailbox = mailbox
