@@ -31,14 +31,13 @@ export function newValidators(n: number): ValidatorSecrets[] {
 
 /** The encoded genesis of a mesh of these validators. */
 export const genesisFor = (secrets: readonly ValidatorSecrets[], powBits: number) =>
-  foundMesh(
-    "validators",
+  foundMesh("validators", {
     powBits,
-    secrets.map((each) => {
+    validators: secrets.map((each) => {
       const { keys } = validatorFrom(each)
       return { ed25519: keys.ed25519, mlDsa65: keys.mlDsa65, slhDsaSha2: keys.slhDsa }
     }),
-  ).bytes
+  }).bytes
 
 /** One validator that knows nobody yet. */
 export async function validatorPeer(
