@@ -60,6 +60,8 @@ const NEXT: Readonly<Record<ApiErrorCode, string | undefined>> = {
   MESSAGE_TOO_LONG: "send it in parts",
   MESSAGE_EMPTY: "say something: -m TEXT or standard input",
   QUEUE_FULL: "wait until some of what is queued has left; `sotto status` shows how much",
+  BAD_QUERY:
+    "words, from:NAME, in:CHAT, has:file, before:DAY and after:DAY, with DAY like 2026-11-20",
   BAD_PARAMS: undefined,
   UNKNOWN_METHOD: "the running node is another version: restart it",
   BUSY: "try again in a moment",

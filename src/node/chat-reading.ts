@@ -18,6 +18,14 @@ export const PAGE_MAX = 500
 /** What has no place in the ledger's order stands behind this position (chat/position.ts). */
 const UNSETTLED = Uint8Array.of(0x80)
 
+/** Positions in a thread, hexadecimal. */
+export interface PageCursor {
+  readonly before?: string
+  readonly after?: string
+}
+
+const bytesOf = (hexadecimal: string): Bytes => new Uint8Array(Buffer.from(hexadecimal, "hex"))
+
 export interface ReadingParts {
   readonly book: ChatBook
   readonly outbox: Outbox
@@ -34,24 +42,29 @@ export class Reading {
     this.#parts = parts
   }
 
-  /** At most `limit` messages before a position, or the newest. */
-  async page(thread: ChatThread, before: string | undefined, limit: number): Promise<Page> {
-    const { book } = this.#parts
+  /** At most `limit` messages before a position, or after one, or the newest. */
+  async page(thread: ChatThread, { before, after }: PageCursor, limit: number): Promise<Page> {
+    const { records } = this.#parts.book
     const wanted = Math.min(Math.max(1, limit), PAGE_MAX)
-    const messages = await book.records.messages(thread.id, {
+    if (after !== undefined) {
+      const messages = await records.messages(thread.id, { after: bytesOf(after), limit: wanted })
+      const shown = await this.#shown(thread, messages)
+      return { messages: shown, before: shown[0]?.position ?? after }
+    }
+    const messages = await records.messages(thread.id, {
       reverse: true,
       limit: wanted + 1,
-      ...(before === undefined ? {} : { before: new Uint8Array(Buffer.from(before, "hex")) }),
+      ...(before === undefined ? {} : { before: bytesOf(before) }),
     })
     const more = messages.length > wanted
-    const shown = messages.slice(0, wanted).reverse()
-    const first = shown[0]
+    const shown = await this.#shown(thread, messages.slice(0, wanted).reverse())
+    return { messages: shown, before: more ? (shown[0]?.position ?? null) : null }
+  }
+
+  async #shown(thread: ChatThread, messages: readonly ChatMessage[]): Promise<Message[]> {
     const views: Message[] = []
-    for (const message of shown) views.push(await book.messageView(thread, message))
-    return {
-      messages: views,
-      before: more && first !== undefined ? toHex(positionOf(first)) : null,
-    }
+    for (const message of messages) views.push(await this.#parts.book.messageView(thread, message))
+    return views
   }
 
   /** Everything up to and including this position was shown. */

@@ -23,14 +23,16 @@ import { Outbox } from "./chat-outbox.ts"
 import type { ChatParts } from "./chat-parts.ts"
 import { mustBeDecided, People } from "./chat-people.ts"
 import { Places } from "./chat-places.ts"
-import { PAGE_MAX, Reading } from "./chat-reading.ts"
+import { PAGE_MAX, type PageCursor, Reading } from "./chat-reading.ts"
 import { Transcript } from "./chat-transcript.ts"
 import { Typing } from "./chat-typing.ts"
+import { Search } from "./chat-search.ts"
 import { Updates } from "./chat-updates.ts"
 import { messageView } from "./chat-view.ts"
 import type { FileMessage } from "./files.ts"
 
 export class Chat {
+  readonly search: Search
   readonly #book: ChatBook
   readonly #outbox: Outbox
   readonly #inbox: Inbox
@@ -51,6 +53,8 @@ export class Chat {
   private constructor(parts: ChatParts) {
     this.#book = new ChatBook(parts)
     this.#finder = new Finder(this.#book)
+    this.search = new Search(parts, this.#book)
+    this.#book.followTexts((changes) => this.search.follow(changes))
     this.#transcript = new Transcript(this.#book, (thread) => this.#expiry.eraseSoon(thread))
     this.#expiry = new Expiry(parts, this.#book, this.#transcript)
     this.#places = new Places(parts, this.#book, this.#transcript, this.#expiry)
@@ -153,6 +157,7 @@ export class Chat {
   async stop(): Promise<void> {
     this.#stopping.abort(new ApiError("STOPPING", "the node is stopping"))
     this.#updates.stop()
+    await this.search.stop()
     // Together: who invites or commits may be waiting for admissions, which end with the outbox.
     await Promise.all([this.#introductions.stop(), this.#groups.stop(), this.#outbox.stop()])
     await this.#order?.stop()
@@ -368,8 +373,9 @@ export class Chat {
     })
   }
 
-  page = (which: string, before: string | undefined, limit: number): Promise<Page> =>
-    this.#reading.page(this.#finder.thread(which), before, limit)
+  /** The page before a position, or the one after one. */
+  page = (which: string, cursor: PageCursor = {}, limit = PAGE_MAX): Promise<Page> =>
+    this.#reading.page(this.#finder.thread(which), cursor, limit)
   read = (which: string, through: string): Promise<void> =>
     this.#reading.read(this.#finder.thread(which), new Uint8Array(Buffer.from(through, "hex")))
 

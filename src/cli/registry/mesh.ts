@@ -51,6 +51,11 @@ export const MESH_COMMANDS: readonly Command[] = [
         value: "N",
         help: "least work for a message of who is no member, doubling with each (14; 0 to 32)",
       },
+      period: {
+        type: "string",
+        value: "SECONDS",
+        help: "the least between two periods of the ledger; in each a member may post 32 times (60; 5 to 3600)",
+      },
       tickets: { type: "string", value: "N", help: "print so many first invitations" },
     },
     json: "object",
