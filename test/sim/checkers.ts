@@ -5,7 +5,7 @@
 import { equal, toHex } from "../../src/crypto/bytes.ts"
 import type { Bytes } from "../../src/crypto/bytes.ts"
 import { termOf } from "../../src/consensus/block.ts"
-import { votePreimage } from "../../src/consensus/codec.ts"
+import { votePreimage } from "../../src/consensus/preimage.ts"
 import { Follower } from "../../src/consensus/follower.ts"
 import type { Scheme } from "../../src/consensus/hybrid.ts"
 import { keysOf, sameItem } from "../../src/consensus/item.ts"
