@@ -14,9 +14,10 @@ import {
   startCluster,
 } from "../../scripts/testnet/cluster.ts"
 import { certificateOf } from "../../src/consensus/certificate.ts"
-import { encodeBlockRecord, votePreimage } from "../../src/consensus/codec.ts"
+import { encodeBlockRecord } from "../../src/consensus/codec.ts"
 import { NULL_BATCH } from "../../src/consensus/item.ts"
 import { Ledger } from "../../src/consensus/ledger.ts"
+import { votePreimage } from "../../src/consensus/preimage.ts"
 import { seatOf } from "../../src/consensus/quorum.ts"
 import type { BlockRecord, Vote } from "../../src/consensus/types.ts"
 import { concat, utf8, Writer } from "../../src/crypto/bytes.ts"
