@@ -20,12 +20,14 @@ import {
   BEGINNING,
   type Channel,
   EPOCHS_KEPT,
+  type GroupPart,
   type HeldCommit,
   newEpoch,
   type OwnCommit,
   type Place,
 } from "./channel.ts"
 import { addressOfMember, type Group, groupIn, objectionTo } from "./group.ts"
+import { numberOf } from "./return.ts"
 
 /**
  * Commits of one member that wait in one epoch. An honest one makes one; further ones of the same are not kept, so that a flood costs
@@ -49,6 +51,8 @@ export interface Change {
   /** The group's new name, when it has one. */
   readonly name: string | undefined
   readonly ownRemoval: boolean
+  /** Taken out and put in again in one: the number of our new leaf's mark, 0 for one without; `undefined` otherwise. */
+  readonly ownReturn: number | undefined
 }
 
 export type Settled =
@@ -86,8 +90,8 @@ export async function settle(
   const { change } = read
   const own = commit.own ?? undefined
   if (change.ownRemoval) {
-    // We stay in the old epoch, to read what was sent before, and want nothing any more.
-    const group = channel.group && { ...channel.group, wishes: [] }
+    // We stay in the old epoch, to read what was sent before, and want nothing any more but to be let in.
+    const group = channel.group && removedFrom(channel.group, change)
     return {
       kind: "entered",
       channel: { ...channel, state: read.next, held: [], group },
@@ -101,6 +105,18 @@ export async function settle(
   const kept = { ...moved, epochs: epochs.slice(0, EPOCHS_KEPT) }
   const entered = own?.renews === true ? { ...kept, spoken: 0, renewedAtMs: own.madeAtMs } : kept
   return { kind: "entered", channel: withoutWishes(entered, own), change, own }
+}
+
+/** Whether it was here that a return of this number was asked for. */
+export const isOwnReturn = ({ way }: GroupPart, number: number | undefined): boolean =>
+  number !== undefined && way.packages.some((each) => each.number === number)
+
+function removedFrom(group: GroupPart, { ownReturn }: Change): GroupPart {
+  // Not when it was for another copy of ours that it was asked.
+  const isOurs = ownReturn === 0 || isOwnReturn(group, ownReturn)
+  const wishes = group.wishes.filter(({ kind }) => kind === "return" && isOurs)
+  const returned = Math.max(group.way.returned, ownReturn ?? 0)
+  return { ...group, wishes, way: { ...group.way, returned } }
 }
 
 function withoutWishes(channel: Channel, own: OwnCommit | undefined): Channel {
@@ -140,8 +156,16 @@ async function judge(
       removed: addressesOf(read.removed),
       name: newName(before, read.ownRemoval ? undefined : groupIn(read.next)),
       ownRemoval: read.ownRemoval,
+      ownReturn: read.ownRemoval ? ownReturnIn(channel, read.added) : undefined,
     },
   }
+}
+
+function ownReturnIn({ state }: Channel, added: readonly Member[]): number | undefined {
+  const own = ownLeaf(state)
+  const identity = members(state).find(({ leaf }) => leaf === own)?.identity
+  const again = added.find((each) => identity !== undefined && equal(each.identity, identity))
+  return again && numberOf(again.mark)
 }
 
 /** A thread of two stays one. The author's leaf key may be new: whether their card names it is looked up once the commit counts. */
@@ -167,5 +191,6 @@ function changeBetween(before: SessionState, after: SessionState): Change {
     removed: addressesOf(earlier.filter((each) => !later.some((other) => isSame(each, other)))),
     name: newName(groupIn(before), groupIn(after)),
     ownRemoval: false,
+    ownReturn: undefined,
   }
 }

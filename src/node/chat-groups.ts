@@ -4,8 +4,8 @@
  * ledger: without one two people could change it at once, and it would fall apart for good.
  */
 import { primitives } from "#primitives"
-import { type Channel, openChannel, type Place } from "../chat/channel.ts"
-import type { Settled } from "../chat/commits.ts"
+import { type Channel, NEW_GROUP, openChannel, type Place } from "../chat/channel.ts"
+import { isOwnReturn, type Settled } from "../chat/commits.ts"
 import type { Content } from "../chat/content.ts"
 import {
   ADMINS_MAX,
@@ -32,7 +32,10 @@ import { GROUP_ID_BYTES } from "./chat-introductions.ts"
 import { Invitations } from "./chat-invitations.ts"
 import type { Outbox } from "./chat-outbox.ts"
 import { newLeafOf } from "./chat-leaf-key.ts"
+import type { Ordering } from "./chat-order.ts"
 import type { ChatParts } from "./chat-parts.ts"
+import { Readmission } from "./chat-readmission.ts"
+import { Returns } from "./chat-returns.ts"
 import { groupView } from "./chat-view.ts"
 import { Vouching } from "./chat-vouching.ts"
 
@@ -42,6 +45,12 @@ const RENEWAL_SPREAD_MS = 250
 /** Larger groups do not answer a newcomer all at once. */
 const GREETED_AT_ONCE_MAX = 16
 
+/** What is made after the groups, and asked for only then. */
+interface Around {
+  readonly inbox: () => Inbox
+  readonly order: () => Ordering | undefined
+}
+
 export class Groups {
   readonly #parts: ChatParts
   readonly #book: ChatBook
@@ -50,9 +59,11 @@ export class Groups {
   readonly #committer: Committer
   readonly #invitations: Invitations
   readonly #vouching: Vouching
+  readonly #returns: Returns
+  readonly #readmission: Readmission
   readonly #timers = new Set<() => void>()
 
-  constructor(parts: ChatParts, book: ChatBook, outbox: Outbox, inbox: () => Inbox) {
+  constructor(parts: ChatParts, book: ChatBook, outbox: Outbox, { inbox, order }: Around) {
     this.#parts = parts
     this.#book = book
     this.#outbox = outbox
@@ -62,6 +73,14 @@ export class Groups {
     })
     this.#invitations = new Invitations(parts, book, outbox)
     this.#vouching = new Vouching(parts, book)
+    this.#readmission = new Readmission(parts, book, (group) => this.#committer.kick(group))
+    this.#returns = new Returns(parts, book, outbox, {
+      entered: (step, channel) => this.entered(step, channel),
+      joined: (channel) => this.join(channel),
+      expectNow: (tags) => inbox().expectNow(tags),
+      fellBehind: () => order()?.kick(),
+      height: () => order()?.height ?? 0,
+    })
   }
 
   load(): Promise<void> {
@@ -74,10 +93,13 @@ export class Groups {
     for (const channel of this.#book.channels.values())
       if (channel.group !== null && channel.trusted) this.#takeUp(channel)
     this.#invitations.kick()
+    this.#returns.start()
   }
 
   async stop(): Promise<void> {
     for (const cancel of this.#timers) cancel()
+    this.#readmission.stop()
+    await this.#returns.stop()
     await this.#vouching.stop()
     await this.#invitations.stop()
     await this.#committer.stop()
@@ -87,6 +109,15 @@ export class Groups {
     this.#committer.retryNow()
     this.#invitations.retryNow()
     this.#vouching.retryNow()
+    this.#returns.retryNow()
+  }
+
+  get returns(): Returns {
+    return this.#returns
+  }
+
+  get readmission(): Readmission {
+    return this.#readmission
   }
 
   #takeUp(channel: Channel): void {
@@ -118,7 +149,7 @@ export class Groups {
       peer: me,
       theirName: "",
       trusted: true,
-      group: { people: new Map(), wishes: [] },
+      group: NEW_GROUP,
       renewedAtMs: clock.nowMs(),
     })
     const thread = newGroupThread(channel.groupId, called)
@@ -225,7 +256,8 @@ export class Groups {
     if (thread.group === null) throw new ApiError("NOT_A_GROUP", "that is a chat of two")
     if (now.standing === "left" || channel === undefined)
       throw new ApiError("NOT_A_MEMBER", "you are not in this group")
-    if (now.standing === "request" || !isMember(channel.state)) await this.#goAway(channel)
+    const isIn = now.standing !== "request" && isMember(channel.state) && !channel.retired
+    if (!isIn) await this.#goAway(channel)
     else {
       await this.#book.turns.run(async () => {
         const step = new Step()
@@ -272,7 +304,9 @@ export class Groups {
 
   /** After `entered` was written: says hello, and leaves the key package behind, unless we have to be asked first. */
   join(channel: Channel): void {
-    if (this.#book.threadOf(channel).standing === "open") this.#settleIn(channel)
+    const isOpen = this.#book.threadOf(channel).standing === "open"
+    if (channel.retired) this.#returns.kick(toHex(channel.groupId))
+    else if (isOpen) this.#settleIn(channel)
     else this.#vouching.kick(toHex(channel.groupId))
   }
 
@@ -339,7 +373,9 @@ export class Groups {
     const before = step.threads.get(toHex(this.#book.threadOf(channel).id))
     const thread = before ?? this.#book.threadOf(channel)
     const name = groupIn(channel.state)?.about.name ?? thread.name
-    const standing = change.ownRemoval ? "left" : thread.standing
+    // Taken out and put in again, because we asked for it: what lets us in is on its way.
+    const isReturn = isOwnReturn(channel.group, change.ownReturn)
+    const standing = change.ownRemoval && !isReturn ? "left" : thread.standing
     if (name !== thread.name || standing !== thread.standing)
       step.threads.set(toHex(thread.id), { ...thread, name, standing })
     const people = new Map(channel.group.people)
@@ -362,6 +398,7 @@ export class Groups {
     this.#committer.kick(group)
     this.#invitations.kick()
     this.#vouching.kick(group)
+    this.#returns.kick(group)
   }
 
   /** The channel has been taken through what of the order it had missed. */

@@ -30,6 +30,8 @@ export interface OrderingParts {
   readonly outbox: Outbox
   /** A channel has been taken through what it had missed. */
   readonly caughtUp: (group: string) => void
+  /** The order was followed on, to this end for now. */
+  readonly moved: () => void
 }
 
 export class Ordering {
@@ -90,7 +92,10 @@ export class Ordering {
       for (;;) {
         await this.#leadOn()
         const blocks = await ledger.blocksAfter(this.#height, BLOCKS)
-        if (blocks.length === 0) return
+        if (blocks.length === 0) {
+          this.#parts.moved()
+          return
+        }
         for (const { height, ids } of blocks) {
           if (this.#stopped) return
           await this.#settle(height, ids)

@@ -55,7 +55,10 @@ export class Chat {
     this.#parts = parts
     this.#book = new ChatBook(parts)
     this.#outbox = new Outbox(parts, this.#book, { spoke: (group) => this.#updates.spoke(group) })
-    this.#groups = new Groups(parts, this.#book, this.#outbox, () => this.#inbox)
+    this.#groups = new Groups(parts, this.#book, this.#outbox, {
+      inbox: () => this.#inbox,
+      order: () => this.#order,
+    })
     const events = this.#events()
     this.#inbox = new Inbox(parts, this.#book, this.#outbox, events)
     const { ledger } = parts
@@ -68,6 +71,7 @@ export class Chat {
             inbox: this.#inbox,
             outbox: this.#outbox,
             caughtUp: (group) => this.#groups.caughtUp(group),
+            moved: () => this.#groups.returns.moved(),
           })
         : undefined
     this.#introductions = new Introductions(parts, this.#book, this.#outbox, events)
@@ -89,6 +93,10 @@ export class Chat {
       },
       heard: (channel, from, content) => this.#groups.heard(channel, from, content),
       expectNow: (tags) => this.#inbox.expectNow(tags),
+      pleaded: async (batch, plea) => {
+        batch.later.push(await this.#groups.readmission.heard(batch.step, plea))
+      },
+      letIn: (group) => this.#groups.returns.kick(group),
       groupEntered: (step, channel) => this.#groups.entered(step, channel),
       groupJoined: (channel) => this.#groups.join(channel),
     }
@@ -368,7 +376,7 @@ export class Chat {
   /** Throws unless we may write there: NOT_A_MEMBER, BLOCKED_CONTACT, IDENTITY_CHANGED. */
   #mustTake(thread: ChatThread): void {
     if (thread.peer === null) {
-      if (thread.standing === "left" || this.#book.groupChannel(thread)?.retired === true)
+      if (thread.standing === "left")
         throw new ApiError("NOT_A_MEMBER", "you are not in this group any more")
       return
     }

@@ -6,7 +6,7 @@ import assert from "node:assert/strict"
 import type { Channel } from "../../src/chat/channel.ts"
 import type { Address } from "../../src/crypto/address.ts"
 import { addressBytes } from "../../src/crypto/address.ts"
-import { type Bytes, toHex } from "../../src/crypto/bytes.ts"
+import { type Bytes, equal, toHex } from "../../src/crypto/bytes.ts"
 import { type Card, encodeCardBody } from "../../src/crypto/card.ts"
 import { FRAGMENTS_MAX } from "../../src/crypto/fragment.ts"
 import { envelopeId, tagOf } from "../../src/crypto/envelope.ts"
@@ -273,7 +273,8 @@ export class Person {
       },
       keys,
       records,
-      isRetired: () => this.#retiredPackage,
+      isRetired: (keyPackage) =>
+        this.#retiredPackage && equal(keyPackage, this.#identity.lastResort.public),
       mailbox: this.mailbox.life(this.shelf),
       findCard: (address) => this.#world.findCard(address),
       findKeyPackage: (card) => this.#world.findKeyPackage(card),
