@@ -15,9 +15,12 @@ import {
   treeMath,
 } from "./basics.ts"
 import { Fields } from "./fields.ts"
-import { messages } from "./messages.ts"
+import { messages, vectorLengths } from "./messages.ts"
 import { passiveClient } from "./passive-client.ts"
+import { messageProtection } from "./protection.ts"
+import { treeKem } from "./treekem.ts"
 import { treeOperations, treeValidation } from "./trees.ts"
+import { welcome } from "./welcome.ts"
 
 type Check = (vector: Fields, suite: CiphersuiteImpl) => Promise<void> | void
 
@@ -31,7 +34,11 @@ const CHECKS: Readonly<Record<string, Check>> = {
   "transcript-hashes": transcriptHashes,
   "tree-operations": treeOperations,
   "tree-validation": treeValidation,
+  treekem: treeKem,
+  "message-protection": messageProtection,
   messages,
+  deserialization: vectorLengths,
+  welcome,
   "passive-client-welcome": passiveClient,
   "passive-client-handling-commit": passiveClient,
   "passive-client-random": passiveClient,

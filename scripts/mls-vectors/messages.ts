@@ -1,9 +1,11 @@
 /**
- * Vectors of the wire format (RFC 9420 §6, §12): each published message decodes, and encodes to the same bytes again.
+ * Vectors of the wire format: the headers that variable-length vectors start with (RFC 9420 §2.1.2), and messages (§6, §12), each of
+ * which decodes, and encodes to the same bytes again.
  */
 import { decodeMlsMessage, encodeMlsMessage } from "ts-mls"
 import type { Decoder } from "ts-mls/codec/tlsDecoder.js"
 import type { Encoder } from "ts-mls/codec/tlsEncoder.js"
+import { determineLength, lengthEncoder } from "ts-mls/codec/variableLength.js"
 import { decodeCommit, encodeCommit } from "ts-mls/commit.js"
 import { decodeGroupSecrets, encodeGroupSecrets } from "ts-mls/groupSecrets.js"
 import {
@@ -23,7 +25,7 @@ import {
   encodeUpdate,
 } from "ts-mls/proposal.js"
 import { decodeRatchetTree, encodeRatchetTree } from "ts-mls/ratchetTree.js"
-import { decodeWhole, type Fields, same } from "./fields.ts"
+import { decodeWhole, type Fields, holds, same } from "./fields.ts"
 
 type RoundTrip = (vector: Fields, name: string) => void
 
@@ -61,4 +63,16 @@ const FIELDS: Readonly<Record<string, RoundTrip>> = {
 
 export function messages(vector: Fields): void {
   for (const [name, check] of Object.entries(FIELDS)) check(vector, name)
+}
+
+/** A header gives the published length, is read to its last byte, and is what that length is written as. */
+export function vectorLengths(vector: Fields): void {
+  const header = vector.bytes("vlbytes_header")
+  const { length, lengthFieldSize } = determineLength(header)
+  holds("length", length === vector.number("length"))
+  holds("size of the header", lengthFieldSize === header.length)
+  const [size, write] = lengthEncoder(length)
+  const buffer = new ArrayBuffer(size)
+  write(0, buffer)
+  same("header", new Uint8Array(buffer), header)
 }

@@ -17,8 +17,9 @@ import { defaultKeyPackageEqualityConfig } from "ts-mls/keyPackageEqualityConfig
 import { defaultKeyRetentionConfig } from "ts-mls/keyRetentionConfig.js"
 import { defaultPaddingConfig } from "ts-mls/paddingConfig.js"
 import { decodeRatchetTree } from "ts-mls/ratchetTree.js"
-import { type Bytes, fromHex, toHex } from "../../src/crypto/bytes.ts"
-import { decodeWhole, type Fields, holds, MismatchError, same } from "./fields.ts"
+import { type Bytes, fromHex } from "../../src/crypto/bytes.ts"
+import { encryptionPair, signatureKey, signaturePair } from "./context.ts"
+import { decodeWhole, type Fields, MismatchError, same } from "./fields.ts"
 
 /** The published key packages live for ever, which a client is right to refuse elsewhere. */
 const CONFIG = {
@@ -63,24 +64,17 @@ async function joined(
   const keys = {
     initPrivateKey: vector.bytes("init_priv"),
     hpkePrivateKey: vector.bytes("encryption_priv"),
-    signaturePrivateKey: vector.bytes("signature_priv"),
+    signaturePrivateKey: signatureKey(vector, "signature_priv", cs),
   }
-  await matches(packaged.keyPackage.initKey, keys.initPrivateKey, cs)
-  await matches(packaged.keyPackage.leafNode.hpkePublicKey, keys.hpkePrivateKey, cs)
+  const { initKey, leafNode } = packaged.keyPackage
+  await encryptionPair("init_priv", initKey, keys.initPrivateKey, cs)
+  await encryptionPair("encryption_priv", leafNode.hpkePublicKey, keys.hpkePrivateKey, cs)
+  await signaturePair("signature_priv", leafNode.signaturePublicKey, keys.signaturePrivateKey, cs)
   const tree = vector.has("ratchet_tree")
     ? decodeWhole("ratchet_tree", decodeRatchetTree, vector.bytes("ratchet_tree"))
     : undefined
   const index = makePskIndex(undefined, psks)
   return joinGroup(welcome.welcome, packaged.keyPackage, keys, index, cs, tree, undefined, CONFIG)
-}
-
-const LABEL_BYTES = new Uint8Array([1, 2, 3])
-
-async function matches(publicRaw: Bytes, privateRaw: Bytes, { hpke }: CiphersuiteImpl) {
-  const sealed = await hpke.seal(await hpke.importPublicKey(publicRaw), LABEL_BYTES, LABEL_BYTES)
-  const key = await hpke.importPrivateKey(privateRaw)
-  const opened = await hpke.open(key, sealed.enc, sealed.ct, LABEL_BYTES)
-  holds("private key of a key package", toHex(opened) === toHex(LABEL_BYTES))
 }
 
 const messageOf = (bytes: Bytes): MLSMessage => decodeWhole("a message", decodeMlsMessage, bytes)

@@ -20,7 +20,7 @@ const USAGE = `npm run sim -- [options]
   --seed S           run this one schedule, exactly as before
   --validators n     that many validators instead of a drawn number
   --scenario FILE    run a schedule from a JSON file
-  --twins            every Twins schedule; with --sample N only N of them
+  --twins            every Twins schedule; with --sample N only N of them, spread over all; with --from S those from number S on
   --crypto KIND      real or fast signatures (default fast)
   --keep DIR         where shrunk failing seeds go (default test/sim/seeds)
   --json             one JSON object on standard output
@@ -184,10 +184,11 @@ function main(): number {
     single = runOne(chosen.scenario, given, given.until)
   } else if (chosen.twins === true) {
     const all = TWIN_VALIDATORS * TWIN_SCHEDULES
-    const sample = whole(chosen.sample, "sample", 1, all) ?? all
-    // Spread over everything there is: 4 divides the stride's neighbour, so all twins get their share.
+    const from = whole(chosen.from, "from", 0, all - 1)
+    const sample = whole(chosen.sample, "sample", 1, all - (from ?? 0)) ?? all - (from ?? 0)
     for (let i = 0; i < sample && failures.length < FAILURES_MAX; i++) {
-      const number = Math.floor((i * all) / sample)
+      // Spread over everything there is, all twins in turn; or a stretch of it, so that all can be run piece by piece.
+      const number = from === undefined ? Math.floor((i * all) / sample) : from + i
       const [twin, schedule] = [number % TWIN_VALIDATORS, Math.floor(number / TWIN_VALIDATORS)]
       runOne(`twin ${twin} schedule ${schedule}`, { ...twinSchedule(twin, schedule), ...crypto }, 0)
     }

@@ -368,7 +368,7 @@ export function execute(core: Core, plan: Plan, certificate: Certificate): void 
   const slot = core.slot(plan.height)
   core.ledger.apply(plan)
   core.tip = certificate
-  slot.decided = { digest: batch.digest, hash: plan.hash }
+  slot.decided = { digest: batch.digest, hash: plan.hash, view: certificate.view }
   slot.plan = undefined
   const { height, parent, stateRoot } = plan
   const record = { height, parent, stateRoot, batch, certificate }

@@ -85,7 +85,8 @@ function recallBlock(core: Core, block: BlockRecord): void {
   assert(height > core.low && height <= core.executed, "blocks of the open term, applied already")
   const header = { height, parent, digest: batch.digest, stateRoot }
   const slot = core.slot(height)
-  slot.decided = { digest: batch.digest, hash: blockHash(core.meshId, header) }
+  const hash = blockHash(core.meshId, header)
+  slot.decided = { digest: batch.digest, hash, view: certificate.view }
   slot.preparedBatch = batch
   core.tip = certificate
 }

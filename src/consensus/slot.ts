@@ -16,6 +16,15 @@ export interface Proposal {
   readonly signature: Bytes
 }
 
+/** What a certificate has made of a slot. */
+export interface Decided {
+  /** D and B. */
+  readonly digest: Bytes
+  readonly hash: Bytes
+  /** The view of the certificate's COMMITs. A height may have certificates of several views; this is the one we hold. */
+  readonly view: number
+}
+
 export class Slot {
   readonly height: number
   proposal: Proposal | undefined
@@ -29,7 +38,7 @@ export class Slot {
   /** View of our last PREPARE (or, as primary, PRE-PREPARE) and COMMIT, or -1. */
   preparedIn = -1
   committedIn = -1
-  decided: { readonly digest: Bytes; readonly hash: Bytes } | undefined
+  decided: Decided | undefined
   /** Items of the batch that we do not hold or have not admitted yet, by id: until none is left the batch waits. */
   readonly missing = new Map<string, Item>()
   plan: Plan | undefined

@@ -166,8 +166,12 @@ export function enterView(core: Core, message: NewView, carried: Carried): void 
 function carry(core: Core, message: NewView, proposal: Reproposal): void {
   const slot = core.slot(proposal.height)
   const { digest, signature } = proposal
-  if (slot.decided !== undefined && !equal(slot.decided.digest, digest)) {
-    core.halt("DECIDED_OTHERWISE", `at height ${slot.height}: a new view names another batch`)
+  const { decided } = slot
+  if (decided !== undefined && !equal(decided.digest, digest)) {
+    // What committed in an earlier view, every quorum of VIEW-CHANGEs carries on (section 4.5.1): this cannot be. What committed in
+    // this view or a later one it need not know of: a faulty primary may form two NEW-VIEWs, and a laggard enters views late.
+    if (decided.view < message.view)
+      core.halt("DECIDED_OTHERWISE", `at height ${slot.height}: a new view names another batch`)
     return
   }
   slot.proposal = { view: message.view, digest, signature }

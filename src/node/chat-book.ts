@@ -16,7 +16,7 @@ import {
 import { groupIn } from "../chat/group.ts"
 import { isMember } from "../crypto/session.ts"
 import type { Address } from "../crypto/address.ts"
-import { type Bytes, compare, toHex } from "../crypto/bytes.ts"
+import { type Bytes, compare, equal, toHex } from "../crypto/bytes.ts"
 import type { ApiEvent } from "./api/types.ts"
 import type { ChatParts } from "./chat-parts.ts"
 import type { ChatRecords } from "./chat-records.ts"
@@ -37,13 +37,34 @@ export class Step {
     fresh: boolean
     /** What writes a fresh one, when it was sealed before. */
     rows?: readonly SealedOp[]
+    /** What it was, where its words or its place are others now. */
+    before?: ChatMessage
   }[] = []
+  /** Messages that nobody is to read here any more. */
+  readonly gone: { thread: ChatThread; message: ChatMessage }[] = []
 
   get isEmpty(): boolean {
-    const { contacts, threads, channels, messages } = this
-    return this.ops.length + contacts.size + threads.size + channels.size + messages.length === 0
+    const { contacts, threads, channels, messages, gone } = this
+    const changes = this.ops.length + messages.length + gone.length
+    return changes + contacts.size + threads.size + channels.size === 0
   }
 }
+
+/**
+ * What a step does to what can be read: `said` is new, `changed` reads otherwise now (edited, deleted by its author), `moved` has
+ * another place, `gone` is not here any more.
+ */
+export interface TextChange {
+  readonly kind: "said" | "changed" | "moved" | "gone"
+  readonly thread: Bytes
+  /** As it is now; as it was, when it is gone. */
+  readonly message: ChatMessage
+  /** As it was; null when it is new. */
+  readonly before: ChatMessage | null
+}
+
+/** Keeps something made of what can be read (an index): what it wants written is written in the same batch. */
+export type TextFollower = (changes: readonly TextChange[]) => Promise<readonly SealedOp[]>
 
 export type BookParts = Pick<ChatParts, "me" | "records" | "emit" | "textsMax">
 
@@ -59,6 +80,7 @@ export class ChatBook {
   readonly last = new Map<string, ChatMessage>()
   readonly #emit: (event: ApiEvent) => void
   readonly #limit: TextLimit
+  readonly #followers: TextFollower[] = []
 
   constructor({ me, records, emit, textsMax }: BookParts) {
     this.me = me
@@ -83,6 +105,18 @@ export class ChatBook {
       this.channels.set(toHex(channel.groupId), channel)
       if (channel.trusted) this.tags.follow(channel)
     }
+  }
+
+  /** From now on this follower hears of every change of what can be read, before it is written. */
+  followTexts(follower: TextFollower): void {
+    this.#followers.push(follower)
+  }
+
+  /** What followers of the texts want written together with these changes. */
+  async #followed(changes: readonly TextChange[]): Promise<SealedOp[]> {
+    if (changes.length === 0) return []
+    const ops = await Promise.all(this.#followers.map((follower) => follower(changes)))
+    return ops.flat()
   }
 
   threadWith(peer: Address): ChatThread {
@@ -134,7 +168,8 @@ export class ChatBook {
   /** Writes a step; then, and only then, it is so. Returns the tags that are expected from now on. */
   async commit(step: Step, options: { sync: boolean } = { sync: false }): Promise<Bytes[]> {
     if (step.isEmpty) return []
-    await this.records.write(this.#opsOf(step), options)
+    const followed = await this.#followed(changesOf(step))
+    await this.records.write([...this.#opsOf(step), ...followed], options)
     for (const [address, contact] of step.contacts) {
       if (contact === null) this.contacts.delete(address)
       else this.contacts.set(address, contact)
@@ -150,9 +185,17 @@ export class ChatBook {
   }
 
   async #forgetOldest(): Promise<void> {
-    const ops = this.#limit
-      .surplus()
-      .flatMap(({ thread, message }) => this.records.delMessage(thread, message))
+    const found = await Promise.all(
+      this.#limit.surplus().map(({ message }) => this.records.findMessage(message.id)),
+    )
+    for (const each of found) if (each !== undefined) await this.erase(each.thread, [each.message])
+  }
+
+  /** Takes messages of a thread off the disk, without a word to the screens. Within a turn, or before there are any. */
+  async erase(thread: Bytes, messages: readonly ChatMessage[]): Promise<void> {
+    const changes = messages.map((message) => goneFrom(thread, message))
+    const ops = messages.flatMap((message) => this.records.delMessage(thread, message))
+    ops.push(...(await this.#followed(changes)))
     if (ops.length > 0) await this.records.write(ops, { sync: false })
   }
 
@@ -174,6 +217,7 @@ export class ChatBook {
     for (const { thread, message, fresh, rows } of step.messages)
       if (fresh) ops.push(...(rows ?? records.putMessage(thread.id, message)))
       else ops.push(records.putMessageAgain(thread.id, message))
+    for (const { thread, message } of step.gone) ops.push(...records.delMessage(thread.id, message))
     return ops
   }
 
@@ -243,4 +287,24 @@ export class ChatBook {
     const last = this.last.get(toHex(thread.id))
     return threadView(this, thread, last)
   }
+}
+
+const goneFrom = (thread: Bytes, message: ChatMessage): TextChange => ({
+  kind: "gone",
+  thread,
+  message,
+  before: message,
+})
+
+function changesOf({ messages, gone }: Step): TextChange[] {
+  const changes = messages.flatMap(({ thread, message, fresh, before }): TextChange[] => {
+    const told = { thread: thread.id, message }
+    if (fresh) return [{ ...told, kind: "said", before: null }]
+    if (before === undefined) return []
+    const moved = !equal(positionOf(before), positionOf(message))
+    const changed = before.text !== message.text || before.file !== message.file
+    const kinds = [...(changed ? ["changed" as const] : []), ...(moved ? ["moved" as const] : [])]
+    return kinds.map((kind) => ({ ...told, kind, before }))
+  })
+  return [...changes, ...gone.map(({ thread, message }) => goneFrom(thread.id, message))]
 }

@@ -17,7 +17,8 @@ import {
   updateSelf,
 } from "../crypto/session.ts"
 import { type ChatBook, Step } from "./chat-book.ts"
-import type { MadeCommit, Outbox } from "./chat-outbox.ts"
+import type { Outbox } from "./chat-outbox.ts"
+import type { MadeCommit } from "./chat-own-commits.ts"
 import { newLeafOf } from "./chat-leaf-key.ts"
 import type { ChatParts } from "./chat-parts.ts"
 
@@ -139,7 +140,7 @@ export class Committer {
     const wanted = wishes.flatMap((wish) => (wish.kind === "add" ? [wish.who] : []))
     const isWhole = await this.#findAll(wanted)
     const thread = this.#book.threadOf(channel)
-    const made = await this.#outbox.commit(group, thread, (current) => this.#make(current))
+    const made = await this.#outbox.commits.commit(group, thread, (current) => this.#make(current))
     if (made) this.#pauses.delete(group)
     if (!isWhole) this.#kickLater(group)
   }

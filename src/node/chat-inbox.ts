@@ -287,7 +287,7 @@ export class Inbox {
     const thread = step.threads.get(toHex(before.id)) ?? before
     switch (content.kind) {
       case "receipt":
-        return this.#outbox.delivered(step, content.ids, thread, from)
+        return this.#outbox.deliveries.delivered(step, content.ids, thread, from)
       case "profile":
       case "leave":
         if (channel.group !== null)

@@ -21,12 +21,11 @@ import { cut } from "../crypto/fragment.ts"
 import { primitives } from "#primitives"
 import { addMembers, createGroup, inspectKeyPackage, ownLeaf } from "../crypto/session.ts"
 import { type ChatBook, Step } from "./chat-book.ts"
+import { CardSearches } from "./chat-card-search.ts"
 import { newLeafOf } from "./chat-leaf-key.ts"
 import type { Outbox } from "./chat-outbox.ts"
 import type { ChatParts } from "./chat-parts.ts"
 
-const FIRST_RETRY_MS = 2_000
-const LAST_RETRY_MS = 10 * 60_000
 export const GROUP_ID_BYTES = 16
 /** A group id begins with what is left of this many milliseconds: the newest group sorts first. */
 const LAST_MS = 2 ** 48 - 1
@@ -38,17 +37,6 @@ export const REQUESTS_MAX = 1_000
 const VOUCH_TRIES = 8
 /** The same for a stranger's key. */
 const JUDGE_TRIES = 2
-/** Strangers whose cards are looked for at a time: a flood of them must not keep us from finding whom we look for. */
-const VERIFYING_MAX = 8
-
-interface Search {
-  readonly wanted: () => boolean
-  /** Whether this card settled it; otherwise there may be a better one later. */
-  readonly found: (card: Card) => Promise<boolean>
-  /** Waits its turn among others of the kind. */
-  readonly inTurn?: boolean
-}
-
 /**
  * Both sides write into the group whose id sorts first. Its begin makes that the newest: whoever removed the other and starts over has
  * no other. It is a time, and travels only inside the Welcome and the messages of the two.
@@ -86,17 +74,14 @@ export class Introductions {
   readonly #outbox: Outbox
   readonly #events: IntroductionEvents
   readonly #stopping = new AbortController()
-  readonly #searches = new Map<string, Promise<void>>()
-  #verifying = 0
-  readonly #verifiers: (() => void)[] = []
-  /** Ends the pauses between two searches: somebody new may have the card. */
-  readonly #wake = new Set<() => void>()
+  readonly #searches: CardSearches
 
   constructor(parts: ChatParts, book: ChatBook, outbox: Outbox, events: IntroductionEvents) {
     this.#parts = parts
     this.#book = book
     this.#outbox = outbox
     this.#events = events
+    this.#searches = new CardSearches(parts, book, this.#stopping.signal)
   }
 
   start(): void {
@@ -114,9 +99,7 @@ export class Introductions {
 
   async stop(): Promise<void> {
     this.#stopping.abort()
-    this.#awaken()
-    for (const verifier of this.#verifiers.splice(0)) verifier()
-    await Promise.allSettled(this.#searches.values())
+    await this.#searches.stop()
   }
 
   #isOver(): boolean {
@@ -125,17 +108,13 @@ export class Introductions {
 
   /** Peers changed: searches that pause go on at once. */
   retryNow(): void {
-    this.#awaken()
-  }
-
-  #awaken(): void {
-    for (const wake of [...this.#wake]) wake()
+    this.#searches.awaken()
   }
 
   /** We added them: makes the channel once their card is found. */
   reachOut(peer: Address): void {
     if (this.#book.sendingChannel(peer) !== undefined) return
-    this.#search(`out ${peer}`, peer, {
+    this.#searches.begin(`out ${peer}`, peer, {
       wanted: () => {
         const contact = this.#book.contacts.get(peer)
         const open = contact?.standing === "pending" || contact?.standing === "accepted"
@@ -149,7 +128,7 @@ export class Introductions {
   verify(channel: Channel): void {
     const group = toHex(channel.groupId)
     let tries = 0
-    this.#search(`in ${group}`, channel.peer, {
+    this.#searches.begin(`in ${group}`, channel.peer, {
       wanted: () => this.#book.channels.get(group)?.trusted === false,
       found: async (card) => {
         const channel = this.#book.channels.get(group)
@@ -161,74 +140,6 @@ export class Introductions {
       },
       inTurn: true,
     })
-  }
-
-  #search(name: string, peer: Address, what: Search): void {
-    if (this.#searches.has(name) || this.#isOver()) return
-    const search = this.#searchOn(peer, what).finally(() => this.#searches.delete(name))
-    this.#searches.set(name, search)
-  }
-
-  async #searchOn(peer: Address, { wanted, found, inTurn = false }: Search): Promise<void> {
-    let pauseMs = FIRST_RETRY_MS
-    let again = false
-    while (wanted() && !this.#isOver()) {
-      try {
-        const card = inTurn
-          ? await this.#verifyInTurn(() => this.#findCard(peer, wanted, again))
-          : await this.#findCard(peer, wanted, again)
-        again = true
-        // Whoever looks cards up answers for them; that it is the card asked for costs nothing to see for oneself.
-        if (card?.address === peer && wanted() && !this.#isOutdated(card)) {
-          if (await found(card)) return
-        }
-      } catch (error) {
-        if (this.#isOver()) return
-        this.#parts.log(`looking for a card failed: ${String(error)}`)
-      }
-      await this.#pause(pauseMs)
-      pauseMs = Math.min(2 * pauseMs, LAST_RETRY_MS)
-    }
-  }
-
-  async #findCard(peer: Address, wanted: () => boolean, again: boolean): Promise<Card | undefined> {
-    // It may have waited for its turn. Asking again is for a newer card than the one of some minutes ago.
-    return wanted() ? this.#parts.findCard(peer, this.#stopping.signal, again) : undefined
-  }
-
-  /** Not the newest card that was ever seen of this contact: somebody shows an old one, or has signed two of one number. */
-  #isOutdated({ address, sequence, hash }: Card): boolean {
-    const seen = this.#book.contacts.get(address)?.card ?? null
-    if (seen === null || sequence > seen.sequence) return false
-    const isOther = sequence < seen.sequence || !equal(hash, seen.hash)
-    if (isOther) this.#parts.log("a card was not taken: a newer one was seen before")
-    return isOther
-  }
-
-  async #verifyInTurn<T>(look: () => Promise<T>): Promise<T> {
-    while (this.#verifying >= VERIFYING_MAX && !this.#isOver()) {
-      const { promise, resolve } = Promise.withResolvers<undefined>()
-      this.#verifiers.push(() => resolve(undefined))
-      await promise
-    }
-    this.#verifying++
-    try {
-      return await look()
-    } finally {
-      this.#verifying--
-      this.#verifiers.shift()?.()
-    }
-  }
-
-  async #pause(ms: number): Promise<void> {
-    if (this.#isOver()) return
-    const { promise, resolve } = Promise.withResolvers<undefined>()
-    const wake = () => resolve(undefined)
-    const cancel = this.#parts.clock.after(ms, wake)
-    this.#wake.add(wake)
-    await promise
-    this.#wake.delete(wake)
-    cancel()
   }
 
   async #invite(card: Card): Promise<boolean> {
@@ -390,7 +301,7 @@ export class Introductions {
   #vouch({ groupId, peer }: Channel): void {
     const group = toHex(groupId)
     let tries = 0
-    this.#search(`vouch ${group}`, peer, {
+    this.#searches.begin(`vouch ${group}`, peer, {
       wanted: () => this.#isUnvouched(group),
       found: (card) => this.#keepOrEnd(group, card, ++tries),
     })
@@ -456,7 +367,7 @@ export class Introductions {
 
   async #update({ groupId, peer }: Channel, may: (channel: Channel) => boolean): Promise<void> {
     try {
-      await this.#outbox.update(toHex(groupId), this.#book.threadWith(peer), may)
+      await this.#outbox.commits.update(toHex(groupId), this.#book.threadWith(peer), may)
     } catch (error) {
       if (!this.#isOver()) this.#parts.log(`key update failed: ${String(error)}`)
     }

@@ -54,7 +54,18 @@ export class Vouching {
       const [group] = this.#waiting
       if (group === undefined || this.#stopping.signal.aborted) return
       this.#waiting.delete(group)
-      if (!(await this.#look(group))) this.#lookLater(group)
+      if (!(await this.#lookSafely(group))) this.#lookLater(group)
+    }
+  }
+
+  /** A disk that fails now may take it later. */
+  async #lookSafely(group: string): Promise<boolean> {
+    try {
+      return await this.#look(group)
+    } catch (error) {
+      if (this.#stopping.signal.aborted) return true
+      this.#parts.log(`vouching in a group failed: ${String(error)}`)
+      return false
     }
   }
 

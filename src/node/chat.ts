@@ -4,56 +4,45 @@
  */
 import { primitives } from "#primitives"
 import type { Channel } from "../chat/channel.ts"
-import {
-  accepted,
-  added,
-  type ChatContact,
-  CONTACTS_MAX,
-  freeName,
-  unnamed,
-  verified,
-} from "../chat/contact.ts"
 import { MESSAGE_ID_BYTES } from "../chat/content.ts"
 import type { FileNote } from "../chat/file.ts"
 import { type ChatMessage, positionOf } from "../chat/message.ts"
-import { withClaim } from "../chat/names.ts"
-import { type ChatThread, readUpTo, threadIdOf } from "../chat/thread.ts"
-import { type Address, addressBytes } from "../crypto/address.ts"
-import { type Bytes, toHex, utf8 } from "../crypto/bytes.ts"
-import { NAME_BYTES_MAX } from "../crypto/identity.ts"
+import { type ChatThread, readUpTo } from "../chat/thread.ts"
+import type { Address } from "../crypto/address.ts"
+import { type Bytes, toHex } from "../crypto/bytes.ts"
 import { ApiError } from "./api/errors.ts"
 import type { Contact, GroupView, Message, Page, ThreadSummary } from "./api/types.ts"
 import { ChatBook, Step } from "./chat-book.ts"
+import { Finder } from "./chat-finder.ts"
 import { Groups } from "./chat-groups.ts"
 import { Inbox, type InboxEvents } from "./chat-inbox.ts"
 import { type IntroductionEvents, Introductions } from "./chat-introductions.ts"
 import { Ordering } from "./chat-order.ts"
 import { Outbox } from "./chat-outbox.ts"
 import type { ChatParts } from "./chat-parts.ts"
+import { mustBeDecided, People } from "./chat-people.ts"
 import { Updates } from "./chat-updates.ts"
-import { contactView, messageView } from "./chat-view.ts"
+import { messageView } from "./chat-view.ts"
 import type { FileMessage } from "./files.ts"
-import { heavy } from "./heavy.ts"
 
-/** An address is long; this much of its end tells people apart, and is asked for at least. */
-const ADDRESS_PREFIX_MIN = 8
 const PAGE_MAX = 500
 const UNREAD_COUNT_MAX = 10_000
 
 export class Chat {
-  readonly #parts: ChatParts
   readonly #book: ChatBook
   readonly #outbox: Outbox
   readonly #inbox: Inbox
   readonly #introductions: Introductions
+  readonly #finder: Finder
+  readonly #people: People
   readonly #groups: Groups
   readonly #updates: Updates
   readonly #order: Ordering | undefined
   readonly #stopping = new AbortController()
 
   private constructor(parts: ChatParts) {
-    this.#parts = parts
     this.#book = new ChatBook(parts)
+    this.#finder = new Finder(this.#book)
     this.#outbox = new Outbox(parts, this.#book, { spoke: (group) => this.#updates.spoke(group) })
     this.#groups = new Groups(parts, this.#book, this.#outbox, {
       inbox: () => this.#inbox,
@@ -75,6 +64,12 @@ export class Chat {
           })
         : undefined
     this.#introductions = new Introductions(parts, this.#book, this.#outbox, events)
+    this.#people = new People({
+      book: this.#book,
+      finder: this.#finder,
+      introductions: this.#introductions,
+      stopping: this.#stopping.signal,
+    })
     this.#updates = new Updates(parts, this.#book, {
       inPair: (group, may) => this.#introductions.renew(group, may),
       inGroup: (group) => this.#groups.renew(group),
@@ -167,19 +162,28 @@ export class Chat {
   /** A peer appeared: a good moment also to read on, if reading had stopped at something that failed. */
   peersChanged(): void {
     this.#inbox.kick()
-    this.#outbox.offerAgain()
+    this.#outbox.posting.offerAgain()
     this.#introductions.retryNow()
     this.#groups.retryNow()
   }
 
   /** A peer fetched these envelopes from us. */
   taken(ids: readonly Bytes[]): Promise<void> {
-    return this.#outbox.taken(ids)
+    return this.#outbox.posting.taken(ids)
   }
 
-  contacts(): Contact[] {
-    return Array.from(this.#book.contacts.values(), contactView)
-  }
+  contacts = (): Contact[] => this.#people.all()
+  addContact = (address: Address, name: string | undefined): Promise<Contact> =>
+    this.#people.add(address, name)
+  accept = (which: string, options: { anyway?: boolean } = {}): Promise<Contact> =>
+    this.#people.accept(which, options)
+  safety = (which: string): Promise<{ contact: Contact; number: string }> =>
+    this.#people.safety(which)
+  verify = (which: string, compared: string): Promise<Contact> =>
+    this.#people.verify(which, compared)
+  unverify = (which: string): Promise<Contact> => this.#people.unverify(which)
+  block = (which: string): Promise<Contact> => this.#people.block(which)
+  rename = (which: string, name: string): Promise<Contact> => this.#people.rename(which, name)
 
   threads(): ThreadSummary[] {
     return Array.from(this.#book.threads.values())
@@ -188,110 +192,9 @@ export class Chat {
       .sort((a, b) => ((b.last?.position ?? "") < (a.last?.position ?? "") ? -1 : 1))
   }
 
-  async addContact(address: Address, name: string | undefined): Promise<Contact> {
-    if (address === this.#parts.me) throw new ApiError("BAD_ADDRESS", "that is your own address")
-    const contact = await this.#change(address, (before) => {
-      if (before === undefined && this.#book.contacts.size >= CONTACTS_MAX)
-        throw new ApiError("QUEUE_FULL", `a profile holds ${CONTACTS_MAX} contacts`)
-      const wanted = name ?? before?.name ?? unnamed(address)
-      const after = added(before, address, this.#freeName(wanted, address))
-      return withClaim(before, after, wanted, this.#book.contacts.values())
-    })
-    this.#welcome(address)
-    return contactView(contact)
-  }
-
-  /** Throws ApiError IDENTITY_CHANGED when they claim another's name, unless `anyway`. */
-  async accept(which: string, { anyway = false } = {}): Promise<Contact> {
-    const { address } = this.#contact(which)
-    const contact = await this.#change(address, (before) => {
-      const known = before ?? this.#contact(address)
-      if (!anyway) mustBeDecided(known)
-      return accepted(known)
-    })
-    this.#welcome(address)
-    return contactView(contact)
-  }
-
-  async safety(which: string): Promise<{ contact: Contact; number: string }> {
-    const contact = this.#contact(which)
-    const [one, other] = [addressBytes(this.#parts.me), addressBytes(contact.address)]
-    const number = await heavy({ job: "safety-number", one, other }, this.#stopping.signal)
-    return { contact: contactView(this.#contact(contact.address)), number }
-  }
-
-  /** `compared` is what the user saw on the other side. Throws ApiError NUMBER_DIFFERS. */
-  async verify(which: string, compared: string): Promise<Contact> {
-    const { contact, number } = await this.safety(which)
-    if (compared.replace(/\s/gu, "") !== number)
-      throw new ApiError("NUMBER_DIFFERS", "that is not the safety number of this contact")
-    const { address } = this.#contact(contact.address)
-    const changed = await this.#change(address, (before) =>
-      verified(before ?? this.#contact(address)),
-    )
-    this.#welcome(address)
-    return contactView(changed)
-  }
-
-  async unverify(which: string): Promise<Contact> {
-    const { address } = this.#contact(which)
-    const contact = await this.#change(address, (before) => ({
-      ...(before ?? this.#contact(address)),
-      verified: false,
-    }))
-    return contactView(contact)
-  }
-
-  async block(which: string): Promise<Contact> {
-    const { address } = this.#contact(which)
-    const contact = await this.#change(address, (before) => ({
-      ...(before ?? this.#contact(address)),
-      standing: "blocked",
-    }))
-    return contactView(contact)
-  }
-
-  async rename(which: string, name: string): Promise<Contact> {
-    const { address } = this.#contact(which)
-    const contact = await this.#change(address, (before) => ({
-      ...(before ?? this.#contact(address)),
-      name: this.#freeName(name, address),
-    }))
-    return contactView(contact)
-  }
-
-  #freeName(wanted: string, address: Address): string {
-    if (utf8(wanted).length > NAME_BYTES_MAX)
-      throw new ApiError("BAD_PARAMS", `a name holds ${NAME_BYTES_MAX} bytes`)
-    return freeName(wanted, this.#book.namesBut(address))
-  }
-
-  /** What follows from being in contact: a channel if there is none, and what waits for one. */
-  #welcome(address: Address): void {
-    const channels = this.#book.channelsWith(address)
-    if (channels.every(({ retired }) => retired)) this.#introductions.reachOut(address)
-    for (const channel of channels) this.#introductions.join(channel)
-  }
-
-  async #change(
-    address: Address,
-    how: (before: ChatContact | undefined) => ChatContact,
-  ): Promise<ChatContact> {
-    return this.#book.turns.run(async () => {
-      const contact = how(this.#book.contacts.get(address))
-      const step = new Step()
-      step.contacts.set(address, contact)
-      // The thread's summary shows the petname and whether it is a request.
-      const thread = this.#book.threadWith(address)
-      step.threads.set(toHex(thread.id), thread)
-      await this.#book.commit(step, { sync: true })
-      return contact
-    })
-  }
-
   /** Forgets the person and everything said. */
   async remove(which: string): Promise<void> {
-    const { address } = this.#contact(which)
+    const { address } = this.#finder.contact(which)
     await this.#book.turns.run(async () => {
       const thread = this.#book.threadWith(address)
       await this.#eraseMessages(thread)
@@ -310,8 +213,7 @@ export class Chat {
     for (;;) {
       const page = await records.messages(thread.id, { limit: PAGE_MAX })
       if (page.length === 0) return
-      const ops = page.flatMap((message) => records.delMessage(thread.id, message))
-      await records.write(ops, { sync: false })
+      await this.#book.erase(thread.id, page)
     }
   }
 
@@ -327,7 +229,7 @@ export class Chat {
 
   /** Whom `to` means, in a form that stays, and their thread. Throws like `send`. */
   addressee(to: string): { to: string; thread: string } {
-    const thread = this.#threadTo(to)
+    const thread = this.#finder.threadTo(to)
     this.#mustTake(thread)
     // A contact's thread may not be there yet.
     return { to: thread.peer ?? toHex(thread.id), thread: toHex(thread.id) }
@@ -346,7 +248,7 @@ export class Chat {
 
   /** Messages that brought files, the newest first. */
   async files(which: string | undefined, limit: number): Promise<FileMessage[]> {
-    const thread = which === undefined ? undefined : this.#thread(which).id
+    const thread = which === undefined ? undefined : this.#finder.thread(which).id
     const found = await this.#book.records.files(limit, thread)
     return found.flatMap((each) => this.#fileMessage(each) ?? [])
   }
@@ -359,7 +261,7 @@ export class Chat {
   }
 
   async #say(to: string, text: string, id: Bytes, file?: FileNote): Promise<Message> {
-    const target = this.#threadTo(to)
+    const target = this.#finder.threadTo(to)
     await this.#welcomes(target)
     const { thread, message } = await this.#outbox.send(target, id, text, file)
     return messageView(this.#book, thread, message)
@@ -370,7 +272,8 @@ export class Chat {
     this.#mustTake(thread)
     if (thread.peer === null) {
       if (thread.standing === "request") await this.#groups.accept(thread)
-    } else if (this.#contact(thread.peer).standing === "request") await this.accept(thread.peer)
+    } else if (this.#finder.contact(thread.peer).standing === "request")
+      await this.accept(thread.peer)
   }
 
   /** Throws unless we may write there: NOT_A_MEMBER, BLOCKED_CONTACT, IDENTITY_CHANGED. */
@@ -380,7 +283,7 @@ export class Chat {
         throw new ApiError("NOT_A_MEMBER", "you are not in this group any more")
       return
     }
-    const contact = this.#contact(thread.peer)
+    const contact = this.#finder.contact(thread.peer)
     if (contact.standing === "blocked")
       throw new ApiError("BLOCKED_CONTACT", "this contact is blocked")
     mustBeDecided(contact)
@@ -393,24 +296,25 @@ export class Chat {
     )
   }
 
-  groupShow = (which: string): GroupView => this.#groups.show(this.#thread(which))
+  groupShow = (which: string): GroupView => this.#groups.show(this.#finder.thread(which))
   groupAdd = (which: string, people: readonly string[]): Promise<GroupView> =>
     this.#groups.add(
-      this.#thread(which),
+      this.#finder.thread(which),
       people.map((who) => this.#wanted(who)),
     )
   groupRemove = (which: string, who: string): Promise<GroupView> =>
-    this.#groups.remove(this.#thread(which), this.#memberOf(which, who))
+    this.#groups.remove(this.#finder.thread(which), this.#memberOf(which, who))
   groupRename = (which: string, name: string): Promise<GroupView> =>
-    this.#groups.rename(this.#thread(which), name)
+    this.#groups.rename(this.#finder.thread(which), name)
   groupAdmin = (which: string, who: string, admin: boolean): Promise<GroupView> =>
-    this.#groups.setAdmin(this.#thread(which), this.#memberOf(which, who), admin)
-  groupAccept = (which: string): Promise<GroupView> => this.#groups.accept(this.#thread(which))
-  groupLeave = (which: string): Promise<GroupView> => this.#groups.leave(this.#thread(which))
+    this.#groups.setAdmin(this.#finder.thread(which), this.#memberOf(which, who), admin)
+  groupAccept = (which: string): Promise<GroupView> =>
+    this.#groups.accept(this.#finder.thread(which))
+  groupLeave = (which: string): Promise<GroupView> => this.#groups.leave(this.#finder.thread(which))
 
   /** A contact to bring into a group. Throws BLOCKED_CONTACT. */
   #wanted(who: string): Address {
-    const contact = this.#contact(who)
+    const contact = this.#finder.contact(who)
     if (contact.standing === "blocked")
       throw new ApiError("BLOCKED_CONTACT", "this contact is blocked")
     mustBeDecided(contact)
@@ -427,7 +331,7 @@ export class Chat {
     if (another !== undefined)
       throw new ApiError("AMBIGUOUS_CONTACT", "several members are called that")
     if (only !== undefined) return only.address as Address
-    const address = this.#peerOf(who)
+    const address = this.#finder.peerOf(who)
     if (members.every((member) => member.address !== address))
       throw new ApiError("NOT_A_MEMBER", "they are not in this group")
     return address
@@ -435,7 +339,7 @@ export class Chat {
 
   /** Erases what was said, for us; the thread comes back when something is said in it. */
   async hide(which: string): Promise<void> {
-    const { id } = this.#thread(which)
+    const { id } = this.#finder.thread(which)
     await this.#book.turns.run(async () => {
       const thread = this.#book.threads.get(toHex(id))
       if (thread === undefined) return
@@ -454,13 +358,13 @@ export class Chat {
     const thread = found && this.#book.threads.get(toHex(found.thread))
     if (found === undefined || thread === undefined)
       throw new ApiError("UNKNOWN_MESSAGE", "there is no such message")
-    this.#outbox.offerAgain()
+    this.#outbox.posting.offerAgain()
     this.#outbox.kick(thread)
     return messageView(this.#book, thread, found.message)
   }
 
   async page(which: string, before: string | undefined, limit: number): Promise<Page> {
-    const thread = this.#thread(which)
+    const thread = this.#finder.thread(which)
     const wanted = Math.min(Math.max(1, limit), PAGE_MAX)
     const messages = await this.#book.records.messages(thread.id, {
       reverse: true,
@@ -477,7 +381,7 @@ export class Chat {
   }
 
   async read(which: string, through: string): Promise<void> {
-    const { id } = this.#thread(which)
+    const { id } = this.#finder.thread(which)
     const position = new Uint8Array(Buffer.from(through, "hex"))
     await this.#book.turns.run(async () => {
       const thread = this.#book.threads.get(toHex(id))
@@ -493,76 +397,4 @@ export class Chat {
       await this.#book.commit(step)
     })
   }
-
-  #contact(which: string): ChatContact {
-    const contact = this.#book.contacts.get(this.#peerOf(which))
-    if (contact === undefined)
-      throw new ApiError("UNKNOWN_CONTACT", "nobody of that name or address")
-    return contact
-  }
-
-  #thread(which: string): ChatThread {
-    const known = this.#book.threads.get(which) ?? this.#groupCalled(which)
-    if (known !== undefined) return known
-    const id = toHex(threadIdOf(this.#parts.me, this.#peerOf(which)))
-    const thread = this.#book.threads.get(id)
-    if (thread === undefined) throw new ApiError("UNKNOWN_THREAD", "there is no such thread")
-    return thread
-  }
-
-  /** The thread to write into: one with a contact may begin with that. */
-  #threadTo(which: string): ChatThread {
-    const known = this.#book.threads.get(which) ?? this.#groupCalled(which)
-    return known ?? this.#book.threadWith(this.#contact(which).address)
-  }
-
-  /** A group of exactly this name, if no contact is called so, or the one whose name begins so, if no contact's does. */
-  #groupCalled(which: string): ChatThread | undefined {
-    const groups = Array.from(this.#book.threads.values()).filter(({ group }) => group !== null)
-    const contacts = Array.from(this.#book.contacts.values(), ({ name }) => name)
-    const folded = which.toLowerCase()
-    const exact = groups.filter(({ name }) => name === which)
-    const begin = (name: string) => name.toLowerCase().startsWith(folded)
-    if (contacts.includes(which) && exact.length === 0) return undefined
-    const found = exact.length > 0 ? exact : groups.filter(({ name }) => begin(name))
-    const people =
-      exact.length > 0 ? contacts.filter((name) => name === which) : contacts.filter(begin)
-    if (found.length === 0) return undefined
-    if (found.length + people.length > 1)
-      throw new ApiError(
-        "AMBIGUOUS_CONTACT",
-        `${found.length + people.length} chats are called that`,
-      )
-    return found[0]
-  }
-
-  /** A thread id, an address, a petname, or the unique beginning of one of the last two. */
-  #peerOf(which: string): Address {
-    const thread = this.#book.threads.get(which)
-    if (thread !== undefined) {
-      if (thread.peer === null) throw new ApiError("UNKNOWN_CONTACT", "that is a group")
-      return thread.peer
-    }
-    const contacts = Array.from(this.#book.contacts.values())
-    const exact = contacts.find(({ address, name }) => address === which || name === which)
-    if (exact !== undefined) return exact.address
-    const folded = which.toLowerCase()
-    const like = contacts.filter(
-      ({ address, name }) =>
-        name.toLowerCase().startsWith(folded) ||
-        (which.length >= ADDRESS_PREFIX_MIN && address.startsWith(which)),
-    )
-    const [only, another] = like
-    if (only === undefined || which === "")
-      throw new ApiError("UNKNOWN_CONTACT", "nobody of that name or address")
-    if (another !== undefined)
-      throw new ApiError("AMBIGUOUS_CONTACT", `${like.length} contacts begin like that`)
-    return only.address
-  }
-}
-
-/** Throws ApiError IDENTITY_CHANGED: nothing goes out to somebody who came under another's name before the user has decided. */
-function mustBeDecided({ claims }: ChatContact): void {
-  if (claims !== null)
-    throw new ApiError("IDENTITY_CHANGED", "another identity goes by the name of a contact")
 }

@@ -6,18 +6,20 @@ import { randomBytes } from "node:crypto"
 import type { Api, ApiEvent, Contact, Message, Status, ThreadSummary } from "../node/api/types.ts"
 import { COMMANDS, completions, contactName, interpret } from "./commands.ts"
 import type { GroupIntent, Intent } from "./commands.ts"
-import { absolute, folderFor } from "./folders.ts"
+import { absolute } from "./folders.ts"
 import { askGroup, saidOf } from "./groups.ts"
+import { retry, save } from "./line-files.ts"
 import { carryOutGroup } from "./line-groups.ts"
 import { authorName, entries } from "./model.ts"
-import type { Entry } from "./model.ts"
 import { sanitize, sanitizeLine, sanitizeName } from "./sanitize.ts"
 import { failureOf, spoken } from "./sentences.ts"
 import { STATE_WORDS } from "./theme.ts"
-import { fileText, transferEnd } from "./widgets/transfers.ts"
+import { transferEnd } from "./widgets/transfers.ts"
 import { clockOf } from "./transcript.ts"
 import { tidyCode } from "./overlays.ts"
+import { accept, claimOf, verify } from "./line-people.ts"
 import { createProfile, openVault } from "./line-setup.ts"
+import { claimWords, describe, wordsOf } from "./line-words.ts"
 import { LeftError, Talk } from "./talk.ts"
 
 export interface LineOptions {
@@ -154,7 +156,9 @@ class LineSession {
           event.contact.claims !== null &&
           this.#known.contacts.get(event.contact.address)?.claims !== event.contact.claims
         )
-          this.#talk.say(`! ${this.#claim(event.contact)} /verify, /accept or /block decides.`)
+          this.#talk.say(
+            `! ${claimOf(this.#known, event.contact)} /verify, /accept or /block decides.`,
+          )
         this.#known.contacts = new Map(this.#known.contacts).set(
           event.contact.address,
           event.contact,
@@ -304,7 +308,7 @@ class LineSession {
       case "accept": {
         const entry = entries(this.#known).find(({ key }) => key === this.#open)
         if (intent.contact !== null || entry?.group !== true)
-          return this.#accept(this.#find(intent.contact))
+          return accept(this.#api, this.#talk, this.#known, this.#find(intent.contact))
         const ask = { what: "accept", thread: entry.key } as const
         return saidOf(ask, await askGroup(this.#api, ask))
       }
@@ -314,7 +318,7 @@ class LineSession {
         return `${contactName(contact)} is ${contact.state}.`
       }
       case "verify":
-        return this.#verify(this.#find(intent.contact))
+        return verify(this.#api, this.#talk, this.#find(intent.contact))
       case "rename": {
         const params = { contact: this.#find(intent.contact), name: intent.name }
         const { contact } = await this.#api.call("contacts.rename", params)
@@ -352,11 +356,11 @@ class LineSession {
         return `${sanitizeName(transfer.name)} is on its way.`
       }
       case "save":
-        return this.#save(intent.id, intent.folder)
+        return save(this.#api, this.#open, intent.id, intent.folder)
       case "view":
         return "Pictures are shown on the full screen; /save saves the file."
       case "retry":
-        return this.#retry()
+        return retry(this.#api, this.#open)
       case "quit":
         throw new LeftError()
     }
@@ -373,85 +377,4 @@ class LineSession {
     this.#open = open
     return said
   }
-
-  /** Somebody under another's name is let in only when that is said in so many words. */
-  async #accept(contact: string): Promise<string> {
-    const known = this.#known.contacts.get(contact)
-    const claims = known !== undefined && known.claims !== null
-    const answer = claims
-      ? await this.#talk.ask(`${this.#claim(known)} Write "anyway" to write to them, or nothing:`)
-      : ""
-    if (claims && answer.trim() !== "anyway") return "Nothing was changed."
-    const params = claims ? { contact, anyway: true } : { contact }
-    const accepted = (await this.#api.call("contacts.accept", params)).contact
-    return `${contactName(accepted)} is ${accepted.state}.`
-  }
-
-  #claim(contact: Contact): string {
-    const other = contact.claims === null ? undefined : this.#known.contacts.get(contact.claims)
-    const known = other === undefined ? "a contact of yours" : contactName(other)
-    const proven = other?.verified === true ? ", whom you verified" : ""
-    return `${contactName(contact)} is another identity than ${known}${proven}. Nothing goes out to them.`
-  }
-
-  async #verify(wanted: string): Promise<string> {
-    const { contact, number } = await this.#api.call("contacts.safety", { contact: wanted })
-    const name = contactName(contact)
-    this.#talk.say(`Safety number with ${name}: ${number.match(/[0-9]{5}/g)?.join(" ") ?? ""}`)
-    const typed = await this.#talk.ask(
-      contact.verified
-        ? `${name} is verified. Write "undo" to take it back, or nothing:`
-        : `Write "same" if ${name} sees the same digits, or nothing:`,
-    )
-    const { address } = contact
-    if (contact.verified && typed.trim() === "undo") {
-      await this.#api.call("contacts.unverify", { contact: address })
-      return `${name} is not verified any more.`
-    }
-    if (contact.verified || typed.trim() !== "same") return "Nothing was changed."
-    await this.#api.call("contacts.verify", { contact: address, number })
-    return `${name} is verified.`
-  }
-
-  async #save(id: string | null, folder: string | null): Promise<string> {
-    const params = this.#open === null ? {} : { thread: this.#open }
-    const { files } = await this.#api.call("files.list", params)
-    const file = files.find((each) => (id === null ? !each.mine : each.id.startsWith(id)))
-    if (file === undefined) return "There is no such file. What a message brings stands beside it."
-    const directory = await folderFor(folder)
-    await this.#api.call("files.save", { id: file.id, directory })
-    return `${sanitizeName(file.name)} is being saved into ${sanitizeLine(directory)}.`
-  }
-
-  async #retry(): Promise<string> {
-    if (this.#open === null) return "Open a chat first: /open name."
-    const page = { thread: this.#open, limit: 100 }
-    const { messages } = await this.#api.call("messages.page", page)
-    const failed = messages.filter((message) => message.mine && message.state === "failed")
-    for (const { id } of failed) await this.#api.call("messages.retry", { id })
-    return failed.length === 0
-      ? "Nothing has failed in this chat."
-      : `Trying ${failed.length} again.`
-  }
 }
-
-const claimWords = ({ claims }: Contact): string =>
-  claims === null ? "" : ", ANOTHER IDENTITY under a name you know; nothing goes out to them"
-
-/** An entry of the list in words. */
-function describe(entry: Entry): string {
-  const facts = [
-    entry.request ? (entry.group ? "a stranger added you" : "wants to write to you") : "",
-    entry.group ? `${entry.people} people` : "",
-    entry.left ? "you are out of it" : "",
-    entry.unread > 0 ? `${entry.unread} unread` : "",
-    entry.contact?.verified === true ? "verified" : "",
-  ].filter((fact) => fact !== "")
-  return facts.length === 0 ? entry.title : `${entry.title}: ${facts.join(", ")}`
-}
-
-/** What is read out: the file, if there is one, then the words. */
-const wordsOf = (message: Message): string =>
-  [message.file === null ? "" : `[${fileText(message)}]`, message.text]
-    .filter((part) => part !== "")
-    .join(" ")

@@ -276,7 +276,7 @@ export class Person {
       isRetired: (keyPackage) =>
         this.#retiredPackage && equal(keyPackage, this.#identity.lastResort.public),
       mailbox: this.mailbox.life(this.shelf),
-      findCard: (address) => this.#world.findCard(address),
+      findCard: (address) => this.#world.findCard(address, this),
       findKeyPackage: (card) => this.#world.findKeyPackage(card),
       admit: (envelopes) => {
         assert(envelopes.length <= FRAGMENTS_MAX, "one admission serves so many envelopes")
@@ -355,7 +355,7 @@ export class World {
 
   /** What every envelope waits for before it may leave: real admission takes a while. */
   admission: () => Promise<unknown> = () => Promise.resolve()
-  findCard = (address: Address): Promise<Card | undefined> =>
+  findCard: (address: Address, asker?: Person) => Promise<Card | undefined> = (address) =>
     Promise.resolve(this.cards.get(address))
   findKeyPackage = (card: Card): Promise<Bytes> => Promise.resolve(card.lastResort)
   /** Peers who take every envelope and are nobody here. */

@@ -1,12 +1,5 @@
 /** The registry's entries for groups. */
-import {
-  type Argument,
-  type Command,
-  contact,
-  type Option,
-  passphrase,
-  timeout,
-} from "./registry-parts.ts"
+import { type Argument, type Command, contact, type Option, passphrase, timeout } from "./parts.ts"
 
 const group: Argument = {
   name: "GROUP",
@@ -54,7 +47,7 @@ export const GROUP_COMMANDS: readonly Command[] = [
       { name: "NAME", help: "what the group is called" },
       { ...contact, optional: true, rest: true, help: "who is in it" },
     ],
-    () => import("./commands/group-create.ts"),
+    () => import("../commands/group-create.ts"),
     {
       detail:
         "A group needs a mesh with a ledger: it decides which of two changes made at once counts. You run the group until you name " +
@@ -65,34 +58,34 @@ export const GROUP_COMMANDS: readonly Command[] = [
     "add",
     "bring contacts into a group",
     [group, { ...contact, rest: true }],
-    () => import("./commands/group-add.ts"),
+    () => import("../commands/group-add.ts"),
   ),
   changing(
     "remove",
     "remove somebody from a group",
     [group, member],
-    () => import("./commands/group-remove.ts"),
+    () => import("../commands/group-remove.ts"),
   ),
   changing(
     "rename",
     "call a group something else, for everybody",
     [group, { name: "NAME", help: "the new name" }],
-    () => import("./commands/group-rename.ts"),
+    () => import("../commands/group-rename.ts"),
   ),
   changing(
     "admin",
     "let a member run the group too",
     [group, member],
-    () => import("./commands/group-admin.ts"),
+    () => import("../commands/group-admin.ts"),
     { options: { undo: { type: "boolean", help: "not any more" } } },
   ),
   changing(
     "accept",
     "stay in a group that a stranger added you to",
     [group],
-    () => import("./commands/group-accept.ts"),
+    () => import("../commands/group-accept.ts"),
   ),
-  changing("leave", "leave a group", [group], () => import("./commands/group-leave.ts"), {
+  changing("leave", "leave a group", [group], () => import("../commands/group-leave.ts"), {
     detail:
       "Your keys of the group are destroyed at once; its admins' programs remove you from it when they run. What was said stays " +
       "here until `sotto hide`.",
@@ -103,6 +96,6 @@ export const GROUP_COMMANDS: readonly Command[] = [
     args: [group],
     options: { ...passphrase },
     json: "object",
-    load: () => import("./commands/group-show.ts"),
+    load: () => import("../commands/group-show.ts"),
   },
 ]

@@ -1,5 +1,5 @@
 /** What an entry of the registry is, and what several entries share. */
-import type { Context } from "./context.ts"
+import type { Context } from "../context.ts"
 
 export interface Option {
   readonly type: "string" | "boolean"
@@ -55,3 +55,5 @@ export const contact: Argument = {
   name: "CONTACT",
   help: "an address, a name, or the beginning of either",
 }
+
+export const qr = { type: "boolean", help: "show it as a QR code too" } as const satisfies Option

@@ -1,0 +1,90 @@
+/** What a screen is told of threads, messages and groups. */
+
+/** How far a message of ours provably got; in this order. Others' messages are always `delivered`. */
+export type DeliveryState = "queued" | "gossiped" | "ordered" | "delivered" | "read" | "failed"
+
+export interface Message {
+  /** 32 hex digits, chosen by the author. */
+  readonly id: string
+  readonly thread: string
+  /** Address of the author. */
+  readonly author: string
+  /** How to call the author; empty for ourselves. Somebody who is no contact is called as they call themselves, with the end of their address. */
+  readonly authorName: string
+  readonly mine: boolean
+  readonly text: string
+  /** The author's clock. */
+  readonly sentAtMs: number
+  readonly state: DeliveryState
+  /** Why it failed, as a stable code; null unless `failed`. */
+  readonly failure: string | null
+  /** Of ours in a group: how many of its members confirmed it; `delivered` is when all did. Null elsewhere. */
+  readonly receipts: { readonly got: number; readonly of: number } | null
+  /** Settled before something that had been shown already. */
+  readonly late: boolean
+  /** The file that it brings, if any: name made safe, size, and what its author says it is. */
+  readonly file: { readonly name: string; readonly size: number; readonly type: string } | null
+  /** Position in the thread's order; opaque, sortable as a string, usable as a page cursor. */
+  readonly position: string
+}
+
+export interface ThreadSummary {
+  /** 32 hex digits. */
+  readonly id: string
+  readonly kind: "pair" | "group"
+  readonly title: string
+  /** Addresses of the others. */
+  readonly members: readonly string[]
+  readonly unread: number
+  readonly last: Message | null
+  /** True while the first contact, or somebody's invitation into a group, waits for acceptance here. */
+  readonly request: boolean
+  /** A group that we are out of. */
+  readonly left: boolean
+}
+
+export interface Member {
+  readonly address: string
+  /** How to call them; empty for ourselves. */
+  readonly name: string
+  /** What they call themselves; null until they said so in this group. */
+  readonly theirName: string | null
+  readonly me: boolean
+  readonly admin: boolean
+  /** They have been heard of in this group; until then they were added and may not know. */
+  readonly here: boolean
+  /** Their card was found and names the key that they write with here. Until then only whoever added them says who they are. */
+  readonly vouched: boolean
+}
+
+/** Asked for here and not so in the group yet. */
+export interface PendingChange {
+  readonly kind: "add" | "remove" | "rename" | "admin" | "renew" | "leave"
+  readonly who: string | null
+  readonly whoName: string | null
+  readonly name: string | null
+  readonly admin: boolean | null
+}
+
+export interface GroupView {
+  readonly thread: string
+  readonly name: string
+  readonly state: "open" | "request" | "left"
+  /** Changes of the group so far, from its founding on. */
+  readonly epoch: number
+  /** We may add, remove and rename. */
+  readonly admin: boolean
+  /** Address of whoever let us in; null when the group is our own. */
+  readonly invitedBy: string | null
+  readonly members: readonly Member[]
+  readonly pending: readonly PendingChange[]
+  /** A change is on its way and has no place in the order yet. */
+  readonly changing: boolean
+}
+
+export interface Page {
+  /** In thread order, oldest first. */
+  readonly messages: readonly Message[]
+  /** Cursor for the page before this one; null at the beginning of the thread. */
+  readonly before: string | null
+}

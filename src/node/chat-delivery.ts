@@ -1,0 +1,174 @@
+/**
+ * How far our messages provably got (DESIGN §10): which envelopes have no place in the ledger yet and what they carry, who has to
+ * confirm a message, and what a receipt or a place proves. A state is entered on evidence only, and never left backwards.
+ */
+import type { Channel } from "../chat/channel.ts"
+import { further } from "../chat/delivery.ts"
+import { addressOfMember } from "../chat/group.ts"
+import { awaitedAs, type ChatMessage } from "../chat/message.ts"
+import type { ChatThread } from "../chat/thread.ts"
+import type { Address } from "../crypto/address.ts"
+import { type Bytes, equal, toHex } from "../crypto/bytes.ts"
+import { members, ownLeaf } from "../crypto/session.ts"
+import { type ChatBook, Step } from "./chat-book.ts"
+import type { ChatParts } from "./chat-parts.ts"
+import type { Outgoing, Unordered } from "./chat-records.ts"
+
+/** Own envelopes whose place in the ledger is awaited. */
+const UNORDERED_MAX = 10_000
+
+/** In which group (its id) and epoch an envelope can be read. */
+export type Readable = Pick<Unordered, "group" | "epoch">
+
+export class Deliveries {
+  readonly #parts: ChatParts
+  readonly #book: ChatBook
+  /** Own envelopes with texts inside that have no place in the ledger yet. */
+  readonly #unordered = new Map<string, Unordered>()
+
+  constructor(parts: ChatParts, book: ChatBook) {
+    this.#parts = parts
+    this.#book = book
+  }
+
+  async load(): Promise<void> {
+    for (const each of await this.#book.records.unordered())
+      this.#unordered.set(toHex(each.id), each)
+  }
+
+  /** Those of these envelopes whose place is awaited. Beyond the limit texts stay at what is proven of them otherwise. */
+  toBeOrdered(
+    outgoing: readonly Outgoing[],
+    origins: ReadonlyMap<string, Readable>,
+  ): readonly Unordered[] {
+    if (this.#parts.order === "arrival" || this.#unordered.size >= UNORDERED_MAX) return []
+    return outgoing.flatMap(({ id, messages }) => {
+      const origin = origins.get(toHex(id))
+      if (origin === undefined || messages.length === 0) return []
+      return { id, messages, group: origin.group, epoch: origin.epoch }
+    })
+  }
+
+  /** `toBeOrdered` was written. Within the same turn. */
+  await(texts: readonly Unordered[]): void {
+    for (const each of texts) this.#unordered.set(toHex(each.id), each)
+  }
+
+  /** In a group: who was in it when these texts left, and is to confirm them. */
+  async noteAudience(step: Step, channel: Channel, texts: readonly Bytes[]): Promise<void> {
+    if (channel.group === null) return
+    const own = ownLeaf(channel.state)
+    const others = members(channel.state).filter(({ leaf }) => leaf !== own)
+    const awaited = others.flatMap((each) => addressOfMember(each) ?? []).map(awaitedAs)
+    const thread = this.#book.threadOf(channel)
+    for (const id of texts) {
+      const found = await this.#book.records.findMessage(id)
+      // Said again after nobody could read it: whoever confirmed it already has it.
+      if (!found || found.message.audience > 0) continue
+      const message = { ...found.message, audience: awaited.length, awaited }
+      step.messages.push({ thread, message, fresh: false })
+    }
+  }
+
+  /** Peers have these envelopes: adds to the step what that proves. Within a turn. */
+  async taken(step: Step, taken: readonly Outgoing[]): Promise<void> {
+    const isOrdered = ({ id }: Outgoing) => this.#parts.ledger?.orderedAt(id) !== undefined
+    const textsIn = (some: readonly Outgoing[]) => some.flatMap(({ messages }) => messages)
+    const ordered = taken.filter(isOrdered)
+    await this.#progress(step, textsIn(taken.filter((out) => !isOrdered(out))), "gossiped")
+    await this.#progress(step, textsIn(ordered), "ordered")
+    for (const { id } of ordered) this.settle(step, id)
+  }
+
+  /** The ledger has given these envelopes their places, and peers have them. */
+  async ordered(ids: readonly Bytes[]): Promise<void> {
+    const own = ids.flatMap((id) => this.#unordered.get(toHex(id)) ?? [])
+    if (own.length === 0) return
+    await this.#book.turns.run(async () => {
+      const step = new Step()
+      await this.#progress(
+        step,
+        own.flatMap(({ messages }) => messages),
+        "ordered",
+      )
+      for (const { id } of own) this.settle(step, id)
+      await this.#book.commit(step)
+    })
+  }
+
+  /** This envelope's place is not awaited any more. */
+  settle(step: Step, id: Bytes): void {
+    if (this.#unordered.delete(toHex(id))) step.ops.push(this.#book.records.delUnordered(id))
+  }
+
+  /**
+   * Texts of ours from epochs before `oldest` that had no place in the order by `height`: nobody may be able to read them. Adds to
+   * the step that they are not awaited; `done` is for after it is written.
+   */
+  async lost(
+    step: Step,
+    { groupId }: Channel,
+    oldest: number,
+    height: number,
+  ): Promise<{ readonly messages: readonly ChatMessage[]; readonly done: () => void }> {
+    const lost = [...this.#unordered.values()].filter(({ id, group, epoch }) => {
+      const at = this.#parts.ledger?.orderedAt(id)
+      return equal(group, groupId) && epoch < oldest && (at === undefined || at >= height)
+    })
+    const ids = lost.flatMap(({ messages }) => messages)
+    const found = await Promise.all(ids.map((id) => this.#book.records.findMessage(id)))
+    for (const { id } of lost) step.ops.push(this.#book.records.delUnordered(id))
+    return {
+      messages: found.flatMap((each) => (each === undefined ? [] : [each.message])),
+      done: () => {
+        for (const { id } of lost) this.#unordered.delete(toHex(id))
+      },
+    }
+  }
+
+  /** A receipt arrived from somebody in this thread: adds to `step` what it proves. Within a turn. */
+  async delivered(
+    step: Step,
+    ids: readonly Bytes[],
+    { id: thread }: ChatThread,
+    by: Address,
+  ): Promise<void> {
+    await this.#progress(step, ids, "delivered", { thread, by })
+  }
+
+  async #progress(
+    step: Step,
+    ids: readonly Bytes[],
+    to: "gossiped" | "ordered" | "delivered",
+    receipt?: { readonly thread: Bytes; readonly by: Address },
+  ): Promise<void> {
+    const all = await Promise.all(ids.map((id) => this.#book.records.findMessage(id)))
+    for (const found of all) {
+      const thread = found && this.#book.threads.get(toHex(found.thread))
+      if (found === undefined || thread === undefined || !found.message.mine) continue
+      // Only somebody who was written to can say that it arrived.
+      if (receipt !== undefined && !equal(thread.id, receipt.thread)) continue
+      const before =
+        step.messages.findLast(({ message }) => equal(message.id, found.message.id))?.message ??
+        found.message
+      const message = receipt === undefined ? before : this.#confirmed(thread, before, receipt.by)
+      const isThere = receipt === undefined || message.awaited.length === 0
+      const delivery = isThere ? further(message.delivery, to) : message.delivery
+      if (delivery === before.delivery && message === before) continue
+      step.messages.push({ thread, message: { ...message, delivery }, fresh: false })
+    }
+  }
+
+  /** One member of the group less to wait for, and none that left it meanwhile. */
+  #confirmed(thread: ChatThread, message: ChatMessage, by: Address): ChatMessage {
+    const channel = this.#book.groupChannel(thread)
+    if (channel === undefined || message.awaited.length === 0) return message
+    const there = members(channel.state).flatMap((each) => addressOfMember(each) ?? [])
+    const names = new Set(there.map((each) => toHex(awaitedAs(each))))
+    const waiting = message.awaited.filter((each) => names.has(toHex(each)))
+    const awaited = waiting.filter((each) => !equal(each, awaitedAs(by)))
+    if (awaited.length === message.awaited.length) return message
+    const audience = message.audience - (message.awaited.length - waiting.length)
+    return { ...message, audience, awaited }
+  }
+}
