@@ -3,7 +3,13 @@
  * nobody is believed yet. A thread of two is made by whoever writes first; into a group somebody lets us in who runs it. What lets us
  * anew into a group that we know is put aside until its time has come, and what others ask of a group is passed on (chat-returns.ts).
  */
-import { type Channel, NEW_GROUP, openChannel, peerLeafKey } from "../chat/channel.ts"
+import {
+  type Channel,
+  type GroupPart,
+  NEW_GROUP,
+  openChannel,
+  peerLeafKey,
+} from "../chat/channel.ts"
 import { addressOfMember, groupIn, isAdmin, isIn } from "../chat/group.ts"
 import { decodeHello, type Hello } from "../chat/hello.ts"
 import { decodePlea, isPlea, type Plea } from "../chat/return.ts"
@@ -13,11 +19,13 @@ import { CryptoError } from "../crypto/errors.ts"
 import { decodeFragment, INTRO_FRAGMENTS_MAX } from "../crypto/fragment.ts"
 import {
   aboutOf,
+  epochOf,
   groupIdOf,
   isMember,
   type Joined,
   joinFromWelcome,
   members,
+  type SessionState,
   welcomeRecipients,
 } from "../crypto/session.ts"
 import type { ChatBook, Step } from "./chat-book.ts"
@@ -129,7 +137,7 @@ export class FirstContact {
       theirName: hello.name,
       trusted: false,
       retired,
-      group: hello.group === null ? null : NEW_GROUP,
+      group: hello.group === null ? null : this.#partOf(joined),
       behindFrom: behindFrom(this.#parts, hello, id, height),
       renewedAtMs: this.#parts.clock.nowMs(),
     })
@@ -166,11 +174,20 @@ export class FirstContact {
       groupId.length === GROUP_ID_BYTES &&
       addressOfMember(inviter) === hello.from &&
       isAdmin(group, hello.from) &&
-      (before === undefined ||
-        (before.group !== null && (before.retired || !isMember(before.state))))
+      (before === undefined || (before.group !== null && isEnded(before, state)))
     )
   }
+
+  /** What is known of the group by now, if anything is. */
+  #partOf({ state }: Entered): GroupPart {
+    const before = this.#book.channels.get(toHex(groupIdOf(state)))?.group
+    return before === undefined || before === null ? NEW_GROUP : { ...before, wishes: [] }
+  }
 }
+
+/** We were taken out of it; or it came out of a backup, and this is not how we had come into it. */
+const isEnded = (before: Channel, state: SessionState) =>
+  !isMember(before.state) || (before.retired && epochOf(state) > epochOf(before.state))
 
 /** From above which height the order matters to a channel that was made somewhere else, and may have gone on since. */
 export function behindFrom(

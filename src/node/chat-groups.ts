@@ -250,6 +250,17 @@ export class Groups {
     return this.show(thread)
   }
 
+  /** Asks the members to let us in anew, with what we have of the group as good as lost. */
+  async rejoin(thread: ChatThread): Promise<GroupView> {
+    const now = this.#book.threads.get(toHex(thread.id)) ?? thread
+    if (thread.group === null) throw new ApiError("NOT_A_GROUP", "that is a chat of two")
+    const channel = this.#book.groupChannel(now)
+    if (channel === undefined || now.standing !== "open")
+      throw new ApiError("NOT_A_MEMBER", "you are not in this group")
+    await this.#returns.want(toHex(channel.groupId))
+    return this.show(thread)
+  }
+
   async leave(thread: ChatThread): Promise<GroupView> {
     const now = this.#book.threads.get(toHex(thread.id)) ?? thread
     const channel = this.#book.groupChannel(now)

@@ -34,6 +34,8 @@ interface Asking {
   /** Those still to be asked in this round. */
   readonly left: readonly Address[]
   readonly pauseMs: number
+  /** When the next are asked. */
+  readonly nextAtMs: number
   /** Nobody could be asked: their cards were not there. */
   readonly inVain: boolean
 }
@@ -69,7 +71,11 @@ export class Returns {
 
   /** Somebody may have appeared whose card was not there. */
   retryNow(): void {
-    for (const [group, { inVain }] of [...this.#asking]) if (inVain) this.kick(group)
+    for (const [group, asking] of [...this.#asking])
+      if (asking.inVain) {
+        this.#asking.set(group, { ...asking, nextAtMs: 0 })
+        this.kick(group)
+      }
   }
 
   /** The order was followed on: what was put aside may count now. */
@@ -112,7 +118,12 @@ export class Returns {
     const retryMs = await this.#reentry.enter(group)
     if (retryMs !== undefined) this.#kickLater(group, retryMs)
     const channel = this.#wanting(group)
-    if (channel === undefined) this.#asking.delete(group)
+    if (channel === undefined) {
+      this.#asking.delete(group)
+      return
+    }
+    const waitMs = (this.#asking.get(group)?.nextAtMs ?? 0) - this.#parts.clock.nowMs()
+    if (waitMs > 0) this.#kickLater(group, waitMs)
     else await this.#ask(group, channel)
   }
 
@@ -146,7 +157,8 @@ export class Returns {
     }
     const pauseMs = before?.pauseMs ?? FIRST_PAUSE_MS
     const nextMs = Math.min(2 * pauseMs, LAST_PAUSE_MS)
-    this.#asking.set(group, { left: waiting, pauseMs: nextMs, inVain: asked === 0 })
+    const nextAtMs = this.#parts.clock.nowMs() + pauseMs
+    this.#asking.set(group, { left: waiting, pauseMs: nextMs, nextAtMs, inVain: asked === 0 })
     if (!this.#stopping.signal.aborted) this.#kickLater(group, pauseMs)
   }
 
@@ -197,12 +209,15 @@ export class Returns {
     await this.#book.commit(step, { sync: true })
   }
 
-  /** We want to be let in anew. Durable when it resolves. Within a turn. */
+  /** We want to be let in anew. Durable when it resolves. */
   async want(group: string): Promise<void> {
-    const channel = this.#book.channels.get(group)
-    if (channel === undefined || channel.group === null) return
-    const wishes = wishing(channel.group.wishes, { kind: "return" })
-    await this.#keep(channel, { ...channel.group, wishes })
+    await this.#book.turns.run(async () => {
+      const channel = this.#book.channels.get(group)
+      if (channel === undefined || channel.group === null) return
+      const wishes = wishing(channel.group.wishes, { kind: "return" })
+      await this.#keep(channel, { ...channel.group, wishes })
+    })
+    this.kick(group)
   }
 }
 

@@ -140,7 +140,7 @@ function memberView(names: Names, channel: Channel | undefined, member: GroupMem
 
 /** Others' wishes, which they gave us to carry out, are none of ours. */
 function wishView(names: Names, channel: Channel, wish: Wish): PendingChange[] {
-  if (wish.kind === "readmit" || wish.kind === "return") return []
+  if (wish.kind === "readmit") return []
   const who = "who" in wish ? wish.who : null
   return [
     {

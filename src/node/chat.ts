@@ -308,6 +308,8 @@ export class Chat {
     this.#groups.rename(this.#finder.thread(which), name)
   groupAdmin = (which: string, who: string, admin: boolean): Promise<GroupView> =>
     this.#groups.setAdmin(this.#finder.thread(which), this.#memberOf(which, who), admin)
+  groupRejoin = (which: string): Promise<GroupView> =>
+    this.#groups.rejoin(this.#finder.thread(which))
   groupAccept = (which: string): Promise<GroupView> =>
     this.#groups.accept(this.#finder.thread(which))
   groupLeave = (which: string): Promise<GroupView> => this.#groups.leave(this.#finder.thread(which))
