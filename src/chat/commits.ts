@@ -91,7 +91,7 @@ export async function settle(
   const own = commit.own ?? undefined
   if (change.ownRemoval) {
     // We stay in the old epoch, to read what was sent before, and want nothing any more but to be let in.
-    const group = channel.group && removedFrom(channel.group, change)
+    const group = removedFrom(channel, change)
     return {
       kind: "entered",
       channel: { ...channel, state: read.next, held: [], group },
@@ -107,17 +107,24 @@ export async function settle(
   return { kind: "entered", channel: withoutWishes(entered, own), change, own }
 }
 
-/** Whether it was here that a return of this number was asked for. */
-export const isOwnReturn = ({ way }: GroupPart, number: number | undefined): boolean =>
-  number !== undefined && way.packages.some((each) => each.number === number)
-
-function removedFrom(group: GroupPart, { ownReturn }: Change): GroupPart {
-  // Not when it was for another copy of ours that it was asked.
-  const isOurs = ownReturn === 0 || isOwnReturn(group, ownReturn)
-  const wishes = group.wishes.filter(({ kind }) => kind === "return" && isOurs)
-  const returned = Math.max(group.way.returned, ownReturn ?? 0)
-  return { ...group, wishes, way: { ...group.way, returned } }
+/**
+ * What is left of a group that we were taken out of. Put in again in the same commit, we wait for what lets us in: when it was here that
+ * this was asked for, or an earlier copy of ours came back that way while we were asking. When a later copy did, the group is theirs.
+ */
+function removedFrom({ retired, group }: Channel, { ownReturn }: Change): GroupPart | null {
+  if (group === null || ownReturn === undefined) return group && { ...group, wishes: [] }
+  const { wishes, way } = group
+  const isAsking = retired || wishes.some(({ kind }) => kind === "return")
+  const newest = way.packages.at(-1)?.number ?? Number.POSITIVE_INFINITY
+  const isOwn = way.packages.some(({ number }) => number === ownReturn)
+  const stays = isOwn || (isAsking && ownReturn < newest)
+  const returned = Math.max(way.returned, ownReturn)
+  return { ...group, wishes: stays ? [{ kind: "return" }] : [], way: { ...way, returned } }
 }
+
+/** Taken out and put in again, and what lets us in is still to come. */
+export const isAwaited = ({ group }: Channel, { ownReturn }: Change): boolean =>
+  ownReturn !== undefined && group?.wishes.some(({ kind }) => kind === "return") === true
 
 function withoutWishes(channel: Channel, own: OwnCommit | undefined): Channel {
   const { group } = channel

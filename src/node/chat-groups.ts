@@ -5,7 +5,7 @@
  */
 import { primitives } from "#primitives"
 import { type Channel, NEW_GROUP, openChannel, type Place } from "../chat/channel.ts"
-import { isOwnReturn, type Settled } from "../chat/commits.ts"
+import { isAwaited, type Settled } from "../chat/commits.ts"
 import type { Content } from "../chat/content.ts"
 import {
   ADMINS_MAX,
@@ -384,9 +384,8 @@ export class Groups {
     const before = step.threads.get(toHex(this.#book.threadOf(channel).id))
     const thread = before ?? this.#book.threadOf(channel)
     const name = groupIn(channel.state)?.about.name ?? thread.name
-    // Taken out and put in again, because we asked for it: what lets us in is on its way.
-    const isReturn = isOwnReturn(channel.group, change.ownReturn)
-    const standing = change.ownRemoval && !isReturn ? "left" : thread.standing
+    const isOut = change.ownRemoval && !isAwaited(channel, change)
+    const standing = isOut ? "left" : thread.standing
     if (name !== thread.name || standing !== thread.standing)
       step.threads.set(toHex(thread.id), { ...thread, name, standing })
     const people = new Map(channel.group.people)
