@@ -17,7 +17,7 @@ import { type Bytes, toHex } from "../crypto/bytes.ts"
 import { INTRO_PLAINTEXT_BYTES, sealIntro } from "../crypto/envelope.ts"
 import { cut, INTRO_FRAGMENTS_MAX } from "../crypto/fragment.ts"
 import { leafPublic } from "../crypto/identity.ts"
-import { createKeyPackage, keyPackageReference } from "../crypto/session.ts"
+import { createKeyPackage, isMember, keyPackageReference } from "../crypto/session.ts"
 import { type ChatBook, Step } from "./chat-book.ts"
 import type { Outbox } from "./chat-outbox.ts"
 import type { ChatParts } from "./chat-parts.ts"
@@ -67,6 +67,16 @@ export class Returns {
     for (const cancel of this.#timers.values()) cancel()
     this.#reentry.stop()
     await Promise.allSettled(this.#working.values())
+  }
+
+  /** Part of the order is lost: any group may have gone on without us. */
+  async wantAll(): Promise<void> {
+    try {
+      for (const [group, channel] of [...this.#book.channels])
+        if (channel.group !== null && isMember(channel.state)) await this.want(group)
+    } catch (error) {
+      this.#parts.log(`asking to be let in anew failed: ${String(error)}`)
+    }
   }
 
   /** Somebody may have appeared whose card was not there. */

@@ -61,6 +61,7 @@ export class Chat {
             outbox: this.#outbox,
             caughtUp: (group) => this.#groups.caughtUp(group),
             moved: () => this.#groups.returns.moved(),
+            lost: () => void this.#groups.returns.wantAll(),
           })
         : undefined
     this.#introductions = new Introductions(parts, this.#book, this.#outbox, events)

@@ -164,6 +164,7 @@ class Mailbox implements ChatMailbox {
   /** A real mailbox takes an id once; `again` is one that would not. */
   take(envelope: Bytes, { again = false } = {}): void {
     const id = envelopeId(envelope)
+    if (this.#owner.lost.has(toHex(id))) return
     if (!again && this.has(id)) return
     const kept = { seq: this.arrivals.length + 1, id, bytes: envelope }
     this.arrivals.push(kept)
@@ -185,6 +186,8 @@ export class Person {
   events: ApiEvent[] = []
   readonly logs: string[] = []
   isAway = false
+  /** Envelopes, by hexadecimal id, that nobody hands to this person. */
+  lost: ReadonlySet<string> = new Set()
   /** What this person sees of the world's order, when it has one. */
   readonly ledger: LedgerView | undefined
   clock: Clock = systemClock

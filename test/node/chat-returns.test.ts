@@ -5,10 +5,11 @@
 import assert from "node:assert/strict"
 import { afterEach, beforeEach, describe, it } from "node:test"
 import { type Bytes, toHex } from "../../src/crypto/bytes.ts"
-import { tagOf } from "../../src/crypto/envelope.ts"
+import { envelopeId, tagOf } from "../../src/crypto/envelope.ts"
 import { systemClock } from "../../src/node/clock.ts"
 import { Order } from "../helpers/chat-ledger.ts"
 import { type Person, World } from "../helpers/chat-world.ts"
+import { ManualClock } from "../helpers/manual-clock.ts"
 import { befriendAll, GroupTalk, ordering } from "../helpers/group-talk.ts"
 
 let world: World
@@ -101,6 +102,36 @@ describe("who goes on from a backup", () => {
     await talk.settled(ada, bob, cyd)
   })
 
+  it("says what waits only once it is in, and asks until somebody is there to let it in", async () => {
+    const backup = copyOf(bob)
+    for (const person of [ada, cyd]) person.isAway = true
+    await bob.moveTo(backup)
+    const waiting = await talk.say(bob, "is anybody there?")
+    assert.equal(waiting.state, "queued")
+    await assert.rejects(bob.chat.groupAdd("Team", [cyd.address]), { code: "NOT_A_MEMBER" })
+    assert.deepEqual(
+      talk.view(bob).pending.map(({ kind }) => kind),
+      ["return"],
+    )
+    for (const person of [ada, cyd]) world.catchUp(person)
+    await backIn(bob)
+    await talk.everybodyRead(ada, bob, cyd)
+  })
+
+  it("leaves the group to the copy that came last", async () => {
+    const old = bob
+    const copy = old.steal()()
+    world.people.push(copy)
+    await copy.moveTo(new Map(copy.shelf.rows))
+    await backIn(copy)
+    await ordering(world, old, "the old Bob out of it", () => !talk.has(old))
+    await talk.say(copy, "only one of us")
+    await talk.everybodyRead(ada, copy, cyd)
+    await assert.rejects(old.chat.send(talk.view(copy).thread, "me too", undefined), {
+      code: "NOT_A_MEMBER",
+    })
+  })
+
   it("comes back once more, from the very same copy", async () => {
     const backup = copyOf(bob)
     for (const [i, text] of ["once", "twice", "three times"].entries()) {
@@ -114,5 +145,60 @@ describe("who goes on from a backup", () => {
       await talk.say(bob, text)
       await talk.everybodyRead(ada, cyd)
     }
+  })
+})
+
+describe("who has lost a group", () => {
+  it("asks by hand, while everything goes on, and keeps what was said", async () => {
+    await talk.say(ada, "before")
+    await talk.everybodyRead(ada, bob, cyd)
+    const { epoch, thread } = talk.view(bob)
+    await bob.chat.groupRejoin("Team")
+    await talk.say(bob, "still here")
+    await ordering(world, bob, "a leaf of his own making", () => talk.view(bob).epoch > epoch)
+    await backIn(bob)
+    assert.equal(talk.view(bob).thread, thread)
+    await talk.say(cyd, "hello again")
+    await talk.everybodyRead(ada, bob, cyd)
+    await talk.sameFor(ada, bob, cyd)
+  })
+
+  it("finds out by itself when what was ordered cannot be had any more, and is let in", async () => {
+    const clock = new ManualClock(Date.now())
+    const { thread } = talk.view(bob)
+    await bob.chat.stop()
+    bob.clock = clock
+    await bob.start()
+    // A change that reaches nobody but the others: whoever was away that long finds nobody who keeps it.
+    bob.isAway = true
+    world.held = []
+    await ada.chat.groupRename("Team", "Crew")
+    await ada.until("a commit", () => (world.held ?? []).length > 0)
+    const lost = new Set((world.held ?? []).map(({ envelope }) => toHex(envelopeId(envelope))))
+    assert(lost.size > 0)
+    const kept = world.held
+    world.held = undefined
+    for (const { envelope } of kept) cyd.mailbox.take(envelope)
+    await ordering(world, cyd, "the name", () => cyd.chat.groupShow(thread).name === "Crew")
+    bob.lost = lost
+    bob.isAway = false
+    bob.blocksCame()
+    await bob.until("to have given up on it", async () => {
+      clock.advance(1_000)
+      await new Promise((resolve) => setImmediate(resolve))
+      return bob.logs.some((line) => line.includes("cannot be had"))
+    })
+    assert.equal(talk.view(bob).name, "Team")
+    clock.advance(10 * 60_000)
+    talk.name = "Crew"
+    await ordering(world, bob, "let in, and told the name", () => {
+      clock.advance(1_000)
+      return talk.has(bob) && talk.view(bob).pending.length === 0
+    })
+    await talk.say(cyd, "there you are")
+    await ordering(world, bob, "the text", async () => {
+      clock.advance(1_000)
+      return (await talk.texts(bob)).includes("there you are")
+    })
   })
 })
