@@ -43,7 +43,10 @@ export class Chat {
   private constructor(parts: ChatParts) {
     this.#book = new ChatBook(parts)
     this.#finder = new Finder(this.#book)
-    this.#outbox = new Outbox(parts, this.#book, { spoke: (group) => this.#updates.spoke(group) })
+    this.#outbox = new Outbox(parts, this.#book, {
+      spoke: (group) => this.#updates.spoke(group),
+      passedAt: (id) => this.#order?.passedAt(id),
+    })
     this.#groups = new Groups(parts, this.#book, this.#outbox, {
       inbox: () => this.#inbox,
       order: () => this.#order,
