@@ -4,31 +4,29 @@
  * ledger: without one two people could change it at once, and it would fall apart for good.
  */
 import { primitives } from "#primitives"
-import { type Channel, NEW_GROUP, openChannel, type Place } from "../chat/channel.ts"
+import { type Channel, type Place } from "../chat/channel.ts"
 import { isAwaited, type Settled } from "../chat/commits.ts"
 import type { Content } from "../chat/content.ts"
 import {
   ADMINS_MAX,
   adminsOf,
-  encodeAbout,
   type Group,
   GROUP_MEMBERS_MAX,
-  GROUP_NAME_BYTES_MAX,
   groupIn,
   isAdmin,
   isIn,
 } from "../chat/group.ts"
 import { type ChatThread, newGroupThread } from "../chat/thread.ts"
 import { type Wish, WISHES_MAX } from "../chat/wishes.ts"
-import { type Address, addressBytes } from "../crypto/address.ts"
-import { toHex, utf8 } from "../crypto/bytes.ts"
-import { createGroup, epochOf, isMember } from "../crypto/session.ts"
+import { type Address } from "../crypto/address.ts"
+import { toHex } from "../crypto/bytes.ts"
+import { epochOf, isMember } from "../crypto/session.ts"
 import { ApiError } from "./api/errors.ts"
 import type { GroupView } from "./api/types.ts"
 import { type ChatBook, Step } from "./chat-book.ts"
 import { Committer } from "./chat-committer.ts"
 import type { Inbox } from "./chat-inbox.ts"
-import { GROUP_ID_BYTES } from "./chat-introductions.ts"
+import { checkedGroupName, foundGroup } from "./chat-group-founding.ts"
 import { Invitations } from "./chat-invitations.ts"
 import type { Outbox } from "./chat-outbox.ts"
 import { newLeafOf } from "./chat-leaf-key.ts"
@@ -135,23 +133,10 @@ export class Groups {
   async create(name: string, people: readonly Address[]): Promise<GroupView> {
     if (this.#parts.order !== "ledger")
       throw new ApiError("NO_LEDGER", "a group needs a mesh whose ledger orders its changes")
-    const { me, identity, clock } = this.#parts
     const called = checkedGroupName(name)
-    const others = [...new Set(people)].filter((who) => who !== me)
+    const others = [...new Set(people)].filter((who) => who !== this.#book.me)
     if (others.length + 1 > GROUP_MEMBERS_MAX) throw full()
-    const state = await createGroup({
-      groupId: primitives.randomBytes(GROUP_ID_BYTES),
-      identity: addressBytes(me),
-      signatureSeed: identity.leaf,
-      about: encodeAbout({ name: called, admins: [me] }),
-    })
-    const channel = await openChannel(state, {
-      peer: me,
-      theirName: "",
-      trusted: true,
-      group: NEW_GROUP,
-      renewedAtMs: clock.nowMs(),
-    })
+    const channel = await foundGroup(this.#parts, called)
     const thread = newGroupThread(channel.groupId, called)
     await this.#book.turns.run(async () => {
       const step = new Step()
@@ -422,11 +407,3 @@ const adding = (who: Address, again: boolean): Wish => ({ kind: "add", who, agai
 const isSmall = (channel: Channel) => (channel.epochs[0]?.windows.size ?? 0) <= GREETED_AT_ONCE_MAX
 
 const full = () => new ApiError("GROUP_FULL", `a group has at most ${GROUP_MEMBERS_MAX} members`)
-
-function checkedGroupName(name: string): string {
-  const called = name.trim()
-  if (called === "") throw new ApiError("BAD_PARAMS", "a group needs a name")
-  if (utf8(called).length > GROUP_NAME_BYTES_MAX)
-    throw new ApiError("BAD_PARAMS", `the name of a group holds ${GROUP_NAME_BYTES_MAX} bytes`)
-  return called
-}

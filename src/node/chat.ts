@@ -20,7 +20,7 @@ import { type IntroductionEvents, Introductions } from "./chat-introductions.ts"
 import { Ordering } from "./chat-order.ts"
 import { Outbox } from "./chat-outbox.ts"
 import type { ChatParts } from "./chat-parts.ts"
-import { mustBeDecided, People } from "./chat-people.ts"
+import { mustBeDecided, mustTake, People } from "./chat-people.ts"
 import { Updates } from "./chat-updates.ts"
 import { messageView } from "./chat-view.ts"
 import type { FileMessage } from "./files.ts"
@@ -234,7 +234,7 @@ export class Chat {
   /** Whom `to` means, in a form that stays, and their thread. Throws like `send`. */
   addressee(to: string): { to: string; thread: string } {
     const thread = this.#finder.threadTo(to)
-    this.#mustTake(thread)
+    mustTake(this.#finder, thread)
     // A contact's thread may not be there yet.
     return { to: thread.peer ?? toHex(thread.id), thread: toHex(thread.id) }
   }
@@ -273,24 +273,11 @@ export class Chat {
 
   /** Answering a stranger accepts them, and writing into a group that one was let into accepts that. */
   async #welcomes(thread: ChatThread): Promise<void> {
-    this.#mustTake(thread)
+    mustTake(this.#finder, thread)
     if (thread.peer === null) {
       if (thread.standing === "request") await this.#groups.accept(thread)
     } else if (this.#finder.contact(thread.peer).standing === "request")
       await this.accept(thread.peer)
-  }
-
-  /** Throws unless we may write there: NOT_A_MEMBER, BLOCKED_CONTACT, IDENTITY_CHANGED. */
-  #mustTake(thread: ChatThread): void {
-    if (thread.peer === null) {
-      if (thread.standing === "left")
-        throw new ApiError("NOT_A_MEMBER", "you are not in this group any more")
-      return
-    }
-    const contact = this.#finder.contact(thread.peer)
-    if (contact.standing === "blocked")
-      throw new ApiError("BLOCKED_CONTACT", "this contact is blocked")
-    mustBeDecided(contact)
   }
 
   groupCreate(name: string, people: readonly string[]): Promise<GroupView> {

@@ -174,7 +174,7 @@ describe("who has lost a group", () => {
     world.held = []
     await ada.chat.groupRename("Team", "Crew")
     await ada.until("a commit", () => (world.held ?? []).length > 0)
-    const lost = new Set((world.held ?? []).map(({ envelope }) => toHex(envelopeId(envelope))))
+    const lost = new Set(world.held.map(({ envelope }) => toHex(envelopeId(envelope))))
     assert(lost.size > 0)
     const kept = world.held
     world.held = undefined
