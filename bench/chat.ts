@@ -60,7 +60,7 @@ async function conversation(prefix: string, powBits: number): Promise<Result[]> 
 /** Makes the first node's store one of a mesh at this price, before the node starts. */
 async function found(dataDir: string, powBits: number): Promise<void> {
   const store = await openStore(join(dataDir, "store"))
-  await keepGenesis(store, foundMesh("bench", powBits).bytes)
+  await keepGenesis(store, foundMesh("bench", { powBits }).bytes)
   await store.close()
 }
 

@@ -53,14 +53,13 @@ export function newSecrets(n: number): ValidatorSecrets[] {
 
 /** The genesis of a mesh of these validators, encoded. */
 export const genesisOf = (secrets: readonly ValidatorSecrets[]): Uint8Array =>
-  foundMesh(
-    "bench",
-    0,
-    secrets.map((each) => {
+  foundMesh("bench", {
+    powBits: 0,
+    validators: secrets.map((each) => {
       const { ed25519, mlDsa65, slhDsa } = validatorFrom(each).keys
       return { ed25519, mlDsa65, slhDsaSha2: slhDsa }
     }),
-  ).bytes
+  }).bytes
 
 export interface ClusterOptions {
   readonly directory: string

@@ -27,6 +27,7 @@ const node = join(home, "node_modules/.bin/node")
 const run = spawnSync(
   node,
   [
+    `--import=${new URL("../dist/test/helpers/draws.js", import.meta.url)}`,
     "--test",
     "--test-concurrency=2",
     "--test-timeout=300000",

@@ -11,11 +11,11 @@ import type { Readable, Writable } from "node:stream"
 import { setTimeout as sleep } from "node:timers/promises"
 import { fileURLToPath } from "node:url"
 import { connectApi } from "../../src/node/api/client.ts"
-import type { Api, Status } from "../../src/node/api/types.ts"
+import type { Api, Params, Status } from "../../src/node/api/types.ts"
 
 export const NODES_MAX = 64
-/** What `bin/sotto` runs. */
-export const PROGRAM = fileURLToPath(new URL("../../bundle/cli/main.js", import.meta.url))
+/** What people run, with the options of the runtime that it sets. */
+export const PROGRAM = fileURLToPath(new URL("../../../bin/sotto", import.meta.url))
 const START_TIMEOUT_MS = 30_000
 const STOP_TIMEOUT_MS = 20_000
 const LOOK_EVERY_MS = 100
@@ -49,9 +49,11 @@ export interface ClusterOptions {
   readonly identities?: readonly (string | null)[]
   /** How many of the nodes, from the first on, are validators of the mesh; 0 leaves it without an order. Default 1. */
   readonly validators?: number
+  /** What else the genesis says. */
+  readonly founding?: Pick<Params<"mesh.join">, "open" | "powBits" | "periodSeconds">
   /** What a node's command line holds besides. */
   readonly more?: (at: number) => readonly string[]
-  /** The command line's entry; `PROGRAM` by default. */
+  /** The command line's entry as a script, instead of `PROGRAM`. */
   readonly script?: string
   readonly meshTimeoutMs?: number
   readonly signal?: AbortSignal
@@ -110,7 +112,7 @@ async function found(
     (await (await node.api()).call("validator.key", {})).key
   const validators =
     options.validators === 0 ? [] : await Promise.all([first, ...others].map(keyOf))
-  await api.call("mesh.join", { name: "testnet", validators })
+  await api.call("mesh.join", { name: "testnet", validators, ...options.founding })
   const { ticket } = await api.call("mesh.ticket", {})
   options.onEvent?.({ type: "founded", node: 0, ticket })
   await settle(first, options)
@@ -218,11 +220,13 @@ export class ClusterNode {
   async start(): Promise<void> {
     if (this.#child !== null) throw new Error(`node ${this.at + 1} runs already`)
     if (this.#retired) throw new Error("the cluster has been stopped")
-    const { script = PROGRAM } = this.#options
+    const { script } = this.#options
+    const [program, ...entry] =
+      script === undefined ? ([PROGRAM] as const) : ([process.execPath, script] as const)
     const child: Child = spawn(
-      process.execPath,
+      program,
       [
-        script,
+        ...entry,
         ...this.arguments,
         "node",
         "--log=json",

@@ -43,8 +43,9 @@ export async function passphrase(context: Context, prompt = "Passphrase: "): Pro
 /** A line typed on the terminal and not shown. */
 export async function askUnseen(prompt: string, signal: AbortSignal): Promise<string> {
   const { stdin, stderr } = process
-  stderr.write(prompt)
+  // First: whoever types as soon as the question stands there is not shown either.
   stdin.setRawMode(true)
+  stderr.write(prompt)
   stdin.setEncoding("utf8")
   // An earlier question has paused it, and a listener alone would not wake it up.
   stdin.resume()

@@ -6,10 +6,16 @@ import { type Bytes, Reader, Writer } from "./bytes.ts"
 import { CryptoError } from "./errors.ts"
 import { labelledHash } from "./kdf.ts"
 
-/** Version 2 says more than version 1 can, and exists only where that is needed: one genesis has one encoding. */
+/** Each version says more than the one before it can, and exists only where that is needed: one genesis has one encoding. */
 const VERSION = 1
 const VERSION_WITH_POLICY = 2
+const VERSION_WITH_PERIOD = 3
 const OPEN = 1
+/** The least time between two ticks of the ledger's period, where the genesis says nothing else. */
+export const PERIOD_SECONDS = 60
+/** A proof takes a second or two to make, and must be of use for a while. */
+export const PERIOD_SECONDS_MIN = 5
+export const PERIOD_SECONDS_MAX = 3600
 export const MESH_NAME_BYTES_MAX = 64
 export const VALIDATORS_MAX = 100
 /** More would ask a laptop for minutes; a member's proof is the answer to spam, not ever more work. */
@@ -40,15 +46,22 @@ export interface Genesis {
   readonly powBits: number
   /** `invited` when absent. */
   readonly policy?: MeshPolicy
+  /**
+   * The least time between two ticks of the ledger's period, 5 to 3600; PERIOD_SECONDS when absent. What a member may post in a period
+   * does not depend on it, so it sets how much members may post.
+   */
+  readonly periodSeconds?: number
   /** None: the mesh works unordered. One: no fault is tolerated. 3f+1: f of them may be Byzantine. */
   readonly validators: readonly GenesisValidator[]
 }
 
 export function encodeGenesis(genesis: Genesis): Bytes {
   const isOpen = genesis.policy === "open"
-  const out = new Writer().u8(isOpen ? VERSION_WITH_POLICY : VERSION)
+  const version = versionFor(genesis)
+  const out = new Writer().u8(version)
   out.text(genesis.name, 1).raw(genesis.salt).u8(genesis.powBits)
-  if (isOpen) out.u8(OPEN)
+  if (version !== VERSION) out.u8(isOpen ? OPEN : 0)
+  if (version === VERSION_WITH_PERIOD) out.u16(genesis.periodSeconds ?? PERIOD_SECONDS)
   out.u8(genesis.validators.length)
   for (const { ed25519, mlDsa65, slhDsaSha2 } of genesis.validators)
     out.raw(ed25519).raw(mlDsa65).raw(slhDsaSha2)
@@ -57,20 +70,27 @@ export function encodeGenesis(genesis: Genesis): Bytes {
   return bytes
 }
 
+function versionFor({ policy, periodSeconds }: Genesis): number {
+  if ((periodSeconds ?? PERIOD_SECONDS) !== PERIOD_SECONDS) return VERSION_WITH_PERIOD
+  return policy === "open" ? VERSION_WITH_POLICY : VERSION
+}
+
 /** Throws CryptoError BAD_VERSION, BAD_LENGTH, BAD_ENCODING or TOO_LARGE. */
 export function decodeGenesis(bytes: Bytes): Genesis {
   if (bytes.length > GENESIS_BYTES_MAX) throw new CryptoError("TOO_LARGE", "genesis too large")
   const read = new Reader(bytes)
   const version = read.u8()
-  if (version !== VERSION && version !== VERSION_WITH_POLICY)
+  if (version < VERSION || version > VERSION_WITH_PERIOD)
     throw new CryptoError("BAD_VERSION", `genesis version ${version}`)
   const name = read.text(1, MESH_NAME_BYTES_MAX)
   if (name.length === 0) throw new CryptoError("BAD_ENCODING", "a mesh has a name")
   const salt = read.raw(32)
   const powBits = read.u8()
   if (powBits > POW_BITS_MAX) throw new CryptoError("TOO_LARGE", `proof of work of ${powBits} bits`)
-  if (version === VERSION_WITH_POLICY && read.u8() !== OPEN)
+  const policy = version === VERSION ? 0 : read.u8()
+  if (policy > OPEN || (version === VERSION_WITH_POLICY && policy !== OPEN))
     throw new CryptoError("BAD_ENCODING", "a policy that version 1 says, or none")
+  const periodSeconds = version === VERSION_WITH_PERIOD ? readPeriod(read) : undefined
   const count = read.u8()
   if (count > VALIDATORS_MAX) throw new CryptoError("TOO_LARGE", `${count} validators`)
   const validators = Array.from({ length: count }, () => ({
@@ -79,9 +99,27 @@ export function decodeGenesis(bytes: Bytes): Genesis {
     slhDsaSha2: read.raw(32),
   }))
   read.done()
-  const policy = version === VERSION_WITH_POLICY ? { policy: "open" as const } : {}
-  return { name, salt, powBits, ...policy, validators }
+  return {
+    name,
+    salt,
+    powBits,
+    ...(policy === OPEN ? { policy: "open" as const } : {}),
+    ...(periodSeconds === undefined ? {} : { periodSeconds }),
+    validators,
+  }
 }
+
+function readPeriod(read: Reader): number {
+  const seconds = read.u16()
+  if (seconds < PERIOD_SECONDS_MIN || seconds > PERIOD_SECONDS_MAX)
+    throw new CryptoError("TOO_LARGE", `a period of ${seconds} seconds`)
+  if (seconds === PERIOD_SECONDS)
+    throw new CryptoError("BAD_ENCODING", "a period that an earlier version says")
+  return seconds
+}
+
+export const periodMsOf = ({ periodSeconds }: Genesis): number =>
+  1000 * (periodSeconds ?? PERIOD_SECONDS)
 
 /** 32 bytes. */
 export function meshIdOf(genesis: Bytes): Bytes {

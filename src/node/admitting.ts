@@ -1,9 +1,10 @@
 /** How what is posted here is admitted: by a member's proof where this installation is a member and has one, by work otherwise. */
 import type { Bytes } from "../crypto/bytes.ts"
+import { periodMsOf } from "../crypto/genesis.ts"
 import type { ChatParts } from "./chat-parts.ts"
 import type { ChatRecords } from "./chat-records.ts"
 import { systemClock } from "./clock.ts"
-import type { LedgerPeriods } from "./ledger-periods.ts"
+import type { MeshLedger } from "./ledger.ts"
 import { Member } from "./member.ts"
 import { MemberRecords } from "./member-records.ts"
 import type { Network } from "./network.ts"
@@ -11,7 +12,7 @@ import type { Store } from "./store.ts"
 
 export interface MemberRoomParts {
   readonly network: Network
-  readonly periods: LedgerPeriods
+  readonly ledger: Pick<MeshLedger, "periods" | "isNewest">
   readonly records: ChatRecords
   readonly store: Store
   readonly log: (line: string) => void
@@ -19,15 +20,17 @@ export interface MemberRoomParts {
 
 /** Undefined where the network takes no proofs. Throws StoreError, CryptoError. */
 export async function openMember(parts: MemberRoomParts): Promise<Member | undefined> {
-  const { network, periods, records, store, log } = parts
+  const { network, ledger, records, store, log } = parts
   const { membership: admission, verifier, meshId } = network
   if (admission === undefined) return undefined
   return await Member.open({
     records: new MemberRecords(records.sealed),
     storeId: store.id,
     meshId,
-    roots: periods,
-    path: (commitment, period) => periods.pathFor(commitment, period),
+    periodMs: periodMsOf(network.genesis),
+    roots: ledger.periods,
+    path: (commitment, period) => ledger.periods.pathFor(commitment, period),
+    isNewest: () => ledger.isNewest,
     verifier,
     admission,
     clock: systemClock,

@@ -42,6 +42,8 @@ export interface FollowerParts {
   readonly waits: () => boolean
   /** A block is verified and stored. In order of height, each once. */
   readonly onBlock: (record: BlockRecord, applied: readonly Item[]) => void
+  /** For the first time somebody who was asked had nothing later. */
+  readonly onNewest: () => void
   readonly note: (line: string) => void
   readonly onFault: (error: unknown) => void
 }
@@ -50,8 +52,10 @@ export class LedgerFollower implements LedgerPart {
   readonly #parts: FollowerParts
   readonly #follower: Follower
   readonly linked = null
+  readonly proposers = []
   readonly pooled = undefined
   readonly #turns = new Turns()
+  #hadNothing = false
   #announced = 0
   #announcedBy: string | undefined
   /** Taken, and not in the store: its disk failed. Nothing is taken on top of it. */
@@ -74,6 +78,10 @@ export class LedgerFollower implements LedgerPart {
   /** Highest height that somebody has shown a block of. */
   get announced(): number {
     return Math.max(this.#announced, this.#parts.chain.height)
+  }
+
+  get isNewest(): boolean {
+    return this.#hadNothing && this.announced === this.#parts.chain.height
   }
 
   get ledger(): Ledger {
@@ -178,6 +186,7 @@ export class LedgerFollower implements LedgerPart {
   async #askOne(peer: string): Promise<boolean> {
     const { ask, note, lied } = this.#parts
     const answer = await ask(peer, this.#follower.ledger.height, BLOCKS_MAX)
+    if (answer.length === 0) this.#sawNothing()
     const blocks = answer.map((bytes) => decodeBlockRecord(bytes))
     await this.#check(blocks)
     let taken = 0
@@ -198,6 +207,12 @@ export class LedgerFollower implements LedgerPart {
       began = performance.now()
     }
     return taken > 0
+  }
+
+  #sawNothing(): void {
+    if (this.#hadNothing) return
+    this.#hadNothing = true
+    this.#parts.onNewest()
   }
 
   /** All their signatures together, in threads: what is found good there, `take` need not check again. */

@@ -18,6 +18,8 @@ import type { Validator } from "./validator-keys.ts"
 
 export interface SeatParts {
   readonly rules: LedgerRules
+  /** The least time between two ticks. */
+  readonly periodMs: number
   readonly chain: LedgerChain
   readonly scheme: Scheme
   readonly checks: SignatureChecks
@@ -34,6 +36,8 @@ export interface SeatParts {
   readonly want: (items: readonly Item[]) => void
   /** A block is certified and stored. In order of height, each once. */
   readonly onBlock: (applied: readonly Item[]) => void
+  /** It is known for the first time that there is no later block. */
+  readonly onNewest: () => void
   /** Links have come or gone, or the driver has stopped. */
   readonly onLinks: () => void
   /** Another part has begun. */
@@ -118,7 +122,7 @@ export class LedgerSeat {
   }
 
   #follow(ledger: Ledger, network: Network): LedgerFollower {
-    const { chain, scheme, checks, waits, onBlock, note, onFault } = this.#parts
+    const { chain, scheme, checks, waits, onBlock, onNewest, note, onFault } = this.#parts
     const follower = new LedgerFollower({
       ledger,
       chain,
@@ -129,6 +133,7 @@ export class LedgerSeat {
       lied: (peer) => void network.distrust(peer).catch(onFault),
       waits,
       onBlock: (_, applied) => onBlock(applied),
+      onNewest,
       note,
       onFault,
     })
@@ -137,10 +142,11 @@ export class LedgerSeat {
   }
 
   #validate(validator: Validator, at: Standpoint, network: Network): Promise<LedgerValidator> {
-    const { rules, scheme, checks, chain, directory, newMark, members } = this.#parts
+    const { rules, periodMs, scheme, checks, chain, directory, newMark, members } = this.#parts
     const { want, onBlock, onLinks: onChange, note, onFault } = this.#parts
     return LedgerValidator.start(at, {
       rules,
+      periodMs,
       scheme,
       checks,
       chain,

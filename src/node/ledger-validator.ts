@@ -42,6 +42,8 @@ const BLOCKS_READ = 16
 
 export interface ValidatorParts {
   readonly rules: LedgerRules
+  /** The least time between two ticks. */
+  readonly periodMs: number
   readonly scheme: Scheme
   readonly checks: SignatureChecks
   readonly chain: LedgerChain
@@ -105,14 +107,14 @@ export class LedgerValidator implements LedgerPart {
   }
 
   async #start(replayed: Standpoint): Promise<void> {
-    const { scheme, checks, validator, chain, directory, newMark, rules } = this.#parts
+    const { scheme, checks, validator, chain, directory, newMark, rules, periodMs } = this.#parts
     const { want, onBlock, onChange, note, onFault } = this.#parts
     this.#driver = await LedgerDriver.start(replayed, {
       replica: {
         scheme,
         ed25519: validator.keys.ed25519,
         sign: validator.sign,
-        timing: DEFAULT_TIMING,
+        timing: { ...DEFAULT_TIMING, tickMs: periodMs },
         pipelineSlots: PIPELINE_SLOTS,
         nonce: newNonce(),
       },
@@ -163,8 +165,21 @@ export class LedgerValidator implements LedgerPart {
   get linked(): readonly Bytes[] {
     return this.#links.connected
   }
+  get proposers(): readonly string[] {
+    const { term, view } = this.#running.replica
+    const { set } = this.#running.replica.court()
+    const primary = set.members[primaryOf(term, view, set.size)]?.ed25519
+    const isPrimary = ({ key }: { key: Bytes }) => primary !== undefined && equal(key, primary)
+    const peers = this.#links.peersByKey()
+    const ordered = [...peers.filter(isPrimary), ...peers.filter((each) => !isPrimary(each))]
+    return ordered.map(({ peer }) => peer)
+  }
   get announced(): number {
     return this.#parts.chain.height
+  }
+  /** Who votes has been told where the others are; who votes alone decides it. */
+  get isNewest(): boolean {
+    return this.role === "validating" && this.#held === undefined
   }
   get problem(): LedgerProblem | null {
     return this.#running.problem

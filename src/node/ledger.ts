@@ -14,6 +14,7 @@ import type {
 } from "../consensus/types.ts"
 import { type Bytes, equal, toHex } from "../crypto/bytes.ts"
 import { CryptoError } from "../crypto/errors.ts"
+import { periodMsOf } from "../crypto/genesis.ts"
 import { ignore, reject, type Verdict } from "../crypto/verdict.ts"
 import type { LedgerStatus, LedgerView, ValidatorView } from "./api/types.ts"
 import type { ChatLedger } from "./chat-parts.ts"
@@ -28,6 +29,7 @@ import { ledgerRules, ledgerTopic } from "./ledger-rules.ts"
 import { LedgerSeat } from "./ledger-seat.ts"
 import { blockView, validatorViews, verifyStored } from "./ledger-view.ts"
 import { Waiting } from "./ledger-waiting.ts"
+import { Wanted } from "./ledger-wanted.ts"
 import { Finder, whereaboutsTopic } from "./ledger-whereabouts.ts"
 import { MeshJoins } from "./mesh-joins.ts"
 import type { Mesh } from "./mesh-membership.ts"
@@ -71,6 +73,7 @@ export class MeshLedger {
   readonly #genesis: Ledger
   #network: Network | undefined
   #waiting: Waiting | undefined
+  #wanted: Wanted | undefined
 
   private constructor(parts: MeshLedgerParts, chain: LedgerChain) {
     this.#parts = parts
@@ -116,16 +119,18 @@ export class MeshLedger {
     this.#seat = new LedgerSeat({
       ...parts,
       rules: this.rules,
+      periodMs: periodMsOf(parts.mesh.genesis),
       chain,
       scheme: this.#scheme,
       checks: this.#checks,
       members: () => this.#membersNow(),
       waits: () => (this.#waiting?.size ?? 0) > 0,
       want: (items) => {
-        this.#waiting?.want(items)
+        this.#wanted?.want(items)
         this.#changes.want(items)
       },
       onBlock: (applied) => this.#applied(applied),
+      onNewest: () => this.#tell(),
       onLinks: () => {
         this.#finder.changed()
         parts.onChange()
@@ -173,7 +178,6 @@ export class MeshLedger {
     const waiting = new Waiting({
       isOrdered: (item) => this.#isOrdered(item),
       mailbox: network.mailbox,
-      fetch: (ids) => network.fetch(ids),
       pooled: () => this.#part?.pooled,
       admit: (items) => this.#part?.admit(items),
       onFirst: () => this.#part?.awaits(),
@@ -181,6 +185,14 @@ export class MeshLedger {
       onFault,
     })
     this.#waiting = waiting
+    this.#wanted = new Wanted({
+      mailbox: network.mailbox,
+      peers: () => likeliest(this.#part?.proposers ?? [], network.transport.peers()),
+      envelopes: (peer, ids, signal) => network.envelopes(peer, ids, signal),
+      judge: (envelope, peer) => network.judgeAgain(envelope, peer),
+      admit: (items) => this.#part?.admit(items),
+      onFault,
+    })
     await this.#seat.start(replayed, network)
     await this.#changes.start()
     const { libp2p } = network.transport
@@ -226,6 +238,7 @@ export class MeshLedger {
     await this.#changes.stop()
     await this.#seat.stop()
     await this.#checks.stop()
+    await this.#wanted?.stop()
     await this.#waiting?.stop()
     this.#listeners.clear()
   }
@@ -261,7 +274,12 @@ export class MeshLedger {
     return this.#ledger.fields.periods[0].period
   }
 
-  /** Called after every stored block. Returns how to end it. */
+  /** Whether somebody who was asked knew of no block after the last one here, and nobody has shown one. */
+  get isNewest(): boolean {
+    return this.#part?.isNewest === true
+  }
+
+  /** Called after every stored block, and when it is first known that there is no later one. Returns how to end it. */
   onBlock(listener: () => void): () => void {
     this.#listeners.add(listener)
     return () => void this.#listeners.delete(listener)
@@ -371,12 +389,21 @@ export class MeshLedger {
     return (await this.#part?.judge(record, peer)) ?? ignore("NOT_JOINED")
   }
 
+  #tell(): void {
+    for (const listener of this.#listeners) listener()
+  }
+
   #applied(applied: readonly Item[]): void {
     this.#waiting?.ordered(applied)
     this.#changes.applied()
     this.#seat.fit()
-    for (const listener of this.#listeners) listener()
+    this.#tell()
     this.#parts.onChange()
     this.#waiting?.refill()
   }
 }
+
+/** Each once, the first ones first. */
+const likeliest = (first: readonly string[], others: readonly string[]) => [
+  ...new Set([...first, ...others]),
+]

@@ -5,7 +5,8 @@
  *
  *   secret   version 1 (= 1) · secret 32 · commitment 32
  *   voucher  as in its ticket (consensus/join.ts), until the ledger has taken or refused it
- *   slots    version 1 (= 1) · store id 16 · count 1 · each: period 4 · used slots as bits 4
+ *   slots    version 1 (= 1) · store id 16 · 1 when the first period is known, else 0 · first period 4 · count 1 ·
+ *            each: period 4 · used slots as bits 4
  */
 import { type Bytes, Reader, Writer } from "../crypto/bytes.ts"
 import { CryptoError } from "../crypto/errors.ts"
@@ -26,6 +27,8 @@ export interface MemberSecret {
 export interface SlotsUsed {
   /** Of the store that this was written to, 16 bytes. */
   readonly storeId: Bytes
+  /** The first period of which any may be used; undefined while a restored member does not know it. */
+  readonly from: number | undefined
   /** Period → one bit for each slot, the lowest for slot 0. */
   readonly periods: ReadonlyMap<number, number>
 }
@@ -68,17 +71,25 @@ export class MemberRecords {
     if (bytes === undefined) return undefined
     const read = reader(bytes)
     const storeId = read.raw(16)
+    const isKnown = read.u8()
+    if (isKnown > 1) throw new CryptoError("BAD_ENCODING", "membership record")
+    const first = read.u32()
+    const from = isKnown === 1 ? first : undefined
     const count = read.u8()
     if (count > PERIODS_MAX) throw new CryptoError("TOO_LARGE", `${count} periods`)
     const periods = new Map<number, number>()
     for (let i = 0; i < count; i++) periods.set(read.u32(), read.u32())
     read.done()
-    return { storeId, periods }
+    return { storeId, from, periods }
   }
 
   /** On the disk when it resolves. */
-  async putSlots({ storeId, periods }: SlotsUsed): Promise<void> {
-    const writer = new Writer().u8(VERSION).raw(storeId).u8(periods.size)
+  async putSlots({ storeId, from, periods }: SlotsUsed): Promise<void> {
+    const writer = new Writer().u8(VERSION).raw(storeId)
+    writer
+      .u8(from === undefined ? 0 : 1)
+      .u32(from ?? 0)
+      .u8(periods.size)
     for (const [period, used] of periods) writer.u32(period).u32(used)
     await this.#put("slots", writer.finish())
   }

@@ -9,7 +9,7 @@ import { encodeJoinProof } from "../crypto/membership/join.ts"
 import { ONE_TIME_KEYS, pathToKey, signEnvelope } from "../crypto/membership/one-time-keys.ts"
 import { joinScope, joinSignal } from "../crypto/membership/statement.ts"
 import { loneLeaf } from "../crypto/membership/tree-path.ts"
-import { assert } from "../crypto/errors.ts"
+import { assert, CodedError } from "../crypto/errors.ts"
 import { heavy } from "./heavy.ts"
 import type { MemberRecords, MemberSecret } from "./member-records.ts"
 import { ProofPool, type ProofPoolParts, type ReadyProof, shuffledKeys } from "./proof-pool.ts"
@@ -21,6 +21,8 @@ export interface MemberParts extends Omit<ProofPoolParts, "member" | "slots" | "
   readonly records: MemberRecords
   /** Of the store that the records lie in, 16 bytes. */
   readonly storeId: Bytes
+  /** Whether somebody else, asked for later blocks than ours, had none. */
+  readonly isNewest: () => boolean
 }
 
 export class Member {
@@ -30,6 +32,7 @@ export class Member {
   readonly #stop = new AbortController()
   #secret: MemberSecret | undefined
   #pool: ProofPool | undefined
+  #slots: Slots | undefined
 
   private constructor(parts: MemberParts) {
     this.#parts = parts
@@ -78,8 +81,19 @@ export class Member {
     this.#pool?.expect()
   }
 
+  /** A block came, or it is known now that there is no later one. */
   ledgerMoved(): void {
     this.#pool?.ledgerMoved()
+    this.#watch().catch((error: unknown) => {
+      const code = error instanceof CodedError ? String(error.code) : String(error)
+      this.#parts.log(`membership: what is free was not written (${code})`)
+    })
+  }
+
+  async #watch(): Promise<void> {
+    const { roots, isNewest, clock, periodMs } = this.#parts
+    const shown = { period: roots.period(), isNewest: isNewest() }
+    await this.#slots?.watch(shown, { nowMs: clock.nowMs(), periodMs })
   }
 
   /**
@@ -119,8 +133,10 @@ export class Member {
   }
 
   async #begin(secret: MemberSecret, isNew: boolean): Promise<void> {
-    const { records, storeId, roots } = this.#parts
-    const slots = await Slots.open(records, storeId, { isNew, period: roots.period() })
+    const { records, storeId } = this.#parts
+    const slots = await Slots.open(records, storeId, { isNew })
+    this.#slots = slots
+    await this.#watch()
     this.#secret = secret
     this.#pool = new ProofPool({ ...this.#parts, member: secret, slots, prover: this.#prover })
   }

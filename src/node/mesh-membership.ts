@@ -41,13 +41,20 @@ export const meshView = ({ genesis, meshId }: Mesh): NonNullable<Status["mesh"]>
   validators: genesis.validators.length,
 })
 
-/** A new mesh. Without validators its envelopes are not ordered by a ledger. Throws ApiError BAD_PARAMS. */
-export function foundMesh(
-  name: string,
-  powBits = POW_BITS,
-  validators: readonly GenesisValidator[] = [],
-  policy: MeshPolicy = "invited",
-): Mesh {
+export interface Founding {
+  /** POW_BITS when not given. */
+  readonly powBits?: number
+  /** None: its envelopes are not ordered by a ledger. */
+  readonly validators?: readonly GenesisValidator[]
+  /** `invited` when not given. */
+  readonly policy?: MeshPolicy
+  /** PERIOD_SECONDS when not given. */
+  readonly periodSeconds?: number
+}
+
+/** A new mesh. Throws ApiError BAD_PARAMS. */
+export function foundMesh(name: string, founding: Founding = {}): Mesh {
+  const { powBits = POW_BITS, validators = [], ...rest } = founding
   const distinct = keysAreDistinct(
     validators.map(({ ed25519, mlDsa65, slhDsaSha2 }) => ({
       ed25519,
@@ -58,7 +65,7 @@ export function foundMesh(
   if (!distinct) throw new ApiError("BAD_PARAMS", "a validator may be named once")
   try {
     const salt = primitives.randomBytes(32)
-    return meshFrom(encodeGenesis({ name, salt, powBits, policy, validators }))
+    return meshFrom(encodeGenesis({ name, salt, powBits, validators, ...rest }))
   } catch (cause) {
     if (cause instanceof CryptoError)
       throw new ApiError("BAD_PARAMS", "a mesh's name has 1 to 64 bytes", { cause })

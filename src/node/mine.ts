@@ -2,11 +2,11 @@
  * Proof of work: finds the nonce that lets an envelope in (DESIGN §6, crypto/pow.ts). The work is done in a worker thread, one envelope at a
  * time, in the order asked for; the thread starts with the first and ends when there was nothing to do for a while.
  */
-import { Worker } from "node:worker_threads"
 import type { Bytes } from "../crypto/bytes.ts"
 import { envelopeId } from "../crypto/envelope.ts"
 import { CodedError } from "../crypto/errors.ts"
 import { powPrefix, writeProofOfWork } from "../crypto/pow.ts"
+import { OnDemandWorker } from "./on-demand-worker.ts"
 
 /** Envelopes waiting for their proof. */
 export const MINING_MAX = 1024
@@ -51,10 +51,13 @@ export type MineReport =
   | { readonly nonce: Bytes | undefined }
 
 export class Miner {
-  #worker: Worker | undefined
+  readonly #worker = new OnDemandWorker<MineJob, MineReport>({
+    program: new URL("./mine-worker.js", import.meta.url),
+    idleMs: IDLE_MS,
+    lost: (cause) => new MineError("MINER_LOST", "the mining thread ended", { cause }),
+  })
   #last: Promise<unknown> = Promise.resolve()
   #waiting = 0
-  #idle: NodeJS.Timeout | undefined
   readonly #stop = new AbortController()
 
   /** A copy of the envelope with its proof of work. Throws MineError, or the signal's reason. */
@@ -73,28 +76,25 @@ export class Miner {
       return await turn
     } finally {
       this.#waiting -= 1
-      if (this.#waiting === 0) this.#endSoon()
     }
   }
 
   /** Whether there is a thread at present. */
   get running(): boolean {
-    return this.#worker !== undefined
+    return this.#worker.running
   }
 
   /** Gives up what is waiting and ends the thread. */
   async stop(): Promise<void> {
     this.#stop.abort(new MineError("STOPPING", "the miner was stopped"))
     await this.#last
-    clearTimeout(this.#idle)
-    await this.#end()
+    await this.#worker.stop()
   }
 
   async #mineOne(id: Bytes, rule: WorkRule, options: MineOptions): Promise<Bytes> {
     const signals = [this.#stop.signal, ...(options.signal === undefined ? [] : [options.signal])]
     const signal = AbortSignal.any(signals)
     signal.throwIfAborted()
-    clearTimeout(this.#idle)
     const prefix = powPrefix(rule.meshId, rule.anchor, id)
     const nonce = await this.#search(prefix, rule.bits, signal, options.onProgress)
     signal.throwIfAborted()
@@ -108,50 +108,16 @@ export class Miner {
     signal: AbortSignal,
     onProgress: MineOptions["onProgress"],
   ): Promise<Bytes | undefined> {
-    const worker = (this.#worker ??= this.#start())
-    worker.ref()
     const stop = new Int32Array(new SharedArrayBuffer(4))
-    const found = Promise.withResolvers<Bytes | undefined>()
-    const onMessage = (report: MineReport) => {
-      if ("tried" in report) onProgress?.(report.tried, 2 ** bits)
-      else found.resolve(report.nonce)
-    }
-    const onLost = (cause: unknown) =>
-      found.reject(new MineError("MINER_LOST", "the mining thread ended", { cause }))
     const onAbort = () => void Atomics.store(stop, 0, 1)
-    worker.on("message", onMessage).once("error", onLost).once("exit", onLost)
     signal.addEventListener("abort", onAbort, { once: true })
     try {
-      const job: MineJob = { prefix, bits, stop }
-      worker.postMessage(job)
-      return await found.promise
+      return await this.#worker.run<Bytes | undefined>({ prefix, bits, stop }, (report, end) => {
+        if ("tried" in report) onProgress?.(report.tried, 2 ** bits)
+        else end.resolve(report.nonce)
+      })
     } finally {
       signal.removeEventListener("abort", onAbort)
-      worker.off("message", onMessage).off("error", onLost).off("exit", onLost)
     }
-  }
-
-  #start(): Worker {
-    const worker = new Worker(new URL("./mine-worker.js", import.meta.url))
-    const gone = () => {
-      if (this.#worker === worker) this.#worker = undefined
-    }
-    // a thread that dies between two jobs is replaced by the next one
-    worker.on("error", gone).on("exit", gone)
-    return worker
-  }
-
-  #endSoon(): void {
-    clearTimeout(this.#idle)
-    this.#idle = setTimeout(() => void this.#end(), IDLE_MS)
-    this.#idle.unref()
-    // a thread without work keeps nobody awake
-    this.#worker?.unref()
-  }
-
-  async #end(): Promise<void> {
-    const worker = this.#worker
-    this.#worker = undefined
-    await worker?.terminate()
   }
 }

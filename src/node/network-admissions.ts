@@ -8,7 +8,7 @@ import { assert } from "../crypto/errors.ts"
 import { MEMBERSHIP_KIND, readMembership } from "../crypto/membership/admission.ts"
 import { anchorOf, POW_KIND, verifyProofOfWork, type WorkPrice } from "../crypto/pow.ts"
 import { reject, type Verdict } from "../crypto/verdict.ts"
-import type { Admission } from "./mailbox.ts"
+import type { Admission, Origin } from "./mailbox.ts"
 import { MembershipAdmission } from "./membership-admission.ts"
 import { type MineOptions, Miner } from "./mine.ts"
 import type { NetworkParts } from "./network.ts"
@@ -17,8 +17,8 @@ import { ProofVerifier } from "./verify.ts"
 
 /** Where admissions of something else than envelopes come from: whoever brings them, they share one budget. */
 const OF_A_GRANT = { from: "sync", peer: "of a grant" } as const
-/** Others may hear of a new period a little later than we: so long, own work is still bound to the one before. */
-const ANCHOR_SETTLES_MS = 5_000
+/** Others may hear of a new period a little later than we: this share of it, own work is still bound to the one before. */
+const ANCHOR_SETTLES_SHARE = 1 / 12
 
 export type Prices = () => readonly WorkPrice[]
 
@@ -72,10 +72,11 @@ export async function judgeGrant(
   { admissions }: Judges,
   store: Store,
   envelope: Bytes,
+  origin: Origin = OF_A_GRANT,
 ): Promise<Verdict> {
   const admission = admissions.get(envelope[0] ?? 0)
   if (admission === undefined) return reject("UNKNOWN_ADMISSION")
-  const verdict = await admission(envelope, OF_A_GRANT)
+  const verdict = await admission(envelope, origin)
   // what it used up stays used up, though no envelope is kept
   if ("writes" in verdict) await store.batch(verdict.writes)
   return verdict
@@ -85,14 +86,16 @@ export async function judgeGrant(
 export class OwnWork {
   readonly #meshId: Bytes
   readonly #prices: Prices
+  readonly #settlesMs: number
   readonly #miner = new Miner()
   /** What the newest price is bound to, and since when as far as we saw; what was there at the start is not new. */
   #anchor: { readonly hash: Bytes; readonly sinceMs: number }
 
-  /** `meshId`: 32 bytes. */
-  constructor(meshId: Bytes, prices: Prices) {
+  /** `meshId`: 32 bytes. `periodMs`: the least that a price holds. */
+  constructor(meshId: Bytes, prices: Prices, periodMs: number) {
     this.#meshId = meshId
     this.#prices = prices
+    this.#settlesMs = ANCHOR_SETTLES_SHARE * periodMs
     this.#anchor = { hash: prices()[0]?.anchor ?? meshId, sinceMs: -Infinity }
   }
 
@@ -112,7 +115,7 @@ export class OwnWork {
     assert(now !== undefined, "work has a price")
     if (!equal(now.anchor, this.#anchor.hash))
       this.#anchor = { hash: now.anchor, sinceMs: performance.now() }
-    const isNew = performance.now() - this.#anchor.sinceMs < ANCHOR_SETTLES_MS
+    const isNew = performance.now() - this.#anchor.sinceMs < this.#settlesMs
     return isNew && before !== undefined ? before : now
   }
 

@@ -30,7 +30,6 @@ import {
   mustBeOf,
   meshFrom,
   meshView,
-  POW_BITS,
   readTicket,
 } from "./mesh-membership.ts"
 import { MeshRooms } from "./mesh-rooms.ts"
@@ -293,7 +292,7 @@ export class SottoNode implements Api {
   }
 
   async #joinMesh(params: Params<"mesh.join">): Promise<Mesh> {
-    const { ticket: ticketText, name, validators, open = false, powBits = POW_BITS } = params
+    const { ticket: ticketText, name, validators, open = false, ...founding } = params
     const ticket = ticketText === undefined ? undefined : readTicket(ticketText)
     if (this.#mesh !== undefined) {
       if (ticket !== undefined) {
@@ -305,12 +304,11 @@ export class SottoNode implements Api {
     const store = this.#openStore
     const mesh =
       ticket === undefined
-        ? foundMesh(
-            name ?? "home",
-            powBits,
-            await firstValidators(validators, () => this.ownValidator()),
-            open ? "open" : "invited",
-          )
+        ? foundMesh(name ?? "home", {
+            ...founding,
+            validators: await firstValidators(validators, () => this.ownValidator()),
+            policy: open ? "open" : "invited",
+          })
         : await fetchMesh(ticket, {
             postQuantum: this.options.postQuantum ?? "preferred",
             signal: this.#stopping.signal,

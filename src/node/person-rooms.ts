@@ -176,7 +176,7 @@ export class PersonRooms implements MeshListener {
   ): Promise<Member | undefined> {
     if (ledger === undefined) return undefined
     const { log } = this.#parts.options
-    return await openMember({ network, periods: ledger.periods, records, store, log })
+    return await openMember({ network, ledger, records, store, log })
   }
 
   async #openJoining(

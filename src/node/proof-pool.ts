@@ -21,8 +21,8 @@ import type { ProofVerifier } from "./verify.ts"
 export const READY_MAX = 8
 /** Payloads that wait for a proof of their own when none is ready; others are told to pay otherwise, which is faster. */
 export const COLD_WAITING_MAX = 1
-/** A proof of the last period is good for so long after the next began: periods last 60 s at least, so it is still taken when it arrives. */
-const LAST_PERIOD_MS = 30_000
+/** A proof of the last period is good for this share of the one after it: longer, and it might arrive when it is not taken any more. */
+const LAST_PERIOD_SHARE = 1 / 2
 
 /** A proof that nobody has used yet, and the keys that it vouches for. */
 export interface ReadyProof {
@@ -40,6 +40,8 @@ export interface ReadyProof {
 export interface ProofPoolParts {
   /** 32 bytes. */
   readonly meshId: Bytes
+  /** The least that a period lasts. */
+  readonly periodMs: number
   readonly member: MemberSecret
   readonly slots: Slots
   readonly roots: Pick<MembershipRoots, "period">
@@ -143,7 +145,8 @@ export class ProofPool {
 
   #takeReady(): ReadyProof | undefined {
     const now = this.#ready.findIndex(({ period }) => period === this.#period)
-    const isFresh = this.#parts.clock.nowMs() - this.#beganMs < LAST_PERIOD_MS
+    const { clock, periodMs } = this.#parts
+    const isFresh = clock.nowMs() - this.#beganMs < LAST_PERIOD_SHARE * periodMs
     const at = now === -1 && isFresh ? this.#ready.length - 1 : now
     return at === -1 ? undefined : this.#ready.splice(at, 1)[0]
   }

@@ -3,12 +3,12 @@
  * there was nothing to do for a while: it holds some 240 MB. What somebody waits for goes before what is made ahead. Each proof
  * takes about a second of one core.
  */
-import { Worker } from "node:worker_threads"
 import type { Bytes } from "../crypto/bytes.ts"
 import { CodedError } from "../crypto/errors.ts"
 import { isZero } from "../crypto/membership/field.ts"
 import { TREE_DEPTH_MAX } from "../crypto/membership/statement.ts"
 import type { TreePath } from "../crypto/membership/tree-path.ts"
+import { OnDemandWorker } from "./on-demand-worker.ts"
 
 /** Proofs waiting to be made. */
 export const PROVING_MAX = 256
@@ -48,6 +48,8 @@ export type ProveReport =
   | { readonly otherRoot: true }
   | { readonly failed: unknown }
 
+const lost = (cause: unknown) =>
+  new ProveError("PROVER_LOST", "the proving thread failed", { cause })
 const noMember = () => new ProveError("NO_MEMBER", "this secret has no leaf under this root")
 
 export interface ProveOptions {
@@ -64,15 +66,18 @@ interface Waiting {
 }
 
 export class Prover {
-  #worker: Worker | undefined
+  readonly #worker = new OnDemandWorker<ProveTask, ProveReport>({
+    program: new URL("./prove-worker.js", import.meta.url),
+    idleMs: IDLE_MS,
+    lost,
+  })
   #waiting: Waiting[] = []
   #proving: Promise<void> | undefined
-  #idle: NodeJS.Timeout | undefined
   readonly #stop = new AbortController()
 
   /** Whether there is a thread at present. */
   get running(): boolean {
-    return this.#worker !== undefined
+    return this.#worker.running
   }
 
   /** Throws ProveError, or the signal's reason; one that is under way is then made and thrown away. */
@@ -106,13 +111,11 @@ export class Prover {
     const reason = new ProveError("STOPPING", "the prover was stopped")
     this.#stop.abort(reason)
     for (const { done } of this.#waiting.splice(0)) done.reject(reason)
-    clearTimeout(this.#idle)
-    await this.#end()
+    await this.#worker.stop()
     await this.#proving
   }
 
   async #proveAll(): Promise<void> {
-    clearTimeout(this.#idle)
     for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift())
       try {
         next.done.resolve(await this.#proveOne(next.task))
@@ -120,50 +123,12 @@ export class Prover {
         next.done.reject(this.#stop.signal.aborted ? this.#stop.signal.reason : error)
       }
     this.#proving = undefined
-    this.#endSoon()
   }
 
-  async #proveOne(task: ProveTask): Promise<Proved> {
-    const worker = (this.#worker ??= this.#start())
-    worker.ref()
-    const made = Promise.withResolvers<Proved>()
-    const lost = (cause: unknown) =>
-      made.reject(new ProveError("PROVER_LOST", "the proving thread failed", { cause }))
-    const onMessage = (report: ProveReport) => {
-      if ("proved" in report) made.resolve(report.proved)
-      else if ("otherRoot" in report) made.reject(noMember())
-      else lost(report.failed)
-    }
-    worker.on("message", onMessage).once("error", lost).once("exit", lost)
-    try {
-      worker.postMessage(task)
-      return await made.promise
-    } finally {
-      worker.off("message", onMessage).off("error", lost).off("exit", lost)
-    }
-  }
-
-  #start(): Worker {
-    const worker = new Worker(new URL("./prove-worker.js", import.meta.url))
-    const gone = () => {
-      if (this.#worker === worker) this.#worker = undefined
-    }
-    // a thread that dies between two proofs is replaced by the next one
-    worker.on("error", gone).on("exit", gone)
-    return worker
-  }
-
-  #endSoon(): void {
-    if (this.#stop.signal.aborted) return
-    this.#idle = setTimeout(() => void this.#end(), IDLE_MS)
-    this.#idle.unref()
-    // a thread without work keeps nobody awake
-    this.#worker?.unref()
-  }
-
-  async #end(): Promise<void> {
-    const worker = this.#worker
-    this.#worker = undefined
-    await worker?.terminate()
+  #proveOne(task: ProveTask): Promise<Proved> {
+    return this.#worker.run<Proved>(task, (report, end) => {
+      if ("proved" in report) end.resolve(report.proved)
+      else end.reject("otherRoot" in report ? noMember() : lost(report.failed))
+    })
   }
 }

@@ -7,9 +7,9 @@ import type { VerifyJob, VerifyReport } from "./verify.ts"
 const verifier = loadVerificationKey().then(membershipVerifier)
 const post = (report: VerifyReport) => parentPort?.postMessage(report)
 
-parentPort?.on("message", ({ job, groups }: VerifyJob) => {
+parentPort?.on("message", (groups: VerifyJob) => {
   verifier.then(
-    (ready) => post({ job, holds: ready.verifyGroups(groups) }),
-    (error: unknown) => post({ job, failed: error }),
+    (ready) => post({ holds: ready.verifyGroups(groups) }),
+    (error: unknown) => post({ failed: error }),
   )
 })

@@ -4,9 +4,9 @@
  * waits for company. Senders take turns, so a flood waits behind itself; whoever sent one false proof has none of the others checked that
  * wait. The thread starts with the first proof and ends when none came for a while.
  */
-import { Worker } from "node:worker_threads"
 import type { Checked, Claim } from "../crypto/membership/groth16.ts"
 import { CodedError } from "../crypto/errors.ts"
+import { OnDemandWorker } from "./on-demand-worker.ts"
 
 /** Proofs checked together: some 50 ms of work. */
 export const BATCH_MAX = 32
@@ -26,17 +26,15 @@ export type VerifyErrorCode =
 
 export class VerifyError extends CodedError<VerifyErrorCode> {}
 
-/** To the worker. */
-export interface VerifyJob {
-  readonly job: number
-  /** By sender. */
-  readonly groups: readonly (readonly Claim[])[]
-}
+/** To the worker: claims by sender. */
+export type VerifyJob = readonly (readonly Claim[])[]
 
 /** From the worker. */
 export type VerifyReport =
-  | { readonly job: number; readonly holds: readonly (readonly Checked[])[] }
-  | { readonly job: number; readonly failed: unknown }
+  { readonly holds: readonly (readonly Checked[])[] } | { readonly failed: unknown }
+
+const lost = (cause: unknown) =>
+  new VerifyError("VERIFIER_LOST", "the checking thread failed", { cause })
 
 interface Waiting {
   readonly claim: Claim
@@ -44,18 +42,20 @@ interface Waiting {
 }
 
 export class ProofVerifier {
-  #worker: Worker | undefined
-  #jobs = 0
+  readonly #worker = new OnDemandWorker<VerifyJob, VerifyReport>({
+    program: new URL("./verify-worker.js", import.meta.url),
+    idleMs: IDLE_MS,
+    lost,
+  })
   /** By sender, in the order in which it is their turn. */
   readonly #queues = new Map<string, Waiting[]>()
   #waiting = 0
   #checking: Promise<void> | undefined
-  #idle: NodeJS.Timeout | undefined
   readonly #stop = new AbortController()
 
   /** Whether there is a thread at present. */
   get running(): boolean {
-    return this.#worker !== undefined
+    return this.#worker.running
   }
 
   /** Proofs waiting for their batch. */
@@ -79,8 +79,7 @@ export class ProofVerifier {
 
   /** Starts the thread if there is none: the first proof then need not wait for it. */
   warm(): void {
-    if (!this.#stop.signal.aborted) this.#worker ??= this.#start()
-    if (this.#checking === undefined) this.#endSoon()
+    this.#worker.warm()
   }
 
   /** Gives up what is waiting and ends the thread. */
@@ -88,13 +87,11 @@ export class ProofVerifier {
     const reason = new VerifyError("STOPPING", "the verifier was stopped")
     this.#stop.abort(reason)
     for (const sender of [...this.#queues.keys()]) this.#drop(sender, reason)
-    clearTimeout(this.#idle)
-    await this.#end()
+    await this.#worker.stop()
     await this.#checking
   }
 
   async #checkAll(): Promise<void> {
-    clearTimeout(this.#idle)
     // what comes in the same turn goes together
     await Promise.resolve()
     while (this.#waiting > 0) {
@@ -109,7 +106,6 @@ export class ProofVerifier {
       }
     }
     this.#checking = undefined
-    this.#endSoon()
   }
 
   /** One of each sender, then another one of each, until the batch is full; who is served goes to the end of the line. */
@@ -148,49 +144,10 @@ export class ProofVerifier {
     for (const { done } of queue) done.reject(reason)
   }
 
-  async #check(groups: VerifyJob["groups"]): Promise<readonly (readonly Checked[])[]> {
-    const worker = (this.#worker ??= this.#start())
-    worker.ref()
-    const job = ++this.#jobs
-    const made = Promise.withResolvers<readonly (readonly Checked[])[]>()
-    const lost = (cause: unknown) =>
-      made.reject(new VerifyError("VERIFIER_LOST", "the checking thread failed", { cause }))
-    const onMessage = (report: VerifyReport) => {
-      if (report.job !== job) return
-      if ("holds" in report) made.resolve(report.holds)
-      else lost(report.failed)
-    }
-    worker.on("message", onMessage).once("error", lost).once("exit", lost)
-    try {
-      worker.postMessage({ job, groups } satisfies VerifyJob)
-      return await made.promise
-    } finally {
-      worker.off("message", onMessage).off("error", lost).off("exit", lost)
-    }
-  }
-
-  #start(): Worker {
-    const worker = new Worker(new URL("./verify-worker.js", import.meta.url))
-    const gone = () => {
-      if (this.#worker === worker) this.#worker = undefined
-    }
-    // a thread that dies between two batches is replaced by the next one
-    worker.on("error", gone).on("exit", gone)
-    return worker
-  }
-
-  #endSoon(): void {
-    clearTimeout(this.#idle)
-    if (this.#stop.signal.aborted) return
-    this.#idle = setTimeout(() => void this.#end(), IDLE_MS)
-    this.#idle.unref()
-    // a thread without work keeps nobody awake
-    this.#worker?.unref()
-  }
-
-  async #end(): Promise<void> {
-    const worker = this.#worker
-    this.#worker = undefined
-    await worker?.terminate()
+  #check(groups: VerifyJob): Promise<readonly (readonly Checked[])[]> {
+    return this.#worker.run<readonly (readonly Checked[])[]>(groups, (report, end) => {
+      if ("holds" in report) end.resolve(report.holds)
+      else end.reject(lost(report.failed))
+    })
   }
 }

@@ -30,6 +30,8 @@ describe("genesis: what all peers of a mesh agree on", () => {
       { ...genesis, powBits: 13 },
       { ...genesis, validators: [validator] },
       { ...genesis, policy: "open" as const },
+      { ...genesis, periodSeconds: 61 },
+      { ...genesis, policy: "open" as const, periodSeconds: 61 },
     ]
     const ids = variants.map((each) => Buffer.from(meshIdOf(encodeGenesis(each))).toString("hex"))
     assert.equal(new Set(ids).size, variants.length)
@@ -46,6 +48,31 @@ describe("genesis: what all peers of a mesh agree on", () => {
     assert.equal(policyAt, 1, "one byte more")
   })
 
+  it("has its third version only for periods of another length than 60 seconds", () => {
+    for (const policy of ["open", "invited"] as const)
+      for (const periodSeconds of [5, 59, 61, 3600]) {
+        const bytes = encodeGenesis({ ...genesis, policy, periodSeconds })
+        assert.equal(bytes[0], 3)
+        const { policy: read, ...rest } = decodeGenesis(bytes)
+        assert.deepEqual([read ?? "invited", rest], [policy, { ...genesis, periodSeconds }])
+        strictDecoder(bytes, decodeGenesis, encodeGenesis)
+      }
+    assert.deepEqual(encodeGenesis({ ...genesis, periodSeconds: 60 }), encodeGenesis(genesis))
+    for (const periodSeconds of [0, 4, 3601])
+      assert.equal(
+        codeOf(() => encodeGenesis({ ...genesis, periodSeconds })),
+        "TOO_LARGE",
+      )
+    const sixty = encodeGenesis({ ...genesis, periodSeconds: 61 })
+    // name, salt, bits and policy come before it
+    sixty.set([0, 60], 1 + 1 + genesis.name.length + 32 + 1 + 1)
+    assert.equal(
+      codeOf(() => decodeGenesis(sixty)),
+      "BAD_ENCODING",
+      "one genesis has one encoding",
+    )
+  })
+
   it("refuses what no mesh can have: no name, a name too long, impossible work, another version", () => {
     assert.equal(
       codeOf(() => encodeGenesis({ ...genesis, name: "" })),
@@ -60,7 +87,7 @@ describe("genesis: what all peers of a mesh agree on", () => {
       "TOO_LARGE",
     )
     const other = encodeGenesis(genesis)
-    other[0] = 3
+    other[0] = 4
     assert.equal(
       codeOf(() => decodeGenesis(other)),
       "BAD_VERSION",

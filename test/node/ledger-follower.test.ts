@@ -34,6 +34,8 @@ async function follower(
   const liars: string[] = []
   const faults: unknown[] = []
   const taken: number[] = []
+  /** Heights at which it was said that there is nothing later. */
+  const newest: number[] = []
   const one = new LedgerFollower({
     ledger,
     chain,
@@ -48,6 +50,7 @@ async function follower(
     lied: (peer) => liars.push(peer),
     waits: () => false,
     onBlock: ({ height }) => taken.push(height),
+    onNewest: () => newest.push(chain.height),
     note: () => undefined,
     onFault: (error) => faults.push(error),
     ...more,
@@ -59,7 +62,7 @@ async function follower(
     await until("the peer to be asked", () => asked.length >= before + times)
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
-  return { one, store, chain, asked, liars, faults, taken, idle }
+  return { one, store, chain, asked, liars, faults, taken, newest, idle }
 }
 
 const blocksOf = (records: readonly BlockRecord[]) => (after: number) =>
@@ -196,6 +199,23 @@ describe("a follower among liars", () => {
     await at.idle("ahead")
     assert.equal(at.asked.length, 9)
     assert.deepEqual([at.chain.height, at.liars], [3, []])
+  })
+
+  it("says once when somebody had nothing later, and that it is so until a later block is shown", async (t) => {
+    const chain = chainOf(3)
+    const at = await follower(t, {
+      full: blocksOf(chain),
+      boaster: () => chain.map(encodeBlockRecord),
+    })
+    assert.equal(at.one.isNewest, false, "nobody was asked")
+    await at.idle("full", 2)
+    assert.deepEqual([at.chain.height, at.newest, at.one.isNewest], [3, [3], true])
+    await at.idle("full")
+    assert.deepEqual(at.newest, [3])
+    const waiting = at.one.judge(chainOf(5)[4]!, "boaster")
+    assert.equal(at.one.isNewest, false)
+    await waiting
+    await until("the height to be forgotten", () => at.one.isNewest)
   })
 
   it("believes no height that nobody shows: who spoke of it is asked, and then it is forgotten", async (t) => {

@@ -40,13 +40,16 @@ class Bench {
   isMember = true
   store = openMemoryStore()
   pool!: ProofPool
+  slots!: Slots
 
   async open({ isNew = false } = {}): Promise<this> {
     const store = await this.store
     const records = new MemberRecords(new Sealed(openVault(vaultKey), sealedShelf(store)))
-    const slots = await Slots.open(records, store.id, { isNew, period: this.roots.now })
+    const slots = await Slots.open(records, store.id, { isNew })
+    this.slots = slots
     this.pool = new ProofPool({
       meshId: fixture.meshId,
+      periodMs: 60_000,
       member: this.member,
       slots,
       roots: this.roots,
@@ -67,6 +70,13 @@ class Bench {
     const nullifier = nullifierOf(task.secret, task.scope)
     return { nullifier, proof: primitives.randomBytes(128) }
   }
+
+  /** What the ledger shows, as the member tells it to its slots. */
+  watch = (isNewest = true) =>
+    this.slots.watch(
+      { period: this.roots.now, isNewest },
+      { nowMs: this.clock.nowMs(), periodMs: 60_000 },
+    )
 
   tick(): void {
     this.roots.now += 1
@@ -215,11 +225,13 @@ describe("a cold send", () => {
 })
 
 describe("after a restore", () => {
-  it("the running period is left out, and the next is as free as ever", async () => {
+  const TICK_MS = (7 / 8) * 60_000
+
+  /** A member that took one proof, and then its sealed records in another store, as a backup brings them. */
+  async function restored() {
     const b = await bench()
     assert.ok(await b.take())
     await b.pool.stop()
-    // the sealed records come into another store, as a backup brings them
     const before = await b.store
     const after = await openMemoryStore()
     const rows = []
@@ -227,13 +239,60 @@ describe("after a restore", () => {
       rows.push({ table: "sealed" as const, key, value: value.slice() })
     await after.batch(rows)
     b.store = Promise.resolve(after)
-    await b.open()
+    return await b.open()
+  }
+
+  it("the running period is left out, and the next that is seen to begin is as free as ever", async () => {
+    const b = await restored()
+    await b.watch()
     assert.equal(await b.take(), undefined)
     await b.pool.stop()
     // a restart changes nothing about it
     await b.open()
+    assert.ok(b.slots.isWaiting)
+    await b.watch()
     assert.equal(await b.take(), undefined)
+    b.clock.advance(TICK_MS)
     b.tick()
+    await b.watch()
+    assert.ok(!b.slots.isWaiting)
+    for (let i = 0; i < SLOTS; i++) assert.ok(await b.take())
+    assert.equal(await b.take(), undefined, "as many as ever, and no more")
+    await b.pool.stop()
+    await b.open()
+    b.tick()
+    assert.ok(await b.take(), "known for good")
+  })
+
+  it("so are the periods that a ledger behind shows while it catches up, though the old one may have used them all", async () => {
+    const b = await restored()
+    for (let i = 0; i < 5; i++) {
+      b.clock.advance(TICK_MS)
+      b.tick()
+      await b.watch(false)
+      assert.equal(await b.take(), undefined)
+    }
+    // the newest block is here: this is the period that runs, and was used as well
+    await b.watch()
+    assert.equal(await b.take(), undefined)
+    b.clock.advance(TICK_MS)
+    b.tick()
+    await b.watch()
+    assert.ok(await b.take())
+  })
+
+  it("and those that come faster than periods can: who had nothing later was behind as well", async () => {
+    const b = await restored()
+    await b.watch()
+    for (let i = 0; i < 5; i++) {
+      b.clock.advance(TICK_MS - 1)
+      b.tick()
+      await b.watch()
+      assert.equal(await b.take(), undefined)
+    }
+    b.clock.advance(TICK_MS)
+    b.tick()
+    await b.watch()
     assert.ok(await b.take())
   })
 
@@ -241,6 +300,11 @@ describe("after a restore", () => {
     const b = await bench({ isNew: false })
     assert.equal(await b.take(), undefined)
     b.tick()
+    assert.equal(await b.take(), undefined)
+    await b.watch()
+    b.clock.advance(TICK_MS)
+    b.tick()
+    await b.watch()
     assert.ok(await b.take())
   })
 })
@@ -255,7 +319,9 @@ describe("a member, from its secret to a stranger's mailbox", () => {
       records: new MemberRecords(new Sealed(openVault(vaultKey), sealedShelf(store))),
       storeId: store.id,
       meshId: fixture.meshId,
+      periodMs: 60_000,
       roots: stranger.roots,
+      isNewest: () => true,
       path: (commitment) => trees.tree?.pathOf(commitment),
       verifier,
       admission: { isUsed: () => false, proven: () => undefined },

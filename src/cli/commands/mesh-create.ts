@@ -1,4 +1,5 @@
 /** `sotto mesh create`: founds a mesh with what its genesis can say, and prints the first invitations. */
+import { PERIOD_SECONDS_MAX, PERIOD_SECONDS_MIN } from "../../crypto/genesis.ts"
 import { withNode } from "../attach.ts"
 import type { Context } from "../context.ts"
 import { usage } from "../failure.ts"
@@ -13,6 +14,7 @@ export async function run(context: Context): Promise<void> {
   const none = context.flag("no-validators")
   if (none && files.length > 0) throw usage("--no-validators and --validator exclude each other")
   const powBits = context.number("work-bits", 0, 32)
+  const periodSeconds = context.number("period", PERIOD_SECONDS_MIN, PERIOD_SECONDS_MAX)
   const count = context.number("tickets", 1, TICKETS_MAX)
   if (none && (count !== undefined || context.flag("open")))
     throw usage("a mesh without validators has no ledger, and so no members")
@@ -31,6 +33,7 @@ export async function run(context: Context): Promise<void> {
         ...(none || files.length > 0 ? { validators } : {}),
         ...(context.flag("open") ? { open: true } : {}),
         ...(powBits === undefined ? {} : { powBits }),
+        ...(periodSeconds === undefined ? {} : { periodSeconds }),
       },
       { signal },
     )

@@ -51,6 +51,11 @@ export const MESH_COMMANDS: readonly Command[] = [
         value: "N",
         help: "least work for a message of who is no member, doubling with each (14; 0 to 32)",
       },
+      period: {
+        type: "string",
+        value: "SECONDS",
+        help: "the least between two periods of the ledger; in each a member may post 32 times (60; 5 to 3600)",
+      },
       tickets: { type: "string", value: "N", help: "print so many first invitations" },
     },
     json: "object",
@@ -119,6 +124,22 @@ export const MESH_COMMANDS: readonly Command[] = [
     options: {},
     json: "object",
     load: () => import("../commands/ledger-resume.ts"),
+  },
+  {
+    id: "ledger forget",
+    help: "throw this peer's copy of the order away, to be read from the others again",
+    detail:
+      "For an order that is damaged on the disk, or another one than the others hold. No node may run for the profile. Chats stay as " +
+      "they are. A validator forgets its votes with it, and votes again from a later term on.",
+    args: [],
+    options: {
+      alone: {
+        type: "boolean",
+        help: "also where this is the only validator: other peers hold what is thrown away",
+      },
+    },
+    json: "object",
+    load: () => import("../commands/ledger-forget.ts"),
   },
   {
     id: "ledger verify",

@@ -3,6 +3,7 @@
  * of its bounds is BAD_PARAMS and the message names the field, never its value (it may be a passphrase). Whether a ticket or
  * an address *means* something is the node's business, not decided here.
  */
+import { PERIOD_SECONDS_MAX, PERIOD_SECONDS_MIN } from "../../crypto/genesis.ts"
 import { ApiError } from "./errors.ts"
 import type { Method, Params } from "./types.ts"
 
@@ -15,6 +16,8 @@ export const REFERENCE_MAX = 256
 /** A ticket carries addresses of peers and may be long. */
 export const TICKET_MAX = 8192
 export const PAGE_MAX = 500
+/** Characters of a search. */
+export const QUERY_MAX = 1024
 
 interface Rule<T> {
   readonly expected: string
@@ -90,6 +93,7 @@ const whole = (min: number, max: number): Rule<number> => ({
 export const INVITE_MAX = 1000
 const count = whole(1, INVITE_MAX)
 const bits = whole(0, 32)
+const seconds = whole(PERIOD_SECONDS_MIN, PERIOD_SECONDS_MAX)
 
 /** Longest path a file may have here; systems differ, this is Linux'. */
 export const PATH_MAX = 4096
@@ -141,6 +145,7 @@ const SHAPES: { readonly [M in Method]: Shape<Params<M>> } = {
     validators: optional(validatorKeys),
     open: optional(flag),
     powBits: optional(bits),
+    periodSeconds: optional(seconds),
   },
   "validator.key": {},
   "validators.list": {},
@@ -184,9 +189,11 @@ const SHAPES: { readonly [M in Method]: Shape<Params<M>> } = {
   "groups.leave": { group: required(reference) },
   "threads.hide": { thread: required(reference) },
   "threads.list": {},
+  "messages.search": { query: required(text(1, QUERY_MAX)), limit: required(pageLimit) },
   "messages.page": {
     thread: required(reference),
     before: optional(reference),
+    after: optional(reference),
     limit: required(pageLimit),
   },
   "messages.send": {
