@@ -19,7 +19,7 @@ import { type ChatThread, received } from "../chat/thread.ts"
 import type { Address } from "../crypto/address.ts"
 import { type Bytes, toHex } from "../crypto/bytes.ts"
 import type { ChatBook, Step } from "./chat-book.ts"
-import { FirstContact } from "./chat-first-contact.ts"
+import { FirstContact, type FirstContactEvents } from "./chat-first-contact.ts"
 import { Batch } from "./chat-inbox-batch.ts"
 import type { Outbox } from "./chat-outbox.ts"
 import { Partials, STRANGERS, type Whole } from "./chat-partials.ts"
@@ -34,7 +34,7 @@ export const REQUEST_MESSAGES_MAX = 1_000
 /** Tags looked up in the store at a time. */
 const CATCH_UP_TOGETHER = 32
 
-export interface InboxEvents {
+export interface InboxEvents extends FirstContactEvents {
   /** A stranger's group was joined; whether they are who they claim must be found out. */
   introduced(channel: Channel): void
   /** Height up to which the ledger's order was followed. */
@@ -68,7 +68,7 @@ export class Inbox {
     this.#outbox = outbox
     this.#events = events
     this.#partials = new Partials(book.records)
-    this.#firstContact = new FirstContact(parts, book, this.#partials)
+    this.#firstContact = new FirstContact(parts, book, this.#partials, events)
   }
 
   async load(): Promise<void> {
