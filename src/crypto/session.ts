@@ -47,5 +47,6 @@ export {
   isMember,
   members,
   ownLeaf,
+  rememberEpochs,
   type SessionState,
 } from "./session/state.ts"

@@ -33,10 +33,19 @@ export class Deliveries {
   /** Acts of our own that may have to be said again, by their hexadecimal ids. */
   readonly #acts = new Map<string, OwnAct>()
 
-  constructor(parts: ChatParts, book: ChatBook, transcript: Transcript) {
+  readonly #passedAt: (id: Bytes) => number | undefined
+
+  /** `passedAt`: where an envelope was ordered, when chat has followed the order past it. */
+  constructor(
+    parts: ChatParts,
+    book: ChatBook,
+    transcript: Transcript,
+    passedAt: (id: Bytes) => number | undefined,
+  ) {
     this.#parts = parts
     this.#book = book
     this.#transcript = transcript
+    this.#passedAt = passedAt
   }
 
   async load(): Promise<void> {
@@ -94,7 +103,8 @@ export class Deliveries {
     const ordered = taken.filter(isOrdered)
     await this.#progress(step, textsIn(taken.filter((out) => !isOrdered(out))), "gossiped")
     await this.#progress(step, textsIn(ordered), "ordered")
-    for (const { id } of ordered) this.settle(step, id)
+    // What the order has not been followed up to may still turn out to be of an epoch that was forgotten by then (`lost`).
+    for (const { id } of ordered) if (this.#passedAt(id) !== undefined) this.settle(step, id)
   }
 
   /** The ledger has given these envelopes their places, and peers have them. */

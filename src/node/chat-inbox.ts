@@ -12,19 +12,18 @@ import {
   readPayload,
 } from "../chat/channel.ts"
 import { hold, settle, type Settled } from "../chat/commits.ts"
-import { named } from "../chat/contact.ts"
-import { withClaim } from "../chat/names.ts"
 import { type Content, isPosted } from "../chat/content.ts"
 import type { ChatThread } from "../chat/thread.ts"
 import type { Address } from "../crypto/address.ts"
 import { type Bytes, toHex } from "../crypto/bytes.ts"
 import type { ChatBook, Step } from "./chat-book.ts"
-import { FirstContact } from "./chat-first-contact.ts"
+import { FirstContact, type FirstContactEvents } from "./chat-first-contact.ts"
 import { Batch } from "./chat-inbox-batch.ts"
 import type { Unplaced } from "./chat-marks.ts"
 import type { Outbox } from "./chat-outbox.ts"
 import { Partials, STRANGERS, type Whole } from "./chat-partials.ts"
 import type { ChatParts } from "./chat-parts.ts"
+import { renamed, standingOf } from "./chat-standing.ts"
 import type { Transcript } from "./chat-transcript.ts"
 import type { Kept } from "./shelf.ts"
 import type { Hit } from "./tag-map.ts"
@@ -36,7 +35,7 @@ export const REQUEST_MESSAGES_MAX = 1_000
 /** Tags looked up in the store at a time. */
 const CATCH_UP_TOGETHER = 32
 
-export interface InboxEvents {
+export interface InboxEvents extends FirstContactEvents {
   /** A stranger's group was joined; whether they are who they claim must be found out. */
   introduced(channel: Channel): void
   /** Height up to which the ledger's order was followed. */
@@ -75,7 +74,7 @@ export class Inbox {
     this.#outbox = outbox
     this.#events = events
     this.#partials = new Partials(book.records)
-    this.#firstContact = new FirstContact(parts, book, this.#partials)
+    this.#firstContact = new FirstContact(parts, book, this.#partials, events)
   }
 
   async load(): Promise<void> {
@@ -292,7 +291,7 @@ export class Inbox {
     const { step } = batch
     const channel = step.channels.get(group)
     if (channel === null || channel === undefined) return
-    const standing = this.#standing(step, channel)
+    const standing = standingOf(this.#book, step, channel)
     if (standing === "blocked") return
     const before = this.#book.threadOf(channel)
     const thread = step.threads.get(toHex(before.id)) ?? before
@@ -303,7 +302,7 @@ export class Inbox {
       case "leave":
         if (channel.group !== null)
           step.channels.set(group, this.#events.heard(channel, from, content))
-        else if (content.kind === "profile") this.#rename(step, from, content.name)
+        else if (content.kind === "profile") renamed(this.#book, step, from, content.name)
         return
       case "read":
         if (thread.tellsRead) await this.#outbox.deliveries.read(step, content.ids, thread, from)
@@ -325,26 +324,6 @@ export class Inbox {
         await this.#events.transcript.said(step, thread, from, content)
         if (standing === "open") this.#outbox.kickSoon(thread)
     }
-  }
-
-  /** Whether we let this channel's people write to us. In a group that is one question for all of them. */
-  #standing(step: Step, channel: Channel): "open" | "request" | "claimed" | "blocked" {
-    if (channel.group !== null) {
-      const { standing } = this.#book.threadOf(channel)
-      return standing === "left" ? "blocked" : standing
-    }
-    const { peer } = channel
-    const contact = step.contacts.get(peer) ?? this.#book.contacts.get(peer)
-    if (contact === undefined || contact.standing === "blocked") return "blocked"
-    return contact.standing === "request" ? "request" : contact.claims === null ? "open" : "claimed"
-  }
-
-  #rename(step: Step, from: Address, theirName: string): void {
-    const contact = step.contacts.get(from) ?? this.#book.contacts.get(from)
-    if (contact === undefined) return
-    const after = named(contact, theirName, this.#book.namesBut(from))
-    const others = this.#book.contacts.values()
-    step.contacts.set(from, withClaim(contact, after, theirName, others))
   }
 
   /**

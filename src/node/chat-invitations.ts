@@ -88,7 +88,7 @@ export class Invitations {
     const card = await this.#parts.findCard(who, this.#stopping.signal)
     if (card?.address !== who) return
     const id = groupThreadIdOf(invitation.group)
-    await this.#outbox.sendSealed({ id }, this.#envelopesOf(invitation, card), (step) => {
+    await this.#outbox.posting.sendSealed({ id }, this.#envelopesOf(invitation, card), (step) => {
       const now = this.#open.get(nameOf(invitation)) ?? invitation
       const left = { ...now, to: now.to.filter((each) => each !== who) }
       if (left.to.length > 0) this.add(step, left)

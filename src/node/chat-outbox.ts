@@ -9,20 +9,22 @@
  * Several envelopes are sealed ahead while the first waits for its admission, and those that have it by then share a write. What is
  * proven of a text afterwards stands in chat-delivery.ts.
  */
-import { type Channel, leaving, sealContents, type Until } from "../chat/channel.ts"
-import {
-  type Content,
-  contentBytes,
-  isPosted,
-  RECEIPT_IDS_MAX,
-  type Saying,
-  takeFitting,
-} from "../chat/content.ts"
+import { type Channel, leaving, sealContents } from "../chat/channel.ts"
+import { type Content, contentBytes } from "../chat/content.ts"
 import { type ChatThread, paid, paidRead } from "../chat/thread.ts"
 import { type Bytes, equal, toHex } from "../crypto/bytes.ts"
 import { isMember } from "../crypto/session.ts"
 import { ApiError } from "./api/errors.ts"
 import { type ChatBook, Step } from "./chat-book.ts"
+import {
+  type Batch,
+  fittingBeside,
+  postedIn,
+  readsFor,
+  receiptsFor,
+  textsOf,
+  TOGETHER_MAX,
+} from "./chat-batch.ts"
 import { Deliveries, type Readable } from "./chat-delivery.ts"
 import { Line, type Said, type Wording } from "./chat-line.ts"
 import type { Unplaced } from "./chat-marks.ts"
@@ -32,10 +34,6 @@ import { OFFER_AGAIN_MS, Posting } from "./chat-posting.ts"
 import type { Outgoing, Waiting } from "./chat-records.ts"
 import type { Transcript } from "./chat-transcript.ts"
 
-/** Contents that surely fit one envelope beside the MLS message around them. */
-export const ONE_ENVELOPE_CONTENT_BYTES = 1_900
-/** Texts looked at for one envelope; no more would fit. */
-const TOGETHER_MAX = 64
 /** Payloads of one thread that are sealed and on their way to the disk. */
 const AHEAD_MAX = 8
 /** Another payload is sealed only while their envelopes are fewer: a key update that overtakes them must stay within the window. */
@@ -45,21 +43,13 @@ const RECEIPT_DELAY_MS = 60
 const RECEIPT_DELAY_MAX_MS = 10_000
 type ActAsked = Parameters<Line["act"]> extends [unknown, ...infer Rest] ? Rest : never
 
-interface Batch {
-  readonly group: string
-  readonly until: Until
-  readonly envelopes: readonly Bytes[]
-  readonly waiting: readonly Waiting[]
-  readonly receipts: readonly Bytes[]
-  /** Texts whose authors hear with it that they were read. */
-  readonly reads: readonly Bytes[]
-}
-
 export interface OutboxEvents {
   /** Messages of ours have left in this group or thread of two. */
   spoke(group: string): void
   /** These messages leave in that envelope: adds to the step what begins with it. Within a turn. */
   leaving(step: Step, payload: Unplaced): Promise<void>
+  /** Where an envelope was ordered, when the order was followed past it. */
+  passedAt(id: Bytes): number | undefined
 }
 
 /** A batch on its way to the disk. */
@@ -96,7 +86,7 @@ export class Outbox {
     this.#parts = parts
     this.#book = book
     this.#events = events
-    this.deliveries = new Deliveries(parts, book, transcript)
+    this.deliveries = new Deliveries(parts, book, transcript, (id) => events.passedAt(id))
     this.posting = new Posting(parts, book, this.#stopping.signal, {
       taken: (step, taken) => this.deliveries.taken(step, taken),
     })
@@ -260,8 +250,8 @@ export class Outbox {
     if ((contact?.claims ?? null) !== null) return undefined
     const sealed = ahead.reduce((sum, { batch }) => sum + batch.waiting.length, 0)
     const line = this.#line.of(threadId).slice(sealed, sealed + TOGETHER_MAX)
-    const receipts = this.#receiptsFor(thread, ahead)
-    const reads = this.#readsFor(thread, ahead, receipts.length)
+    const receipts = receiptsFor(thread, contact, ahead)
+    const reads = readsFor(thread, contact, ahead, receipts.length)
     const first: Content[] = receipts.length === 0 ? [] : [{ kind: "receipt", ids: receipts }]
     if (reads.length > 0) first.push({ kind: "read", ids: reads })
     const { name } = this.#parts.identity
@@ -277,24 +267,6 @@ export class Outbox {
     this.#book.channels.set(group, sealing.channel)
     this.#greetings.delete(threadId)
     return { group, until, envelopes, waiting: line.slice(0, texts.length), receipts, reads }
-  }
-
-  /** Those owed that are not on their way. To strangers nothing is confirmed: they would learn that somebody is there. */
-  #receiptsFor(thread: ChatThread, ahead: readonly Ahead[]): readonly Bytes[] {
-    const contact = thread.peer === null ? undefined : this.#book.contacts.get(thread.peer)
-    if (thread.peer !== null && contact?.standing !== "accepted") return []
-    const under = new Set(ahead.flatMap(({ batch }) => batch.receipts.map(toHex)))
-    const owed = under.size === 0 ? thread.owed : thread.owed.filter((id) => !under.has(toHex(id)))
-    return owed.slice(0, RECEIPT_IDS_MAX)
-  }
-
-  /** The same of what was read, as much as fits beside. */
-  #readsFor(thread: ChatThread, ahead: readonly Ahead[], beside: number): readonly Bytes[] {
-    const contact = thread.peer === null ? undefined : this.#book.contacts.get(thread.peer)
-    if (!thread.tellsRead || (thread.peer !== null && contact?.standing !== "accepted")) return []
-    const under = new Set(ahead.flatMap(({ batch }) => batch.reads.map(toHex)))
-    const owed = thread.owedRead.filter((id) => !under.has(toHex(id)))
-    return owed.slice(0, Math.max(0, RECEIPT_IDS_MAX - beside))
   }
 
   /** Writes through what these batches say and change, all at once, and posts them. */
@@ -371,22 +343,6 @@ export class Outbox {
     for (const { id } of this.posting.forget(step, thread)) this.deliveries.settle(step, id)
   }
 
-  /** Sends envelopes that are not texts: first contact. What `change` adds, in the same turn, is written with them before they leave. */
-  async sendSealed(
-    thread: Pick<ChatThread, "id">,
-    envelopes: readonly Bytes[],
-    change: (step: Step) => void,
-  ): Promise<void> {
-    const outgoing = this.posting.outgoingOf(thread.id, await this.posting.admitAll(envelopes), [])
-    await this.#book.turns.run(async () => {
-      const step = new Step()
-      change(step)
-      step.ops.push(...outgoing.map(this.#book.records.putOutgoing))
-      await this.#book.commit(step, { sync: true })
-    })
-    await this.posting.postAll(outgoing)
-  }
-
   /**
    * Contents that are no texts, in a thread, at once; `change` adds to the step that is written before they leave. Nothing happens
    * when we cannot write there.
@@ -408,7 +364,7 @@ export class Outbox {
       return { envelopes, until, group: toHex(channel.groupId) }
     })
     if (sealed === undefined) return false
-    await this.sendSealed(thread, sealed.envelopes, (step) => {
+    await this.posting.sendSealed(thread, sealed.envelopes, (step) => {
       const channel = this.#book.channels.get(sealed.group)
       if (channel !== undefined) step.channels.set(sealed.group, leaving(channel, sealed.until))
       change(step)
@@ -443,17 +399,3 @@ export class Outbox {
 }
 
 const bytesOf = (hexadecimal: string): Bytes => new Uint8Array(Buffer.from(hexadecimal, "hex"))
-
-const textsOf = ({ waiting }: Batch) => waiting.map(({ content }) => content.id)
-
-/** What of these goes along with `used` bytes of other contents: a text of several envelopes only alone, or it might not fit them. */
-function fittingBeside(used: number, next: readonly Saying[]): readonly Content[] {
-  const room = ONE_ENVELOPE_CONTENT_BYTES - used
-  const [first] = next
-  return used > 0 && first !== undefined && contentBytes(first) + 1 > room
-    ? []
-    : takeFitting(next, room)
-}
-
-const postedIn = ({ waiting }: Batch) =>
-  waiting.flatMap(({ content }) => (isPosted(content) ? [content.id] : []))

@@ -21,6 +21,8 @@ export class Places {
   readonly #expiry: Expiry
   readonly #awaited = new Set<string>()
   #hasMore = false
+  /** Up to this height blocks were gone through here. */
+  #reached = 0
 
   constructor(
     parts: Pick<ChatParts, "order" | "ledger">,
@@ -36,6 +38,7 @@ export class Places {
 
   async load(): Promise<void> {
     for (const { envelope } of await this.#book.records.marks.unplaced()) this.#know(envelope)
+    this.#reached = (await this.#book.records.orderedUpTo()) ?? 0
   }
 
   #know(envelope: Bytes): void {
@@ -53,16 +56,17 @@ export class Places {
     this.#await(step, payload)
   }
 
-  /** Somebody's messages came with this envelope; `passedAt`: the order was followed past it already. Within a turn. */
-  async heard(step: Step, payload: Unplaced, passedAt: number | undefined): Promise<void> {
+  /** Somebody's messages came with this envelope, whose block may have been gone through already. Within a turn. */
+  async heard(step: Step, payload: Unplaced): Promise<void> {
     const { ledger } = this.#parts
-    if (passedAt === undefined || ledger === undefined) {
+    const height = ledger?.orderedAt(payload.envelope)
+    if (ledger === undefined || height === undefined || height > this.#reached) {
       this.#await(step, payload)
       return
     }
-    const [block] = await ledger.blocksAfter(passedAt - 1, 1)
+    const [block] = await ledger.blocksAfter(height - 1, 1)
     const index = block?.ids.findIndex((id) => equal(id, payload.envelope)) ?? -1
-    if (index >= 0) await this.#place(step, payload, passedAt, index)
+    if (index >= 0) await this.#place(step, payload, height, index)
   }
 
   /** These messages move when this envelope is ordered. */
@@ -77,6 +81,8 @@ export class Places {
     const some = Array.from(ids.entries()).filter(
       ([, id]) => this.#hasMore || this.#awaited.has(toHex(id)),
     )
+    // At once with looking: what is heard from now on is placed by whoever hears it.
+    this.#reached = Math.max(this.#reached, height)
     this.#expiry.reached(height)
     if (some.length === 0) return
     await this.#book.turns.run(async () => {

@@ -21,7 +21,7 @@ import { messageIdOf, Messages, newMessageId } from "./chat-messages.ts"
 import { Ordering } from "./chat-order.ts"
 import { Outbox } from "./chat-outbox.ts"
 import type { ChatParts } from "./chat-parts.ts"
-import { mustBeDecided, People } from "./chat-people.ts"
+import { mustBeDecided, mustTake, People } from "./chat-people.ts"
 import { Places } from "./chat-places.ts"
 import { PAGE_MAX, type PageCursor, Reading } from "./chat-reading.ts"
 import { Transcript } from "./chat-transcript.ts"
@@ -61,9 +61,13 @@ export class Chat {
     this.#outbox = new Outbox(parts, this.#book, this.#transcript, {
       spoke: (group) => this.#updates.spoke(group),
       leaving: (step, payload) => this.#places.leaving(step, payload),
+      passedAt: (id) => this.#order?.passedAt(id),
     })
     this.#typing = new Typing(parts, this.#book, this.#outbox)
-    this.#groups = new Groups(parts, this.#book, this.#outbox, () => this.#inbox)
+    this.#groups = new Groups(parts, this.#book, this.#outbox, {
+      inbox: () => this.#inbox,
+      order: () => this.#order,
+    })
     const events = this.#events()
     this.#inbox = new Inbox(parts, this.#book, this.#outbox, events)
     const { ledger } = parts
@@ -77,6 +81,8 @@ export class Chat {
             outbox: this.#outbox,
             caughtUp: (group) => this.#groups.caughtUp(group),
             placed: (height, ids) => this.#places.ordered(height, ids),
+            moved: () => this.#groups.returns.moved(),
+            lost: () => void this.#groups.returns.wantAll(),
           })
         : undefined
     this.#introductions = new Introductions(parts, this.#book, this.#outbox, events)
@@ -105,8 +111,7 @@ export class Chat {
       passedAt: (id) => this.#order?.passedAt(id),
       fellBehind: () => this.#order?.kick(),
       transcript: this.#transcript,
-      heardIn: (step, payload) =>
-        this.#places.heard(step, payload, this.#order?.passedAt(payload.envelope)),
+      heardIn: (step, payload) => this.#places.heard(step, payload),
       typing: (thread, by, content) => this.#typing.heard(thread, by, content),
       settled: (step, settled, at) => {
         this.#groups.settled(step, settled, at)
@@ -114,6 +119,10 @@ export class Chat {
       },
       heard: (channel, from, content) => this.#groups.heard(channel, from, content),
       expectNow: (tags) => this.#inbox.expectNow(tags),
+      pleaded: async (batch, plea) => {
+        batch.later.push(await this.#groups.readmission.heard(batch.step, plea))
+      },
+      letIn: (group) => this.#groups.returns.kick(group),
       groupEntered: (step, channel) => this.#groups.entered(step, channel),
       groupJoined: (channel) => this.#groups.join(channel),
     }
@@ -132,9 +141,9 @@ export class Chat {
     await chat.#book.load()
     await chat.#outbox.load()
     await chat.#transcript.load()
-    await chat.#places.load()
     await chat.#expiry.load()
     await chat.#order?.load()
+    await chat.#places.load()
     await chat.#inbox.load()
     await chat.#groups.load()
     chat.#outbox.start()
@@ -257,7 +266,7 @@ export class Chat {
   /** Whom `to` means, in a form that stays, and their thread. Throws like `send`. */
   addressee(to: string): { to: string; thread: string } {
     const thread = this.#finder.threadTo(to)
-    this.#mustTake(thread)
+    mustTake(this.#finder, thread)
     // A contact's thread may not be there yet.
     return { to: thread.peer ?? toHex(thread.id), thread: toHex(thread.id) }
   }
@@ -289,24 +298,11 @@ export class Chat {
 
   /** Answering a stranger accepts them, and writing into a group that one was let into accepts that. */
   async #welcomes(thread: ChatThread): Promise<void> {
-    this.#mustTake(thread)
+    mustTake(this.#finder, thread)
     if (thread.peer === null) {
       if (thread.standing === "request") await this.#groups.accept(thread)
     } else if (this.#finder.contact(thread.peer).standing === "request")
       await this.accept(thread.peer)
-  }
-
-  /** Throws unless we may write there: NOT_A_MEMBER, BLOCKED_CONTACT, IDENTITY_CHANGED. */
-  #mustTake(thread: ChatThread): void {
-    if (thread.peer === null) {
-      if (thread.standing === "left" || this.#book.groupChannel(thread)?.retired === true)
-        throw new ApiError("NOT_A_MEMBER", "you are not in this group any more")
-      return
-    }
-    const contact = this.#finder.contact(thread.peer)
-    if (contact.standing === "blocked")
-      throw new ApiError("BLOCKED_CONTACT", "this contact is blocked")
-    mustBeDecided(contact)
   }
 
   groupCreate(name: string, people: readonly string[]): Promise<GroupView> {
@@ -328,6 +324,8 @@ export class Chat {
     this.#groups.rename(this.#finder.thread(which), name)
   groupAdmin = (which: string, who: string, admin: boolean): Promise<GroupView> =>
     this.#groups.setAdmin(this.#finder.thread(which), this.#memberOf(which, who), admin)
+  groupRejoin = (which: string): Promise<GroupView> =>
+    this.#groups.rejoin(this.#finder.thread(which))
   groupAccept = (which: string): Promise<GroupView> =>
     this.#groups.accept(this.#finder.thread(which))
   groupLeave = (which: string): Promise<GroupView> => this.#groups.leave(this.#finder.thread(which))
