@@ -6,8 +6,7 @@
  *   in line → sealed in memory → admission → channel, envelopes, texts and receipts written through → posted → taken by a peer (gossiped)
  *
  * A crash before the write leaves the text in line; a crash after it leaves the envelope, which is posted again (chat-posting.ts).
- * Several envelopes are sealed ahead while the first waits for its admission, and those that have it by then share a write. What is
- * proven of a text afterwards stands in chat-delivery.ts.
+ * Several envelopes are sealed ahead while the first waits for its admission, and those that have it by then share a write.
  */
 import { type Channel, leaving, sealContents } from "../chat/channel.ts"
 import { type Content, contentBytes } from "../chat/content.ts"
