@@ -66,12 +66,14 @@ export class Transcript {
   async said(step: Step, before: ChatThread, by: Address, content: Text | Setting): Promise<void> {
     const { me, records } = this.#book
     const { thread, message: plain } = received(before, me, { ...keptOf(content), author: by })
-    const early = await records.marks.early(content.id)
+    const name = toHex(content.id)
+    const early = step.early.get(name) ?? (await records.marks.early(content.id))
     const isFor = early !== undefined && equal(early.thread, thread.id)
     const message = isFor ? withEarly(plain, early.acts) : plain
     if (early !== undefined) {
+      step.early.delete(name)
       step.ops.push(records.marks.delEarly(content.id))
-      for (const { by: who } of early.acts) this.#earlyOf(who).delete(toHex(content.id))
+      for (const { by: who } of early.acts) this.#earlyOf(who).delete(name)
     }
     const isCounted = content.kind === "text" && !message.deleted && before.unread < UNREAD_MAX
     const mention = names(message, me)
