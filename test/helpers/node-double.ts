@@ -48,6 +48,7 @@ const LEDGER = {
   linked: 0,
   behind: 0,
   waiting: 0,
+  damaged: 0,
   stalled: false,
   problem: null,
 } as const
@@ -536,6 +537,7 @@ export class NodeDouble implements Api {
       envelopes: this.#facts.messages.length,
       restored: null,
       waiting: 0,
+      damaged: 0,
     }
   }
 
