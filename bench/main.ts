@@ -17,6 +17,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   primitives: async () => (await import("./primitives.ts")).primitivesBench,
   search: async () => (await import("./search.ts")).searchBench,
   start: async () => (await import("./start.ts")).startBench,
+  tags: async () => (await import("./tags.ts")).tagsBench,
   tui: async () => (await import("./tui.ts")).tuiBench,
 }
 

@@ -20,6 +20,7 @@ import { decodeIdentity, encodeIdentity, type Identity } from "../crypto/identit
 import { decodeOneTime, encodeOneTime, type OneTimePackage } from "../crypto/one-time.ts"
 import { decodeRestored, encodeRestored, type Restored } from "./restored.ts"
 import type { RangeOptions, Sealed, SealedOp } from "./sealed.ts"
+import { Slices } from "./slices.ts"
 
 /** An envelope of ours that no peer has taken yet, with the texts inside. */
 export interface Outgoing {
@@ -93,8 +94,16 @@ export class ChatRecords {
   #del = (group: string, item: string | Bytes): SealedOp =>
     this.sealed.del(this.sealed.key(group, item))
   #get = (group: string, item: string | Bytes) => this.sealed.get(this.sealed.key(group, item))
-  #all = async <T>(group: string, decode: (plaintext: Bytes, item: Bytes) => T): Promise<T[]> =>
-    (await this.sealed.list(group)).map(({ plaintext, item }) => decode(plaintext, item))
+  /** In slices: there may be thousands. */
+  #all = async <T>(group: string, decode: (plaintext: Bytes, item: Bytes) => T): Promise<T[]> => {
+    const slices = new Slices()
+    const all: T[] = []
+    for await (const { plaintext, item } of this.sealed.each(group)) {
+      all.push(decode(plaintext, item))
+      await slices.pause()
+    }
+    return all
+  }
 
   write(ops: readonly SealedOp[], options: { sync: boolean }): Promise<void> {
     return this.sealed.write(ops, options)
