@@ -4,6 +4,7 @@
  */
 import { type Channel, openChannel, peerLeafKey } from "../chat/channel.ts"
 import { addressOfMember, groupIn, isAdmin } from "../chat/group.ts"
+import { isFarHello } from "../chat/far-hello.ts"
 import { decodeHello, type Hello } from "../chat/hello.ts"
 import { type Bytes, toHex } from "../crypto/bytes.ts"
 import { openIntro } from "../crypto/envelope.ts"
@@ -19,6 +20,7 @@ import {
 } from "../crypto/session.ts"
 import type { ChatBook, Step } from "./chat-book.ts"
 import type { Batch } from "./chat-inbox-batch.ts"
+import { FarWelcomes } from "./chat-far-welcomes.ts"
 import { GROUP_ID_BYTES } from "./chat-introductions.ts"
 import { type Partials, STRANGERS } from "./chat-partials.ts"
 import type { ChatParts } from "./chat-parts.ts"
@@ -35,11 +37,22 @@ export class FirstContact {
   readonly #parts: ChatParts
   readonly #book: ChatBook
   readonly #partials: Partials
+  /** Invitations whose Welcome lies in a blob. */
+  readonly far: FarWelcomes
 
-  constructor(parts: ChatParts, book: ChatBook, partials: Partials) {
+  constructor(
+    parts: ChatParts,
+    book: ChatBook,
+    partials: Partials,
+    events: { height(): number; introduced(channel: Channel): void },
+  ) {
     this.#parts = parts
     this.#book = book
     this.#partials = partials
+    this.far = new FarWelcomes(parts, book, {
+      enter: (step, hello) => this.#enter(step, hello, undefined, events.height()),
+      introduced: (channel) => events.introduced(channel),
+    })
   }
 
   /** The channel of a stranger who wrote to us, when that is what this envelope completes. `height`: of the order followed so far. */
@@ -52,6 +65,11 @@ export class FirstContact {
     const plaintext = this.#tryIntro(envelope)
     const fragment = plaintext && soundly(() => decodeFragment(plaintext, INTRO_FRAGMENTS_MAX))
     const whole = fragment && (await this.#partials.add(batch, STRANGERS, "", fragment, id))
+    if (whole !== undefined && isFarHello(whole.payload)) {
+      this.far.take(batch.step, whole.payload)
+      batch.later.push(() => this.far.kick())
+      return undefined
+    }
     const joined = whole && (await this.#join(batch.step, whole.payload, id, height))
     if (joined === undefined) return undefined
     this.#makeRoom(batch.step)
@@ -76,7 +94,17 @@ export class FirstContact {
 
   async #join(step: Step, payload: Bytes, id: Bytes, height: number): Promise<Channel | undefined> {
     const hello = soundly(() => decodeHello(payload))
-    if (hello === undefined || hello.from === this.#book.me) return undefined
+    return hello && (await this.#enter(step, hello, id, height))
+  }
+
+  /** The channel that this hello's Welcome makes, if it is sound. `id`: of the envelope that brought a Welcome of two. */
+  async #enter(
+    step: Step,
+    hello: Hello,
+    id: Bytes | undefined,
+    height: number,
+  ): Promise<Channel | undefined> {
+    if (hello.from === this.#book.me) return undefined
     const found = this.#parts.keys.packageFor(hello.welcome)
     if (found === undefined) {
       this.#parts.log("a first contact is for a key package that is not here, or not any more")
@@ -128,9 +156,9 @@ export class FirstContact {
   }
 
   /** From above which height the order matters to a channel that was made somewhere else, and may have gone on since. */
-  #behindFrom({ group }: Hello, id: Bytes, height: number): number | null {
+  #behindFrom({ group }: Hello, id: Bytes | undefined, height: number): number | null {
     if (this.#parts.order === "arrival") return null
-    const since = group?.since ?? this.#parts.ledger?.orderedAt(id) ?? height
+    const since = group?.since ?? (id && this.#parts.ledger?.orderedAt(id)) ?? height
     return Math.max(0, Math.min(since - 1, height))
   }
 }

@@ -68,11 +68,12 @@ export class Inbox {
     this.#outbox = outbox
     this.#events = events
     this.#partials = new Partials(book.records)
-    this.#firstContact = new FirstContact(parts, book, this.#partials)
+    this.#firstContact = new FirstContact(parts, book, this.#partials, events)
   }
 
   async load(): Promise<void> {
     this.#cursor = await this.#book.records.cursor()
+    await this.#firstContact.far.load()
     await this.#partials.load((from) => from === STRANGERS || this.#book.channels.has(from))
   }
 
@@ -98,8 +99,15 @@ export class Inbox {
     while (this.#draining !== undefined) await this.#draining
   }
 
+  /** Peers changed: who has what we look for may be among them. */
+  retryNow(): void {
+    this.#firstContact.far.retryNow()
+    this.kick()
+  }
+
   async stop(): Promise<void> {
     this.#stopped = true
+    await this.#firstContact.far.stop()
     await this.#draining
   }
 
