@@ -63,7 +63,8 @@ const NEXT: Readonly<Record<ApiErrorCode, string | undefined>> = {
   BUSY: "try again in a moment",
   BAD_FILE: "look at the path; nothing was changed",
   BAD_BACKUP: "take another copy of it; nothing was changed",
-  STORE_DAMAGED: "restore a backup, or start anew in another --data directory",
+  STORE_DAMAGED:
+    "`sotto ledger forget` if it is the mesh's order that is damaged; else restore a backup, or start anew in another --data directory",
   STORE_NEWER: "a newer sotto wrote it: update this one",
   DISK_FULL: "make room on the disk; nothing was lost",
   STOPPING: "try again once it has stopped",
@@ -80,8 +81,9 @@ export const LEDGER_PROBLEMS: Readonly<
   IMPOSSIBLE_STATE: {
     what: "this validator met what cannot be, and votes no more",
     next:
-      "ask the other validators: if they go on, what this one had on disk was wrong: `sotto ledger resume`, start it again, " +
-      "`sotto ledger verify`; if they have stopped as well, too many validators are faulty",
+      "ask the other validators: if they go on, what this one has on disk is wrong: stop the node, `sotto ledger forget`, and start it " +
+      "again; where the cause is known and gone, `sotto ledger resume` keeps the chain instead; if they have stopped as well, too many " +
+      "validators are faulty",
   },
   STOPPED: {
     what: "this peer could not write what it must not forget, and has stopped",
@@ -95,6 +97,8 @@ export const LEDGER_PROBLEMS: Readonly<
   },
   FORKED: {
     what: "the validators have signed two orders, and this peer follows the first",
-    next: "ask the mesh's operators: more validators are faulty than it tolerates",
+    next:
+      "ask the mesh's operators: more validators are faulty than it tolerates; once they agree on one order, stop the node, " +
+      "`sotto ledger forget`, and start it again",
   },
 }
