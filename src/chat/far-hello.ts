@@ -3,7 +3,7 @@
  * card of whoever invites. Whoever fetches a blob shows their peer's address to those who keep it, so nobody is made to by a stranger, nor
  * by somebody who only says that they are a friend.
  *
- *   version 1 · kind 1 (= 3) · address 64 · name (length 1) · height 8 · ref 73 · Ed25519 signature 64
+ *   version 1 · kind 1 (= 4) · address 64 · name (length 1) · height 8 · ref 73 · Ed25519 signature 64
  *
  * The signature is over domain("invitation") ‖ address of the invited 64 ‖ everything before the signature.
  */
@@ -17,7 +17,7 @@ import { domain } from "../crypto/kdf.ts"
 import { sessionLimits } from "../crypto/session.ts"
 
 const VERSION = 1
-const KIND_FAR = 3
+const KIND_FAR = 4
 const SIGNATURE_BYTES = 64
 
 export interface FarHello {

@@ -12,11 +12,13 @@ import {
   aboutOf,
   type CommitChanges,
   epochMark,
+  groupIdOf,
   type Member,
   members,
   sessionLimits,
 } from "../crypto/session.ts"
 import type { SessionState } from "../crypto/session.ts"
+import { isReturn, numberOf } from "./return.ts"
 
 const VERSION = 1
 export const GROUP_NAME_BYTES_MAX = 128
@@ -34,9 +36,12 @@ export interface GroupMember {
   readonly leaf: number
   /** Ed25519, 32 bytes: the leaf key, which their card should name. */
   readonly key: Bytes
+  /** Number of the mark that they came back with (return.ts); 0 for who never had to. */
+  readonly returned: number
 }
 
 export interface Group {
+  readonly id: Bytes
   readonly about: About
   readonly members: readonly GroupMember[]
 }
@@ -89,7 +94,8 @@ function readGroup(state: SessionState): Group | undefined {
   const about = soundAbout(bytes)
   const all = members(state).map(groupMember)
   const sound = all.filter((each) => each !== undefined)
-  return about === undefined || sound.length < all.length ? undefined : { about, members: sound }
+  if (about === undefined || sound.length < all.length) return undefined
+  return { id: groupIdOf(state), about, members: sound }
 }
 
 function soundAbout(bytes: Bytes): About | undefined {
@@ -101,9 +107,9 @@ function soundAbout(bytes: Bytes): About | undefined {
   }
 }
 
-function groupMember({ leaf, identity, signatureKey }: Member): GroupMember | undefined {
+function groupMember({ leaf, identity, signatureKey, mark }: Member): GroupMember | undefined {
   const address = addressOfMember({ identity })
-  return address && { address, leaf, key: signatureKey }
+  return address && { address, leaf, key: signatureKey, returned: numberOf(mark) }
 }
 
 /** Whom a leaf claims to be; `undefined` when that is no address. */
@@ -119,17 +125,21 @@ export const adminsOf = (group: Group): readonly Address[] =>
 
 export const isAdmin = (group: Group, who: Address): boolean => adminsOf(group).includes(who)
 
+export const memberIn = ({ members: all }: Group, who: Address): GroupMember | undefined =>
+  all.find(({ address }) => address === who)
+
 export type Objection = "NOT_AN_ADMIN" | "NOT_A_GROUP" | "NO_ADMIN_LEFT"
 
 /**
  * Why a commit is not a valid next step of this group, if it is not. Anybody may renew their keys, the
- * signature key too, which their card then has to name; everything else is for admins, and
- * somebody who runs the group must be left.
+ * signature key too, which their card then has to name, and let members in anew who say that they want it; everything else is for
+ * admins, and somebody who runs the group must be left.
  */
 export function objectionTo(before: Group, changes: CommitChanges): Objection | undefined {
   const { added, removed, about: nextAbout } = changes
   if (added.length + removed.length === 0 && nextAbout === undefined) return undefined
   const committer = addressOfMember(changes.sender)
+  if (committer !== undefined && isOfReturns(before, changes)) return undefined
   if (committer === undefined || !isAdmin(before, committer)) return "NOT_AN_ADMIN"
   const newcomers = added.map(groupMember)
   const sound = newcomers.filter((each) => each !== undefined)
@@ -137,6 +147,19 @@ export function objectionTo(before: Group, changes: CommitChanges): Objection | 
   if (sound.length < newcomers.length || about === undefined) return "NOT_A_GROUP"
   const gone = new Set(removed.map(({ leaf }) => leaf))
   const staying = before.members.filter(({ leaf }) => !gone.has(leaf))
-  const after = { about, members: [...staying, ...sound] }
+  const after = { id: before.id, about, members: [...staying, ...sound] }
   return adminsOf(after).length === 0 ? "NO_ADMIN_LEFT" : undefined
+}
+
+/** Nobody comes, nobody goes: whoever is taken out is put in again, as their root key has signed. */
+function isOfReturns(before: Group, { added, removed, about }: CommitChanges): boolean {
+  if (about !== undefined || added.length !== removed.length) return false
+  const gone = new Set(removed.map(({ leaf }) => leaf))
+  return added.every((each) => {
+    const address = addressOfMember(each)
+    const old = address && memberIn(before, address)
+    if (old === undefined || !gone.has(old.leaf)) return false
+    const { signatureKey, mark } = each
+    return isReturn(before.id, old.address, signatureKey, { mark, before: old.returned })
+  })
 }

@@ -48,5 +48,6 @@ export {
   isMember,
   members,
   ownLeaf,
+  rememberEpochs,
   type SessionState,
 } from "./session/state.ts"

@@ -4,13 +4,14 @@
  */
 import type { Channel } from "../chat/channel.ts"
 import { decodeFarHello, type FarHello, isSignedBy } from "../chat/far-hello.ts"
-import type { Hello } from "../chat/hello.ts"
+import { encodeHello } from "../chat/hello.ts"
 import { type Bytes, toHex } from "../crypto/bytes.ts"
 import type { Card } from "../crypto/card.ts"
 import { CryptoError } from "../crypto/errors.ts"
 import { BlobError } from "./blobs.ts"
 import { type ChatBook, Step } from "./chat-book.ts"
 import { CardSearches } from "./chat-card-search.ts"
+import { Batch } from "./chat-inbox-batch.ts"
 import type { ChatParts } from "./chat-parts.ts"
 
 /** Invitations that are being followed; one more, and the one that waits longest is dropped. */
@@ -22,8 +23,8 @@ const SIGNER_TRIES = 3
 const FETCH_TIMEOUT_MS = 60_000
 
 export interface FarWelcomeEvents {
-  /** The channel that a Welcome makes, if it is sound. Adds to the step what it uses up. Within a turn. */
-  enter(step: Step, hello: Hello): Promise<Channel | undefined>
+  /** The channel that an encoded hello's Welcome makes, if it is sound; adds it to the batch. Within a turn. */
+  enter(batch: Batch, hello: Bytes): Promise<Channel | undefined>
   introduced(channel: Channel): void
 }
 
@@ -132,20 +133,16 @@ export class FarWelcomes {
   }
 
   async #join(name: string, { from, name: called, since }: FarHello, welcome: Bytes) {
-    const channel = await this.#book.turns.run(async () => {
-      const step = new Step()
-      const entered = await this.#events.enter(step, {
-        from,
-        name: called,
-        welcome,
-        group: { since },
-      })
-      if (entered !== undefined) step.channels.set(toHex(entered.groupId), entered)
-      step.ops.push(this.#book.records.delFarWelcome(name))
-      await this.#book.commit(step, { sync: true })
+    const hello = encodeHello({ from, name: called, welcome, group: { since } })
+    const { channel, later } = await this.#book.turns.run(async () => {
+      const batch = new Batch(this.#book.channels.values())
+      const channel = await this.#events.enter(batch, hello)
+      batch.ops.push(this.#book.records.delFarWelcome(name))
+      await this.#book.commit(batch.step, { sync: true })
       this.#open.delete(name)
-      return entered
+      return { channel, later: batch.later }
     })
+    for (const act of later) act()
     if (channel !== undefined) this.#events.introduced(channel)
   }
 

@@ -6,7 +6,7 @@ import assert from "node:assert/strict"
 import type { Channel } from "../../src/chat/channel.ts"
 import type { Address } from "../../src/crypto/address.ts"
 import { addressBytes } from "../../src/crypto/address.ts"
-import { type Bytes, toHex } from "../../src/crypto/bytes.ts"
+import { type Bytes, equal, toHex } from "../../src/crypto/bytes.ts"
 import { type BlobRef, newBlobKey } from "../../src/crypto/blob.ts"
 import { type Card, encodeCardBody } from "../../src/crypto/card.ts"
 import { FRAGMENTS_MAX } from "../../src/crypto/fragment.ts"
@@ -169,6 +169,7 @@ class Mailbox implements ChatMailbox {
   /** A real mailbox takes an id once; `again` is one that would not. */
   take(envelope: Bytes, { again = false } = {}): void {
     const id = envelopeId(envelope)
+    if (this.#owner.lost.has(toHex(id))) return
     if (!again && this.has(id)) return
     const kept = { seq: this.arrivals.length + 1, id, bytes: envelope }
     this.arrivals.push(kept)
@@ -190,6 +191,8 @@ export class Person {
   events: ApiEvent[] = []
   readonly logs: string[] = []
   isAway = false
+  /** Envelopes, by hexadecimal id, that nobody hands to this person. */
+  lost: ReadonlySet<string> = new Set()
   /** What this person sees of the world's order, when it has one. */
   readonly ledger: LedgerView | undefined
   clock: Clock = systemClock
@@ -283,7 +286,8 @@ export class Person {
       },
       keys,
       records,
-      isRetired: () => this.#retiredPackage,
+      isRetired: (keyPackage) =>
+        this.#retiredPackage && equal(keyPackage, this.#identity.lastResort.public),
       mailbox: this.mailbox.life(this.shelf),
       findCard: (address) => this.#world.findCard(address, this),
       findKeyPackage: (card) => this.#world.findKeyPackage(card),

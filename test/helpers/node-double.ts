@@ -282,6 +282,9 @@ export class NodeDouble implements Api {
     "groups.accept": () => {
       throw new ApiError("NO_LEDGER", "no groups here")
     },
+    "groups.rejoin": () => {
+      throw new ApiError("NO_LEDGER", "no groups here")
+    },
     "groups.leave": () => {
       throw new ApiError("NO_LEDGER", "no groups here")
     },

@@ -525,6 +525,7 @@ export class FakeApi implements Api {
     "groups.admin": ({ group, member, admin }) =>
       this.#asked(group, [{ kind: "admin", who: this.#memberOf(group, member), admin }]),
     "groups.accept": ({ group }) => ({ group: this.#standing(group, "open") }),
+    "groups.rejoin": ({ group }) => this.#asked(group, [{ kind: "return" }]),
     "groups.leave": ({ group }) => ({ group: this.#standing(group, "left") }),
     "threads.hide": ({ thread }) => {
       if (!this.threads.delete(thread)) throw new FakeError("UNKNOWN_THREAD")
