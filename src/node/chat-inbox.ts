@@ -31,7 +31,7 @@ const PAGE = 128
 /** Unread texts of a stranger that was not accepted; later ones are dropped and never confirmed. */
 export const REQUEST_MESSAGES_MAX = 1_000
 
-/** Tags looked up in the store at a time. */
+/** Looked up in the store at a time. */
 const CATCH_UP_TOGETHER = 32
 
 export interface InboxEvents extends FirstContactEvents {
@@ -95,7 +95,6 @@ export class Inbox {
     while (this.#draining !== undefined) await this.#draining
   }
 
-  /** Peers changed. */
   retryNow(): void {
     this.#firstContact.far.retryNow()
     this.kick()
