@@ -9,6 +9,7 @@ import { type Content, decodeContents, encodeContents } from "../chat/content.ts
 import { type ChatMessage, decodeMessage, encodeMessage, positionOf } from "../chat/message.ts"
 import { type ChatThread, decodeThread, encodeThread, THREAD_ID_BYTES } from "../chat/thread.ts"
 import { type Address, addressBytes, addressFromBytes } from "../crypto/address.ts"
+import { type BlobRef, BLOB_REF_BYTES, decodeBlobRef, encodeBlobRef } from "../crypto/blob.ts"
 import { type Bytes, concat, equal, Reader, toHex, Writer } from "../crypto/bytes.ts"
 import {
   decodePartial,
@@ -20,6 +21,7 @@ import { decodeIdentity, encodeIdentity, type Identity } from "../crypto/identit
 import { decodeOneTime, encodeOneTime, type OneTimePackage } from "../crypto/one-time.ts"
 import { decodeRestored, encodeRestored, type Restored } from "./restored.ts"
 import type { RangeOptions, Sealed, SealedOp } from "./sealed.ts"
+import { Slices } from "./slices.ts"
 
 /** An envelope of ours that no peer has taken yet, with the texts inside. */
 export interface Outgoing {
@@ -45,6 +47,8 @@ export interface Invitation {
   readonly group: Bytes
   readonly epoch: number
   readonly welcome: Bytes
+  /** Where the Welcome lies for them to fetch, if it is too long for envelopes and was brought there. */
+  readonly ref?: BlobRef
   /** Height of the block that ordered the commit. */
   readonly since: number
   readonly to: readonly Address[]
@@ -94,8 +98,16 @@ export class ChatRecords {
     this.sealed.del(this.sealed.key(group, item))
   #get = (group: string, item: string | Bytes) => this.sealed.get(this.sealed.key(group, item))
   #find = (group: string, item: string | Bytes) => this.sealed.find(this.sealed.key(group, item))
-  #all = async <T>(group: string, decode: (plaintext: Bytes, item: Bytes) => T): Promise<T[]> =>
-    (await this.sealed.list(group)).map(({ plaintext, item }) => decode(plaintext, item))
+  /** In slices: there may be thousands. */
+  #all = async <T>(group: string, decode: (plaintext: Bytes, item: Bytes) => T): Promise<T[]> => {
+    const slices = new Slices()
+    const all: T[] = []
+    for await (const { plaintext, item } of this.sealed.each(group)) {
+      all.push(decode(plaintext, item))
+      await slices.pause()
+    }
+    return all
+  }
 
   write(ops: readonly SealedOp[], options: { sync: boolean }): Promise<void> {
     return this.sealed.write(ops, options)
@@ -247,6 +259,11 @@ export class ChatRecords {
   delInvitation = (invitation: Pick<Invitation, "group" | "epoch">) =>
     this.#del("invitations", invitationName(invitation))
 
+  /** Hellos whose Welcome has yet to be fetched, as they came. */
+  farWelcomes = () => this.#all("far welcomes", (payload) => payload)
+  putFarWelcome = (name: string, payload: Bytes) => this.#put("far welcomes", name, payload)
+  delFarWelcome = (name: string) => this.#del("far welcomes", name)
+
   /** Height up to which the ledger's order was followed. */
   async orderedUpTo(): Promise<number | undefined> {
     const bytes = await this.#find("cursor", "ledger")
@@ -297,9 +314,10 @@ function decodeUnordered(bytes: Bytes): Unordered {
 const invitationName = ({ group, epoch }: Pick<Invitation, "group" | "epoch">) =>
   `${toHex(group)} ${epoch}`
 
-function encodeInvitation({ group, epoch, welcome, since, to }: Invitation): Bytes {
+function encodeInvitation({ group, epoch, welcome, since, to, ref }: Invitation): Bytes {
   const out = new Writer().bytes(group, 1).u64(epoch).u64(since).bytes(welcome, 4).u16(to.length)
   for (const address of to) out.raw(addressBytes(address))
+  if (ref !== undefined) out.raw(encodeBlobRef(ref))
   return out.finish()
 }
 
@@ -308,8 +326,9 @@ function decodeInvitation(bytes: Bytes): Invitation {
   const [group, epoch, since] = [read.bytes(1, 64), read.u64(), read.u64()]
   const welcome = read.bytes(4, bytes.length)
   const to = Array.from({ length: read.u16() }, () => addressFromBytes(read.raw(64)))
+  const ref = read.left === 0 ? {} : { ref: decodeBlobRef(read.raw(BLOB_REF_BYTES)) }
   read.done()
-  return { group, epoch, welcome, since, to }
+  return { group, epoch, welcome, since, to, ...ref }
 }
 
 function decodeOutgoing(bytes: Bytes): Outgoing {

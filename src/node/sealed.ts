@@ -32,6 +32,8 @@ export interface SealedShelf {
 const GROUP_BYTES = 16
 /** Damaged records that are counted. */
 const DAMAGED_MAX = 1_000
+/** Records read at a time: opening them is part of one slice. */
+const PAGE = 64
 
 export interface SealedItem {
   /** The key behind the group's 16 bytes. */
@@ -134,6 +136,17 @@ export class Sealed {
   async erase(group: string): Promise<void> {
     const gte = this.#group(group)
     await this.#shelf.compact?.({ gte, lt: successor(gte) })
+  }
+
+  /** All items of a group, page by page: for groups that may be large. */
+  async *each(group: string): AsyncGenerator<SealedItem> {
+    for (let last: Bytes | undefined; ;) {
+      const after = last === undefined ? {} : { after: last }
+      const page = await this.list(group, { limit: PAGE, ...after })
+      yield* page
+      last = page.at(-1)?.item
+      if (page.length < PAGE) return
+    }
   }
 
   /** Items of a group in the order of their bytes (or the reverse), each opened; without those that were altered. */
