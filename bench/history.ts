@@ -1,108 +1,90 @@
 /**
  * A profile with 100,000 messages: from opening its store, in a process that has the program loaded, to the last 50 of its thread through
- * the API, the network included. The profile is written directly, as the chat would have. The floor is the bare LevelDB: the same
- * store opened, and as many records of the same size read from its end.
+ * the API, the network included; all in one thread, and spread over a thousand. Then scrolling back: pages of 200. The floor is the bare
+ * LevelDB: the same store opened, and as many records of the same size read from its end.
  */
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { primitives } from "#primitives"
-import { added } from "../src/chat/contact.ts"
-import { newThread } from "../src/chat/thread.ts"
-import { encodeAddress } from "../src/crypto/address.ts"
-import { openVault } from "../src/crypto/keyfile.ts"
-import { ChatRecords } from "../src/node/chat-records.ts"
 import { startNode } from "../src/node/node.ts"
-import { Sealed } from "../src/node/sealed.ts"
-import { sealedShelf } from "../src/node/sealed-store.ts"
 import { openStore } from "../src/node/store.ts"
-import { readKeyfile } from "../src/node/vault.ts"
 import { type Bench, median, type Result } from "./bench.ts"
+import { fillProfile, quietOptions } from "./filled-profile.ts"
 
 const MESSAGES = 100_000
-const TOGETHER = 1_000
+const THREADS = 1_000
 const TEXT_BYTES = 256
 const SHOWN = 50
+const PAGE = 200
+const PAGES = 50
 const RUNS = 9
 
 export const historyBench: Bench = { name: "history", run }
 
 async function run(): Promise<Result[]> {
+  const [one, many] = [await measure(1), await measure(THREADS)]
+  const result = (metric: string, values: readonly number[]): Result => ({
+    metric,
+    value: median(values),
+    unit: "ms",
+    runs: values.length,
+  })
+  return [
+    result("history.cold100k_ms", one.cold),
+    result("history.threads1000_ms", many.cold),
+    result("history.page_ms", one.pages),
+    result("floor.level_ms", one.floor),
+  ]
+}
+
+async function measure(threads: number) {
   const dataDir = mkdtempSync(join(tmpdir(), "sotto-bench-"))
+  const [cold, floor, pages]: number[][] = [[], [], []]
   try {
-    const thread = await fill(dataDir)
-    const cold: number[] = []
-    const floor: number[] = []
+    const textOf = (n: number) => `${n} `.padEnd(TEXT_BYTES, "x")
+    await fillProfile(dataDir, { messages: MESSAGES, threads, textOf })
     for (let i = 0; i <= RUNS; i++) {
-      const [program, bare] = [await lastMessages(dataDir, thread), await lastRecords(dataDir)]
+      const [program, bare] = [await lastMessages(dataDir), await lastRecords(dataDir)]
       // the first is for warming up
       if (i === 0) continue
-      cold.push(program)
-      floor.push(bare)
+      cold?.push(program)
+      floor?.push(bare)
     }
-    return [
-      { metric: "history.cold100k_ms", value: median(cold), unit: "ms", runs: RUNS },
-      { metric: "floor.level_ms", value: median(floor), unit: "ms", runs: RUNS },
-    ]
+    if (threads === 1) pages?.push(...(await scrollBack(dataDir)))
+    return { cold: cold ?? [], floor: floor ?? [], pages: pages ?? [] }
   } finally {
     rmSync(dataDir, { recursive: true, force: true })
   }
 }
 
-/** Without listening and without a LAN to look at: what is measured is the profile. */
-const options = (dataDir: string) => ({
-  dataDir,
-  socketPath: join(dataDir, "node.sock"),
-  listen: [],
-  testnet: true,
-  log: () => undefined,
-})
-
-/** Makes the profile; returns the thread's name. */
-async function fill(dataDir: string): Promise<string> {
-  const node = await startNode(options(dataDir))
-  const { address: me } = await node.api.call("profile.create", { name: "me", passphrase: null })
-  await node.stop()
-  const keyfile = await readKeyfile(join(dataDir, "vault"))
-  if (keyfile?.mode !== "unprotected") throw new Error("the profile has an open vault")
-  const store = await openStore(join(dataDir, "store"))
-  const records = new ChatRecords(new Sealed(openVault(keyfile.vaultKey), sealedShelf(store)))
-  const root = () => primitives.randomBytes(32)
-  const peer = encodeAddress({ ed25519Root: root(), slhDsaRootHash: root() })
-  const owner = { ...newThread(me as typeof peer, peer), lamport: MESSAGES }
-  await records.write(
-    [records.putContact(added(undefined, peer, "friend")), records.putThread(owner)],
-    { sync: true },
-  )
-  for (let at = 0; at < MESSAGES; at += TOGETHER) {
-    const ops = Array.from({ length: TOGETHER }, (_, i) => {
-      const mine = i % 2 === 0
-      const about = { delivery: "delivered", late: false, mine, audience: 0, awaited: [] } as const
-      const id = primitives.randomBytes(16)
-      const lamport = at + i + 1
-      const said = { lamport, sentAtMs: lamport, text: `${lamport} `.padEnd(TEXT_BYTES, "x") }
-      return records.putMessage(owner.id, {
-        id,
-        author: mine ? (me as typeof peer) : peer,
-        ...said,
-        ...about,
-      })
-    })
-    await records.write(ops.flat(), { sync: at + TOGETHER === MESSAGES })
-  }
-  await store.close()
-  return "friend"
-}
-
-async function lastMessages(dataDir: string, thread: string): Promise<number> {
+/** In the thread that was written into last. */
+async function lastMessages(dataDir: string): Promise<number> {
   const began = performance.now()
-  const node = await startNode(options(dataDir))
+  const node = await startNode(quietOptions(dataDir))
+  const { threads } = await node.api.call("threads.list", {})
+  const thread = threads[0]?.id ?? ""
   const { messages } = await node.api.call("messages.page", { thread, limit: SHOWN })
   const elapsed = performance.now() - began
   await node.stop()
   if (messages.at(-1)?.text.startsWith(`${MESSAGES} `) !== true || messages.length !== SHOWN)
     throw new Error("these are not the last messages")
   return elapsed
+}
+
+/** What each page takes on the way back. */
+async function scrollBack(dataDir: string): Promise<number[]> {
+  const node = await startNode(quietOptions(dataDir))
+  const taken: number[] = []
+  let before: string | null = null
+  while (taken.length < PAGES) {
+    const began = performance.now()
+    const cursor: { before?: string } = before === null ? {} : { before }
+    const page = await node.api.call("messages.page", { thread: "friend", limit: PAGE, ...cursor })
+    taken.push(performance.now() - began)
+    before = page.before
+  }
+  await node.stop()
+  return taken
 }
 
 async function lastRecords(dataDir: string): Promise<number> {

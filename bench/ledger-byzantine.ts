@@ -3,7 +3,8 @@
  * (`silent`), twice with two meanings (`conflicting`), or just before the others lose patience (`dawdling`, as primary).
  */
 import { setTimeout as sleep } from "node:timers/promises"
-import { decodeMessage, encodeMessage, votePreimage } from "../src/consensus/codec.ts"
+import { decodeMessage, encodeMessage } from "../src/consensus/codec.ts"
+import { votePreimage } from "../src/consensus/preimage.ts"
 import { DEFAULT_TIMING } from "../src/consensus/core.ts"
 import type { Message } from "../src/consensus/types.ts"
 import { type Bytes, Reader, Writer } from "../src/crypto/bytes.ts"

@@ -1,6 +1,6 @@
 /** A chain as four validators would have made it, written into their stores without running them: for catching up from far behind. */
 import { certificateOf } from "../src/consensus/certificate.ts"
-import { votePreimage } from "../src/consensus/codec.ts"
+import { votePreimage } from "../src/consensus/preimage.ts"
 import { batchOf } from "../src/consensus/item.ts"
 import { Ledger } from "../src/consensus/ledger.ts"
 import type { BlockRecord, Item, Vote } from "../src/consensus/types.ts"

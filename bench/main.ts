@@ -15,6 +15,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   ledger: async () => (await import("./ledger.ts")).ledgerBench,
   history: async () => (await import("./history.ts")).historyBench,
   primitives: async () => (await import("./primitives.ts")).primitivesBench,
+  search: async () => (await import("./search.ts")).searchBench,
   start: async () => (await import("./start.ts")).startBench,
   tui: async () => (await import("./tui.ts")).tuiBench,
 }

@@ -51,17 +51,21 @@ async function repeat(runs: number, run: () => Promise<number>): Promise<number[
   return values
 }
 
-/** Runs a Node program to its end; milliseconds. */
-async function timed(args: readonly string[]): Promise<number> {
+/** Runs a program to its end; milliseconds. */
+async function timed(program: string, args: readonly string[]): Promise<number> {
   const began = performance.now()
-  const child = spawn(process.execPath, [...args], { stdio: ["ignore", "ignore", "inherit"] })
+  const child = spawn(program, [...args], { stdio: ["ignore", "ignore", "inherit"] })
   const [code] = (await once(child, "exit")) as [number | null]
-  if (code !== 0) throw new Error(`${args.join(" ")} ended with ${code ?? "a signal"}`)
+  if (code !== 0) throw new Error(`${program} ${args.join(" ")} ended with ${code ?? "a signal"}`)
   return performance.now() - began
 }
 
 const floor = async () =>
-  result("floor.node_start_ms", "ms", await repeat(SEND_RUNS, () => timed(["-e", "0"])))
+  result(
+    "floor.node_start_ms",
+    "ms",
+    await repeat(SEND_RUNS, () => timed(process.execPath, ["-e", "0"])),
+  )
 
 /** From starting the process to its ready line, on a profile with an identity, in a mesh whose others are up. */
 async function ready(cluster: Cluster): Promise<Result> {
@@ -80,8 +84,8 @@ async function send(cluster: Cluster): Promise<Result> {
   const [alice, bob] = [nodeOf(cluster, 0), nodeOf(cluster, 1)]
   const { address } = await (await bob.api()).call("id", {})
   await (await alice.api()).call("contacts.add", { code: address, name: "bob" })
-  const args = [PROGRAM, ...alice.arguments, "send", "bob", "-m", "x".repeat(256)]
-  return result("start.cli_send_ms", "ms", await repeat(SEND_RUNS, () => timed(args)))
+  const args = [...alice.arguments, "send", "bob", "-m", "x".repeat(256)]
+  return result("start.cli_send_ms", "ms", await repeat(SEND_RUNS, () => timed(PROGRAM, args)))
 }
 
 /** Resident memory of each node; Linux only, elsewhere not measured (NaN). */

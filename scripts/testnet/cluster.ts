@@ -14,8 +14,8 @@ import { connectApi } from "../../src/node/api/client.ts"
 import type { Api, Params, Status } from "../../src/node/api/types.ts"
 
 export const NODES_MAX = 64
-/** What `bin/sotto` runs. */
-export const PROGRAM = fileURLToPath(new URL("../../bundle/cli/main.js", import.meta.url))
+/** What people run, with the options of the runtime that it sets. */
+export const PROGRAM = fileURLToPath(new URL("../../../bin/sotto", import.meta.url))
 const START_TIMEOUT_MS = 30_000
 const STOP_TIMEOUT_MS = 20_000
 const LOOK_EVERY_MS = 100
@@ -53,7 +53,7 @@ export interface ClusterOptions {
   readonly founding?: Pick<Params<"mesh.join">, "open" | "powBits" | "periodSeconds">
   /** What a node's command line holds besides. */
   readonly more?: (at: number) => readonly string[]
-  /** The command line's entry; `PROGRAM` by default. */
+  /** The command line's entry as a script, instead of `PROGRAM`. */
   readonly script?: string
   readonly meshTimeoutMs?: number
   readonly signal?: AbortSignal
@@ -220,11 +220,13 @@ export class ClusterNode {
   async start(): Promise<void> {
     if (this.#child !== null) throw new Error(`node ${this.at + 1} runs already`)
     if (this.#retired) throw new Error("the cluster has been stopped")
-    const { script = PROGRAM } = this.#options
+    const { script } = this.#options
+    const [program, ...entry] =
+      script === undefined ? ([PROGRAM] as const) : ([process.execPath, script] as const)
     const child: Child = spawn(
-      process.execPath,
+      program,
       [
-        script,
+        ...entry,
         ...this.arguments,
         "node",
         "--log=json",

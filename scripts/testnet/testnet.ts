@@ -7,8 +7,7 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
 import { parseArgs } from "node:util"
-import { fileURLToPath } from "node:url"
-import { NODES_MAX, startCluster, type Cluster, type ClusterEvent } from "./cluster.ts"
+import { NODES_MAX, PROGRAM, startCluster, type Cluster, type ClusterEvent } from "./cluster.ts"
 
 const HELP = `npm run testnet -- [options]
   --nodes N      how many nodes (5; at most ${NODES_MAX})
@@ -93,8 +92,7 @@ function tell(event: ClusterEvent): void {
 }
 
 function tellHowToOpen(cluster: Cluster, json: boolean): void {
-  const program = fileURLToPath(new URL("../../../bin/sotto", import.meta.url))
-  const open = cluster.nodes.map((node) => `${program} ${node.arguments.join(" ")}`)
+  const open = cluster.nodes.map((node) => `${PROGRAM} ${node.arguments.join(" ")}`)
   if (json) {
     object({ type: "ready", ticket: cluster.ticket, open })
     return

@@ -23,6 +23,19 @@ export interface Attached {
 const hasCode = (error: unknown, ...codes: readonly string[]) =>
   error instanceof ApiError && codes.includes(error.code)
 
+/** For what changes a profile's files under a node. Throws ApiError BUSY while one runs. */
+export async function mustBeIdle(socketPath: string, signal: AbortSignal): Promise<void> {
+  try {
+    await (await connectApi(socketPath, { signal })).close()
+  } catch (error) {
+    if (hasCode(error, "GONE")) return
+    throw error
+  }
+  throw new ApiError("BUSY", "a node runs for this profile", {
+    hint: "stop it first: `sotto node stop`",
+  })
+}
+
 /** The running node, or CliError OFFLINE. */
 export async function withRunningNode<T>(
   context: Context,

@@ -50,6 +50,7 @@ const EXIT: Readonly<Record<ApiErrorCode | CliErrorCode | PathErrorCode, number>
   NO_FILE: 2,
   BAD_PROFILE: 2,
   NO_PLACE: 2,
+  BAD_QUERY: 2,
   BAD_PARAMS: 2,
   BAD_TICKET: 2,
   BAD_ADDRESS: 2,

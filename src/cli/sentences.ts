@@ -56,12 +56,15 @@ const NEXT: Readonly<Record<ApiErrorCode, string | undefined>> = {
   MESSAGE_TOO_LONG: "send it in parts",
   MESSAGE_EMPTY: "say something: -m TEXT or standard input",
   QUEUE_FULL: "wait until some of what is queued has left; `sotto status` shows how much",
+  BAD_QUERY:
+    "words, from:NAME, in:CHAT, has:file, before:DAY and after:DAY, with DAY like 2026-11-20",
   BAD_PARAMS: undefined,
   UNKNOWN_METHOD: "the running node is another version: restart it",
   BUSY: "try again in a moment",
   BAD_FILE: "look at the path; nothing was changed",
   BAD_BACKUP: "take another copy of it; nothing was changed",
-  STORE_DAMAGED: "restore a backup, or start anew in another --data directory",
+  STORE_DAMAGED:
+    "`sotto ledger forget` if it is the mesh's order that is damaged; else restore a backup, or start anew in another --data directory",
   STORE_NEWER: "a newer sotto wrote it: update this one",
   DISK_FULL: "make room on the disk; nothing was lost",
   STOPPING: "try again once it has stopped",
@@ -78,8 +81,9 @@ export const LEDGER_PROBLEMS: Readonly<
   IMPOSSIBLE_STATE: {
     what: "this validator met what cannot be, and votes no more",
     next:
-      "ask the other validators: if they go on, what this one had on disk was wrong: `sotto ledger resume`, start it again, " +
-      "`sotto ledger verify`; if they have stopped as well, too many validators are faulty",
+      "ask the other validators: if they go on, what this one has on disk is wrong: stop the node, `sotto ledger forget`, and start it " +
+      "again; where the cause is known and gone, `sotto ledger resume` keeps the chain instead; if they have stopped as well, too many " +
+      "validators are faulty",
   },
   STOPPED: {
     what: "this peer could not write what it must not forget, and has stopped",
@@ -93,6 +97,8 @@ export const LEDGER_PROBLEMS: Readonly<
   },
   FORKED: {
     what: "the validators have signed two orders, and this peer follows the first",
-    next: "ask the mesh's operators: more validators are faulty than it tolerates",
+    next:
+      "ask the mesh's operators: more validators are faulty than it tolerates; once they agree on one order, stop the node, " +
+      "`sotto ledger forget`, and start it again",
   },
 }

@@ -4,7 +4,7 @@
  * distinct by construction: seats strictly ascending.
  */
 import type { Bytes } from "../crypto/bytes.ts"
-import { votePreimage } from "./codec.ts"
+import { votePreimage } from "./preimage.ts"
 import type { Scheme } from "./hybrid.ts"
 import type { ValidatorSet } from "./quorum.ts"
 import type { Certificate, PreparedProof, Signed, Vote } from "./types.ts"

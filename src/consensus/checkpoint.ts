@@ -5,7 +5,7 @@
  */
 import { equal } from "../crypto/bytes.ts"
 import { certificateFault, certificateOf } from "./certificate.ts"
-import { sealPreimage } from "./codec.ts"
+import { sealPreimage } from "./preimage.ts"
 import type { Core } from "./core.ts"
 import { closePace } from "./pace.ts"
 import type { Certificate, Checkpoint, Seal } from "./types.ts"

@@ -3,7 +3,7 @@
  * many at once, and `verify` then finds them remembered. What is listed wrongly or not at all is only checked later, and slower.
  */
 import type { Bytes } from "../crypto/bytes.ts"
-import { newViewPreimage, viewChangePreimage, votePreimage } from "./codec.ts"
+import { newViewPreimage, viewChangePreimage, votePreimage } from "./preimage.ts"
 import { primaryOf } from "./quorum.ts"
 import type { ValidatorSet } from "./quorum.ts"
 import type {

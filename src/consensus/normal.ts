@@ -10,7 +10,7 @@ import { certificateOf } from "./certificate.ts"
 import { endTerm } from "./checkpoint.ts"
 import type { Core } from "./core.ts"
 import { FILL_SLOTS, needsBlocks } from "./fill.ts"
-import { batchOf, encodeItem, isNull, keysOf, NULL_BATCH } from "./item.ts"
+import { batchOf, encodeItem, isNull, keysOf, NULL_BATCH, sameItem } from "./item.ts"
 import { BATCH_MAX_BYTES } from "./limits.ts"
 import type { Plan } from "./ledger.ts"
 import type { Proposal, Slot } from "./slot.ts"
@@ -428,9 +428,11 @@ export function onItems(core: Core, items: readonly Item[], admitted: boolean): 
   const open = core.slotsAbove(core.executed)
   for (const item of items) {
     if (!core.ledger.allows(item)) continue
-    const wanted = open.some(({ missing }) => missing.has(keysOf(item).id))
-    if (admitted) core.pool.admit(item, wanted)
-    else core.pool.hold(item)
+    const wanted = open.flatMap(({ missing }) => missing.get(keysOf(item).id) ?? [])
+    if (!admitted) core.pool.hold(item)
+    // The proposal's form of an envelope counts, not the one that came here first: else whoever pays for an id again splits the votes.
+    else if (!core.pool.admit(item, wanted.length > 0) && wanted.some((one) => sameItem(one, item)))
+      core.pool.replace(item)
   }
   for (const slot of open) {
     // What the view carries on is under way already, whenever its content comes.

@@ -1,7 +1,8 @@
 /**
  * Items that wait for an order, oldest first. "Admitted" ones were checked by this node and may be proposed; "held" ones are
  * only known by content, which is enough to prepare what an earlier view already prepared. When an item is ordered, whatever
- * competes with it (the same spend, another root under its nullifier) leaves too.
+ * competes with it (the same spend, another root under its nullifier) leaves too. Of an envelope that was paid for twice one form is
+ * here, whichever came first, until a proposal names the other.
  */
 import { isSameEnvelope, keyOf, keysOf, sameItem } from "./item.ts"
 import { POOL_ITEMS_MAX } from "./limits.ts"
@@ -53,12 +54,22 @@ export class Pool {
     this.#freshCount++
     if (this.#held.size > 0) this.#held.delete(id)
     if (item.type !== "envelope") this.#changes.add(id)
-    for (const use of usesOf(item)) {
-      const rivals = this.#rivals.get(use)
-      if (rivals === undefined) this.#rivals.set(use, id)
-      else if (typeof rivals === "string") this.#rivals.set(use, new Set([rivals, id]))
-      else rivals.add(id)
-    }
+    this.#enter(id, item)
+    return true
+  }
+
+  /**
+   * Another form of an admitted envelope takes its place and its turn: the same content, admitted otherwise, which a proposal names. False
+   * when none of this id is admitted, or it is this one.
+   */
+  replace(item: Item): boolean {
+    const { id } = keysOf(item)
+    const known = this.#admitted.get(id)
+    if (known === undefined || sameItem(known.item, item)) return false
+    this.#stale(known)
+    this.#leave(id, known.item)
+    this.#admitted.set(id, { item, arrival: known.arrival, fresh: false })
+    this.#enter(id, item)
     return true
   }
 
@@ -187,7 +198,21 @@ export class Pool {
     this.#admitted.delete(id)
     this.#changes.delete(id)
     this.#stale(waiting)
-    for (const use of usesOf(waiting.item)) {
+    this.#leave(id, waiting.item)
+  }
+
+  /** Notes what an admitted item would use up. */
+  #enter(id: string, item: Item): void {
+    for (const use of usesOf(item)) {
+      const rivals = this.#rivals.get(use)
+      if (rivals === undefined) this.#rivals.set(use, id)
+      else if (typeof rivals === "string") this.#rivals.set(use, new Set([rivals, id]))
+      else rivals.add(id)
+    }
+  }
+
+  #leave(id: string, item: Item): void {
+    for (const use of usesOf(item)) {
       const rivals = this.#rivals.get(use)
       if (rivals === id) this.#rivals.delete(use)
       else if (rivals instanceof Set) {

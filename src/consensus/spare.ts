@@ -4,7 +4,7 @@
  */
 import { equal } from "../crypto/bytes.ts"
 import { inWindow } from "./block.ts"
-import { votePreimage } from "./codec.ts"
+import { votePreimage } from "./preimage.ts"
 import type { Core } from "./core.ts"
 import type { Slot } from "./slot.ts"
 import type { Commit, Message, Prepare } from "./types.ts"

@@ -5,7 +5,8 @@
  */
 import { equal } from "../crypto/bytes.ts"
 import { lowMark } from "./block.ts"
-import { newViewPreimage, sameBytes, viewChangePreimage } from "./codec.ts"
+import { sameBytes } from "./codec.ts"
+import { newViewPreimage, viewChangePreimage } from "./preimage.ts"
 import type { Core } from "./core.ts"
 import { isNull, NULL_BATCH } from "./item.ts"
 import { carriedBy, provenHeight } from "./new-view.ts"

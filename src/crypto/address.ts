@@ -56,6 +56,8 @@ export function parseAddress(text: string): AddressParts & { readonly address: A
 /** The people one writes with are few, and every record of theirs names them. At the limit it starts over. */
 const KNOWN_MAX = 1024
 const known = new Map<Address, Bytes>()
+/** The same the other way, by the bytes as characters: every record that is read names somebody. */
+const spelled = new Map<string, Address>()
 
 /** The 64 bytes behind an address: what protocols hash and carry. A copy. */
 export function addressBytes(address: Address): Bytes {
@@ -70,6 +72,14 @@ export function addressBytes(address: Address): Bytes {
 
 /** Address from its 64 bytes. Throws CryptoError BAD_LENGTH. */
 export function addressFromBytes(bytes: Bytes): Address {
-  exactly(bytes, 64, "address")
-  return encodeAddress({ ed25519Root: bytes.slice(0, 32), slhDsaRootHash: bytes.slice(32) })
+  const name = String.fromCharCode(...exactly(bytes, 64, "address"))
+  const before = spelled.get(name)
+  if (before !== undefined) return before
+  const address = encodeAddress({
+    ed25519Root: bytes.slice(0, 32),
+    slhDsaRootHash: bytes.slice(32),
+  })
+  if (spelled.size >= KNOWN_MAX) spelled.clear()
+  spelled.set(name, address)
+  return address
 }

@@ -124,7 +124,8 @@ const METHODS: Table = {
     return {}
   },
   "threads.list": (node) => ({ threads: node.chat.threads() }),
-  "messages.page": (node, { thread, before, limit }) => node.chat.page(thread, before, limit),
+  "messages.page": (node, { thread, limit, ...cursor }) => node.chat.page(thread, cursor, limit),
+  "messages.search": (node, { query, limit }) => node.chat.search.ask(query, limit),
   "messages.send": async (node, { to, text, id }) => ({
     message: await node.chat.send(to, text, id),
   }),

@@ -14,6 +14,7 @@ const READING: ReadonlySet<Method> = new Set<Method>([
   "threads.list",
   "groups.show",
   "messages.page",
+  "messages.search",
   "threads.read",
   "backup.write",
   "stop",

@@ -186,6 +186,13 @@ export class ChatRecords {
     const bytes = await this.#get(messagesOf(thread), where.subarray(16))
     return bytes === undefined ? undefined : { thread, message: decodeMessage(bytes) }
   }
+  /** In the order of the places; undefined where there is none any more. */
+  async messagesAt(
+    places: readonly { thread: Bytes; position: Bytes }[],
+  ): Promise<(ChatMessage | undefined)[]> {
+    const keys = places.map(({ thread, position }) => this.sealed.key(messagesOf(thread), position))
+    return (await this.sealed.getMany(keys)).map((bytes) => bytes && decodeMessage(bytes))
+  }
   async messages(thread: Bytes, options: RangeOptions): Promise<ChatMessage[]> {
     const rows = await this.sealed.list(messagesOf(thread), options)
     return rows.map(({ plaintext }) => decodeMessage(plaintext))

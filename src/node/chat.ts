@@ -21,6 +21,7 @@ import { Ordering } from "./chat-order.ts"
 import { Outbox } from "./chat-outbox.ts"
 import type { ChatParts } from "./chat-parts.ts"
 import { mustBeDecided, People } from "./chat-people.ts"
+import { Search } from "./chat-search.ts"
 import { Updates } from "./chat-updates.ts"
 import { messageView } from "./chat-view.ts"
 import type { FileMessage } from "./files.ts"
@@ -28,7 +29,14 @@ import type { FileMessage } from "./files.ts"
 const PAGE_MAX = 500
 const UNREAD_COUNT_MAX = 10_000
 
+/** Positions in a thread, hexadecimal. */
+interface PageCursor {
+  readonly before?: string
+  readonly after?: string
+}
+
 export class Chat {
+  readonly search: Search
   readonly #book: ChatBook
   readonly #outbox: Outbox
   readonly #inbox: Inbox
@@ -43,6 +51,8 @@ export class Chat {
   private constructor(parts: ChatParts) {
     this.#book = new ChatBook(parts)
     this.#finder = new Finder(this.#book)
+    this.search = new Search(parts, this.#book)
+    this.#book.followTexts((changes) => this.search.follow(changes))
     this.#outbox = new Outbox(parts, this.#book, { spoke: (group) => this.#updates.spoke(group) })
     this.#groups = new Groups(parts, this.#book, this.#outbox, () => this.#inbox)
     const events = this.#events()
@@ -123,6 +133,7 @@ export class Chat {
   async stop(): Promise<void> {
     this.#stopping.abort(new ApiError("STOPPING", "the node is stopping"))
     this.#updates.stop()
+    await this.search.stop()
     // Together: who invites or commits may be waiting for admissions, which end with the outbox.
     await Promise.all([this.#introductions.stop(), this.#groups.stop(), this.#outbox.stop()])
     await this.#order?.stop()
@@ -355,9 +366,12 @@ export class Chat {
     return messageView(this.#book, thread, found.message)
   }
 
-  async page(which: string, before: string | undefined, limit: number): Promise<Page> {
+  /** The page before a position, or the one after one. */
+  async page(which: string, cursor: PageCursor = {}, limit = PAGE_MAX): Promise<Page> {
     const thread = this.#finder.thread(which)
     const wanted = Math.min(Math.max(1, limit), PAGE_MAX)
+    const { before, after } = cursor
+    if (after !== undefined) return await this.#pageAfter(thread, after, wanted)
     const messages = await this.#book.records.messages(thread.id, {
       reverse: true,
       limit: wanted + 1,
@@ -370,6 +384,15 @@ export class Chat {
       messages: shown.map((message) => messageView(this.#book, thread, message)),
       before: more && first !== undefined ? toHex(positionOf(first)) : null,
     }
+  }
+
+  async #pageAfter(thread: ChatThread, after: string, limit: number): Promise<Page> {
+    const messages = await this.#book.records.messages(thread.id, {
+      after: new Uint8Array(Buffer.from(after, "hex")),
+      limit,
+    })
+    const shown = messages.map((message) => messageView(this.#book, thread, message))
+    return { messages: shown, before: shown[0]?.position ?? after }
   }
 
   async read(which: string, through: string): Promise<void> {

@@ -52,6 +52,7 @@ export class LedgerFollower implements LedgerPart {
   readonly #parts: FollowerParts
   readonly #follower: Follower
   readonly linked = null
+  readonly proposers = []
   readonly pooled = undefined
   readonly #turns = new Turns()
   #hadNothing = false

@@ -101,6 +101,11 @@ export class LedgerLinks {
     return Array.from(this.#outgoing.values(), ({ key }) => key).filter((key) => key !== undefined)
   }
 
+  /** Peers that are validators, by their keys. */
+  peersByKey(): readonly { readonly peer: string; readonly key: Bytes }[] {
+    return [...this.#outgoing.values()].flatMap(({ peer, key }) => (key ? { peer, key } : []))
+  }
+
   /** A peer is there; whether it is a validator is found out. */
   reach(peer: string): void {
     if (this.#outgoing.has(peer) || this.#stop.signal.aborted) return

@@ -19,6 +19,8 @@ export interface LedgerPart {
   /** Whether somebody who was asked knew of no block after the last one here, and nobody has shown one. */
   readonly isNewest: boolean
   readonly problem: LedgerProblem | null
+  /** Peers that propose what is ordered, the present primary first; none at a follower. */
+  readonly proposers: readonly string[]
   /** The operator's word that it may vote again; "no" where nothing waits for it. */
   resume(): Promise<"now" | "next-start" | "no">
   /** Items that wait for a proposal; undefined where nothing is proposed. */

@@ -165,6 +165,15 @@ export class LedgerValidator implements LedgerPart {
   get linked(): readonly Bytes[] {
     return this.#links.connected
   }
+  get proposers(): readonly string[] {
+    const { term, view } = this.#running.replica
+    const { set } = this.#running.replica.court()
+    const primary = set.members[primaryOf(term, view, set.size)]?.ed25519
+    const isPrimary = ({ key }: { key: Bytes }) => primary !== undefined && equal(key, primary)
+    const peers = this.#links.peersByKey()
+    const ordered = [...peers.filter(isPrimary), ...peers.filter((each) => !isPrimary(each))]
+    return ordered.map(({ peer }) => peer)
+  }
   get announced(): number {
     return this.#parts.chain.height
   }

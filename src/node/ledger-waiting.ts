@@ -1,8 +1,8 @@
 /**
  * Envelopes that have no place in the order yet: counted, given to the core where this peer validates, and missed aloud when no block
- * comes. Also the other direction: what a proposal names and this peer lacks is looked for in the mailbox and fetched.
+ * comes. The other direction, what a proposal names and this peer lacks, is ledger-wanted.ts.
  */
-import { keyOf, keysOf, sameItem } from "../consensus/item.ts"
+import { keysOf } from "../consensus/item.ts"
 import { POOL_ITEMS_MAX } from "../consensus/limits.ts"
 import type { EnvelopeItem, Item } from "../consensus/types.ts"
 import type { Bytes } from "../crypto/bytes.ts"
@@ -22,9 +22,7 @@ const SCAN_PAGE = 256
 
 export interface WaitingParts {
   readonly isOrdered: (item: EnvelopeItem) => boolean
-  readonly mailbox: Pick<Mailbox, "knows" | "getMany" | "entriesAfter">
-  /** Asks peers for envelopes; those that arrive are admitted like any. */
-  readonly fetch: (ids: readonly Bytes[]) => Promise<unknown>
+  readonly mailbox: Pick<Mailbox, "entriesAfter">
   /** Items that wait in the core; undefined where nothing is proposed. */
   readonly pooled: () => number | undefined
   readonly admit: (items: readonly Item[]) => void
@@ -39,13 +37,11 @@ export class Waiting {
   readonly #parts: WaitingParts
   /** Envelope id → when it came, in the order of arrival. */
   readonly #since = new Map<string, number>()
-  readonly #wanted = new Map<string, Bytes>()
   #admitting: EnvelopeItem[] = []
   #admitSoon = false
   /** The core was full when something came: the mailbox is looked through again when it has room. */
   #missed = false
   #scanning: Promise<void> | undefined
-  #fetching: Promise<void> | undefined
   #lastBlockMs = performance.now()
   #stallTimer: NodeJS.Timeout | undefined
   #stopped = false
@@ -68,7 +64,6 @@ export class Waiting {
     this.#stopped = true
     clearTimeout(this.#stallTimer)
     await this.#scanning
-    await this.#fetching
   }
 
   /** An envelope of 4096 bytes is in the mailbox. */
@@ -109,33 +104,6 @@ export class Waiting {
       .finally(() => (this.#scanning = undefined))
   }
 
-  /** A proposal names what is not admitted here: known envelopes are admitted, the others fetched. Arriving admits them. */
-  want(items: readonly Item[]): void {
-    const { mailbox, onFault } = this.#parts
-    const here: EnvelopeItem[] = []
-    for (const item of items) {
-      if (item.type !== "envelope") continue
-      if (mailbox.knows(item.id)) here.push(item)
-      else if (this.#wanted.size < ADMIT_MAX) this.#wanted.set(keyOf(item.id), item.id)
-    }
-    if (here.length > 0) this.#admitKnown(here).catch(onFault)
-    if (this.#wanted.size === 0) return
-    this.#fetching ??= this.#fetchWanted()
-      .catch(onFault)
-      .finally(() => (this.#fetching = undefined))
-  }
-
-  async #admitKnown(items: readonly EnvelopeItem[]): Promise<void> {
-    const { mailbox, admit } = this.#parts
-    const kept = await mailbox.getMany(items.map(({ id }) => id))
-    const due = items.filter((item, i) => {
-      const envelope = kept[i]
-      // [IGNORE] with another spend than the envelope's it is no item of this mesh, whoever proposes it
-      return envelope !== undefined && sameItem(itemOf(item.id, envelope), item)
-    })
-    if (due.length > 0 && !this.#stopped) admit(due)
-  }
-
   /** What came in one turn of the event loop goes into the core together. */
   #admit(): void {
     this.#admitSoon = false
@@ -173,14 +141,6 @@ export class Waiting {
       for (const { id, bytes } of page) this.stored(id, bytes)
       seq = last.seq
       await new Promise((resolve) => setImmediate(resolve))
-    }
-  }
-
-  async #fetchWanted(): Promise<void> {
-    while (this.#wanted.size > 0 && !this.#stopped) {
-      const ids = [...this.#wanted.values()]
-      this.#wanted.clear()
-      await this.#parts.fetch(ids)
     }
   }
 }

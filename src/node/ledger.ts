@@ -29,6 +29,7 @@ import { ledgerRules, ledgerTopic } from "./ledger-rules.ts"
 import { LedgerSeat } from "./ledger-seat.ts"
 import { blockView, validatorViews, verifyStored } from "./ledger-view.ts"
 import { Waiting } from "./ledger-waiting.ts"
+import { Wanted } from "./ledger-wanted.ts"
 import { Finder, whereaboutsTopic } from "./ledger-whereabouts.ts"
 import { MeshJoins } from "./mesh-joins.ts"
 import type { Mesh } from "./mesh-membership.ts"
@@ -72,6 +73,7 @@ export class MeshLedger {
   readonly #genesis: Ledger
   #network: Network | undefined
   #waiting: Waiting | undefined
+  #wanted: Wanted | undefined
 
   private constructor(parts: MeshLedgerParts, chain: LedgerChain) {
     this.#parts = parts
@@ -124,7 +126,7 @@ export class MeshLedger {
       members: () => this.#membersNow(),
       waits: () => (this.#waiting?.size ?? 0) > 0,
       want: (items) => {
-        this.#waiting?.want(items)
+        this.#wanted?.want(items)
         this.#changes.want(items)
       },
       onBlock: (applied) => this.#applied(applied),
@@ -176,7 +178,6 @@ export class MeshLedger {
     const waiting = new Waiting({
       isOrdered: (item) => this.#isOrdered(item),
       mailbox: network.mailbox,
-      fetch: (ids) => network.fetch(ids),
       pooled: () => this.#part?.pooled,
       admit: (items) => this.#part?.admit(items),
       onFirst: () => this.#part?.awaits(),
@@ -184,6 +185,14 @@ export class MeshLedger {
       onFault,
     })
     this.#waiting = waiting
+    this.#wanted = new Wanted({
+      mailbox: network.mailbox,
+      peers: () => likeliest(this.#part?.proposers ?? [], network.transport.peers()),
+      envelopes: (peer, ids, signal) => network.envelopes(peer, ids, signal),
+      judge: (envelope, peer) => network.judgeAgain(envelope, peer),
+      admit: (items) => this.#part?.admit(items),
+      onFault,
+    })
     await this.#seat.start(replayed, network)
     await this.#changes.start()
     const { libp2p } = network.transport
@@ -229,6 +238,7 @@ export class MeshLedger {
     await this.#changes.stop()
     await this.#seat.stop()
     await this.#checks.stop()
+    await this.#wanted?.stop()
     await this.#waiting?.stop()
     this.#listeners.clear()
   }
@@ -392,3 +402,8 @@ export class MeshLedger {
     this.#waiting?.refill()
   }
 }
+
+/** Each once, the first ones first. */
+const likeliest = (first: readonly string[], others: readonly string[]) => [
+  ...new Set([...first, ...others]),
+]

@@ -8,7 +8,7 @@ import { assert } from "../crypto/errors.ts"
 import { MEMBERSHIP_KIND, readMembership } from "../crypto/membership/admission.ts"
 import { anchorOf, POW_KIND, verifyProofOfWork, type WorkPrice } from "../crypto/pow.ts"
 import { reject, type Verdict } from "../crypto/verdict.ts"
-import type { Admission } from "./mailbox.ts"
+import type { Admission, Origin } from "./mailbox.ts"
 import { MembershipAdmission } from "./membership-admission.ts"
 import { type MineOptions, Miner } from "./mine.ts"
 import type { NetworkParts } from "./network.ts"
@@ -72,10 +72,11 @@ export async function judgeGrant(
   { admissions }: Judges,
   store: Store,
   envelope: Bytes,
+  origin: Origin = OF_A_GRANT,
 ): Promise<Verdict> {
   const admission = admissions.get(envelope[0] ?? 0)
   if (admission === undefined) return reject("UNKNOWN_ADMISSION")
-  const verdict = await admission(envelope, OF_A_GRANT)
+  const verdict = await admission(envelope, origin)
   // what it used up stays used up, though no envelope is kept
   if ("writes" in verdict) await store.batch(verdict.writes)
   return verdict

@@ -105,6 +105,14 @@ export interface Network {
   distrust(peer: string): Promise<void>
   /** Looks for envelopes by id at one peer after the other until all are here, or nobody is left to ask. */
   fetch(ids: readonly Bytes[]): Promise<void>
+  /** What a peer keeps under these ids, at most FETCH_MAX: unjudged. A peer that lies is hung up. Throws StreamError, SyncError. */
+  envelopes(
+    peer: string,
+    ids: readonly Bytes[],
+    signal: AbortSignal,
+  ): Promise<readonly (Bytes | undefined)[]>
+  /** Judges the admission of an envelope that is here under another one, for the ledger's sake. Throws StoreError. */
+  judgeAgain(envelope: Bytes, peer: string): Promise<Verdict>
   /** The ledger has another block: looks again at what it knew too little for, and forgets what its periods have left behind. */
   ledgerMoved(): void
   /** Further peers to connect to: from another ticket. */
@@ -305,6 +313,23 @@ class MeshNetwork implements Network {
         if (!(error instanceof StreamError || error instanceof SyncError)) throw error
       }
     }
+  }
+
+  async envelopes(
+    peer: string,
+    ids: readonly Bytes[],
+    signal: AbortSignal,
+  ): Promise<readonly (Bytes | undefined)[]> {
+    try {
+      return (await this.#sync?.envelopes(peer, ids, signal)) ?? ids.map(() => undefined)
+    } catch (error) {
+      if (error instanceof SyncError) await this.#acquaintances.refuse(peer, error.code)
+      throw error
+    }
+  }
+
+  judgeAgain(envelope: Bytes, peer: string): Promise<Verdict> {
+    return judgeGrant(this.#judges, this.#parts.store, envelope, { from: "fetch", peer })
   }
 
   ledgerMoved(): void {

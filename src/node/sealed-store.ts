@@ -6,6 +6,7 @@ export function sealedShelf(store: Store): SealedShelf {
   return {
     // at once: a record costs some microseconds to look up, and more to have looked up by another thread
     get: (key) => new Promise((resolve) => resolve(store.peek("sealed", key))),
+    getMany: (keys) => store.getMany("sealed", keys),
     write: (ops, { sync }) =>
       store.batch(
         ops.map((op) => ({

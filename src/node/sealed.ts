@@ -13,6 +13,8 @@ export type SealedOp =
 /** The part of the store that sealed records live in. Keys sort as bytes. */
 export interface SealedShelf {
   get(key: Bytes): Promise<Bytes | undefined>
+  /** In the order of the keys. */
+  getMany(keys: readonly Bytes[]): Promise<readonly (Bytes | undefined)[]>
   /** All at once or not at all; with `sync` on the disk when it resolves. */
   write(ops: readonly SealedOp[], options: { sync: boolean }): Promise<void>
   range(
@@ -78,6 +80,15 @@ export class Sealed {
   async get(key: Bytes): Promise<Bytes | undefined> {
     const value = await this.#shelf.get(key)
     return value === undefined ? undefined : openRecord(this.#vault, key, value)
+  }
+
+  /** In the order of the keys. Throws like `get`. */
+  async getMany(keys: readonly Bytes[]): Promise<(Bytes | undefined)[]> {
+    const values = await this.#shelf.getMany(keys)
+    return keys.map((key, i) => {
+      const value = values[i]
+      return value === undefined ? undefined : openRecord(this.#vault, key, value)
+    })
   }
 
   write(ops: readonly SealedOp[], options: { sync: boolean }): Promise<void> {

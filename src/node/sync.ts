@@ -5,6 +5,7 @@
  * genesis, and says which envelopes were taken.
  */
 import { type Bytes, equal } from "../crypto/bytes.ts"
+import { envelopeId } from "../crypto/envelope.ts"
 import { Cursors } from "./cursors.ts"
 import type { Mailbox } from "./mailbox.ts"
 import { StreamError, type Streams } from "./streams.ts"
@@ -150,6 +151,22 @@ export class Sync {
   /** Blocks of the ledger above a height, as this peer has them: unjudged. Throws StreamError, SyncError. */
   async blocks(peer: string, after: number, limit: number): Promise<readonly Bytes[]> {
     return await ask(this.#asking(peer), { kind: "blocks", after, limit }, decodeBlocks)
+  }
+
+  /** What a peer keeps under these ids (at most FETCH_MAX), in their order: unjudged. Throws StreamError, SyncError. */
+  async envelopes(
+    peer: string,
+    ids: readonly Bytes[],
+    signal: AbortSignal,
+  ): Promise<readonly (Bytes | undefined)[]> {
+    const asking = this.#asking(peer)
+    const until = AbortSignal.any([asking.signal, signal])
+    const found = await ask({ ...asking, signal: until }, { kind: "fetch", ids }, decodeEnvelopes)
+    const isAsked = (bytes: Bytes | undefined, i: number) =>
+      bytes === undefined || equal(envelopeId(bytes), ids[i] ?? bytes)
+    if (found.length !== ids.length || !found.every(isAsked))
+      throw new SyncError("SYNC_LIED", "not what was asked for")
+    return found
   }
 
   /** Asks one peer for envelopes (at most FETCH_MAX) and keeps those that are in order. Throws StreamError, SyncError. */

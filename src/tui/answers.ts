@@ -151,9 +151,15 @@ export function onFailed(model: Model, effect: Effect, code: ApiErrorCode, text:
       const overlay = model.overlay?.name === "members" ? null : model.overlay
       return only(noticed({ ...model, overlay }, "bad", text))
     }
+    case "search": {
+      const { overlay } = model
+      if (overlay?.name !== "search" || overlay.asked !== effect.query) return only(model)
+      return only(noticed({ ...model, overlay: { ...overlay, asked: null } }, "bad", text))
+    }
     case "view":
       return onNoPicture(model, effect.id, text)
     case "file":
+    case "jump":
     case "save":
     case "write":
     case "retry":

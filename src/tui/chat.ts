@@ -14,6 +14,7 @@ import { and, entries, knownNames, noticed, only, openEntry, PARKED_MAX } from "
 import type { Entry, Model, Overlay, Step } from "./model.ts"
 import { edit, emptyDraft, hasLine, put } from "./widgets/draft.ts"
 import type { DraftEdit } from "./widgets/draft.ts"
+import { openSearch } from "./search.ts"
 import { saveFile, viewFile } from "./pictures.ts"
 import { openHistory, reachesNewest, withAnchor } from "./widgets/history.ts"
 import { atOldest, scrolled } from "./widgets/viewport.ts"
@@ -192,6 +193,8 @@ export function carryOut(model: Model, intent: Intent): Step {
       return saveFile(model, taken, intent.id, intent.folder)
     case "view":
       return viewFile(model, taken, intent.id)
+    case "search":
+      return openSearch(taken, intent.query)
     case "retry": {
       const failed = (model.history?.messages ?? []).filter((m) => m.mine && m.state === "failed")
       return failed.length === 0
@@ -282,6 +285,7 @@ function toBottom(model: Model): Step {
 const HANDLERS: Readonly<Partial<Record<Action, (model: Model) => Step>>> = {
   send: (model) => carryOut(model, interpret(model.draft.text, knownNames(model))),
   save: (model) => saveFile(model, model, null, null),
+  search: (model) => openSearch(model, ""),
   view: (model) => viewFile(model, model, null),
   newline: (model) => only(withDraft(model, { type: "insert", text: "\n" })),
   complete: (model) => only(complete(model, 1)),

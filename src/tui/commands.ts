@@ -48,6 +48,7 @@ export const COMMANDS: readonly Command[] = [
   command("retry", "", "send again what failed in this chat"),
   command("rotate", "", "replace your keys now; it happens every 30 days anyway"),
   command("save", "[id] [folder]", "save the file in sight, or the one of this id"),
+  command("search", "[words]", "search all messages: from:, in:, has:file, before:, after:"),
   command("ticket", "", "an invite ticket to this mesh"),
   command("title", "name", "call this group something else, for everybody"),
   command("verify", "[name]", "compare safety numbers; mark them, or take it back", "contact"),
@@ -70,6 +71,7 @@ export type Intent =
   | { readonly type: "file"; readonly path: string; readonly text: string }
   | { readonly type: "save"; readonly id: string | null; readonly folder: string | null }
   | { readonly type: "view"; readonly id: string | null }
+  | { readonly type: "search"; readonly query: string }
   | { readonly type: "rename"; readonly contact: string | null; readonly name: string }
   | { readonly type: "contacts" | "help" | "id" | "next" | "quit" | "retry" | "rotate" | "ticket" }
   | { readonly type: "wrong"; readonly sentence: string }
@@ -169,6 +171,8 @@ export function interpret(line: string, known: readonly string[]): Intent {
         ? wrong("What should the group be called? /title name")
         : { type: "title", name: called }
     }
+    case "search":
+      return { type: "search", query: rest }
     case "view":
       return { type: "view", id: rest === "" ? null : rest }
     case "contacts":

@@ -8,7 +8,7 @@ export type Action =
   | DraftMotion
   | "send" | "newline" | "complete" | "complete-back"
   | "next-unread" | "next-chat" | "previous-chat" | `open-${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9}`
-  | "save" | "view" | "page-up" | "page-down" | "top" | "bottom"
+  | "save" | "view" | "search" | "page-up" | "page-down" | "top" | "bottom"
   | "back" | "interrupt" | "end-of-input" | "help" | "repaint" | "suspend" // prettier-ignore
 
 export interface Binding {
@@ -54,6 +54,7 @@ export const BINDINGS: readonly Binding[] = [
   bind("Reading", "end", "bottom", "to the newest (in a draft: line end)"),
   bind("Reading", "alt-s", "save", "save the file in sight, also /save"),
   bind("Reading", "alt-v", "view", "show the picture in sight, also /view"),
+  bind("Reading", "ctrl-g alt-/", "search", "search all messages, also /search"),
   bind("Chats", "alt-a", "next-unread", "next chat with unread, also /next"),
   bind("Chats", "alt-up", "previous-chat", "chat above"),
   bind("Chats", "alt-down", "next-chat", "chat below"),

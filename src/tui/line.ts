@@ -18,6 +18,7 @@ import { transferEnd } from "./widgets/transfers.ts"
 import { clockOf } from "./transcript.ts"
 import { tidyCode } from "./overlays.ts"
 import { accept, claimOf, verify } from "./line-people.ts"
+import { searchInLines } from "./line-search.ts"
 import { createProfile, openVault } from "./line-setup.ts"
 import { claimWords, describe, wordsOf } from "./line-words.ts"
 import { LeftError, Talk } from "./talk.ts"
@@ -357,6 +358,8 @@ class LineSession {
       }
       case "save":
         return save(this.#api, this.#open, intent.id, intent.folder)
+      case "search":
+        return searchInLines(this.#api, this.#known, intent.query)
       case "view":
         return "Pictures are shown on the full screen; /save saves the file."
       case "retry":

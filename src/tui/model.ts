@@ -11,6 +11,7 @@ import type {
   Message,
   Page,
   Preview,
+  SearchAnswer,
   Status,
   ThreadSummary,
   Transfer,
@@ -81,6 +82,15 @@ export type Overlay =
       readonly thread: string
       readonly group: GroupView | null
       readonly scroll: number
+    }
+  /** `asked`: what `answer` is about, once it is there. */
+  | {
+      readonly name: "search"
+      readonly query: Draft
+      readonly asked: string | null
+      readonly answer: SearchAnswer | null
+      /** The result that is chosen. */
+      readonly at: number
     }
   /** What cannot be taken back waits for a yes. */
   | { readonly name: "confirm"; readonly what: "leave" | "hide"; readonly thread: string }
@@ -166,6 +176,15 @@ export type Action =
       readonly reason: PageReason
       readonly page: Page
     }
+  | { readonly type: "found"; readonly query: string; readonly answer: SearchAnswer }
+  /** What lies around a message; `more` after it. */
+  | {
+      readonly type: "jumped"
+      readonly key: string
+      readonly id: string
+      readonly page: Page
+      readonly more: boolean
+    }
   | { readonly type: "sent"; readonly key: string; readonly message: Message }
   | { readonly type: "retried"; readonly message: Message }
   | { readonly type: "transfer"; readonly transfer: Transfer }
@@ -202,6 +221,15 @@ export type Effect =
       readonly key: string
       readonly reason: PageReason
       readonly before: string | null
+      /** Instead: the page after this position. */
+      readonly after?: string
+    }
+  | { readonly type: "search"; readonly query: string }
+  | {
+      readonly type: "jump"
+      readonly key: string
+      readonly id: string
+      readonly position: string
     }
   | { readonly type: "send"; readonly key: string; readonly text: string }
   | { readonly type: "retry"; readonly id: string }

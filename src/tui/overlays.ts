@@ -8,6 +8,7 @@ import { and, only } from "./model.ts"
 import type { Model, Overlay, Step } from "./model.ts"
 import { sanitizeLine, typedText } from "./sanitize.ts"
 import { withDraft } from "./chat.ts"
+import { onSearchInput } from "./search.ts"
 import type { DraftEdit } from "./widgets/draft.ts"
 import { edit } from "./widgets/draft.ts"
 
@@ -32,6 +33,8 @@ export function onOverlayInput(model: Model, overlay: Overlay, event: InputEvent
     case "contacts":
     case "members":
       return onPage(model, overlay, event)
+    case "search":
+      return onSearchInput(model, overlay, event)
     case "code":
       return onCode(model, overlay, event)
     case "add":

@@ -9,6 +9,8 @@ import { absolute, folderFor } from "./folders.ts"
 import { askGroup } from "./groups.ts"
 import type { Action, Effect } from "./model.ts"
 import { codeOf, spoken } from "./sentences.ts"
+import { around } from "./around.ts"
+import { SEARCH_LIMIT } from "./search.ts"
 import { PAGE_SIZE } from "./widgets/history.ts"
 
 export interface World {
@@ -54,9 +56,20 @@ export function createPerformer(world: World): (effect: Effect) => void {
         await api.call("unlock", { passphrase: effect.passphrase }, options)
         return run({ type: "load" })
       case "page": {
-        const { key, reason, before } = effect
-        const params = { thread: key, limit: PAGE_SIZE, ...(before === null ? {} : { before }) }
+        const { key, reason, before, after } = effect
+        const cursor = after !== undefined ? { after } : before === null ? {} : { before }
+        const params = { thread: key, limit: PAGE_SIZE, ...cursor }
         return { type: "page", key, reason, page: await api.call("messages.page", params, options) }
+      }
+      case "search": {
+        const { query } = effect
+        const answer = await api.call("messages.search", { query, limit: SEARCH_LIMIT }, options)
+        return { type: "found", query, answer }
+      }
+      case "jump": {
+        const { key, id, position } = effect
+        const page = await around(api, key, position, options)
+        return { type: "jumped", key, id, ...page }
       }
       case "send": {
         const { key, text } = effect

@@ -61,6 +61,7 @@ export const SENTENCES: Readonly<Record<ApiErrorCode, Sentence>> = {
   MESSAGE_TOO_LONG: { what: "That message is too long.", next: "Send it in parts." },
   MESSAGE_EMPTY: { what: "There is nothing to send.", next: "Write something first." },
   QUEUE_FULL: { what: "Too many messages are waiting to go out.", next: "Wait until peers are reached, then send again." },
+  BAD_QUERY: { what: "That cannot be searched for.", next: "Words, from:name, in:chat, has:file, before:2026-11-20, after:monday." },
   BAD_PARAMS: { what: "The node did not understand that.", next: "If it happens again, the screen and the node are of different versions." },
   UNKNOWN_METHOD: { what: "The running node does not know how to do that.", next: "Restart it: it is older than this screen." },
   BUSY: { what: "Another process holds this profile.", next: "Close it, or use it instead." },

@@ -17,6 +17,7 @@ import type { Action, Model, Step } from "./model.ts"
 import { and, noticed, only } from "./model.ts"
 import { onOverlayInput } from "./overlays.ts"
 import { reachesNewest, withMessage, withPage } from "./widgets/history.ts"
+import { onFound, onJumped } from "./search.ts"
 import { created } from "./widgets/setup.ts"
 import { visible } from "./widgets/viewport.ts"
 
@@ -56,6 +57,10 @@ function transition(model: Model, action: Action): Step {
       return model.history?.key === action.key
         ? only({ ...model, history: withPage(model.history, action.page, action.reason) })
         : only(model)
+    case "found":
+      return onFound(model, action.query, action.answer)
+    case "jumped":
+      return onJumped(model, action.key, action.id, action.page, action.more)
     case "sent": {
       const sending = Math.max(0, model.sending - 1)
       const history =
@@ -150,10 +155,13 @@ function followUp(step: Step): Step {
           ? "newer"
           : null
     if (reason !== null) {
-      const before = reason === "older" ? history.before : (history.newer.at(-1)?.cursor ?? null)
+      const next = history.newer.at(-1)
+      const after = reason === "newer" ? next?.after : undefined
+      const before = reason === "older" ? history.before : (next?.cursor ?? null)
+      const cursor = { before, ...(after === undefined ? {} : { after }) }
       return {
         model: { ...model, history: { ...history, loading: reason } },
-        effects: [...step.effects, { type: "page", key: history.key, reason, before }],
+        effects: [...step.effects, { type: "page", key: history.key, reason, ...cursor }],
       }
     }
   }

@@ -310,6 +310,20 @@ describe("cli: every command with a node running", () => {
     assert.equal(((await json("read", "bob", "--limit", "100"))["messages"] as []).length, 100)
   })
 
+  it("search: what was found, where, and how a query may look", async (t) => {
+    const { node, run, json } = await alice(t)
+    for (const text of ["the first lantern", "no light", "the last lantern"])
+      await node.call("messages.send", { to: "bob", text })
+    assert.match((await run("search", "lantern")).out, /a chat\n.*the first lantern.*\n.*the last/)
+    assert.match((await run("search", "lantern", "--limit", "1")).err, /There is more/)
+    assert.match((await run("search", "nothing", "at", "all")).err, /Nothing found/)
+    const { hits } = await json("search", "last", "lantern")
+    assert.equal((hits as { message: { text: string } }[])[0]?.message.text, "the last lantern")
+    const refused = await run("search", "has:wings")
+    assert.deepEqual([refused.exit, /from:NAME/.test(refused.err)], [2, true])
+    assert.equal((await run("search")).exit, 2)
+  })
+
   it("threads: with what is unread", async (t) => {
     const { json, node, run } = await alice(t)
     node.receive("bob", "hello")

@@ -6,7 +6,7 @@
 import assert from "node:assert/strict"
 import { describe, it } from "node:test"
 import { equal } from "../../src/crypto/bytes.ts"
-import { newViewPreimage, viewChangePreimage, votePreimage } from "../../src/consensus/codec.ts"
+import { newViewPreimage, viewChangePreimage, votePreimage } from "../../src/consensus/preimage.ts"
 import { batchOf } from "../../src/consensus/item.ts"
 import type {
   NewView,

@@ -55,6 +55,10 @@ export class MemoryShelf implements SealedShelf {
     return Promise.resolve(this.rows.get(toHex(key)))
   }
 
+  async getMany(keys: readonly Bytes[]): Promise<(Bytes | undefined)[]> {
+    return Promise.resolve(keys.map((key) => this.rows.get(toHex(key))))
+  }
+
   async write(ops: readonly SealedOp[]): Promise<void> {
     if (++this.writes >= this.crashAt) throw new Error("the process was killed")
     for (const op of ops) {

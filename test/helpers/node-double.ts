@@ -298,6 +298,12 @@ export class NodeDouble implements Api {
         before: messages.length < all.length ? messages[0]!.position : null,
       }
     },
+    "messages.search": ({ query, limit }) => {
+      if (query.startsWith("has:")) throw new ApiError("BAD_QUERY", "has: knows only file")
+      const found = this.#facts.messages.filter(({ text }) => text.includes(query)).reverse()
+      const hits = found.slice(0, limit).map((message) => ({ message, title: "a chat" }))
+      return { hits, more: found.length > limit }
+    },
     "messages.send": ({ to, text, id }) =>
       this.#send(to, text, id ?? randomBytes(16).toString("hex")),
     "messages.retry": ({ id }) => {

@@ -4,6 +4,7 @@ import { cpSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { describe, it } from "node:test"
 import type { LedgerStatus } from "../../src/node/api/types.ts"
+import { forgetLedger } from "../../src/node/forget-ledger.ts"
 import { acquaint, newNode, type TestNode } from "../helpers/nodes.ts"
 import { until } from "../helpers/wait.ts"
 
@@ -39,6 +40,9 @@ describe("a mesh whose only validator", () => {
     assert.equal((await ben.call("ledger.resume", {})).resumed, "no")
 
     await ann.stop()
+    // What it certified nobody else may hold: nothing is forgotten by accident.
+    const forgetting = { dataDir: ann.dataDir, alone: false, signal: AbortSignal.timeout(10_000) }
+    assert.deepEqual(await forgetLedger(forgetting), { refused: "ALONE" })
     rmSync(join(ann.dataDir, "ledger"), { recursive: true })
     await ann.start()
     const lost = await ledgerOf(ann)

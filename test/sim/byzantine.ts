@@ -4,12 +4,8 @@
  */
 import { concat } from "../../src/crypto/bytes.ts"
 import type { Bytes } from "../../src/crypto/bytes.ts"
-import {
-  encodeMessage,
-  newViewPreimage,
-  viewChangePreimage,
-  votePreimage,
-} from "../../src/consensus/codec.ts"
+import { encodeMessage } from "../../src/consensus/codec.ts"
+import { newViewPreimage, viewChangePreimage, votePreimage } from "../../src/consensus/preimage.ts"
 import { batchOf, NULL_BATCH } from "../../src/consensus/item.ts"
 import { primaryOf } from "../../src/consensus/quorum.ts"
 import type {

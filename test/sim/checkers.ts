@@ -5,10 +5,10 @@
 import { equal, toHex } from "../../src/crypto/bytes.ts"
 import type { Bytes } from "../../src/crypto/bytes.ts"
 import { termOf } from "../../src/consensus/block.ts"
-import { votePreimage } from "../../src/consensus/codec.ts"
+import { votePreimage } from "../../src/consensus/preimage.ts"
 import { Follower } from "../../src/consensus/follower.ts"
 import type { Scheme } from "../../src/consensus/hybrid.ts"
-import { keysOf } from "../../src/consensus/item.ts"
+import { keysOf, sameItem } from "../../src/consensus/item.ts"
 import { Ledger } from "../../src/consensus/ledger.ts"
 import type { LedgerRules } from "../../src/consensus/ledger.ts"
 import type { ValidatorSet } from "../../src/consensus/quorum.ts"
@@ -45,6 +45,8 @@ export class Checkers {
   readonly #hashAt = new Map<number, Bytes>()
   readonly #decided = new Map<number, { digest: Bytes; view: number }>()
   readonly #deliveredBy = new Map<string, Delivered>()
+  /** Everything that any correct node has ordered. */
+  readonly #ordered = new Set<string>()
   /** What correct keys signed: signer and place → digest. */
   readonly #signed = new Map<string, Bytes>()
   /** The newest view each node has asked for: it has left all views before. */
@@ -54,6 +56,8 @@ export class Checkers {
   readonly #certified = new Map<number, Bytes>()
   readonly #checkpoints = new Map<string, Set<number>>()
   readonly submitted = new Map<string, Item>()
+  /** Other forms of submitted envelopes, admitted as well: one of the two may be ordered. */
+  readonly variants = new Map<string, Item>()
   /** Membership of the set in each term. */
   readonly #sets = new Map<number, ValidatorSet>()
   readonly #scheme: Scheme
@@ -72,6 +76,14 @@ export class Checkers {
 
   submit(items: readonly Item[]): void {
     for (const item of items) this.submitted.set(keysOf(item).id, item)
+  }
+
+  /** Whether an item was submitted, in this very form. */
+  isAdmissible(item: Item): boolean {
+    const { id } = keysOf(item)
+    return [this.submitted.get(id), this.variants.get(id)].some(
+      (known) => known !== undefined && sameItem(known, item),
+    )
   }
 
   /** Height of the longest chain delivered anywhere. */
@@ -121,7 +133,8 @@ export class Checkers {
       const key = keysOf(item).id
       if (book.items.has(key)) this.violated(node.id, `orders an item twice, at ${record.height}`)
       book.items.add(key)
-      if (item.type !== "tick" && !this.submitted.has(key))
+      this.#ordered.add(key)
+      if (item.type !== "tick" && !this.isAdmissible(item))
         this.violated(node.id, `orders an item that nobody admitted, at ${record.height}`)
     }
   }
@@ -252,8 +265,10 @@ export class Checkers {
   missingAt(node: string): number {
     const has = this.deliveredAt(node)
     let missing = 0
-    for (const [key, item] of this.submitted)
-      if (!has.has(key) && this.#follower.ledger.allows(item)) missing++
+    for (const [key, item] of this.submitted) {
+      const due = this.#ordered.has(key) || this.#follower.ledger.allows(item)
+      if (due && !has.has(key)) missing++
+    }
     return missing
   }
 

@@ -8,11 +8,12 @@ import type { Bytes } from "../../src/crypto/bytes.ts"
 import { DEFAULT_TIMING } from "../../src/consensus/core.ts"
 import type { ReplicaParts, Timing } from "../../src/consensus/core.ts"
 import { decodeMessage, encodeMessage } from "../../src/consensus/codec.ts"
-import { keysOf, sameItem, subjectOf } from "../../src/consensus/item.ts"
+import { keysOf, subjectOf } from "../../src/consensus/item.ts"
 import type { LedgerRules } from "../../src/consensus/ledger.ts"
 import { seatOf } from "../../src/consensus/quorum.ts"
 import type {
   BlockRecord,
+  EnvelopeItem,
   Evidence,
   Input,
   Item,
@@ -164,6 +165,24 @@ export class Cluster implements Surroundings {
     this.checkers.submit(items)
     for (const node of this.nodes)
       this.scheduler.after(this.#load.between(0, 20), () => node.input({ type: "admit", items }))
+  }
+
+  /** New envelopes that somebody else has paid for as well: some validators admit the one form first, some the other. */
+  submitVariants(count: number): readonly Item[] {
+    const items = Array.from({ length: count }, () => this.#makeEnvelope())
+    this.checkers.submit(items)
+    const others = items.map((item): Item => {
+      const { id } = item as EnvelopeItem
+      return { type: "envelope", id, spend: primitives.sha3_256(utf8("paid again"), id) }
+    })
+    for (const other of others) this.checkers.variants.set(keysOf(other).id, other)
+    for (const node of this.nodes) {
+      const mixed = items.map((item, i) => (this.#load.chance(50) ? others[i]! : item))
+      this.scheduler.after(this.#load.between(0, 20), () =>
+        node.input({ type: "admit", items: mixed }),
+      )
+    }
+    return items
   }
 
   #makeEnvelope(): Item {
@@ -511,8 +530,7 @@ export class Cluster implements Surroundings {
   }
 
   admissible(item: Item): boolean {
-    const known = this.checkers.submitted.get(keysOf(item).id)
-    return known !== undefined && sameItem(known, item)
+    return this.checkers.isAdmissible(item)
   }
 }
 

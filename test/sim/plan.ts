@@ -79,6 +79,12 @@ export function planOf(seed: number, options: PlanOptions = {}): Scenario {
   for (let i = 0; i < submits; i++) steps.push({ at: when(), submit: random.between(1, 12) })
   if (has(40)) for (let i = 0; i < 4; i++) steps.push({ at: when(), members: random.between(1, 2) })
 
+  // Drawn by themselves, so that all else of a seed is as it was before there were any.
+  const again = new Random(seed, "variants")
+  if (again.chance(20))
+    for (let i = again.between(1, 3); i > 0; i--)
+      steps.push({ at: again.between(0, faultsEnd), variants: again.between(1, 4) })
+
   if (has(70)) steps.push({ at: random.between(0, 1000), network: drawLinks(random) })
   if (has(30)) steps.push({ at: when(), network: drawLinks(random) })
 

@@ -23,6 +23,7 @@ export interface Step {
   readonly at: number
   readonly submit?: number
   readonly members?: number
+  readonly variants?: number
   readonly partition?: readonly (readonly string[])[]
   readonly cut?: readonly (readonly [string, string])[]
   readonly heal?: true
@@ -89,6 +90,7 @@ export class ScenarioError extends Error {}
 const STEP_KEYS = [
   "submit",
   "members",
+  "variants",
   "partition",
   "cut",
   "heal",
@@ -180,6 +182,7 @@ function checkStep(
   switch (kind) {
     case "submit":
     case "members":
+    case "variants":
       integer(action, at, 1, 100_000)
       return
     case "partition":
@@ -288,6 +291,7 @@ const matching = (cluster: Cluster, seat: number): readonly string[] =>
 function perform(cluster: Cluster, step: Step): void {
   if (step.submit !== undefined) cluster.submit(step.submit)
   else if (step.members !== undefined) cluster.submitMembers(step.members)
+  else if (step.variants !== undefined) cluster.submitVariants(step.variants)
   else if (step.partition !== undefined) cluster.partition(step.partition)
   else if (step.cut !== undefined) for (const [from, to] of step.cut) cluster.network.cut(from, to)
   else if (step.heal !== undefined) {

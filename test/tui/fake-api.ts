@@ -532,12 +532,24 @@ export class FakeApi implements Api {
       return {}
     },
     "threads.list": () => ({ threads: [...this.threads.values()] }),
-    "messages.page": ({ thread, before, limit }) => {
+    "messages.search": ({ query, limit }) => {
+      const all = [...this.messages.values()].flat()
+      const found = all.filter(({ text }) => text.includes(query)).reverse()
+      const hits = found.slice(0, limit).map((message) => {
+        return { message, title: this.threads.get(message.thread)?.title ?? "" }
+      })
+      return { hits, more: found.length > limit }
+    },
+    "messages.page": ({ thread, before, after, limit }) => {
       const id = this.threads.has(thread)
         ? thread
         : [...this.threads.values()].find((t) => t.members.join() === thread)?.id
       if (id === undefined) throw new FakeError("UNKNOWN_THREAD")
       const all = this.messages.get(id) ?? []
+      if (after !== undefined) {
+        const behind = all.filter(({ position }) => position > after).slice(0, limit)
+        return { messages: behind, before: after }
+      }
       let end = all.length
       if (before !== undefined) while (end > 0 && (all[end - 1]?.position ?? "") >= before) end--
       const start = Math.max(0, end - limit)

@@ -1,7 +1,6 @@
 /** `sotto restore`: a profile out of a backup, on this peer or another. Nothing is touched unless the whole file is sound. */
 import { resolve } from "node:path"
-import { connectApi } from "../../node/api/client.ts"
-import { ApiError } from "../../node/api/errors.ts"
+import { mustBeIdle } from "../attach.ts"
 import type { Context } from "../context.ts"
 import { calledIn } from "../neutral.ts"
 import { passphrase } from "../secret.ts"
@@ -12,6 +11,7 @@ export async function run(context: Context): Promise<void> {
   const { out, signal } = context
   const file = context.arg(0)
   const { dataDir, socketPath } = context.places
+  // a node without a profile would hold the folder, and go on as if it were empty
   await mustBeIdle(socketPath, signal)
   const typed = await passphrase(context, "Passphrase of the backup: ")
   const { restoreProfile } = await import("../../node/restore.ts")
@@ -39,17 +39,4 @@ export async function run(context: Context): Promise<void> {
   out.say(
     "Do not start the old one again: from now on you live here, and your contacts are told as they are reached.",
   )
-}
-
-/** A node without a profile would hold the folder, and go on as if it were empty. */
-async function mustBeIdle(socketPath: string, signal: AbortSignal): Promise<void> {
-  try {
-    await (await connectApi(socketPath, { signal })).close()
-  } catch (error) {
-    if (error instanceof ApiError && error.code === "GONE") return
-    throw error
-  }
-  throw new ApiError("BUSY", "a node runs for this profile", {
-    hint: "stop it first: `sotto node stop`",
-  })
 }

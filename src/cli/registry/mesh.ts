@@ -126,6 +126,22 @@ export const MESH_COMMANDS: readonly Command[] = [
     load: () => import("../commands/ledger-resume.ts"),
   },
   {
+    id: "ledger forget",
+    help: "throw this peer's copy of the order away, to be read from the others again",
+    detail:
+      "For an order that is damaged on the disk, or another one than the others hold. No node may run for the profile. Chats stay as " +
+      "they are. A validator forgets its votes with it, and votes again from a later term on.",
+    args: [],
+    options: {
+      alone: {
+        type: "boolean",
+        help: "also where this is the only validator: other peers hold what is thrown away",
+      },
+    },
+    json: "object",
+    load: () => import("../commands/ledger-forget.ts"),
+  },
+  {
     id: "ledger verify",
     help: "check every block again, from the genesis on; exit 1 if one is wrong",
     args: [],

@@ -66,6 +66,20 @@ export const MESSAGE_COMMANDS: readonly Command[] = [
     load: () => import("../commands/save.ts"),
   },
   {
+    id: "search",
+    help: "find messages",
+    detail:
+      'Words, "words in this order", and filters: from:NAME, in:CHAT, has:file, before:DAY, after:DAY (2026-11-20, 2026-11, ' +
+      "today, monday, 7d). All of it must hold; capitals and accents make no difference; the last word may be the beginning of one.",
+    args: [{ name: "QUERY", rest: true, help: "what to look for; quote it for the shell" }],
+    options: {
+      limit: { type: "string", short: "n", value: "N", help: "the newest N (50; at most 500)" },
+      ...passphrase,
+    },
+    json: "object",
+    load: () => import("../commands/search.ts"),
+  },
+  {
     id: "read",
     help: "print messages",
     args: [

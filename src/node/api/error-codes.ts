@@ -69,6 +69,7 @@ export type ApiErrorCode =
   | "MESSAGE_TOO_LONG"
   | "MESSAGE_EMPTY"
   | "QUEUE_FULL"
+  | "BAD_QUERY"
   | "BAD_PARAMS"
   | "UNKNOWN_METHOD"
   | "BUSY"

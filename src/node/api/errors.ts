@@ -69,6 +69,7 @@ const CODES: Readonly<Record<ApiErrorCode, true>> = {
   MESSAGE_TOO_LONG: true,
   MESSAGE_EMPTY: true,
   QUEUE_FULL: true,
+  BAD_QUERY: true,
   BAD_PARAMS: true,
   UNKNOWN_METHOD: true,
   BUSY: true,

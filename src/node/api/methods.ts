@@ -9,6 +9,7 @@ import type {
   ValidatorView,
 } from "./mesh-views.ts"
 import type { Contact, IdentityKeys, Inviter } from "./people-views.ts"
+import type { SearchAnswer } from "./search-views.ts"
 import type { GroupView, Message, Page, ThreadSummary } from "./thread-views.ts"
 
 /** No parameters, or nothing to tell beyond success. */
@@ -145,7 +146,13 @@ export interface Methods {
   "contacts.unverify": { params: { contact: string }; result: { contact: Contact } }
   "threads.list": { params: Nothing; result: { threads: readonly ThreadSummary[] } }
   /** Newest page without `before`; `limit` 1 to 500. `thread` takes a thread id or a contact. */
-  "messages.page": { params: { thread: string; before?: string; limit: number }; result: Page }
+  /** The page before a position, or the one after one; the newest without either. */
+  "messages.page": {
+    params: { thread: string; before?: string; after?: string; limit: number }
+    result: Page
+  }
+  /** The newest messages that fit; see `SearchQuery` for what a query is made of. */
+  "messages.search": { params: { query: string; limit: number }; result: SearchAnswer }
   /** `to`: a thread id or a contact. `id` makes a repeated call harmless. Durable when it returns. */
   "messages.send": {
     params: { to: string; text: string; id?: string }

@@ -16,6 +16,8 @@ export const REFERENCE_MAX = 256
 /** A ticket carries addresses of peers and may be long. */
 export const TICKET_MAX = 8192
 export const PAGE_MAX = 500
+/** Characters of a search. */
+export const QUERY_MAX = 1024
 
 interface Rule<T> {
   readonly expected: string
@@ -186,9 +188,11 @@ const SHAPES: { readonly [M in Method]: Shape<Params<M>> } = {
   "groups.leave": { group: required(reference) },
   "threads.hide": { thread: required(reference) },
   "threads.list": {},
+  "messages.search": { query: required(text(1, QUERY_MAX)), limit: required(pageLimit) },
   "messages.page": {
     thread: required(reference),
     before: optional(reference),
+    after: optional(reference),
     limit: required(pageLimit),
   },
   "messages.send": {

@@ -14,6 +14,7 @@ export type * from "./file-views.ts"
 export type * from "./mesh-views.ts"
 export type * from "./methods.ts"
 export type * from "./people-views.ts"
+export type * from "./search-views.ts"
 export type * from "./thread-views.ts"
 
 /** Sent as JSON-RPC notifications, method `event`. Status events are coalesced to at most ten a second. */

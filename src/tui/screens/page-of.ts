@@ -14,6 +14,7 @@ import {
   tooSmallPage,
   unlockPage,
 } from "./pages.ts"
+import { searchPage } from "./search.ts"
 import { setupPage } from "./setup.ts"
 import { verifyPage } from "./verify.ts"
 
@@ -25,6 +26,8 @@ export function pageOf(model: Model): Page | null {
       return helpPage(model, model.overlay.scroll)
     case "contacts":
       return contactsPage(model, model.overlay.scroll)
+    case "search":
+      return searchPage(model, model.overlay)
     case "code":
       return codePage(model, model.overlay)
     case "add":

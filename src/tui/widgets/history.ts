@@ -19,6 +19,8 @@ export interface Chunk {
   /** Cursor whose page ends with its last message; null: the newest page does. */
   readonly cursor: string | null
   readonly count: number
+  /** Instead of a cursor: nobody knows what lies behind this position; pages after it tell. */
+  readonly after?: string
 }
 
 export interface History {
@@ -102,7 +104,7 @@ function trimNewer(history: History): History {
 /** A message was written behind what was let go. */
 function countedBeyond(newer: readonly Chunk[], position: string): readonly Chunk[] {
   const [end, ...rest] = newer
-  if (end === undefined) return newer
+  if (end === undefined || end.after !== undefined) return newer
   if (end.count < PAGE_SIZE) return [{ ...end, count: end.count + 1 }, ...rest]
   return [{ first: position, cursor: null, count: 1 }, { ...end, cursor: position }, ...rest]
 }
@@ -118,7 +120,8 @@ export function withPage(history: History, page: Page, reason: PageReason): Hist
         before: page.before,
       })
     case "newer": {
-      const wanted = history.newer.at(-1)?.first ?? ""
+      const { first: wanted = "", after } = history.newer.at(-1) ?? {}
+      if (after !== undefined) return onwards(idle, page)
       // Other than what was let go: going on would leave a gap that nobody sees, so this page stands alone.
       if (page.before !== null && (page.messages[0]?.position ?? "") > wanted)
         return { ...idle, messages: page.messages, before: page.before, newer: [], anchor: null }
@@ -141,6 +144,30 @@ export function withPage(history: History, page: Page, reason: PageReason): Hist
     }
   }
 }
+
+/** A page after the last message in memory: it ends the thread, or more lies behind it. */
+function onwards(history: History, page: Page): History {
+  const messages = joined(history.messages, page.messages)
+  const newer = page.messages.length < PAGE_SIZE ? [] : [behind(messages)]
+  return trimOlder({ ...history, messages, newer })
+}
+
+function behind(messages: readonly Message[]): Chunk {
+  const after = messages.at(-1)?.position ?? ""
+  // A cursor that is just behind it: what is let go before this chunk ends there.
+  return { first: `${after}00`, cursor: null, count: PAGE_SIZE, after }
+}
+
+/** Opened somewhere in the middle: this is what lies there, and whether more lies behind it. */
+export const withSurroundings = (history: History, page: Page, more: boolean): History => ({
+  ...history,
+  messages: page.messages,
+  before: page.before,
+  newer: more ? [behind(page.messages)] : [],
+  loading: null,
+  loaded: true,
+  newFrom: null,
+})
 
 /** The n-th message of others from the end, n unread; the oldest at hand when more are unread than were fetched. */
 function firstNew(page: Page, unread: number): string | null {

@@ -55,6 +55,7 @@ const EXAMPLES: { readonly [M in Method]: Readonly<Record<string, unknown>> } = 
   "groups.leave": { group: "team" },
   "threads.hide": { thread: "bob" },
   "threads.list": {},
+  "messages.search": { query: "words from:bob", limit: 50 },
   "messages.page": { thread: "bob", before: "1", limit: 500 },
   "messages.send": { to: "bob", text: "", id },
   "messages.retry": { id },
