@@ -8,6 +8,7 @@
 import type { Checked, Claim } from "../crypto/membership/groth16.ts"
 import { CodedError } from "../crypto/errors.ts"
 import { OnDemandWorker } from "./on-demand-worker.ts"
+import { failedFiles, type ThreadFailure } from "./semaphore-files.ts"
 
 /** Proofs checked together: some 50 ms of work. */
 export const BATCH_MAX = 32
@@ -34,7 +35,7 @@ export type VerifyJob = readonly (readonly Claim[])[]
 
 /** From the worker. */
 export type VerifyReport =
-  { readonly holds: readonly (readonly Checked[])[] } | { readonly failed: unknown }
+  { readonly holds: readonly (readonly Checked[])[] } | { readonly failed: ThreadFailure }
 
 const lost = (cause: unknown) =>
   new VerifyError("VERIFIER_LOST", "the checking thread failed", { cause })
@@ -176,7 +177,7 @@ export class ProofVerifier {
   #check(groups: VerifyJob): Promise<readonly (readonly Checked[])[]> {
     return this.#worker.run<readonly (readonly Checked[])[]>(groups, (report, end) => {
       if ("holds" in report) end.resolve(report.holds)
-      else end.reject(lost(report.failed))
+      else end.reject(failedFiles(report.failed) ?? lost(report.failed))
     })
   }
 }

@@ -21,8 +21,11 @@ const SAID = 60
 /** The flooder goes on and rests for so long in turns; what is on its way when it rests has so long to arrive. */
 const TURN_MS = 400
 const ECHO_MS = 150
-/** "At most doubled", and what nobody would notice: a scheduler's whim on two cores that run five processes. */
-const UNNOTICED_MS = 10
+/**
+ * "At most doubled", as far as anybody would notice: five processes on two cores that others use as well have to wait for each other, and
+ * a peer that has work to do waits longest.
+ */
+const UNNOTICED_MS = 100
 /** What the machine does besides can only make it look worse: one try that holds is enough. */
 const TRIES = 3
 const GROWTH_MAX_BYTES = 24 * 1024 * 1024
@@ -107,7 +110,7 @@ const median = (values: readonly number[]) => values.toSorted((x, y) => x - y)[v
 describe("a flooded mailbox", { timeout: 240_000 }, () => {
   let peers: readonly [Peer, Peer, Peer]
   let at: string
-  /** Envelopes of member 0 that were said already. */
+  /** Envelopes of members 0 and 1 that were said already. */
   let said = 0
 
   const root = mkdtempSync(join(tmpdir(), "sotto-flood-"))
@@ -137,10 +140,12 @@ describe("a flooded mailbox", { timeout: 240_000 }, () => {
   /** Median times from the first peer to the middle one while the flooder goes on and while it rests, everything having arrived. */
   async function honestTalk(flooder: Flooder): Promise<Medians> {
     const [first, middle, last] = peers
-    const from = said
+    // a member's 256 envelopes are enough for four times
+    const member = Math.floor(said / (4 * SAID))
+    const from = said % (4 * SAID)
     said += SAID
     const turns = takingTurns(flooder)
-    const told = await first.tell<Heard[]>({ do: "say", member: 0, from, to: said, everyMs: EVERY_MS }) // prettier-ignore
+    const told = await first.tell<Heard[]>({ do: "say", member, from, to: from + SAID, everyMs: EVERY_MS }) // prettier-ignore
     const isFlooded = turns.end()
     for (const peer of [middle, last])
       await until(
@@ -185,7 +190,7 @@ describe("a flooded mailbox", { timeout: 240_000 }, () => {
       const flooder = await startFlood(kind, count)
       const { calmMs, floodedMs } = await honestTalk(flooder)
       t.diagnostic(`median ${calmMs.toFixed(1)} ms, under flood ${floodedMs.toFixed(1)} ms`)
-      if (floodedMs <= Math.max(2 * calmMs, calmMs + UNNOTICED_MS)) return flooder
+      if (floodedMs <= Math.max(2 * calmMs, UNNOTICED_MS)) return flooder
       assert.ok(tries < TRIES, `${floodedMs} ms under flood, ${calmMs} ms when it rests`)
       await flooder.ended()
     }

@@ -96,6 +96,8 @@ export interface MembershipView {
   readonly refusal: "VOUCHER_USED" | "BAD_VOUCHER" | null
   /** Hex; null while there is no secret. */
   readonly commitment: string | null
+  /** What it may still post by proof in this period, of 32; beyond that messages cost work. Null where it is no `member`. */
+  readonly left: number | null
 }
 
 export interface MemberView {
