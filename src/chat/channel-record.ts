@@ -3,7 +3,7 @@ import { addressBytes, addressFromBytes } from "../crypto/address.ts"
 import { type Bytes, Reader, Writer } from "../crypto/bytes.ts"
 import { CryptoError } from "../crypto/errors.ts"
 import { NAME_BYTES_MAX } from "../crypto/identity.ts"
-import { decodeState, encodeState, groupIdOf } from "../crypto/session.ts"
+import { decodeState, encodeState, groupIdOf, sessionLimits } from "../crypto/session.ts"
 import { epochKeys } from "../crypto/tags.ts"
 import {
   type Acquaintance,
@@ -12,12 +12,17 @@ import {
   EPOCHS_KEPT,
   type GroupPart,
   type HeldCommit,
+  NO_WAY_BACK,
   type OwnCommit,
+  RETURN_PACKAGES_MAX,
+  type WayBack,
 } from "./channel.ts"
 import { readWindow, type Window, writeWindow } from "./window.ts"
 import { readWish, writeWish } from "./wishes.ts"
 
-const VERSION = 2
+const VERSION = 3
+/** Before there was a way back into a group. */
+const VERSION_WITHOUT_WAY = 2
 const LEAVES_MAX = 512
 const TRUSTED = 1
 const RETIRED = 2
@@ -43,7 +48,9 @@ export function encodeChannel(channel: Channel): Bytes {
 /** From our own sealed store. Throws a coded error when that is damaged. */
 export function decodeChannel(bytes: Bytes): Channel {
   const read = new Reader(bytes)
-  if (read.u8() !== VERSION) throw new CryptoError("BAD_VERSION", "channel record")
+  const version = read.u8()
+  if (version !== VERSION && version !== VERSION_WITHOUT_WAY)
+    throw new CryptoError("BAD_VERSION", "channel record")
   const peer = addressFromBytes(read.raw(64))
   const theirName = read.text(1, NAME_BYTES_MAX)
   const flags = read.u8()
@@ -56,7 +63,7 @@ export function decodeChannel(bytes: Bytes): Channel {
     throw new CryptoError("BAD_ENCODING", "channel record")
   const epochs = Array.from({ length: count }, () => readEpoch(read))
   const held = Array.from({ length: read.u16() }, () => readHeld(read, bytes.length))
-  const group = read.u8() === 0 ? null : readGroup(read)
+  const group = read.u8() === 0 ? null : readGroup(read, version === VERSION)
   read.done()
   return {
     groupId: groupIdOf(state),
@@ -125,20 +132,39 @@ function readOwn(read: Reader, max: number): OwnCommit {
   return { next, welcome, invited, grants, renews, madeAtMs }
 }
 
-function writeGroup(out: Writer, { people, wishes }: GroupPart): void {
+function writeGroup(out: Writer, { people, wishes, way }: GroupPart): void {
   out.u16(people.size)
   for (const [address, { name, key }] of people)
     out.raw(addressBytes(address)).text(name, 1).bytes(key, 1)
   out.u16(wishes.length)
   for (const wish of wishes) writeWish(out, wish)
+  out.u64(way.returned).bytes(way.hello, 4).u8(way.packages.length)
+  for (const each of way.packages)
+    out.u64(each.number).raw(each.reference).bytes(each.public, 4).bytes(each.private, 4)
 }
 
-function readGroup(read: Reader): GroupPart {
+function readGroup(read: Reader, hasWay: boolean): GroupPart {
   const people = new Map(
     Array.from({ length: read.u16() }, (): [Channel["peer"], Acquaintance] => {
       const address = addressFromBytes(read.raw(64))
       return [address, { name: read.text(1, NAME_BYTES_MAX), key: read.bytes(1, 255) }]
     }),
   )
-  return { people, wishes: Array.from({ length: read.u16() }, () => readWish(read)) }
+  const wishes = Array.from({ length: read.u16() }, () => readWish(read))
+  return { people, wishes, way: hasWay ? readWay(read) : NO_WAY_BACK }
+}
+
+function readWay(read: Reader): WayBack {
+  const returned = read.u64()
+  const hello = read.bytes(4, sessionLimits.MESSAGE_MAX_BYTES)
+  const count = read.u8()
+  if (count > RETURN_PACKAGES_MAX) throw new CryptoError("TOO_LARGE", "channel record")
+  const max = sessionLimits.KEY_PACKAGE_MAX_BYTES
+  const packages = Array.from({ length: count }, () => ({
+    number: read.u64(),
+    reference: read.raw(32),
+    public: read.bytes(4, max),
+    private: read.bytes(4, max),
+  }))
+  return { packages, returned, hello }
 }

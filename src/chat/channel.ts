@@ -21,6 +21,7 @@ import {
   epochOf,
   exportSecret,
   groupIdOf,
+  type KeyPackagePair,
   members,
   ownLeaf,
   peek,
@@ -95,7 +96,32 @@ export interface GroupPart {
   readonly people: ReadonlyMap<Address, Acquaintance>
   /** What we want changed and the group has not yet. */
   readonly wishes: readonly Wish[]
+  readonly way: WayBack
 }
+
+/** What it takes to be let into a group anew (return.ts). */
+export interface WayBack {
+  /** Key packages that members were given for it, oldest first. */
+  readonly packages: readonly ReturnPackage[]
+  /** Highest number that we are known to have come back with; 0 for none. */
+  readonly returned: number
+  /** The hello that lets us in anew, until the order has been followed up to where it counts; empty for none. */
+  readonly hello: Bytes
+}
+
+export interface ReturnPackage extends KeyPackagePair {
+  readonly number: number
+  /** 32 bytes, by which a Welcome names it. */
+  readonly reference: Bytes
+}
+
+/** So many: whoever was given one long ago may let us in by it only now. */
+export const RETURN_PACKAGES_MAX = 4
+
+export const NO_WAY_BACK: WayBack = { packages: [], returned: 0, hello: new Uint8Array(0) }
+
+/** A group that we are new in. */
+export const NEW_GROUP: GroupPart = { people: new Map(), wishes: [], way: NO_WAY_BACK }
 
 /** A member as we know them from the group. */
 export interface Acquaintance {
@@ -167,14 +193,9 @@ export async function newEpoch(state: SessionState, began: Place): Promise<Chann
 
 const sizeOf = (epoch: ChannelEpoch) => windowSize(epoch.windows.size + 1)
 
-/** Every envelope this channel waits for. */
-export function expectedOf(channel: Channel): Expected[] {
-  return channel.epochs.flatMap((epoch) =>
-    Array.from(epoch.windows).flatMap(([leaf, window]) =>
-      expected(window, sizeOf(epoch)).map((counter) => ({ epoch: epoch.epoch, leaf, counter })),
-    ),
-  )
-}
+/** Counters of the envelopes that are expected of one sender. */
+export const expectedIn = (epoch: ChannelEpoch, window: Window): number[] =>
+  expected(window, sizeOf(epoch))
 
 /** The tag of an expected envelope, 16 bytes. Costs an HMAC: derive once, keep. */
 export function tagAt(channel: Channel, at: Expected): Bytes {

@@ -20,12 +20,14 @@ import {
   BEGINNING,
   type Channel,
   EPOCHS_KEPT,
+  type GroupPart,
   type HeldCommit,
   newEpoch,
   type OwnCommit,
   type Place,
 } from "./channel.ts"
 import { addressOfMember, type Group, groupIn, objectionTo } from "./group.ts"
+import { numberOf } from "./return.ts"
 
 /**
  * Commits of one member that wait in one epoch. An honest one makes one; further ones of the same are not kept, so that a flood costs
@@ -49,6 +51,8 @@ export interface Change {
   /** The group's new name, when it has one. */
   readonly name: string | undefined
   readonly ownRemoval: boolean
+  /** Taken out and put in again in one: the number of our new leaf's mark, 0 for one without; `undefined` otherwise. */
+  readonly ownReturn: number | undefined
 }
 
 export type Settled =
@@ -86,8 +90,8 @@ export async function settle(
   const { change } = read
   const own = commit.own ?? undefined
   if (change.ownRemoval) {
-    // We stay in the old epoch, to read what was sent before, and want nothing any more.
-    const group = channel.group && { ...channel.group, wishes: [] }
+    // We stay in the old epoch, to read what was sent before, and want nothing any more but to be let in.
+    const group = removedFrom(channel, change)
     return {
       kind: "entered",
       channel: { ...channel, state: read.next, held: [], group },
@@ -102,6 +106,25 @@ export async function settle(
   const entered = own?.renews === true ? { ...kept, spoken: 0, renewedAtMs: own.madeAtMs } : kept
   return { kind: "entered", channel: withoutWishes(entered, own), change, own }
 }
+
+/**
+ * What is left of a group that we were taken out of. Put in again in the same commit, we wait for what lets us in: when it was here that
+ * this was asked for, or an earlier copy of ours came back that way while we were asking. When a later copy did, the group is theirs.
+ */
+function removedFrom({ retired, group }: Channel, { ownReturn }: Change): GroupPart | null {
+  if (group === null || ownReturn === undefined) return group && { ...group, wishes: [] }
+  const { wishes, way } = group
+  const isAsking = retired || wishes.some(({ kind }) => kind === "return")
+  const newest = way.packages.at(-1)?.number ?? Number.POSITIVE_INFINITY
+  const isOwn = way.packages.some(({ number }) => number === ownReturn)
+  const stays = isOwn || (isAsking && ownReturn < newest)
+  const returned = Math.max(way.returned, ownReturn)
+  return { ...group, wishes: stays ? [{ kind: "return" }] : [], way: { ...way, returned } }
+}
+
+/** Taken out and put in again, and what lets us in is still to come. */
+export const isAwaited = ({ group }: Channel, { ownReturn }: Change): boolean =>
+  ownReturn !== undefined && group?.wishes.some(({ kind }) => kind === "return") === true
 
 function withoutWishes(channel: Channel, own: OwnCommit | undefined): Channel {
   const { group } = channel
@@ -140,8 +163,16 @@ async function judge(
       removed: addressesOf(read.removed),
       name: newName(before, read.ownRemoval ? undefined : groupIn(read.next)),
       ownRemoval: read.ownRemoval,
+      ownReturn: read.ownRemoval ? ownReturnIn(channel, read.added) : undefined,
     },
   }
+}
+
+function ownReturnIn({ state }: Channel, added: readonly Member[]): number | undefined {
+  const own = ownLeaf(state)
+  const identity = members(state).find(({ leaf }) => leaf === own)?.identity
+  const again = added.find((each) => identity !== undefined && equal(each.identity, identity))
+  return again && numberOf(again.mark)
 }
 
 /** A thread of two stays one. The author's leaf key may be new: whether their card names it is looked up once the commit counts. */
@@ -167,5 +198,6 @@ function changeBetween(before: SessionState, after: SessionState): Change {
     removed: addressesOf(earlier.filter((each) => !later.some((other) => isSame(each, other)))),
     name: newName(groupIn(before), groupIn(after)),
     ownRemoval: false,
+    ownReturn: undefined,
   }
 }

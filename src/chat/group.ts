@@ -11,11 +11,14 @@ import { CryptoError } from "../crypto/errors.ts"
 import {
   aboutOf,
   type CommitChanges,
+  epochMark,
+  groupIdOf,
   type Member,
   members,
   sessionLimits,
 } from "../crypto/session.ts"
 import type { SessionState } from "../crypto/session.ts"
+import { isReturn, numberOf } from "./return.ts"
 
 const VERSION = 1
 export const GROUP_NAME_BYTES_MAX = 128
@@ -33,9 +36,12 @@ export interface GroupMember {
   readonly leaf: number
   /** Ed25519, 32 bytes: the leaf key, which their card should name. */
   readonly key: Bytes
+  /** Number of the mark that they came back with (return.ts); 0 for who never had to. */
+  readonly returned: number
 }
 
 export interface Group {
+  readonly id: Bytes
   readonly about: About
   readonly members: readonly GroupMember[]
 }
@@ -69,14 +75,27 @@ export function decodeAbout(bytes: Bytes): About {
   return { name, admins: admins.map(addressFromBytes) }
 }
 
+/** Reading a hundred members costs a millisecond, and each of their messages asks who they are. */
+const known = new WeakMap<object, { readonly group: Group | undefined }>()
+
 /** The group that a session is; `undefined` for a thread of two, and for one whose members are not addresses. */
 export function groupIn(state: SessionState): Group | undefined {
+  const mark = epochMark(state)
+  const before = known.get(mark)
+  if (before !== undefined) return before.group
+  const group = readGroup(state)
+  known.set(mark, { group })
+  return group
+}
+
+function readGroup(state: SessionState): Group | undefined {
   const bytes = aboutOf(state)
   if (bytes.length === 0) return undefined
   const about = soundAbout(bytes)
   const all = members(state).map(groupMember)
   const sound = all.filter((each) => each !== undefined)
-  return about === undefined || sound.length < all.length ? undefined : { about, members: sound }
+  if (about === undefined || sound.length < all.length) return undefined
+  return { id: groupIdOf(state), about, members: sound }
 }
 
 function soundAbout(bytes: Bytes): About | undefined {
@@ -88,9 +107,9 @@ function soundAbout(bytes: Bytes): About | undefined {
   }
 }
 
-function groupMember({ leaf, identity, signatureKey }: Member): GroupMember | undefined {
+function groupMember({ leaf, identity, signatureKey, mark }: Member): GroupMember | undefined {
   const address = addressOfMember({ identity })
-  return address && { address, leaf, key: signatureKey }
+  return address && { address, leaf, key: signatureKey, returned: numberOf(mark) }
 }
 
 /** Whom a leaf claims to be; `undefined` when that is no address. */
@@ -106,17 +125,21 @@ export const adminsOf = (group: Group): readonly Address[] =>
 
 export const isAdmin = (group: Group, who: Address): boolean => adminsOf(group).includes(who)
 
+export const memberIn = ({ members: all }: Group, who: Address): GroupMember | undefined =>
+  all.find(({ address }) => address === who)
+
 export type Objection = "NOT_AN_ADMIN" | "NOT_A_GROUP" | "NO_ADMIN_LEFT"
 
 /**
  * Why a commit is not a valid next step of this group, if it is not. Anybody may renew their keys, the
- * signature key too, which their card then has to name; everything else is for admins, and
- * somebody who runs the group must be left.
+ * signature key too, which their card then has to name, and let members in anew who say that they want it; everything else is for
+ * admins, and somebody who runs the group must be left.
  */
 export function objectionTo(before: Group, changes: CommitChanges): Objection | undefined {
   const { added, removed, about: nextAbout } = changes
   if (added.length + removed.length === 0 && nextAbout === undefined) return undefined
   const committer = addressOfMember(changes.sender)
+  if (committer !== undefined && isOfReturns(before, changes)) return undefined
   if (committer === undefined || !isAdmin(before, committer)) return "NOT_AN_ADMIN"
   const newcomers = added.map(groupMember)
   const sound = newcomers.filter((each) => each !== undefined)
@@ -124,6 +147,19 @@ export function objectionTo(before: Group, changes: CommitChanges): Objection | 
   if (sound.length < newcomers.length || about === undefined) return "NOT_A_GROUP"
   const gone = new Set(removed.map(({ leaf }) => leaf))
   const staying = before.members.filter(({ leaf }) => !gone.has(leaf))
-  const after = { about, members: [...staying, ...sound] }
+  const after = { id: before.id, about, members: [...staying, ...sound] }
   return adminsOf(after).length === 0 ? "NO_ADMIN_LEFT" : undefined
+}
+
+/** Nobody comes, nobody goes: whoever is taken out is put in again, as their root key has signed. */
+function isOfReturns(before: Group, { added, removed, about }: CommitChanges): boolean {
+  if (about !== undefined || added.length !== removed.length) return false
+  const gone = new Set(removed.map(({ leaf }) => leaf))
+  return added.every((each) => {
+    const address = addressOfMember(each)
+    const old = address && memberIn(before, address)
+    if (old === undefined || !gone.has(old.leaf)) return false
+    const { signatureKey, mark } = each
+    return isReturn(before.id, old.address, signatureKey, { mark, before: old.returned })
+  })
 }

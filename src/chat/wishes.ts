@@ -4,9 +4,19 @@
  * into one commit, and when one has come true, is decided here; making the commit is not.
  */
 import { type Address, addressBytes, addressFromBytes } from "../crypto/address.ts"
-import type { Reader, Writer } from "../crypto/bytes.ts"
+import type { Bytes, Reader, Writer } from "../crypto/bytes.ts"
 import { CryptoError } from "../crypto/errors.ts"
-import { type About, adminsOf, type Group, GROUP_NAME_BYTES_MAX, isAdmin, isIn } from "./group.ts"
+import { sessionLimits } from "../crypto/session.ts"
+import {
+  type About,
+  adminsOf,
+  type Group,
+  GROUP_NAME_BYTES_MAX,
+  isAdmin,
+  isIn,
+  memberIn,
+} from "./group.ts"
+import { RETURN_EVERY_MS } from "./return.ts"
 
 export type Wish =
   /** `again`: they are in the group, lost what they had, and are let in anew. */
@@ -14,6 +24,15 @@ export type Wish =
   | { readonly kind: "remove"; readonly who: Address }
   | { readonly kind: "rename"; readonly name: string }
   | { readonly kind: "admin"; readonly who: Address; readonly admin: boolean }
+  /** Somebody in the group asks to be let in anew, and has given us the key package for it (return.ts); the number is its mark's. */
+  | {
+      readonly kind: "readmit"
+      readonly who: Address
+      readonly number: number
+      readonly keyPackage: Bytes
+    }
+  /** To be let in anew ourselves. Not a commit either: one asks the others. */
+  | { readonly kind: "return" }
   /** New keys of our own. */
   | { readonly kind: "renew" }
   /** To be gone ourselves. Not a commit: one asks the others, once somebody else runs the group. */
@@ -30,7 +49,10 @@ export function isGranted(group: Group, me: Address, wish: Wish): boolean {
   switch (wish.kind) {
     case "renew":
     case "leave":
+    case "return":
       return false
+    case "readmit":
+      return wish.number < (memberIn(group, wish.who)?.returned ?? Infinity) + RETURN_EVERY_MS
     case "add":
       return (isIn(group, wish.who) && !wish.again) || !isAdmin(group, me)
     case "remove":
@@ -58,6 +80,8 @@ function isAboutSame(a: Wish, b: Wish): boolean {
 /** What the next commit should do. */
 export interface Plan {
   readonly add: readonly Address[]
+  /** Those who come back. */
+  readonly readmit: readonly Extract<Wish, { kind: "readmit" }>[]
   /** Leaves. */
   readonly remove: readonly number[]
   readonly about: About | undefined
@@ -86,16 +110,29 @@ export function plan(
     .filter(({ who, again }) => ready(who) && !(again && about !== undefined))
     .slice(0, ADDED_TOGETHER_MAX)
   const again = added.flatMap((wish) => (wish.again ? [wish.who] : []))
-  const leaving = new Set([...leavers.map(({ who }) => who), ...again])
+  const coming = new Set(added.map(({ who }) => who))
+  const returning = open
+    .filter((wish) => wish.kind === "readmit")
+    .filter(({ who }) => about === undefined && !removed.has(who) && !coming.has(who))
+    .slice(0, ADDED_TOGETHER_MAX - added.length)
+  const back = returning.map(({ who }) => who)
+  const leaving = new Set([...leavers.map(({ who }) => who), ...again, ...back])
   const remove = group.members.filter(({ address }) => leaving.has(address))
-  const grants: Wish[] = [...added, ...leavers, ...noted]
+  const grants: Wish[] = [...added, ...leavers, ...returning, ...noted]
   const renewals = open.filter((wish) => wish.kind === "renew")
   const add = added.map(({ who }) => who)
   const changes = add.length + remove.length > 0 || about !== undefined
   if (!changes && renewals.length === 0) return undefined
   // Whoever removes somebody gets new keys by the way.
   if (!changes || remove.length > 0) grants.push(...renewals)
-  return { add, remove: remove.map(({ leaf }) => leaf), about, renew: !changes, grants }
+  return {
+    add,
+    readmit: returning,
+    remove: remove.map(({ leaf }) => leaf),
+    about,
+    renew: !changes,
+    grants,
+  }
 }
 
 function aboutAfter(
@@ -134,7 +171,7 @@ const heirOf = (group: Group, me: Address): Address | undefined =>
 export const canLeave = (group: Group, me: Address): boolean =>
   adminsOf(group).some((admin) => admin !== me)
 
-const KINDS = ["add", "remove", "rename", "admin", "renew", "leave"] as const
+const KINDS = ["add", "remove", "rename", "admin", "renew", "leave", "return", "readmit"] as const
 
 export function writeWish(out: Writer, wish: Wish): void {
   out.u8(KINDS.indexOf(wish.kind))
@@ -142,6 +179,7 @@ export function writeWish(out: Writer, wish: Wish): void {
   if (wish.kind === "add") out.u8(wish.again ? 1 : 0)
   if (wish.kind === "admin") out.u8(wish.admin ? 1 : 0)
   if (wish.kind === "rename") out.text(wish.name, 1)
+  if (wish.kind === "readmit") out.u64(wish.number).bytes(wish.keyPackage, 4)
 }
 
 /** From our own sealed store. Throws CryptoError when that is damaged. */
@@ -157,8 +195,16 @@ export function readWish(read: Reader): Wish {
       return { kind, who: readAddress(read), admin: read.u8() === 1 }
     case "rename":
       return { kind, name: read.text(1, GROUP_NAME_BYTES_MAX) }
+    case "readmit":
+      return {
+        kind,
+        who: readAddress(read),
+        number: read.u64(),
+        keyPackage: read.bytes(4, sessionLimits.KEY_PACKAGE_MAX_BYTES),
+      }
     case "renew":
     case "leave":
+    case "return":
       return { kind }
   }
 }

@@ -87,5 +87,7 @@ function sentenceOf({ kind, whoName, name, admin }: PendingChange): string {
       return "you have new keys"
     case "leave":
       return "you are out of it"
+    case "return":
+      return "you are let in anew; its members are being asked"
   }
 }

@@ -41,11 +41,13 @@ export {
   aboutOf,
   decodeState,
   encodeState,
+  epochMark,
   epochOf,
   exportSecret,
   groupIdOf,
   isMember,
   members,
   ownLeaf,
+  rememberEpochs,
   type SessionState,
 } from "./session/state.ts"

@@ -118,6 +118,7 @@ const METHODS: Table = {
     group: await node.chat.groupAdmin(group, member, admin),
   }),
   "groups.accept": async (node, { group }) => ({ group: await node.chat.groupAccept(group) }),
+  "groups.rejoin": async (node, { group }) => ({ group: await node.chat.groupRejoin(group) }),
   "groups.leave": async (node, { group }) => ({ group: await node.chat.groupLeave(group) }),
   "threads.hide": async (node, { thread }) => {
     await node.chat.hide(thread)

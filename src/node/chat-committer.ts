@@ -9,7 +9,13 @@ import { canLeave, isGranted, plan, type Wish, wishing } from "../chat/wishes.ts
 import { type Address, addressBytes } from "../crypto/address.ts"
 import { type Bytes, equal, toHex } from "../crypto/bytes.ts"
 import type { Card } from "../crypto/card.ts"
-import { changeGroup, inspectKeyPackage, isMember, updateSelf } from "../crypto/session.ts"
+import {
+  changeGroup,
+  inspectKeyPackage,
+  isMember,
+  SessionError,
+  updateSelf,
+} from "../crypto/session.ts"
 import { type ChatBook, Step } from "./chat-book.ts"
 import type { Outbox } from "./chat-outbox.ts"
 import type { MadeCommit } from "./chat-own-commits.ts"
@@ -41,6 +47,8 @@ export class Committer {
   readonly #pauses = new Map<string, number>()
   /** Since when others' commits are waited for, by group and epoch. */
   readonly #waitingSince = new Map<string, { readonly epoch: number; readonly sinceMs: number }>()
+  /** Whose key packages could not be used, and when that was. */
+  readonly #refused = new Map<Address, number>()
   /** Key packages to add people with. */
   readonly #packages = new Map<Address, { readonly bytes: Bytes; readonly foundAtMs: number }>()
 
@@ -195,13 +203,21 @@ export class Committer {
     }
   }
 
+  #isReady(who: Address): boolean {
+    const refusedAtMs = this.#refused.get(who) ?? Number.NEGATIVE_INFINITY
+    return this.#packages.has(who) && refusedAtMs + PACKAGE_FRESH_MS < this.#parts.clock.nowMs()
+  }
+
   /** The next commit of this group, if it needs one. */
   async #make(channel: Channel): Promise<MadeCommit | undefined> {
     const now = groupIn(channel.state)
     const wishes = channel.group?.wishes ?? []
-    const next = now && plan(now, this.#book.me, wishes, (who) => this.#packages.has(who))
+    const next = now && plan(now, this.#book.me, wishes, (who) => this.#isReady(who))
     if (next === undefined) return undefined
-    const { add, remove, about, grants } = next
+    const { add, readmit, remove, about } = next
+    const hasNewLeaf = newLeafOf(channel, this.#parts) !== undefined
+    // Such a commit makes new keys, but not under the leaf key that our card names by now.
+    const grants = next.grants.filter(({ kind }) => next.renew || kind !== "renew" || !hasNewLeaf)
     if (next.renew) {
       const { commit, next: state } = await updateSelf(
         channel.state,
@@ -212,23 +228,47 @@ export class Committer {
     }
     const keyPackages = add.flatMap((who) => this.#packages.get(who)?.bytes ?? [])
     const changes = {
-      add: keyPackages,
+      add: [...keyPackages, ...readmit.map(({ keyPackage }) => keyPackage)],
       remove,
       ...(about === undefined ? {} : { about: encodeAbout(about) }),
     }
     const nowSeconds = Math.floor(this.#parts.clock.nowMs() / 1000)
-    const made = await changeGroup(channel.state, changes, nowSeconds)
+    const made = await changeGroup(channel.state, changes, nowSeconds).catch((error: unknown) => {
+      if (!(error instanceof SessionError)) throw error
+      this.#parts.log(`nobody was let in: ${error.code}`)
+      return undefined
+    })
+    // What cannot be done for somebody must not stand in the way of everything else.
+    if (made === undefined) return this.#without(channel, add, readmit)
     // One that was handed out once is not used again.
     for (const who of add) this.#packages.delete(who)
     const own = {
       next: made.next,
       welcome: made.welcome ?? NOTHING,
-      invited: add,
+      invited: [...add, ...readmit.map(({ who }) => who)],
       grants,
       renews: remove.length > 0,
       madeAtMs: this.#parts.clock.nowMs(),
     }
     return { commit: made.commit, own }
+  }
+
+  async #without(
+    channel: Channel,
+    refused: readonly Address[],
+    gone: readonly Wish[],
+  ): Promise<undefined> {
+    if (channel.group === null) return
+    for (const who of refused) {
+      this.#packages.delete(who)
+      this.#refused.set(who, this.#parts.clock.nowMs())
+    }
+    const wishes = channel.group.wishes.filter((wish) => !gone.includes(wish))
+    const step = new Step()
+    const group = toHex(channel.groupId)
+    step.channels.set(group, { ...channel, group: { ...channel.group, wishes } })
+    await this.#book.commit(step)
+    this.#again.add(group)
   }
 }
 

@@ -26,9 +26,13 @@ export class Deliveries {
   /** Own envelopes with texts inside that have no place in the ledger yet. */
   readonly #unordered = new Map<string, Unordered>()
 
-  constructor(parts: ChatParts, book: ChatBook) {
+  readonly #passedAt: (id: Bytes) => number | undefined
+
+  /** `passedAt`: where an envelope was ordered, when chat has followed the order past it. */
+  constructor(parts: ChatParts, book: ChatBook, passedAt: (id: Bytes) => number | undefined) {
     this.#parts = parts
     this.#book = book
+    this.#passedAt = passedAt
   }
 
   async load(): Promise<void> {
@@ -77,7 +81,8 @@ export class Deliveries {
     const ordered = taken.filter(isOrdered)
     await this.#progress(step, textsIn(taken.filter((out) => !isOrdered(out))), "gossiped")
     await this.#progress(step, textsIn(ordered), "ordered")
-    for (const { id } of ordered) this.settle(step, id)
+    // What the order has not been followed up to may still turn out to be of an epoch that was forgotten by then (`lost`).
+    for (const { id } of ordered) if (this.#passedAt(id) !== undefined) this.settle(step, id)
   }
 
   /** The ledger has given these envelopes their places, and peers have them. */

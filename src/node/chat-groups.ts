@@ -4,35 +4,36 @@
  * ledger: without one two people could change it at once, and it would fall apart for good.
  */
 import { primitives } from "#primitives"
-import { type Channel, openChannel, type Place } from "../chat/channel.ts"
-import type { Settled } from "../chat/commits.ts"
+import { type Channel, type Place } from "../chat/channel.ts"
+import { isAwaited, type Settled } from "../chat/commits.ts"
 import type { Content } from "../chat/content.ts"
 import {
   ADMINS_MAX,
   adminsOf,
-  encodeAbout,
   type Group,
   GROUP_MEMBERS_MAX,
-  GROUP_NAME_BYTES_MAX,
   groupIn,
   isAdmin,
   isIn,
 } from "../chat/group.ts"
 import { type ChatThread, newGroupThread } from "../chat/thread.ts"
 import { type Wish, WISHES_MAX } from "../chat/wishes.ts"
-import { type Address, addressBytes } from "../crypto/address.ts"
-import { toHex, utf8 } from "../crypto/bytes.ts"
-import { createGroup, epochOf, isMember } from "../crypto/session.ts"
+import { type Address } from "../crypto/address.ts"
+import { toHex } from "../crypto/bytes.ts"
+import { epochOf, isMember } from "../crypto/session.ts"
 import { ApiError } from "./api/errors.ts"
 import type { GroupView } from "./api/types.ts"
 import { type ChatBook, Step } from "./chat-book.ts"
 import { Committer } from "./chat-committer.ts"
 import type { Inbox } from "./chat-inbox.ts"
-import { GROUP_ID_BYTES } from "./chat-introductions.ts"
+import { checkedGroupName, foundGroup } from "./chat-group-founding.ts"
 import { Invitations } from "./chat-invitations.ts"
 import type { Outbox } from "./chat-outbox.ts"
 import { newLeafOf } from "./chat-leaf-key.ts"
+import type { Ordering } from "./chat-order.ts"
 import type { ChatParts } from "./chat-parts.ts"
+import { Readmission } from "./chat-readmission.ts"
+import { Returns } from "./chat-returns.ts"
 import { groupView } from "./chat-view.ts"
 import { Vouching } from "./chat-vouching.ts"
 
@@ -42,6 +43,12 @@ const RENEWAL_SPREAD_MS = 250
 /** Larger groups do not answer a newcomer all at once. */
 const GREETED_AT_ONCE_MAX = 16
 
+/** What is made after the groups, and asked for only then. */
+interface Around {
+  readonly inbox: () => Inbox
+  readonly order: () => Ordering | undefined
+}
+
 export class Groups {
   readonly #parts: ChatParts
   readonly #book: ChatBook
@@ -50,9 +57,11 @@ export class Groups {
   readonly #committer: Committer
   readonly #invitations: Invitations
   readonly #vouching: Vouching
+  readonly #returns: Returns
+  readonly #readmission: Readmission
   readonly #timers = new Set<() => void>()
 
-  constructor(parts: ChatParts, book: ChatBook, outbox: Outbox, inbox: () => Inbox) {
+  constructor(parts: ChatParts, book: ChatBook, outbox: Outbox, { inbox, order }: Around) {
     this.#parts = parts
     this.#book = book
     this.#outbox = outbox
@@ -62,6 +71,14 @@ export class Groups {
     })
     this.#invitations = new Invitations(parts, book, outbox)
     this.#vouching = new Vouching(parts, book)
+    this.#readmission = new Readmission(parts, book, (group) => this.#committer.kick(group))
+    this.#returns = new Returns(parts, book, outbox, {
+      entered: (step, channel) => this.entered(step, channel),
+      joined: (channel) => this.join(channel),
+      expectNow: (tags) => inbox().expectNow(tags),
+      fellBehind: () => order()?.kick(),
+      height: () => order()?.height ?? 0,
+    })
   }
 
   load(): Promise<void> {
@@ -74,10 +91,13 @@ export class Groups {
     for (const channel of this.#book.channels.values())
       if (channel.group !== null && channel.trusted) this.#takeUp(channel)
     this.#invitations.kick()
+    this.#returns.start()
   }
 
   async stop(): Promise<void> {
     for (const cancel of this.#timers) cancel()
+    this.#readmission.stop()
+    await this.#returns.stop()
     await this.#vouching.stop()
     await this.#invitations.stop()
     await this.#committer.stop()
@@ -87,6 +107,15 @@ export class Groups {
     this.#committer.retryNow()
     this.#invitations.retryNow()
     this.#vouching.retryNow()
+    this.#returns.retryNow()
+  }
+
+  get returns(): Returns {
+    return this.#returns
+  }
+
+  get readmission(): Readmission {
+    return this.#readmission
   }
 
   #takeUp(channel: Channel): void {
@@ -104,23 +133,10 @@ export class Groups {
   async create(name: string, people: readonly Address[]): Promise<GroupView> {
     if (this.#parts.order !== "ledger")
       throw new ApiError("NO_LEDGER", "a group needs a mesh whose ledger orders its changes")
-    const { me, identity, clock } = this.#parts
     const called = checkedGroupName(name)
-    const others = [...new Set(people)].filter((who) => who !== me)
+    const others = [...new Set(people)].filter((who) => who !== this.#book.me)
     if (others.length + 1 > GROUP_MEMBERS_MAX) throw full()
-    const state = await createGroup({
-      groupId: primitives.randomBytes(GROUP_ID_BYTES),
-      identity: addressBytes(me),
-      signatureSeed: identity.leaf,
-      about: encodeAbout({ name: called, admins: [me] }),
-    })
-    const channel = await openChannel(state, {
-      peer: me,
-      theirName: "",
-      trusted: true,
-      group: { people: new Map(), wishes: [] },
-      renewedAtMs: clock.nowMs(),
-    })
+    const channel = await foundGroup(this.#parts, called)
     const thread = newGroupThread(channel.groupId, called)
     await this.#book.turns.run(async () => {
       const step = new Step()
@@ -219,13 +235,25 @@ export class Groups {
     return this.show(thread)
   }
 
+  /** Asks the members to let us in anew, with what we have of the group as good as lost. */
+  async rejoin(thread: ChatThread): Promise<GroupView> {
+    const now = this.#book.threads.get(toHex(thread.id)) ?? thread
+    if (thread.group === null) throw new ApiError("NOT_A_GROUP", "that is a chat of two")
+    const channel = this.#book.groupChannel(now)
+    if (channel === undefined || now.standing !== "open")
+      throw new ApiError("NOT_A_MEMBER", "you are not in this group")
+    await this.#returns.want(toHex(channel.groupId))
+    return this.show(thread)
+  }
+
   async leave(thread: ChatThread): Promise<GroupView> {
     const now = this.#book.threads.get(toHex(thread.id)) ?? thread
     const channel = this.#book.groupChannel(now)
     if (thread.group === null) throw new ApiError("NOT_A_GROUP", "that is a chat of two")
     if (now.standing === "left" || channel === undefined)
       throw new ApiError("NOT_A_MEMBER", "you are not in this group")
-    if (now.standing === "request" || !isMember(channel.state)) await this.#goAway(channel)
+    const isIn = now.standing !== "request" && isMember(channel.state) && !channel.retired
+    if (!isIn) await this.#goAway(channel)
     else {
       await this.#book.turns.run(async () => {
         const step = new Step()
@@ -272,7 +300,9 @@ export class Groups {
 
   /** After `entered` was written: says hello, and leaves the key package behind, unless we have to be asked first. */
   join(channel: Channel): void {
-    if (this.#book.threadOf(channel).standing === "open") this.#settleIn(channel)
+    const isOpen = this.#book.threadOf(channel).standing === "open"
+    if (channel.retired) this.#returns.kick(toHex(channel.groupId))
+    else if (isOpen) this.#settleIn(channel)
     else this.#vouching.kick(toHex(channel.groupId))
   }
 
@@ -339,7 +369,8 @@ export class Groups {
     const before = step.threads.get(toHex(this.#book.threadOf(channel).id))
     const thread = before ?? this.#book.threadOf(channel)
     const name = groupIn(channel.state)?.about.name ?? thread.name
-    const standing = change.ownRemoval ? "left" : thread.standing
+    const isOut = change.ownRemoval && !isAwaited(channel, change)
+    const standing = isOut ? "left" : thread.standing
     if (name !== thread.name || standing !== thread.standing)
       step.threads.set(toHex(thread.id), { ...thread, name, standing })
     const people = new Map(channel.group.people)
@@ -362,6 +393,7 @@ export class Groups {
     this.#committer.kick(group)
     this.#invitations.kick()
     this.#vouching.kick(group)
+    this.#returns.kick(group)
   }
 
   /** The channel has been taken through what of the order it had missed. */
@@ -375,11 +407,3 @@ const adding = (who: Address, again: boolean): Wish => ({ kind: "add", who, agai
 const isSmall = (channel: Channel) => (channel.epochs[0]?.windows.size ?? 0) <= GREETED_AT_ONCE_MAX
 
 const full = () => new ApiError("GROUP_FULL", `a group has at most ${GROUP_MEMBERS_MAX} members`)
-
-function checkedGroupName(name: string): string {
-  const called = name.trim()
-  if (called === "") throw new ApiError("BAD_PARAMS", "a group needs a name")
-  if (utf8(called).length > GROUP_NAME_BYTES_MAX)
-    throw new ApiError("BAD_PARAMS", `the name of a group holds ${GROUP_NAME_BYTES_MAX} bytes`)
-  return called
-}

@@ -21,6 +21,10 @@ const BLOCKS = 64
 export const ATTEMPTS_MAX = 30
 const FIRST_PAUSE_MS = 25
 const LAST_PAUSE_MS = 1_000
+/** What was passed over is looked for once more after so long, and is lost if nobody has it by then. */
+const LOST_MS = 10 * 60_000
+/** Ids remembered for that. */
+const PASSED_OVER_MAX = 1_024
 
 export interface OrderingParts {
   readonly parts: ChatParts
@@ -30,6 +34,10 @@ export interface OrderingParts {
   readonly outbox: Outbox
   /** A channel has been taken through what it had missed. */
   readonly caughtUp: (group: string) => void
+  /** The order was followed on, to this end for now. */
+  readonly moved: () => void
+  /** Envelopes that were ordered cannot be had for good: groups may have gone on by them without us. */
+  readonly lost: () => void
 }
 
 export class Ordering {
@@ -41,6 +49,9 @@ export class Ordering {
   #impatient = false
   /** Ends a pause at once. */
   #wake: () => void = () => undefined
+  /** Ids that were passed over. */
+  #passedOver: readonly Bytes[] = []
+  #cancelLook: () => void = () => undefined
 
   constructor(parts: OrderingParts) {
     this.#parts = parts
@@ -79,6 +90,7 @@ export class Ordering {
   async stop(): Promise<void> {
     this.#stopped = true
     this.#more = false
+    this.#cancelLook()
     this.#wake()
     await this.#following
   }
@@ -90,7 +102,10 @@ export class Ordering {
       for (;;) {
         await this.#leadOn()
         const blocks = await ledger.blocksAfter(this.#height, BLOCKS)
-        if (blocks.length === 0) return
+        if (blocks.length === 0) {
+          this.#parts.moved()
+          return
+        }
         for (const { height, ids } of blocks) {
           if (this.#stopped) return
           await this.#settle(height, ids)
@@ -164,10 +179,29 @@ export class Ordering {
       if (this.#impatient || attempt >= ATTEMPTS_MAX) {
         this.#impatient = true
         parts.log(`${missing.length} ordered envelopes cannot be had`)
+        this.#passOver(missing)
         return
       }
       await this.#pause(Math.min(FIRST_PAUSE_MS * 2 ** attempt, LAST_PAUSE_MS))
     }
+  }
+
+  #passOver(missing: readonly Bytes[]): void {
+    const isFirst = this.#passedOver.length === 0
+    this.#passedOver = [...this.#passedOver, ...missing].slice(0, PASSED_OVER_MAX)
+    if (!isFirst) return
+    const { clock, log } = this.#parts.parts
+    this.#cancelLook = clock.after(LOST_MS, () => {
+      this.#lookAgain().catch((error: unknown) => log(`looking again failed: ${String(error)}`))
+    })
+  }
+
+  async #lookAgain(): Promise<void> {
+    const { parts, ledger, lost } = this.#parts
+    const ids = this.#passedOver
+    this.#passedOver = []
+    await ledger.bring(ids)
+    if ((await parts.mailbox.missing(ids)).length > 0 && !this.#stopped) lost()
   }
 
   async #pause(ms: number): Promise<void> {

@@ -46,6 +46,8 @@ interface Batch {
 export interface OutboxEvents {
   /** Messages of ours have left in this group or thread of two. */
   spoke(group: string): void
+  /** Where an envelope was ordered, when the order was followed past it. */
+  passedAt(id: Bytes): number | undefined
 }
 
 /** A batch on its way to the disk. */
@@ -82,7 +84,7 @@ export class Outbox {
     this.#parts = parts
     this.#book = book
     this.#events = events
-    this.deliveries = new Deliveries(parts, book)
+    this.deliveries = new Deliveries(parts, book, (id) => events.passedAt(id))
     this.posting = new Posting(parts, book, this.#stopping.signal, {
       taken: (step, taken) => this.deliveries.taken(step, taken),
     })

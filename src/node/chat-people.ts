@@ -16,6 +16,7 @@ import { ApiError } from "./api/errors.ts"
 import type { Contact } from "./api/types.ts"
 import { type ChatBook, Step } from "./chat-book.ts"
 import type { Finder } from "./chat-finder.ts"
+import type { ChatThread } from "../chat/thread.ts"
 import type { Introductions } from "./chat-introductions.ts"
 import { contactView } from "./chat-view.ts"
 import { heavy } from "./heavy.ts"
@@ -150,4 +151,17 @@ export class People {
 export function mustBeDecided({ claims }: ChatContact): void {
   if (claims !== null)
     throw new ApiError("IDENTITY_CHANGED", "another identity goes by the name of a contact")
+}
+
+/** Throws unless we may write there: NOT_A_MEMBER, BLOCKED_CONTACT, IDENTITY_CHANGED. */
+export function mustTake(finder: Finder, thread: ChatThread): void {
+  if (thread.peer === null) {
+    if (thread.standing === "left")
+      throw new ApiError("NOT_A_MEMBER", "you are not in this group any more")
+    return
+  }
+  const contact = finder.contact(thread.peer)
+  if (contact.standing === "blocked")
+    throw new ApiError("BLOCKED_CONTACT", "this contact is blocked")
+  mustBeDecided(contact)
 }

@@ -117,7 +117,7 @@ export function groupView(names: Names, thread: ChatThread): GroupView {
     admin: group !== undefined && isAdmin(group, names.me),
     invitedBy,
     members: membersOf(channel).map((member) => memberView(names, channel, member)),
-    pending: channel?.group?.wishes.map((wish) => wishView(names, channel, wish)) ?? [],
+    pending: channel?.group?.wishes.flatMap((wish) => wishView(names, channel, wish)) ?? [],
     changing: channel !== undefined && isMember(channel.state) && channel.held.length > 0,
   }
 }
@@ -138,13 +138,17 @@ function memberView(names: Names, channel: Channel | undefined, member: GroupMem
   }
 }
 
-function wishView(names: Names, channel: Channel, wish: Wish): PendingChange {
+/** Others' wishes, which they gave us to carry out, are none of ours. */
+function wishView(names: Names, channel: Channel, wish: Wish): PendingChange[] {
+  if (wish.kind === "readmit") return []
   const who = "who" in wish ? wish.who : null
-  return {
-    kind: wish.kind,
-    who,
-    whoName: who === null ? null : nameOf(names, who, channel),
-    name: wish.kind === "rename" ? wish.name : null,
-    admin: wish.kind === "admin" ? wish.admin : null,
-  }
+  return [
+    {
+      kind: wish.kind,
+      who,
+      whoName: who === null ? null : nameOf(names, who, channel),
+      name: wish.kind === "rename" ? wish.name : null,
+      admin: wish.kind === "admin" ? wish.admin : null,
+    },
+  ]
 }

@@ -20,7 +20,7 @@ import { type IntroductionEvents, Introductions } from "./chat-introductions.ts"
 import { Ordering } from "./chat-order.ts"
 import { Outbox } from "./chat-outbox.ts"
 import type { ChatParts } from "./chat-parts.ts"
-import { mustBeDecided, People } from "./chat-people.ts"
+import { mustBeDecided, mustTake, People } from "./chat-people.ts"
 import { Search } from "./chat-search.ts"
 import { Updates } from "./chat-updates.ts"
 import { messageView } from "./chat-view.ts"
@@ -53,8 +53,14 @@ export class Chat {
     this.#finder = new Finder(this.#book)
     this.search = new Search(parts, this.#book)
     this.#book.followTexts((changes) => this.search.follow(changes))
-    this.#outbox = new Outbox(parts, this.#book, { spoke: (group) => this.#updates.spoke(group) })
-    this.#groups = new Groups(parts, this.#book, this.#outbox, () => this.#inbox)
+    this.#outbox = new Outbox(parts, this.#book, {
+      spoke: (group) => this.#updates.spoke(group),
+      passedAt: (id) => this.#order?.passedAt(id),
+    })
+    this.#groups = new Groups(parts, this.#book, this.#outbox, {
+      inbox: () => this.#inbox,
+      order: () => this.#order,
+    })
     const events = this.#events()
     this.#inbox = new Inbox(parts, this.#book, this.#outbox, events)
     const { ledger } = parts
@@ -67,6 +73,8 @@ export class Chat {
             inbox: this.#inbox,
             outbox: this.#outbox,
             caughtUp: (group) => this.#groups.caughtUp(group),
+            moved: () => this.#groups.returns.moved(),
+            lost: () => void this.#groups.returns.wantAll(),
           })
         : undefined
     this.#introductions = new Introductions(parts, this.#book, this.#outbox, events)
@@ -94,6 +102,10 @@ export class Chat {
       },
       heard: (channel, from, content) => this.#groups.heard(channel, from, content),
       expectNow: (tags) => this.#inbox.expectNow(tags),
+      pleaded: async (batch, plea) => {
+        batch.later.push(await this.#groups.readmission.heard(batch.step, plea))
+      },
+      letIn: (group) => this.#groups.returns.kick(group),
       groupEntered: (step, channel) => this.#groups.entered(step, channel),
       groupJoined: (channel) => this.#groups.join(channel),
     }
@@ -164,7 +176,7 @@ export class Chat {
 
   /** A peer appeared: a good moment also to read on, if reading had stopped at something that failed. */
   peersChanged(): void {
-    this.#inbox.kick()
+    this.#inbox.retryNow()
     this.#outbox.posting.offerAgain()
     this.#introductions.retryNow()
     this.#groups.retryNow()
@@ -233,7 +245,7 @@ export class Chat {
   /** Whom `to` means, in a form that stays, and their thread. Throws like `send`. */
   addressee(to: string): { to: string; thread: string } {
     const thread = this.#finder.threadTo(to)
-    this.#mustTake(thread)
+    mustTake(this.#finder, thread)
     // A contact's thread may not be there yet.
     return { to: thread.peer ?? toHex(thread.id), thread: toHex(thread.id) }
   }
@@ -272,24 +284,11 @@ export class Chat {
 
   /** Answering a stranger accepts them, and writing into a group that one was let into accepts that. */
   async #welcomes(thread: ChatThread): Promise<void> {
-    this.#mustTake(thread)
+    mustTake(this.#finder, thread)
     if (thread.peer === null) {
       if (thread.standing === "request") await this.#groups.accept(thread)
     } else if (this.#finder.contact(thread.peer).standing === "request")
       await this.accept(thread.peer)
-  }
-
-  /** Throws unless we may write there: NOT_A_MEMBER, BLOCKED_CONTACT, IDENTITY_CHANGED. */
-  #mustTake(thread: ChatThread): void {
-    if (thread.peer === null) {
-      if (thread.standing === "left" || this.#book.groupChannel(thread)?.retired === true)
-        throw new ApiError("NOT_A_MEMBER", "you are not in this group any more")
-      return
-    }
-    const contact = this.#finder.contact(thread.peer)
-    if (contact.standing === "blocked")
-      throw new ApiError("BLOCKED_CONTACT", "this contact is blocked")
-    mustBeDecided(contact)
   }
 
   groupCreate(name: string, people: readonly string[]): Promise<GroupView> {
@@ -311,6 +310,8 @@ export class Chat {
     this.#groups.rename(this.#finder.thread(which), name)
   groupAdmin = (which: string, who: string, admin: boolean): Promise<GroupView> =>
     this.#groups.setAdmin(this.#finder.thread(which), this.#memberOf(which, who), admin)
+  groupRejoin = (which: string): Promise<GroupView> =>
+    this.#groups.rejoin(this.#finder.thread(which))
   groupAccept = (which: string): Promise<GroupView> =>
     this.#groups.accept(this.#finder.thread(which))
   groupLeave = (which: string): Promise<GroupView> => this.#groups.leave(this.#finder.thread(which))

@@ -103,6 +103,7 @@ export class SottoNode implements Api {
       backup: ephemeral ? this.options.backup : undefined,
       progress: (done, total) => this.emit({ type: "progress", what: "identity", done, total }),
       signal: this.#stopping.signal,
+      log: this.options.log,
     })
     const genesis = await storedGenesis(this.#store)
     this.#mesh = genesis === undefined ? undefined : meshFrom(genesis.slice())
@@ -201,6 +202,7 @@ export class SottoNode implements Api {
       envelopes: network?.mailbox.count ?? 0,
       restored: restored?.view ?? null,
       waiting: chat?.unsent ?? 0,
+      damaged: opened?.records.sealed.damaged ?? 0,
     }
   }
 

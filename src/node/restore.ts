@@ -7,6 +7,7 @@ import { randomBytes } from "node:crypto"
 import { type FileHandle, mkdir, open, readdir, rename, rm, rmdir } from "node:fs/promises"
 import { dirname, join } from "node:path"
 import { primitives } from "#primitives"
+import { type Channel, NO_WAY_BACK } from "../chat/channel.ts"
 import type { Address } from "../crypto/address.ts"
 import {
   BACKUP_HEADER_BYTES,
@@ -220,7 +221,7 @@ export async function moveIn(
   const channels = await records.channels()
   await records.write(
     [
-      ...channels.map((channel) => records.putChannel({ ...channel, retired: true })),
+      ...channels.map((channel) => records.putChannel(retired(channel))),
       // Whoever has picked one of these gets through; nobody is offered them any more.
       ...oneTime.map((each) =>
         records.putOneTime({ ...each, destroyAtMs: each.destroyAtMs ?? lateMs }),
@@ -232,6 +233,17 @@ export async function moveIn(
     { sync: true },
   )
   return { address: addressOfRoots(identity.roots), name: identity.name, restored }
+}
+
+/**
+ * Read only, and in a group to be let in anew. What we wanted of it may have come about since, and what the other peer gave out to come
+ * back by it may have used.
+ */
+function retired(channel: Channel): Channel {
+  const { group } = channel
+  if (group === null) return { ...channel, retired: true }
+  const way = { ...NO_WAY_BACK, returned: group.way.returned }
+  return { ...channel, retired: true, group: { ...group, wishes: [{ kind: "return" }], way } }
 }
 
 export interface RestoreOptions extends OpenBackupOptions {

@@ -185,6 +185,7 @@ export function carryOut(model: Model, intent: Intent): Step {
     case "title":
     case "members":
     case "leave":
+    case "rejoin":
     case "hide":
       return onGroup(model, taken, intent)
     case "file":

@@ -43,6 +43,7 @@ export const COMMANDS: readonly Command[] = [
   command("next", "", "next chat with unread messages"),
   command("open", "name", "open a chat", "contact"),
   command("quit", "", "leave; what is queued stays queued"),
+  command("rejoin", "", "be let into this group anew, when it goes on without you"),
   command("remove", "name", "remove somebody from this group", "contact"),
   command("rename", "[name] new-name", "call a contact something else", "contact"),
   command("retry", "", "send again what failed in this chat"),
@@ -61,7 +62,7 @@ export type GroupIntent =
   | { readonly type: "remove"; readonly member: string }
   | { readonly type: "admin"; readonly member: string; readonly admin: boolean }
   | { readonly type: "title"; readonly name: string }
-  | { readonly type: "hide" | "leave" | "members" }
+  | { readonly type: "hide" | "leave" | "members" | "rejoin" }
 
 export type Intent =
   | GroupIntent
@@ -183,6 +184,7 @@ export function interpret(line: string, known: readonly string[]): Intent {
     case "members":
     case "next":
     case "quit":
+    case "rejoin":
     case "retry":
     case "rotate":
     case "ticket":

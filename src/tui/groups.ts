@@ -22,7 +22,7 @@ export type GroupAsk =
       readonly admin: boolean
     }
   | { readonly what: "title"; readonly thread: string; readonly name: string }
-  | { readonly what: "accept" | "leave" | "show"; readonly thread: string }
+  | { readonly what: "accept" | "leave" | "rejoin" | "show"; readonly thread: string }
 
 /** What a command comes to: a call, a question first, or why it cannot be. */
 export type GroupPlan =
@@ -66,6 +66,10 @@ export function planGroup(known: Known, open: string | null, intent: GroupIntent
       return { ask: { what: "title", thread, name: intent.name } }
     case "members":
       return { ask: { what: "show", thread } }
+    case "rejoin":
+      return entry.left
+        ? { wrong: "You are out of it: only somebody who runs it can bring you back." }
+        : { ask: { what: "rejoin", thread } }
     case "leave":
       return entry.left ? { wrong: "You are out of it already." } : { confirm: "leave", thread }
   }
@@ -128,6 +132,8 @@ export async function askGroup(
     }
     case "accept":
       return (await api.call("groups.accept", { group: ask.thread }, options)).group
+    case "rejoin":
+      return (await api.call("groups.rejoin", { group: ask.thread }, options)).group
     case "leave":
       return (await api.call("groups.leave", { group: ask.thread }, options)).group
     case "show":
@@ -143,6 +149,8 @@ export function saidOf({ what }: GroupAsk, group: GroupView): string {
       return `${name} is founded, and you run it. ${waitingOf(group)}`.trim()
     case "accept":
       return `You stay in ${name}.`
+    case "rejoin":
+      return `The members of ${name} are asked to let you in anew. What you write meanwhile waits.`
     case "leave":
       return `You are out of ${name}: your keys of it are destroyed. /hide takes away what was said.`
     case "show":
@@ -177,6 +185,8 @@ export function pendingWords({ kind, who, whoName, name, admin }: PendingChange)
       return "you have new keys"
     case "leave":
       return "you are out of it"
+    case "return":
+      return "you are let in anew; its members are being asked"
   }
 }
 

@@ -347,6 +347,7 @@ class LineSession {
       case "title":
       case "members":
       case "leave":
+      case "rejoin":
       case "hide":
         return this.#group(intent)
       case "file": {

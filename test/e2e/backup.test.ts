@@ -6,9 +6,20 @@ import { join } from "node:path"
 import { describe, it } from "node:test"
 import { nodeOf } from "../../scripts/testnet/cluster.ts"
 import { connectApi } from "../../src/node/api/client.ts"
+import type { Api, Message } from "../../src/node/api/types.ts"
 import { lines, REAL, sotto, start } from "../helpers/sotto.ts"
 import { temporaryDirectory } from "../helpers/temporary.ts"
 import { befriend, history, mesh, received, theirTexts, until } from "./mesh.ts"
+
+const hasText =
+  (wanted: string) =>
+  (seen: readonly Message[]): boolean =>
+    seen.some(({ text }) => text === wanted)
+
+const groupsOf = async (api: Api): Promise<string[]> =>
+  (await api.call("threads.list", {})).threads.flatMap(({ kind, title, left }) =>
+    kind === "group" && !left ? [title] : [],
+  )
 
 describe("e2e: moving house", () => {
   it("from an old backup, with the other side far ahead: both directions go on, nothing is said twice", async (t) => {
@@ -18,6 +29,18 @@ describe("e2e: moving house", () => {
     await befriend(aliceNode, bobNode)
     const [bob, alice] = [await bobNode.api(), await aliceNode.api()]
     const { address } = await alice.call("id", {})
+    // A group in which nobody but her may change anything.
+    await alice.call("groups.create", { name: "crew", members: ["bob"] })
+    await until(
+      bob,
+      () => groupsOf(bob),
+      (groups) => groups.includes("crew"),
+    )
+    await until(
+      alice,
+      async () => (await alice.call("groups.show", { group: "crew" })).group,
+      ({ members, pending }) => pending.length === 0 && members.every(({ here }) => here),
+    )
     const directory = temporaryDirectory(t)
     const [file, secret] = [join(directory, "alice.backup"), join(directory, "secret")]
     writeFileSync(secret, "a passphrase for the road\n")
@@ -31,12 +54,20 @@ describe("e2e: moving house", () => {
     const { height } = JSON.parse(written.out) as { height: number }
     assert(height > 0, "the mesh has put something in order")
 
-    for (let i = 0; i < 40; i++) {
+    for (let i = 0; i < 15; i++) {
       await alice.call("messages.send", { to: "bob", text: `alice ${i}` })
       await bob.call("messages.send", { to: "alice", text: `bob ${i}` })
     }
-    await received(bob, "alice", ["alice 39"])
-    await received(alice, "bob", ["bob 39"])
+    await received(bob, "alice", ["alice 14"])
+    await received(alice, "bob", ["bob 14"])
+    await bob.call("messages.send", { to: "crew", text: "all of us" })
+    await until(alice, () => history(alice, "crew"), hasText("all of us"))
+    await alice.call("groups.rename", { group: "crew", name: "team" })
+    await until(
+      bob,
+      () => groupsOf(bob),
+      (groups) => groups.includes("team"),
+    )
     await aliceNode.kill9()
 
     const elsewhere = join(directory, "elsewhere")
@@ -72,7 +103,7 @@ describe("e2e: moving house", () => {
     const ready = JSON.parse(await lines(child)()) as { socket: string }
     const moved = await connectApi(ready.socket)
     t.after(() => moved.close())
-    const all = Array.from({ length: 40 }, (_, i) => `bob ${i}`)
+    const all = Array.from({ length: 15 }, (_, i) => `bob ${i}`)
     await received(moved, "bob", all, undefined, 60_000)
     await received(bob, "alice", ["it is me, elsewhere"], () =>
       moved.call("messages.send", { to: "bob", text: "it is me, elsewhere" }),
@@ -84,7 +115,28 @@ describe("e2e: moving house", () => {
     assert.equal(new Set(heard).size, heard.length, "no text twice")
     const toBob = await theirTexts(bob, "alice")
     assert.equal(new Set(toBob).size, toBob.length, "no text twice")
-    assert(toBob.includes("alice 39"))
+    assert(toBob.includes("alice 14"))
+    // Into the group she is let by bob's program alone, and runs it as before.
+    const { group } = await until(
+      moved,
+      async () => {
+        const title = (await groupsOf(moved))[0] ?? assert.fail()
+        return await moved.call("groups.show", { group: title })
+      },
+      ({ group: { name, pending } }) => name === "team" && pending.length === 0,
+      { timeoutMs: 60_000 },
+    )
+    assert(group.admin)
+    await moved.call("messages.send", { to: "team", text: "back among you" })
+    await until(bob, () => history(bob, "team"), hasText("back among you"))
+    await bob.call("messages.send", { to: "team", text: "as if never gone" })
+    await until(moved, () => history(moved, "team"), hasText("as if never gone"))
+    await moved.call("groups.rename", { group: "team", name: "home crew" })
+    await until(
+      bob,
+      () => groupsOf(bob),
+      (groups) => groups.includes("home crew"),
+    )
     // Receipts find their way as well: what is said now is known to be read there.
     await until(
       moved,

@@ -6,7 +6,8 @@ import assert from "node:assert/strict"
 import type { Channel } from "../../src/chat/channel.ts"
 import type { Address } from "../../src/crypto/address.ts"
 import { addressBytes } from "../../src/crypto/address.ts"
-import { type Bytes, toHex } from "../../src/crypto/bytes.ts"
+import { type Bytes, equal, toHex } from "../../src/crypto/bytes.ts"
+import { type BlobRef, newBlobKey } from "../../src/crypto/blob.ts"
 import { type Card, encodeCardBody } from "../../src/crypto/card.ts"
 import { FRAGMENTS_MAX } from "../../src/crypto/fragment.ts"
 import { envelopeId, tagOf } from "../../src/crypto/envelope.ts"
@@ -168,6 +169,7 @@ class Mailbox implements ChatMailbox {
   /** A real mailbox takes an id once; `again` is one that would not. */
   take(envelope: Bytes, { again = false } = {}): void {
     const id = envelopeId(envelope)
+    if (this.#owner.lost.has(toHex(id))) return
     if (!again && this.has(id)) return
     const kept = { seq: this.arrivals.length + 1, id, bytes: envelope }
     this.arrivals.push(kept)
@@ -189,6 +191,8 @@ export class Person {
   events: ApiEvent[] = []
   readonly logs: string[] = []
   isAway = false
+  /** Envelopes, by hexadecimal id, that nobody hands to this person. */
+  lost: ReadonlySet<string> = new Set()
   /** What this person sees of the world's order, when it has one. */
   readonly ledger: LedgerView | undefined
   clock: Clock = systemClock
@@ -205,6 +209,11 @@ export class Person {
     this.address = addressOfRoots(identity.roots)
     this.mailbox = new Mailbox(world, this)
     this.ledger = world.order && new LedgerView(world.order, this)
+  }
+
+  /** Seed of the leaf key on their card, 32 bytes. */
+  get leaf(): Bytes {
+    return this.#identity.leaf
   }
 
   /** What they call themselves from the next start on. */
@@ -225,7 +234,9 @@ export class Person {
   }
 
   #records(): ChatRecords {
-    return new ChatRecords(new Sealed(openVault(this.#vaultKey), this.shelf))
+    return new ChatRecords(
+      new Sealed(openVault(this.#vaultKey), this.shelf, (line) => this.logs.push(line)),
+    )
   }
 
   /** What is on their disk of channels. */
@@ -277,7 +288,8 @@ export class Person {
       },
       keys,
       records,
-      isRetired: () => this.#retiredPackage,
+      isRetired: (keyPackage) =>
+        this.#retiredPackage && equal(keyPackage, this.#identity.lastResort.public),
       mailbox: this.mailbox.life(this.shelf),
       findCard: (address) => this.#world.findCard(address, this),
       findKeyPackage: (card) => this.#world.findKeyPackage(card),
@@ -291,6 +303,10 @@ export class Person {
         )
       },
       isStale: () => false,
+      payloads: {
+        put: (payload) => this.#world.putPayload(payload),
+        get: (ref) => this.#world.getPayload(ref),
+      },
       clock: this.clock,
       emit: (event) => {
         this.events.push(event)
@@ -361,6 +377,17 @@ export class World {
   findCard: (address: Address, asker?: Person) => Promise<Card | undefined> = (address) =>
     Promise.resolve(this.cards.get(address))
   findKeyPackage = (card: Card): Promise<Bytes> => Promise.resolve(card.lastResort)
+  /** What was put for others to fetch, by the id of the blob. */
+  readonly payloads = new Map<string, Bytes>()
+  putPayload = (payload: Bytes): Promise<BlobRef> => {
+    const ref = { size: payload.length, key: newBlobKey(), root: primitives.sha3_256(payload) }
+    this.payloads.set(toHex(ref.root), payload)
+    return Promise.resolve(ref)
+  }
+  getPayload = (ref: BlobRef): Promise<Bytes> => {
+    const payload = this.payloads.get(toHex(ref.root))
+    return payload === undefined ? Promise.reject(new Error("not there")) : Promise.resolve(payload)
+  }
   /** Peers who take every envelope and are nobody here. */
   carriers = 0
   /** Set to keep envelopes back; they arrive, in the order that `release` is given them, later. */

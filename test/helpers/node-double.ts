@@ -48,6 +48,7 @@ const LEDGER = {
   linked: 0,
   behind: 0,
   waiting: 0,
+  damaged: 0,
   stalled: false,
   problem: null,
 } as const
@@ -282,6 +283,9 @@ export class NodeDouble implements Api {
       throw new ApiError("NO_LEDGER", "no groups here")
     },
     "groups.accept": () => {
+      throw new ApiError("NO_LEDGER", "no groups here")
+    },
+    "groups.rejoin": () => {
       throw new ApiError("NO_LEDGER", "no groups here")
     },
     "groups.leave": () => {
@@ -535,6 +539,7 @@ export class NodeDouble implements Api {
       envelopes: this.#facts.messages.length,
       restored: null,
       waiting: 0,
+      damaged: 0,
     }
   }
 

@@ -92,6 +92,7 @@ export class FakeApi implements Api {
       envelopes: 18_204,
       restored: null,
       waiting: 0,
+      damaged: 0,
     }
   }
 
@@ -525,6 +526,7 @@ export class FakeApi implements Api {
     "groups.admin": ({ group, member, admin }) =>
       this.#asked(group, [{ kind: "admin", who: this.#memberOf(group, member), admin }]),
     "groups.accept": ({ group }) => ({ group: this.#standing(group, "open") }),
+    "groups.rejoin": ({ group }) => this.#asked(group, [{ kind: "return" }]),
     "groups.leave": ({ group }) => ({ group: this.#standing(group, "left") }),
     "threads.hide": ({ thread }) => {
       if (!this.threads.delete(thread)) throw new FakeError("UNKNOWN_THREAD")

@@ -85,6 +85,17 @@ export const GROUP_COMMANDS: readonly Command[] = [
     [group],
     () => import("../commands/group-accept.ts"),
   ),
+  changing(
+    "rejoin",
+    "be let into a group anew, when it goes on without you",
+    [group],
+    () => import("../commands/group-rejoin.ts"),
+    {
+      detail:
+        "After a restore, and when you were away too long to follow, this happens by itself. Members' programs let you in when they " +
+        "run, without asking them; what you write meanwhile waits.",
+    },
+  ),
   changing("leave", "leave a group", [group], () => import("../commands/group-leave.ts"), {
     detail:
       "Your keys of the group are destroyed at once; its admins' programs remove you from it when they run. What was said stays " +

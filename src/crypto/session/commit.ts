@@ -123,6 +123,8 @@ function objectionToPath(
     return proposals.length === 0 || removed.length > 0 ? "PATH_MISSING" : undefined
   const renewed = memberAt(sender.leaf, path.leafNode)
   if (renewed === undefined || !equal(sender.identity, renewed.identity)) return "IDENTITY_CHANGED"
+  // What a leaf says came in with it: were it dropped, somebody could be let in anew by what they once said.
+  if (!equal(sender.mark, renewed.mark)) return "INVALID_COMMIT"
   const others = membersOf(tree).filter(({ leaf }) => leaf !== sender.leaf)
   if (!areStrangers(others, [path])) return "INVALID_COMMIT"
   const keys = [path.leafNode.hpkePublicKey, ...path.nodes.map((node) => node.hpkePublicKey)]

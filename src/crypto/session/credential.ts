@@ -3,9 +3,9 @@
  * key. MLS proves that the holder of the key wrote a message; that the key belongs to the identity is what the caller checks
  * against the identity's card, and nothing here claims it.
  */
-import type { AuthenticationService, Capabilities, Credential, LeafNode } from "ts-mls"
+import type { AuthenticationService, Capabilities, Credential, Extension, LeafNode } from "ts-mls"
 import { type Bytes, toHex } from "../bytes.ts"
-import { IDENTITY_MAX_BYTES } from "./limits.ts"
+import { IDENTITY_MAX_BYTES, MARK_MAX_BYTES } from "./limits.ts"
 import { SUITE_NAME } from "./suite.ts"
 
 export interface Member {
@@ -14,6 +14,8 @@ export interface Member {
   readonly identity: Bytes
   /** Ed25519, 32 bytes. */
   readonly signatureKey: Bytes
+  /** What the leaf says besides: bytes that mean nothing here, and stay as they came in with it. Usually none. */
+  readonly mark: Bytes
 }
 
 /** draft-ietf-mls-extensions: marks a key package that may be used more than once. */
@@ -25,12 +27,40 @@ export const LAST_RESORT_EXTENSION = 0x000a
  */
 export const ABOUT_EXTENSION = 0xf508
 
+/**
+ * Private use (RFC 9420 §17.3): a leaf's mark, put into a key package by its owner and part of the leaf for as long as that owner stays
+ * in the group, whatever becomes of its keys.
+ */
+export const MARK_EXTENSION = 0xf509
+
 export const capabilities: Capabilities = {
   versions: ["mls10"],
   ciphersuites: [SUITE_NAME],
   extensions: [LAST_RESORT_EXTENSION, ABOUT_EXTENSION],
   proposals: [],
   credentials: ["basic"],
+}
+
+/** Of a leaf with a mark; one without need not have heard of marks. */
+export const markedCapabilities: Capabilities = {
+  ...capabilities,
+  extensions: [...capabilities.extensions, MARK_EXTENSION],
+}
+
+export const markExtensions = (mark: Bytes): Extension[] =>
+  mark.length === 0 ? [] : [{ extensionType: MARK_EXTENSION, extensionData: mark.slice() }]
+
+/** Empty for a leaf without one; `undefined` for a leaf with any other extension. */
+function markIn({ extensions, capabilities: can }: LeafNode): Bytes | undefined {
+  const [first, ...rest] = extensions
+  if (first === undefined) return new Uint8Array(0)
+  const sound =
+    rest.length === 0 &&
+    first.extensionType === MARK_EXTENSION &&
+    first.extensionData.length > 0 &&
+    first.extensionData.length <= MARK_MAX_BYTES &&
+    can.extensions.includes(MARK_EXTENSION)
+  return sound ? first.extensionData : undefined
 }
 
 export const basicCredential = (identity: Bytes): Credential => ({
@@ -47,16 +77,17 @@ export function identityOf(credential: Credential): Bytes | undefined {
 
 export function memberAt(leaf: number, node: LeafNode): Member | undefined {
   const identity = identityOf(node.credential)
-  return identity && { leaf, identity, signatureKey: node.signaturePublicKey }
+  const mark = markIn(node) ?? new Uint8Array(0)
+  return identity && { leaf, identity, signatureKey: node.signaturePublicKey, mark }
 }
 
-/** A leaf that takes part in what this program speaks: suite, version, credential, and no extension of its own. */
+/** A leaf that takes part in what this program speaks: suite, version, credential, and no extension of its own but a mark. */
 export const speaksOurSuite = (node: LeafNode): boolean =>
   node.capabilities.ciphersuites.includes(SUITE_NAME) &&
   node.capabilities.versions.includes("mls10") &&
   node.capabilities.credentials.includes("basic") &&
   node.capabilities.extensions.includes(ABOUT_EXTENSION) &&
-  node.extensions.length === 0
+  markIn(node) !== undefined
 
 /** Nobody of the newcomers shares an identity or a signature key with a member or with another newcomer. */
 export function areStrangers(

@@ -10,6 +10,7 @@ import {
   emptyPskIndex,
   type KeyPackage,
   type Proposal,
+  type RatchetTree,
 } from "ts-mls"
 import { ValidationError } from "ts-mls/mlsError.js"
 import { type Bytes, equal, exactly } from "../bytes.ts"
@@ -37,6 +38,7 @@ import {
   wrap,
 } from "./state.ts"
 import { suite } from "./suite.ts"
+import { areNewKeys } from "./tree.ts"
 
 export interface PendingCommit {
   /** A PrivateMessage for the members of the current epoch. */
@@ -103,7 +105,7 @@ export async function changeGroup(
       throw new SessionError("NO_SUCH_MEMBER", `leaf ${leaf}`)
   }
   const staying = membersOf(ratchetTree).filter(({ leaf }) => !leaves.includes(leaf))
-  const newcomers = await soundNewcomers(staying, add, nowSeconds)
+  const newcomers = await soundNewcomers(ratchetTree, staying, add, nowSeconds)
   const proposals = [
     ...leaves.map((leaf) => removal(leaf)),
     ...newcomers.map((keyPackage) => addition(keyPackage)),
@@ -117,6 +119,7 @@ export async function changeGroup(
 }
 
 async function soundNewcomers(
+  tree: RatchetTree,
   staying: readonly Member[],
   keyPackages: readonly Bytes[],
   nowSeconds: number,
@@ -127,6 +130,14 @@ async function soundNewcomers(
     throw new SessionError("TOO_LARGE", `more than ${limits.MEMBERS_MAX} members`)
   if (!areStrangers(staying, newcomers))
     throw new SessionError("ALREADY_A_MEMBER", "in the group, or twice in the list")
+  // The others would refuse such a commit, and we would be alone in what it made.
+  if (
+    !areNewKeys(
+      tree,
+      newcomers.map(({ leafNode }) => leafNode.hpkePublicKey),
+    )
+  )
+    throw new SessionError("BAD_KEY_PACKAGE", "names a key that is in the group already")
   return newcomers
 }
 

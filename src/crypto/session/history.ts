@@ -4,6 +4,7 @@
  * a node) would be most of what is stored after every message.
  */
 import type { ClientState, LeafNode, RatchetTree, SecretTree } from "ts-mls"
+import { addHistoricalReceiverData } from "ts-mls/clientState.js"
 import { assert } from "../errors.ts"
 
 const NOTHING = new Uint8Array(0)
@@ -28,6 +29,16 @@ const signerOf = (leaf: LeafNode): LeafNode => ({
   capabilities: { versions: [], ciphersuites: [], extensions: [], proposals: [], credentials: [] },
   signature: NOTHING,
 })
+
+/**
+ * `after`: the group as somebody was let into it anew, `before` their state of it until then. What was sent in the epochs of the one
+ * can be read with the other from here on; its own keys are no part of that. Nothing changes when `before` is not older.
+ */
+export function withPast(after: ClientState, before: ClientState): ClientState {
+  if (before.groupContext.epoch >= after.groupContext.epoch) return after
+  const [historicalReceiverData] = addHistoricalReceiverData(before)
+  return lighten({ ...after, historicalReceiverData })
+}
 
 /** The state with one message key used up, in the epoch that the message was of. */
 export function withRead(mls: ClientState, epoch: bigint, secretTree: SecretTree): ClientState {

@@ -19,16 +19,20 @@ import {
   capabilities,
   identityOf,
   LAST_RESORT_EXTENSION,
+  markedCapabilities,
+  markExtensions,
+  memberAt,
   speaksOurSuite,
 } from "./credential.ts"
 import { type KeyPackageCode, SessionError } from "./errors.ts"
 import { HYBRID_SEED_BYTES, importHybridPublic } from "./kem.ts"
-import { IDENTITY_MAX_BYTES, KEY_PACKAGE_MAX_BYTES } from "./limits.ts"
+import { IDENTITY_MAX_BYTES, KEY_PACKAGE_MAX_BYTES, MARK_MAX_BYTES } from "./limits.ts"
 import { signaturePublicOf, suite, SUITE_NAME } from "./suite.ts"
 
 export const SIGNATURE_SEED_BYTES = 32
 const SIGNATURE_PUBLIC_BYTES = 32
 const PRIVATE_VERSION = 1
+const NOTHING = new Uint8Array(0)
 
 /** Seconds since 1970 that no clock reaches: the lifetime of a leaf that its owner makes for a group of their own. */
 export const FOREVER_SECONDS = 2n ** 64n - 1n
@@ -47,11 +51,13 @@ export interface KeyPackageRequest {
   readonly signatureSeed: Bytes
   /** May be used for several groups, when the one-time ones have run out. */
   readonly lastResort: boolean
+  /** What the leaf is to say besides its keys (`Member.mark`), up to 128 bytes. */
+  readonly mark?: Bytes
   readonly notBeforeSeconds?: number
   readonly notAfterSeconds: number
 }
 
-/** Throws SessionError TOO_LARGE for an identity of no or too many bytes, CryptoError BAD_LENGTH for the seed. */
+/** Throws SessionError TOO_LARGE for an identity of no or too many bytes or a long mark, CryptoError BAD_LENGTH for the seed. */
 export async function createKeyPackage(request: KeyPackageRequest): Promise<KeyPackagePair> {
   const { publicPackage, privatePackage } = await generateKeyPackage(
     request,
@@ -75,21 +81,28 @@ export async function createKeyPackage(request: KeyPackageRequest): Promise<KeyP
 }
 
 export function generateKeyPackage(
-  { identity, signatureSeed }: Pick<KeyPackageRequest, "identity" | "signatureSeed">,
+  {
+    identity,
+    signatureSeed,
+    mark = NOTHING,
+  }: Omit<KeyPackageRequest, "notAfterSeconds" | "lastResort">,
   notBefore: bigint,
   notAfter: bigint,
   lastResort: boolean,
 ): Promise<{ publicPackage: KeyPackage; privatePackage: PrivateKeyPackage }> {
   if (identity.length === 0 || identity.length > IDENTITY_MAX_BYTES)
     throw new SessionError("TOO_LARGE", `identity of ${identity.length} bytes`)
+  if (mark.length > MARK_MAX_BYTES)
+    throw new SessionError("TOO_LARGE", `mark of ${mark.length} bytes`)
   const signKey = exactly(signatureSeed, SIGNATURE_SEED_BYTES, "signature seed").slice()
   return generateKeyPackageWithKey(
     basicCredential(identity),
-    capabilities,
+    mark.length === 0 ? capabilities : markedCapabilities,
     { notBefore, notAfter },
     lastResort ? [{ extensionType: LAST_RESORT_EXTENSION, extensionData: new Uint8Array(0) }] : [],
     { signKey, publicKey: signaturePublicOf(signKey) },
     suite,
+    markExtensions(mark),
   )
 }
 
@@ -100,6 +113,8 @@ export type KeyPackageVerdict =
       /** Compare with the card before adding: MLS does not know who should hold it. */
       readonly signatureKey: Bytes
       readonly lastResort: boolean
+      /** See `Member.mark`. */
+      readonly mark: Bytes
       readonly notAfterSeconds: bigint
       /** 32 bytes; a Welcome names the key packages it is for by this (`welcomeRecipients`). */
       readonly reference: Bytes
@@ -116,8 +131,9 @@ export async function inspectKeyPackage(
   const { leafNode } = keyPackage
   return {
     verdict: "accept",
-    identity: (identityOf(leafNode.credential) ?? new Uint8Array(0)).slice(),
+    identity: (identityOf(leafNode.credential) ?? NOTHING).slice(),
     signatureKey: leafNode.signaturePublicKey.slice(),
+    mark: (memberAt(0, leafNode)?.mark ?? NOTHING).slice(),
     lastResort: keyPackage.extensions.length > 0,
     notAfterSeconds: leafNode.lifetime.notAfter,
     reference: await makeKeyPackageRef(keyPackage, suite.hash),

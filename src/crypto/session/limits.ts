@@ -14,6 +14,8 @@ export const IDENTITY_MAX_BYTES = 256
 export const GROUP_ID_MAX_BYTES = 64
 /** What the members of a group agree on besides who they are. */
 export const ABOUT_MAX_BYTES = 4096
+/** What a leaf says besides its keys. */
+export const MARK_MAX_BYTES = 128
 export const EXPORT_MAX_BYTES = 255 * 32
 
 /** Members of a group; a power of two, so the leaves of its ratchet tree, blank ones included, are never more. */

@@ -13,12 +13,13 @@ import {
   mlsExporter,
   type RatchetTree,
 } from "ts-mls"
-import { type Bytes, concat } from "../bytes.ts"
+import { type Bytes, concat, equal } from "../bytes.ts"
 import { assert } from "../errors.ts"
 import { aboutOfContext } from "./about.ts"
 import { decodeStrictly } from "./codec.ts"
 import { authentication, memberAt, type Member } from "./credential.ts"
 import { SessionError } from "./errors.ts"
+import { withPast } from "./history.ts"
 import * as limits from "./limits.ts"
 import { suite } from "./suite.ts"
 
@@ -55,6 +56,13 @@ export const config: ClientConfig = {
   authService: authentication,
 }
 
+/** `after`, from which messages of the epochs of `before` can still be read; see history.ts. Of one group, or it is an AssertionError. */
+export function rememberEpochs(after: SessionState, before: SessionState): SessionState {
+  const [next, past] = [unwrap(after), unwrap(before)]
+  assert(equal(next.groupContext.groupId, past.groupContext.groupId), "one group")
+  return wrap(withPast(next, past))
+}
+
 const STATE_VERSION = 1
 
 /** Holds secrets: seal before storing. Throws SessionError TOO_LARGE. */
@@ -81,6 +89,8 @@ export const groupIdOf = (state: SessionState): Bytes => unwrap(state).groupCont
 /** What the members agree on besides who they are; empty when there is nothing. */
 export const aboutOf = (state: SessionState): Bytes =>
   aboutOfContext(unwrap(state).groupContext).slice()
+/** One object for all states of an epoch that came from each other: what follows from the epoch alone is remembered by it. */
+export const epochMark = (state: SessionState): object => unwrap(state).groupContext
 export const ownLeaf = (state: SessionState): number => unwrap(state).privatePath.leafIndex
 /** False once a commit has removed us; what was sent before it can still be read. */
 export const isMember = (state: SessionState): boolean =>
@@ -95,10 +105,11 @@ export function assertMember(state: SessionState): void {
 export const members = (state: SessionState): Member[] =>
   membersOf(unwrap(state).ratchetTree).map(copyMember)
 
-export const copyMember = ({ leaf, identity, signatureKey }: Member): Member => ({
+export const copyMember = ({ leaf, identity, signatureKey, mark }: Member): Member => ({
   leaf,
   identity: identity.slice(),
   signatureKey: signatureKey.slice(),
+  mark: mark.slice(),
 })
 
 export function membersOf(tree: RatchetTree): Member[] {

@@ -154,6 +154,8 @@ export interface Status {
   readonly restored: RestoredView | null
   /** Own messages not yet taken by any peer. */
   readonly waiting: number
+  /** Private records met so far that do not open any more, and are left out. */
+  readonly damaged: number
 }
 
 export interface RestoredView {

@@ -135,6 +135,8 @@ export interface Methods {
   }
   /** Into a group that a stranger added us to. */
   "groups.accept": { params: { group: string }; result: { group: GroupView } }
+  /** Asks the members to let us in anew: what we have of the group cannot be gone on from. */
+  "groups.rejoin": { params: { group: string }; result: { group: GroupView } }
   /** Out of it: the others are asked to remove us, and our own keys of it are destroyed. */
   "groups.leave": { params: { group: string }; result: { group: GroupView } }
   /** Erases what was said from this profile, and shows the thread again when something is said in it. Others keep theirs. */

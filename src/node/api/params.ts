@@ -185,6 +185,7 @@ const SHAPES: { readonly [M in Method]: Shape<Params<M>> } = {
     admin: required(flag),
   },
   "groups.accept": { group: required(reference) },
+  "groups.rejoin": { group: required(reference) },
   "groups.leave": { group: required(reference) },
   "threads.hide": { thread: required(reference) },
   "threads.list": {},

@@ -59,7 +59,8 @@ export interface Member {
 
 /** Asked for here and not so in the group yet. */
 export interface PendingChange {
-  readonly kind: "add" | "remove" | "rename" | "admin" | "renew" | "leave"
+  /** `return`: we asked the members to be let in anew, and read only until then. */
+  readonly kind: "add" | "remove" | "rename" | "admin" | "renew" | "leave" | "return"
   readonly who: string | null
   readonly whoName: string | null
   readonly name: string | null

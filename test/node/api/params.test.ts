@@ -52,6 +52,7 @@ const EXAMPLES: { readonly [M in Method]: Readonly<Record<string, unknown>> } = 
   "groups.rename": { group: "team", name: "crew" },
   "groups.admin": { group: "team", member: "bob", admin: true },
   "groups.accept": { group: "team" },
+  "groups.rejoin": { group: "team" },
   "groups.leave": { group: "team" },
   "threads.hide": { thread: "bob" },
   "threads.list": {},
