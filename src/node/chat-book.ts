@@ -22,6 +22,7 @@ import type { ChatParts } from "./chat-parts.ts"
 import type { ChatRecords } from "./chat-records.ts"
 import { contactView, messageView, threadView } from "./chat-view.ts"
 import type { SealedOp } from "./sealed.ts"
+import { Slices } from "./slices.ts"
 import { TagMap } from "./tag-map.ts"
 import { TextLimit } from "./text-limit.ts"
 import { Turns } from "./turns.ts"
@@ -101,9 +102,11 @@ export class ChatBook {
           this.#limit.add(thread.id, message)
     }
     await this.#forgetOldest()
+    const slices = new Slices()
     for (const channel of await this.records.channels()) {
       this.channels.set(toHex(channel.groupId), channel)
       if (channel.trusted) this.tags.follow(channel)
+      await slices.pause()
     }
   }
 

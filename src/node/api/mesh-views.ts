@@ -100,6 +100,8 @@ export interface MembershipView {
   readonly refusal: "VOUCHER_USED" | "BAD_VOUCHER" | null
   /** Hex; null while there is no secret. */
   readonly commitment: string | null
+  /** What it may still post by proof in this period, of 32; beyond that messages cost work. Null where it is no `member`. */
+  readonly left: number | null
 }
 
 export interface MemberView {
@@ -156,6 +158,8 @@ export interface Status {
   readonly restored: RestoredView | null
   /** Own messages not yet taken by any peer. */
   readonly waiting: number
+  /** Private records met so far that do not open any more, and are left out. */
+  readonly damaged: number
 }
 
 export interface RestoredView {
