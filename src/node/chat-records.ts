@@ -97,6 +97,7 @@ export class ChatRecords {
   #del = (group: string, item: string | Bytes): SealedOp =>
     this.sealed.del(this.sealed.key(group, item))
   #get = (group: string, item: string | Bytes) => this.sealed.get(this.sealed.key(group, item))
+  #find = (group: string, item: string | Bytes) => this.sealed.find(this.sealed.key(group, item))
   /** In slices: there may be thousands. */
   #all = async <T>(group: string, decode: (plaintext: Bytes, item: Bytes) => T): Promise<T[]> => {
     const slices = new Slices()
@@ -125,7 +126,7 @@ export class ChatRecords {
     this.#del("one-time packages", toHex(reference))
   /** Sequence number of the last offer of one-time packages; 0 when there was none. */
   async offerSequence(): Promise<number> {
-    const bytes = await this.#get("identity", "offer")
+    const bytes = await this.#find("identity", "offer")
     return bytes === undefined ? 0 : new Reader(bytes).u64()
   }
   putOfferSequence = (sequence: number) =>
@@ -171,7 +172,7 @@ export class ChatRecords {
       })
       for (const { item, plaintext } of rows) {
         if (thread !== undefined && !equal(thread, plaintext)) continue
-        const bytes = await this.#get(messagesOf(plaintext), item)
+        const bytes = await this.#find(messagesOf(plaintext), item)
         if (bytes !== undefined && found.length < limit)
           found.push({ thread: plaintext, message: decodeMessage(bytes) })
       }
@@ -192,10 +193,10 @@ export class ChatRecords {
     ]
   }
   async findMessage(id: Bytes): Promise<{ thread: Bytes; message: ChatMessage } | undefined> {
-    const where = await this.#get("message ids", toHex(id))
+    const where = await this.#find("message ids", toHex(id))
     if (where === undefined) return undefined
     const thread = where.subarray(0, 16)
-    const bytes = await this.#get(messagesOf(thread), where.subarray(16))
+    const bytes = await this.#find(messagesOf(thread), where.subarray(16))
     return bytes === undefined ? undefined : { thread, message: decodeMessage(bytes) }
   }
   /** In the order of the places; undefined where there is none any more. */
@@ -203,7 +204,7 @@ export class ChatRecords {
     places: readonly { thread: Bytes; position: Bytes }[],
   ): Promise<(ChatMessage | undefined)[]> {
     const keys = places.map(({ thread, position }) => this.sealed.key(messagesOf(thread), position))
-    return (await this.sealed.getMany(keys)).map((bytes) => bytes && decodeMessage(bytes))
+    return (await this.sealed.findMany(keys)).map((bytes) => bytes && decodeMessage(bytes))
   }
   async messages(thread: Bytes, options: RangeOptions): Promise<ChatMessage[]> {
     const rows = await this.sealed.list(messagesOf(thread), options)
@@ -227,7 +228,7 @@ export class ChatRecords {
 
   partials = () => this.#all("partials", (plaintext) => placeOfPartial(new Reader(plaintext)))
   async partial(place: PartialPlace): Promise<Partial | undefined> {
-    const bytes = await this.#get("partials", partialName(place))
+    const bytes = await this.#find("partials", partialName(place))
     if (bytes === undefined) return undefined
     const read = new Reader(bytes)
     placeOfPartial(read)
@@ -242,7 +243,7 @@ export class ChatRecords {
     this.#del("last pieces", partialName(place)),
   ]
   /** The envelope that carried the last piece of it, 32 bytes, once that one is here. */
-  lastOf = (place: PartialPlace) => this.#get("last pieces", partialName(place))
+  lastOf = (place: PartialPlace) => this.#find("last pieces", partialName(place))
   putLastOf = (place: PartialPlace, id: Bytes) => this.#put("last pieces", partialName(place), id)
 
   /** Own envelopes that are not ordered yet, with the texts inside. */
@@ -265,7 +266,7 @@ export class ChatRecords {
 
   /** Height up to which the ledger's order was followed. */
   async orderedUpTo(): Promise<number | undefined> {
-    const bytes = await this.#get("cursor", "ledger")
+    const bytes = await this.#find("cursor", "ledger")
     return bytes && new Reader(bytes).u64()
   }
   putOrderedUpTo = (height: number) =>
@@ -273,7 +274,7 @@ export class ChatRecords {
 
   /** Arrival number of the last envelope that was looked at. */
   async cursor(): Promise<number> {
-    const bytes = await this.#get("cursor", "mailbox")
+    const bytes = await this.#find("cursor", "mailbox")
     return bytes === undefined ? 0 : new Reader(bytes).u64()
   }
   putCursor = (sequence: number) =>

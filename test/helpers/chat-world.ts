@@ -234,7 +234,9 @@ export class Person {
   }
 
   #records(): ChatRecords {
-    return new ChatRecords(new Sealed(openVault(this.#vaultKey), this.shelf))
+    return new ChatRecords(
+      new Sealed(openVault(this.#vaultKey), this.shelf, (line) => this.logs.push(line)),
+    )
   }
 
   /** What is on their disk of channels. */
