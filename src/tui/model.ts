@@ -100,7 +100,12 @@ export type Overlay =
   /** What cannot be taken back waits for a yes. */
   | { readonly name: "confirm"; readonly what: "leave" | "hide"; readonly thread: string }
   /** A picture that the terminal draws itself; not there yet, or drawn. */
-  | { readonly name: "picture"; readonly id: string; readonly title: string; readonly drawn: boolean }
+  | {
+      readonly name: "picture"
+      readonly id: string
+      readonly title: string
+      readonly drawn: boolean
+    }
   /** A paste that waits for a yes. */
   | {
       readonly name: "paste"

@@ -141,10 +141,7 @@ function onInput(model: Model, event: InputEvent): Step {
 }
 
 /** The terminal has said what it can do. */
-function onAnswer(
-  model: Model,
-  event: Extract<InputEvent, { type: "abilities" | "cell" }>,
-): Step {
+function onAnswer(model: Model, event: Extract<InputEvent, { type: "abilities" | "cell" }>): Step {
   const { settings } = model
   if (event.type === "cell") {
     const { width, height } = event

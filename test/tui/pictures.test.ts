@@ -84,10 +84,16 @@ test("what is drawn is the picture, at its place, and the cursor comes back", as
   const shown = decodeSixels(Buffer.from(body))
   assert.deepEqual([shown.width, shown.height], [4, 12])
   const [top, bottom] = [shown.data32[0] ?? 0, shown.data32[4 * 11] ?? 0]
-  assert.deepEqual([top & 0xff, top & 0xff0000, bottom & 0xff, bottom & 0xff0000], [255, 0, 0, 0xff0000])
+  assert.deepEqual(
+    [top & 0xff, top & 0xff0000, bottom & 0xff, bottom & 0xff0000],
+    [255, 0, 0, 0xff0000],
+  )
 
   assert.equal(drawing("sixel", { ...PREVIEW, width: 5 }), undefined, "not what it says")
-  assert.deepEqual(pixelsOnPage({ width: 9, height: 18 }, 80, 24), { width: 76 * 9, height: 19 * 18 })
+  assert.deepEqual(pixelsOnPage({ width: 9, height: 18 }, 80, 24), {
+    width: 76 * 9,
+    height: 19 * 18,
+  })
   assert.deepEqual(pixelsOnPage({ width: 9, height: 18 }, 400, 200), { width: 720, height: 432 })
 })
 

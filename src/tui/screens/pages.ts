@@ -100,7 +100,10 @@ export function pastePage(model: Model, overlay: Extract<Overlay, { name: "paste
 }
 
 /** Empty but for its first row: the terminal draws over the rest. */
-export function picturePage(model: Model, { title, drawn }: Extract<Overlay, { name: "picture" }>): Page {
+export function picturePage(
+  model: Model,
+  { title, drawn }: Extract<Overlay, { name: "picture" }>,
+): Page {
   const words = drawn ? " · any key leads back" : " · fetching …"
   const rows: Row[] = [[span(` ${title}`, "strong"), span(words, "dim")]]
   while (rows.length < model.rows - 1) rows.push(blank)

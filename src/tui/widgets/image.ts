@@ -38,9 +38,7 @@ export function chooseImages(env: Environment, colours: boolean, unicode: boolea
 /** Terminals that know iTerm2's inline images. Whether one knows sixels it says when it is asked (terminal.ts). */
 function drawsFiles(env: Environment): boolean {
   const program = env["TERM_PROGRAM"] ?? ""
-  return (
-    env["LC_TERMINAL"] === "iTerm2" || ["iTerm.app", "WezTerm", "mintty"].includes(program)
-  )
+  return env["LC_TERMINAL"] === "iTerm2" || ["iTerm.app", "WezTerm", "mintty"].includes(program)
 }
 
 /** The pixels to ask for so that the image fits into so many cells. */
