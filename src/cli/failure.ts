@@ -89,6 +89,8 @@ const EXIT: Readonly<Record<ApiErrorCode | CliErrorCode | PathErrorCode, number>
   UNKNOWN_THREAD: 4,
   UNKNOWN_MESSAGE: 4,
   BUSY: 5,
+  PROOF_FILES_DAMAGED: 8,
+  LISTEN_FAILED: 6,
   STOPPING: 5,
   GONE: 6,
   UNREACHABLE: 6,

@@ -60,6 +60,8 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   return { api: node, stop: () => node.stop() }
 }
 
+const NO_MEMBER: MembershipView = { state: "none", refusal: null, commitment: null, left: null }
+
 export class SottoNode implements Api {
   readonly options: NodeOptions
   readonly #listeners = new Set<(event: ApiEvent) => void>()
@@ -250,7 +252,7 @@ export class SottoNode implements Api {
 
   /** How it stands with membership, also where nothing can be joined yet. */
   membership(): MembershipView {
-    return this.#person.joining?.view() ?? { state: "none", refusal: null, commitment: null }
+    return this.#person.joining?.view() ?? NO_MEMBER
   }
 
   /** Throws ApiError NO_IDENTITY or LOCKED. */
