@@ -13,10 +13,12 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   envelope: async () => (await import("./envelope.ts")).envelopeBench,
   files: async () => (await import("./files.ts")).filesBench,
   ledger: async () => (await import("./ledger.ts")).ledgerBench,
+  groups: async () => (await import("./groups.ts")).groupsBench,
   history: async () => (await import("./history.ts")).historyBench,
   primitives: async () => (await import("./primitives.ts")).primitivesBench,
   search: async () => (await import("./search.ts")).searchBench,
   start: async () => (await import("./start.ts")).startBench,
+  tags: async () => (await import("./tags.ts")).tagsBench,
   tui: async () => (await import("./tui.ts")).tuiBench,
 }
 

@@ -193,14 +193,9 @@ export async function newEpoch(state: SessionState, began: Place): Promise<Chann
 
 const sizeOf = (epoch: ChannelEpoch) => windowSize(epoch.windows.size + 1)
 
-/** Every envelope this channel waits for. */
-export function expectedOf(channel: Channel): Expected[] {
-  return channel.epochs.flatMap((epoch) =>
-    Array.from(epoch.windows).flatMap(([leaf, window]) =>
-      expected(window, sizeOf(epoch)).map((counter) => ({ epoch: epoch.epoch, leaf, counter })),
-    ),
-  )
-}
+/** Counters of the envelopes that are expected of one sender. */
+export const expectedIn = (epoch: ChannelEpoch, window: Window): number[] =>
+  expected(window, sizeOf(epoch))
 
 /** The tag of an expected envelope, 16 bytes. Costs an HMAC: derive once, keep. */
 export function tagAt(channel: Channel, at: Expected): Bytes {

@@ -11,6 +11,7 @@ import { CryptoError } from "../crypto/errors.ts"
 import {
   aboutOf,
   type CommitChanges,
+  epochMark,
   groupIdOf,
   type Member,
   members,
@@ -74,8 +75,20 @@ export function decodeAbout(bytes: Bytes): About {
   return { name, admins: admins.map(addressFromBytes) }
 }
 
+/** Reading a hundred members costs a millisecond, and each of their messages asks who they are. */
+const known = new WeakMap<object, { readonly group: Group | undefined }>()
+
 /** The group that a session is; `undefined` for a thread of two, and for one whose members are not addresses. */
 export function groupIn(state: SessionState): Group | undefined {
+  const mark = epochMark(state)
+  const before = known.get(mark)
+  if (before !== undefined) return before.group
+  const group = readGroup(state)
+  known.set(mark, { group })
+  return group
+}
+
+function readGroup(state: SessionState): Group | undefined {
   const bytes = aboutOf(state)
   if (bytes.length === 0) return undefined
   const about = soundAbout(bytes)

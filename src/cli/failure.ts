@@ -93,6 +93,8 @@ const EXIT: Readonly<Record<ApiErrorCode | CliErrorCode | PathErrorCode, number>
   NO_WORDS: 9,
   BAD_REACTION: 2,
   BUSY: 5,
+  PROOF_FILES_DAMAGED: 8,
+  LISTEN_FAILED: 6,
   STOPPING: 5,
   GONE: 6,
   UNREACHABLE: 6,

@@ -10,8 +10,16 @@ const STATES: Readonly<Record<MembershipView["state"], string>> = {
   member: "This installation is a member.",
 }
 
-export function spokenMembership({ state, refusal }: MembershipView): string {
-  if (refusal === null) return STATES[state]
+/** Of 32 in a period. */
+function spokenLeft(left: number | null): string {
+  if (left === null) return ""
+  return left === 0
+    ? " It has posted all that this period allows, or came from a backup in it: messages cost some work until the next one begins."
+    : ` It may post ${left} more ${left === 1 ? "time" : "times"} in this period without work.`
+}
+
+export function spokenMembership({ state, refusal, left }: MembershipView): string {
+  if (refusal === null) return `${STATES[state]}${spokenLeft(left)}`
   const why =
     refusal === "VOUCHER_USED"
       ? "the invitation has made a member already"

@@ -71,6 +71,8 @@ const NEXT: Readonly<Record<ApiErrorCode, string | undefined>> = {
     "`sotto ledger forget` if it is the mesh's order that is damaged; else restore a backup, or start anew in another --data directory",
   STORE_NEWER: "a newer sotto wrote it: update this one",
   DISK_FULL: "make room on the disk; nothing was lost",
+  PROOF_FILES_DAMAGED: "install sotto again; nothing of yours was changed",
+  LISTEN_FAILED: "name others with --listen, or end what listens there already",
   STOPPING: "try again once it has stopped",
   GONE: "start a node with `sotto node`, or try again: `sotto doctor` looks for the cause",
   INTERNAL: "the node's log says more",

@@ -41,6 +41,7 @@ export {
   aboutOf,
   decodeState,
   encodeState,
+  epochMark,
   epochOf,
   exportSecret,
   groupIdOf,

@@ -190,12 +190,19 @@ function passOverRefusal(error: unknown): void {
 /** Throws ApiError BAD_TICKET, OTHER_MESH, NOT_INVITED, BAD_VOUCHER, VOUCHER_USED. */
 async function joinMembers(node: SottoNode, text: string | undefined) {
   const signal = AbortSignal.timeout(JOIN_WAIT_MS)
-  if (text === undefined) return await node.joining.join(undefined, signal)
+  if (text === undefined) return await node.joining.join(ownVoucher(node), signal)
   const invitation = readTicket(text)
   mustBeOf(node.mesh, invitation)
   if (invitation.voucher === undefined)
     throw new ApiError("NOT_INVITED", "this ticket leads to the mesh but makes nobody a member")
   return await node.joining.join(invitation.voucher, signal)
+}
+
+/** An operator vouches for itself as for anybody. */
+function ownVoucher(node: SottoNode) {
+  const { operators } = node.ledger
+  if (!operators.isOperator || node.membership().state !== "none") return undefined
+  return operators.invite(1)[0]?.voucher
 }
 
 const ticket = (node: SottoNode) => ticketFor(node.mesh, node.addresses(), node.selfOrNull)

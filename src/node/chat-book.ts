@@ -23,6 +23,7 @@ import type { ChatParts } from "./chat-parts.ts"
 import type { ChatRecords } from "./chat-records.ts"
 import { contactView, messageView, threadView } from "./chat-view.ts"
 import type { SealedOp } from "./sealed.ts"
+import { Slices } from "./slices.ts"
 import { TagMap } from "./tag-map.ts"
 import { TextLimit } from "./text-limit.ts"
 import { Turns } from "./turns.ts"
@@ -104,9 +105,11 @@ export class ChatBook {
           this.#limit.add(thread.id, message)
     }
     await this.#forgetOldest()
+    const slices = new Slices()
     for (const channel of await this.records.channels()) {
       this.channels.set(toHex(channel.groupId), channel)
       if (channel.trusted) this.tags.follow(channel)
+      await slices.pause()
     }
   }
 
@@ -223,7 +226,11 @@ export class ChatBook {
       if (fresh) ops.push(...(rows ?? records.putMessage(thread.id, message)))
       else if (before !== undefined && hasMoved(before, message))
         ops.push(...records.moveMessage(thread.id, before, message))
-      else ops.push(records.putMessageAgain(thread.id, message))
+      else {
+        ops.push(records.putMessageAgain(thread.id, message))
+        if (before?.file !== undefined && message.file === undefined)
+          ops.push(records.unlistFile(before))
+      }
     for (const acts of step.early.values()) ops.push(records.marks.putEarly(acts))
     for (const { thread, message } of step.gone) ops.push(...records.delMessage(thread.id, message))
     return ops

@@ -11,6 +11,7 @@ import {
   peerLeafKey,
 } from "../chat/channel.ts"
 import { addressOfMember, groupIn, isAdmin, isIn } from "../chat/group.ts"
+import { isFarHello } from "../chat/far-hello.ts"
 import { decodeHello, type Hello } from "../chat/hello.ts"
 import { decodePlea, isPlea, type Plea } from "../chat/return.ts"
 import { type Bytes, toHex } from "../crypto/bytes.ts"
@@ -30,6 +31,7 @@ import {
 } from "../crypto/session.ts"
 import type { ChatBook, Step } from "./chat-book.ts"
 import type { Batch } from "./chat-inbox-batch.ts"
+import { FarWelcomes } from "./chat-far-welcomes.ts"
 import { GROUP_ID_BYTES } from "./chat-introductions.ts"
 import { type Partials, STRANGERS } from "./chat-partials.ts"
 import type { ChatParts } from "./chat-parts.ts"
@@ -43,7 +45,14 @@ export const UNTRUSTED_MAX = 256
 
 type Entered = Extract<Joined, { kind: "joined" }>
 
+/** A Welcome that was fetched came in none; where it counts is said beside it. */
+const NO_ENVELOPE = new Uint8Array(32)
+
 export interface FirstContactEvents {
+  /** Height up to which the ledger's order was followed. */
+  height(): number
+  /** A stranger's group was joined; whether they are who they claim must be found out. */
+  introduced(channel: Channel): void
   /** Somebody asks to be let anew into a group that we may be in. Within the batch's turn. */
   pleaded(batch: Batch, plea: Plea): Promise<void>
   /** A hello was put aside in the channel of this group. */
@@ -61,12 +70,18 @@ export class FirstContact {
   readonly #book: ChatBook
   readonly #partials: Partials
   readonly #events: FirstContactEvents
+  /** Invitations whose Welcome lies in a blob. */
+  readonly far: FarWelcomes
 
   constructor(parts: ChatParts, book: ChatBook, partials: Partials, events: FirstContactEvents) {
     this.#parts = parts
     this.#book = book
     this.#partials = partials
     this.#events = events
+    this.far = new FarWelcomes(parts, book, {
+      enter: (batch, hello) => this.#enter(batch, hello, NO_ENVELOPE, events.height()),
+      introduced: (channel) => events.introduced(channel),
+    })
   }
 
   /** The channel of a stranger who wrote to us, when that is what this envelope completes. `height`: of the order followed so far. */
@@ -79,7 +94,16 @@ export class FirstContact {
     const plaintext = this.#tryIntro(envelope)
     const fragment = plaintext && soundly(() => decodeFragment(plaintext, INTRO_FRAGMENTS_MAX))
     const whole = fragment && (await this.#partials.add(batch, STRANGERS, "", fragment, id))
-    const joined = whole && (await this.#join(batch, whole.payload, id, height))
+    return whole && (await this.#enter(batch, whole.payload, id, height))
+  }
+
+  async #enter(
+    batch: Batch,
+    payload: Bytes,
+    id: Bytes,
+    height: number,
+  ): Promise<Channel | undefined> {
+    const joined = await this.#join(batch, payload, id, height)
     if (joined === undefined) return undefined
     this.#makeRoom(batch.step)
     batch.step.channels.set(toHex(joined.groupId), joined)
@@ -110,6 +134,11 @@ export class FirstContact {
     if (isPlea(payload)) {
       const plea = soundly(() => decodePlea(payload))
       if (plea !== undefined) await this.#events.pleaded(batch, plea)
+      return undefined
+    }
+    if (isFarHello(payload)) {
+      this.far.take(batch.step, payload)
+      batch.later.push(() => this.far.kick())
       return undefined
     }
     const hello = soundly(() => decodeHello(payload))

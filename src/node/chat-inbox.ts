@@ -32,14 +32,10 @@ const PAGE = 128
 /** Unread texts of a stranger that was not accepted; later ones are dropped and never confirmed. */
 export const REQUEST_MESSAGES_MAX = 1_000
 
-/** Tags looked up in the store at a time. */
+/** Looked up in the store at a time. */
 const CATCH_UP_TOGETHER = 32
 
 export interface InboxEvents extends FirstContactEvents {
-  /** A stranger's group was joined; whether they are who they claim must be found out. */
-  introduced(channel: Channel): void
-  /** Height up to which the ledger's order was followed. */
-  height(): number
   /** Where this envelope was ordered, when the order was followed past it already. */
   passedAt(id: Bytes): number | undefined
   /** A channel has to be taken through the order from an earlier height. */
@@ -79,6 +75,7 @@ export class Inbox {
 
   async load(): Promise<void> {
     this.#cursor = await this.#book.records.cursor()
+    await this.#firstContact.far.load()
     await this.#partials.load((from) => from === STRANGERS || this.#book.channels.has(from))
   }
 
@@ -104,8 +101,14 @@ export class Inbox {
     while (this.#draining !== undefined) await this.#draining
   }
 
+  retryNow(): void {
+    this.#firstContact.far.retryNow()
+    this.kick()
+  }
+
   async stop(): Promise<void> {
     this.#stopped = true
+    await this.#firstContact.far.stop()
     await this.#draining
   }
 

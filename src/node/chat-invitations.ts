@@ -1,21 +1,25 @@
 /**
  * Tells people that they were added to a group: the Welcome of a commit that the ledger has ordered, in intro envelopes to their card's
- * key. It is kept until it has left, so a crash between the order and the telling leaves nobody out.
+ * key, or in a blob where it is too long for those. It is kept until it has left, so a crash between the order and the telling leaves nobody out.
  */
+import { encodeFarHello } from "../chat/far-hello.ts"
 import { encodeHello } from "../chat/hello.ts"
 import { groupThreadIdOf } from "../chat/thread.ts"
 import type { Address } from "../crypto/address.ts"
-import { toHex } from "../crypto/bytes.ts"
+import type { BlobRef } from "../crypto/blob.ts"
+import { type Bytes, toHex } from "../crypto/bytes.ts"
 import type { Card } from "../crypto/card.ts"
 import { INTRO_PLAINTEXT_BYTES, sealIntro } from "../crypto/envelope.ts"
-import { cut, INTRO_FRAGMENTS_MAX } from "../crypto/fragment.ts"
-import type { ChatBook, Step } from "./chat-book.ts"
+import { cut, INTRO_FRAGMENTS_MAX, payloadBytesMax } from "../crypto/fragment.ts"
+import { type ChatBook, Step } from "./chat-book.ts"
 import type { Outbox } from "./chat-outbox.ts"
 import type { ChatParts } from "./chat-parts.ts"
 import type { Invitation } from "./chat-records.ts"
 
 const FIRST_RETRY_MS = 2_000
 const LAST_RETRY_MS = 10 * 60_000
+/** A Welcome that no keeper has taken by then is tried again later, after other invitations. */
+const BRING_TIMEOUT_MS = 60_000
 
 const nameOf = ({ group, epoch }: Invitation) => `${toHex(group)} ${epoch}`
 
@@ -69,16 +73,16 @@ export class Invitations {
   }
 
   async #sendAll(): Promise<void> {
-    try {
-      for (const invitation of [...this.#open.values()])
+    for (const invitation of [...this.#open.values()])
+      try {
         for (const who of invitation.to) {
           if (this.#stopping.signal.aborted) return
           await this.#send(invitation, who)
         }
-    } catch (error) {
-      if (this.#stopping.signal.aborted) return
-      this.#parts.log(`inviting into a group failed: ${String(error)}`)
-    }
+      } catch (error) {
+        if (this.#stopping.signal.aborted) return
+        this.#parts.log(`inviting into a group failed: ${String(error)}`)
+      }
     if (this.#open.size === 0) return
     this.#cancel = this.#parts.clock.after(this.#pauseMs, () => this.kick())
     this.#pauseMs = Math.min(2 * this.#pauseMs, LAST_RETRY_MS)
@@ -88,7 +92,11 @@ export class Invitations {
     const card = await this.#parts.findCard(who, this.#stopping.signal)
     if (card?.address !== who) return
     const id = groupThreadIdOf(invitation.group)
-    await this.#outbox.posting.sendSealed({ id }, this.#envelopesOf(invitation, card), (step) => {
+    const payload = await this.#payloadOf(invitation, card)
+    const envelopes = cut(payload, INTRO_PLAINTEXT_BYTES, INTRO_FRAGMENTS_MAX).map((plaintext) =>
+      sealIntro(this.#parts.meshId, card.intro, plaintext),
+    )
+    await this.#outbox.posting.sendSealed({ id }, envelopes, (step) => {
       const now = this.#open.get(nameOf(invitation)) ?? invitation
       const left = { ...now, to: now.to.filter((each) => each !== who) }
       if (left.to.length > 0) this.add(step, left)
@@ -99,10 +107,33 @@ export class Invitations {
     })
   }
 
-  #envelopesOf({ welcome, since }: Invitation, card: Card) {
-    const { me, identity, meshId } = this.#parts
-    const hello = encodeHello({ from: me, name: identity.name, welcome, group: { since } })
-    const plaintexts = cut(hello, INTRO_PLAINTEXT_BYTES, INTRO_FRAGMENTS_MAX)
-    return plaintexts.map((plaintext) => sealIntro(meshId, card.intro, plaintext))
+  /** The Welcome itself where it fits envelopes, which show nobody who talks to whom; else where it lies. */
+  async #payloadOf(invitation: Invitation, card: Card): Promise<Bytes> {
+    const { me, identity } = this.#parts
+    const { welcome, since } = invitation
+    const hello = { from: me, name: identity.name }
+    const near = encodeHello({ ...hello, welcome, group: { since } })
+    if (near.length <= payloadBytesMax(INTRO_PLAINTEXT_BYTES, INTRO_FRAGMENTS_MAX)) return near
+    const ref = await this.#brought(invitation)
+    return encodeFarHello({ ...hello, since, ref }, card.address, identity.leaf)
+  }
+
+  /** Brings the Welcome to where all of them can fetch it, once. */
+  async #brought(invitation: Invitation): Promise<BlobRef> {
+    const { ref: known } = this.#open.get(nameOf(invitation)) ?? invitation
+    if (known !== undefined) return known
+    const { payloads } = this.#parts
+    if (payloads === undefined) throw new Error("there is nobody to keep a long Welcome")
+    const patience = AbortSignal.timeout(BRING_TIMEOUT_MS)
+    const ref = await payloads.put(
+      invitation.welcome,
+      AbortSignal.any([patience, this.#stopping.signal]),
+    )
+    await this.#book.turns.run(async () => {
+      const step = new Step()
+      this.add(step, { ...(this.#open.get(nameOf(invitation)) ?? invitation), ref })
+      await this.#book.commit(step)
+    })
+    return ref
   }
 }

@@ -1,5 +1,6 @@
 /** What chat needs of the node around it. */
 import type { Address } from "../crypto/address.ts"
+import type { BlobRef } from "../crypto/blob.ts"
 import type { Bytes } from "../crypto/bytes.ts"
 import type { Card } from "../crypto/card.ts"
 import type { Identity } from "../crypto/identity.ts"
@@ -37,6 +38,14 @@ export interface OrderedBlock {
   readonly height: number
   /** Envelope ids, in order. */
   readonly ids: readonly Bytes[]
+}
+
+/** Payloads too long for envelopes, which peers keep for others; `Blobs` is one. */
+export interface ChatPayloads {
+  /** Resolves when others can fetch it; waits for keepers as long as there are none. */
+  put(payload: Bytes, signal: AbortSignal): Promise<BlobRef>
+  /** Goes on trying until it is here. Throws BlobError BLOB_DAMAGED when it was made wrong. */
+  get(ref: BlobRef, signal: AbortSignal): Promise<Bytes>
 }
 
 export interface ChatParts {
@@ -80,4 +89,6 @@ export interface ChatParts {
   /** Nothing goes on here: a command looks at what is there. */
   readonly readsOnly?: boolean
   readonly ledger?: ChatLedger
+  /** Without it nobody is invited into groups, nor comes into ones, whose Welcome is too long for envelopes. */
+  readonly payloads?: ChatPayloads
 }

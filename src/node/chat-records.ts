@@ -10,6 +10,7 @@ import { type ChatMessage, decodeMessage, encodeMessage, positionOf } from "../c
 import type { Placed } from "../chat/position.ts"
 import { type ChatThread, decodeThread, encodeThread, THREAD_ID_BYTES } from "../chat/thread.ts"
 import { type Address, addressBytes, addressFromBytes } from "../crypto/address.ts"
+import { type BlobRef, BLOB_REF_BYTES, decodeBlobRef, encodeBlobRef } from "../crypto/blob.ts"
 import { type Bytes, concat, equal, Reader, toHex, Writer } from "../crypto/bytes.ts"
 import { CryptoError } from "../crypto/errors.ts"
 import {
@@ -23,6 +24,7 @@ import { decodeOneTime, encodeOneTime, type OneTimePackage } from "../crypto/one
 import { MarkRecords } from "./chat-marks.ts"
 import { decodeRestored, encodeRestored, type Restored } from "./restored.ts"
 import type { RangeOptions, Sealed, SealedOp } from "./sealed.ts"
+import { Slices } from "./slices.ts"
 
 /** An envelope of ours that no peer has taken yet, with the texts inside. */
 export interface Outgoing {
@@ -48,6 +50,8 @@ export interface Invitation {
   readonly group: Bytes
   readonly epoch: number
   readonly welcome: Bytes
+  /** Where the Welcome lies for them to fetch, if it is too long for envelopes and was brought there. */
+  readonly ref?: BlobRef
   /** Height of the block that ordered the commit. */
   readonly since: number
   readonly to: readonly Address[]
@@ -99,8 +103,17 @@ export class ChatRecords {
   #del = (group: string, item: string | Bytes): SealedOp =>
     this.sealed.del(this.sealed.key(group, item))
   #get = (group: string, item: string | Bytes) => this.sealed.get(this.sealed.key(group, item))
-  #all = async <T>(group: string, decode: (plaintext: Bytes, item: Bytes) => T): Promise<T[]> =>
-    (await this.sealed.list(group)).map(({ plaintext, item }) => decode(plaintext, item))
+  #find = (group: string, item: string | Bytes) => this.sealed.find(this.sealed.key(group, item))
+  /** In slices: there may be thousands. */
+  #all = async <T>(group: string, decode: (plaintext: Bytes, item: Bytes) => T): Promise<T[]> => {
+    const slices = new Slices()
+    const all: T[] = []
+    for await (const { plaintext, item } of this.sealed.each(group)) {
+      all.push(decode(plaintext, item))
+      await slices.pause()
+    }
+    return all
+  }
 
   write(ops: readonly SealedOp[], options: { sync: boolean }): Promise<void> {
     return this.sealed.write(ops, options)
@@ -119,7 +132,7 @@ export class ChatRecords {
     this.#del("one-time packages", toHex(reference))
   /** Sequence number of the last offer of one-time packages; 0 when there was none. */
   async offerSequence(): Promise<number> {
-    const bytes = await this.#get("identity", "offer")
+    const bytes = await this.#find("identity", "offer")
     return bytes === undefined ? 0 : new Reader(bytes).u64()
   }
   putOfferSequence = (sequence: number) =>
@@ -165,7 +178,7 @@ export class ChatRecords {
       })
       for (const { item, plaintext } of rows) {
         if (thread !== undefined && !equal(thread, plaintext)) continue
-        const bytes = await this.#get(messagesOf(plaintext), item)
+        const bytes = await this.#find(messagesOf(plaintext), item)
         if (bytes !== undefined && found.length < limit)
           found.push({ thread: plaintext, message: decodeMessage(bytes) })
       }
@@ -178,6 +191,8 @@ export class ChatRecords {
   /** One that is there already and has changed, but not its place. */
   putMessageAgain = (thread: Bytes, message: ChatMessage) =>
     this.#put(messagesOf(thread), positionOf(message), encodeMessage(message))
+  /** It brings no file any more. */
+  unlistFile = (message: Placed): SealedOp => this.#del("files", positionOf(message))
   /** The same message at another place. */
   moveMessage(thread: Bytes, before: Placed, message: ChatMessage): SealedOp[] {
     const from = positionOf(before)
@@ -205,11 +220,11 @@ export class ChatRecords {
     return (await this.#get("message ids", toHex(id))) !== undefined
   }
   async findMessage(id: Bytes): Promise<{ thread: Bytes; message: ChatMessage } | undefined> {
-    const where = await this.#get("message ids", toHex(id))
+    const where = await this.#find("message ids", toHex(id))
     if (where === undefined) return undefined
     const thread = where.subarray(0, THREAD_ID_BYTES)
     if (where.length === THREAD_ID_BYTES) return undefined
-    const bytes = await this.#get(messagesOf(thread), where.subarray(16))
+    const bytes = await this.#find(messagesOf(thread), where.subarray(THREAD_ID_BYTES))
     return bytes === undefined ? undefined : { thread, message: decodeMessage(bytes) }
   }
   /** In the order of the places; undefined where there is none any more. */
@@ -217,7 +232,7 @@ export class ChatRecords {
     places: readonly { thread: Bytes; position: Bytes }[],
   ): Promise<(ChatMessage | undefined)[]> {
     const keys = places.map(({ thread, position }) => this.sealed.key(messagesOf(thread), position))
-    return (await this.sealed.getMany(keys)).map((bytes) => bytes && decodeMessage(bytes))
+    return (await this.sealed.findMany(keys)).map((bytes) => bytes && decodeMessage(bytes))
   }
   async messages(thread: Bytes, options: RangeOptions): Promise<ChatMessage[]> {
     const rows = await this.sealed.list(messagesOf(thread), options)
@@ -242,7 +257,7 @@ export class ChatRecords {
 
   partials = () => this.#all("partials", (plaintext) => placeOfPartial(new Reader(plaintext)))
   async partial(place: PartialPlace): Promise<Partial | undefined> {
-    const bytes = await this.#get("partials", partialName(place))
+    const bytes = await this.#find("partials", partialName(place))
     if (bytes === undefined) return undefined
     const read = new Reader(bytes)
     placeOfPartial(read)
@@ -257,7 +272,7 @@ export class ChatRecords {
     this.#del("last pieces", partialName(place)),
   ]
   /** The envelope that carried the last piece of it, 32 bytes, once that one is here. */
-  lastOf = (place: PartialPlace) => this.#get("last pieces", partialName(place))
+  lastOf = (place: PartialPlace) => this.#find("last pieces", partialName(place))
   putLastOf = (place: PartialPlace, id: Bytes) => this.#put("last pieces", partialName(place), id)
 
   /** Own envelopes that are not ordered yet, with the texts inside. */
@@ -273,9 +288,14 @@ export class ChatRecords {
   delInvitation = (invitation: Pick<Invitation, "group" | "epoch">) =>
     this.#del("invitations", invitationName(invitation))
 
+  /** Hellos whose Welcome has yet to be fetched, as they came. */
+  farWelcomes = () => this.#all("far welcomes", (payload) => payload)
+  putFarWelcome = (name: string, payload: Bytes) => this.#put("far welcomes", name, payload)
+  delFarWelcome = (name: string) => this.#del("far welcomes", name)
+
   /** Height up to which the ledger's order was followed. */
   async orderedUpTo(): Promise<number | undefined> {
-    const bytes = await this.#get("cursor", "ledger")
+    const bytes = await this.#find("cursor", "ledger")
     return bytes && new Reader(bytes).u64()
   }
   putOrderedUpTo = (height: number) =>
@@ -283,7 +303,7 @@ export class ChatRecords {
 
   /** Arrival number of the last envelope that was looked at. */
   async cursor(): Promise<number> {
-    const bytes = await this.#get("cursor", "mailbox")
+    const bytes = await this.#find("cursor", "mailbox")
     return bytes === undefined ? 0 : new Reader(bytes).u64()
   }
   putCursor = (sequence: number) =>
@@ -323,9 +343,10 @@ function decodeUnordered(bytes: Bytes): Unordered {
 const invitationName = ({ group, epoch }: Pick<Invitation, "group" | "epoch">) =>
   `${toHex(group)} ${epoch}`
 
-function encodeInvitation({ group, epoch, welcome, since, to }: Invitation): Bytes {
+function encodeInvitation({ group, epoch, welcome, since, to, ref }: Invitation): Bytes {
   const out = new Writer().bytes(group, 1).u64(epoch).u64(since).bytes(welcome, 4).u16(to.length)
   for (const address of to) out.raw(addressBytes(address))
+  if (ref !== undefined) out.raw(encodeBlobRef(ref))
   return out.finish()
 }
 
@@ -334,8 +355,9 @@ function decodeInvitation(bytes: Bytes): Invitation {
   const [group, epoch, since] = [read.bytes(1, 64), read.u64(), read.u64()]
   const welcome = read.bytes(4, bytes.length)
   const to = Array.from({ length: read.u16() }, () => addressFromBytes(read.raw(64)))
+  const ref = read.left === 0 ? {} : { ref: decodeBlobRef(read.raw(BLOB_REF_BYTES)) }
   read.done()
-  return { group, epoch, welcome, since, to }
+  return { group, epoch, welcome, since, to, ...ref }
 }
 
 function decodeOutgoing(bytes: Bytes): Outgoing {

@@ -17,13 +17,12 @@ import type { ChatBook, TextChange } from "./chat-book.ts"
 import type { ChatParts } from "./chat-parts.ts"
 import { nameOf } from "./chat-view.ts"
 import { beginOfDay } from "./search-days.ts"
+import { Slices } from "./slices.ts"
 
 /** Memory that the index may take, as it counts itself; some 300,000 messages of 40 words. What is older is read through when asked. */
 export const INDEX_BYTES_MAX = 128 * 1024 * 1024
 /** Entries that are gone but whose words still stand; beyond that the index is made anew. */
 export const DROPPED_MAX = 10_000
-/** How long one slice may hold the event loop. */
-const SLICE_MS = 4
 /** Messages read at a time: what opening them takes is part of a slice. */
 const PAGE = 200
 const READ_TOGETHER = 16
@@ -52,17 +51,6 @@ interface Reading {
   before: Bytes | undefined
   /** When it was sent; threads that were spoken in last come first. */
   atMs: number
-}
-
-/** Gives the event loop to others when this slice has lasted long enough. */
-class Slices {
-  #until = performance.now() + SLICE_MS
-
-  async pause(): Promise<void> {
-    if (performance.now() < this.#until) return
-    await new Promise<void>((resolve) => setImmediate(resolve))
-    this.#until = performance.now() + SLICE_MS
-  }
 }
 
 export type SearchParts = Pick<ChatParts, "clock" | "emit"> & { readonly bytesMax?: number }

@@ -198,7 +198,7 @@ export class Chat {
 
   /** A peer appeared: a good moment also to read on, if reading had stopped at something that failed. */
   peersChanged(): void {
-    this.#inbox.kick()
+    this.#inbox.retryNow()
     this.#outbox.posting.offerAgain()
     this.#introductions.retryNow()
     this.#groups.retryNow()

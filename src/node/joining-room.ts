@@ -47,6 +47,7 @@ export async function openJoining(parts: JoiningRoomParts): Promise<MeshJoining>
     },
     say: (item) => ledger.sayJoin(item),
     counts: () => member.isMember,
+    left: () => member.left,
     onStep: (done, total) => progress("membership", done, total),
     onChange,
     onFault,

@@ -43,6 +43,8 @@ export class LedgerOperators {
     const { term, set } = this.#parts.ledger()
     const keys = add.map((text) => ledgerKeys(parsePublicKey(text)))
     const gone = remove.map((prefix) => validatorNamed(set, prefix))
+    if (keys.some(({ ed25519 }) => gone.some((key) => equal(key, ed25519))))
+      throw new ApiError("BAD_PARAMS", "a validator cannot join and leave by one change")
     return this.#shown(this.#parts.changes.approve(validatorsChange(term, keys, gone)))
   }
 
@@ -59,6 +61,12 @@ export class LedgerOperators {
     return this.#shown(this.#parts.changes.approve(found.item))
   }
 
+  /** Whether this peer is one. */
+  get isOperator(): boolean {
+    const own = this.#parts.validator()
+    return own !== undefined && seatOf(this.#parts.ledger().set, own.keys.ed25519) >= 0
+  }
+
   /**
    * New vouchers, each good for one member. Any one operator may invite, as it changes nothing for those who are there; whoever
    * is not wanted after all is removed by a quorum. Throws ApiError NOT_OPERATOR.
@@ -66,8 +74,8 @@ export class LedgerOperators {
   invite(count: number): readonly { readonly voucher: Bytes; readonly spend: string }[] {
     const { ledger, validator } = this.#parts
     const own = validator()
-    const { set, rules } = ledger()
-    if (own === undefined || seatOf(set, own.keys.ed25519) < 0)
+    const { rules } = ledger()
+    if (own === undefined || !this.isOperator)
       throw new ApiError("NOT_OPERATOR", "this peer is no validator of the mesh")
     const sign = (message: Bytes) => own.sign(message).slice(0, ED25519_SIGNATURE_BYTES)
     return Array.from({ length: count }, () => {
@@ -113,7 +121,7 @@ export class LedgerOperators {
 
   #shown(proposal: Proposal): ProposalView {
     const { ledger, validator } = this.#parts
-    return proposalView(proposal, ledger(), validator()?.keys.ed25519)
+    return proposalView(proposal, ledger(), validator()?.keys.ed25519, this.#parts.changes.open())
   }
 }
 

@@ -51,6 +51,11 @@ export class Member {
     return this.#pool?.isMember === true
   }
 
+  /** Payloads that it may still post by proof in this period; undefined where it is no member in it. */
+  get left(): number | undefined {
+    return this.isMember ? this.#pool?.left : undefined
+  }
+
   /** The commitment, 32 bytes, if there is a secret already. */
   get known(): Bytes | undefined {
     return this.#secret?.commitment

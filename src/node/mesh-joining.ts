@@ -19,7 +19,7 @@ import {
 import type { Ledger } from "../consensus/ledger.ts"
 import type { MemberAddItem } from "../consensus/types.ts"
 import { type Bytes, equal, toHex } from "../crypto/bytes.ts"
-import { ApiError } from "./api/errors.ts"
+import { ApiError, asApiError } from "./api/errors.ts"
 import type { MembershipView } from "./api/types.ts"
 
 /** Between two times that the item is said: sooner at first, when whoever should hear it may not be connected yet. */
@@ -55,6 +55,8 @@ export interface JoiningParts {
   readonly say: (item: MemberAddItem) => Promise<void>
   /** Whether this period's tree holds the commitment. */
   readonly counts: () => boolean
+  /** Payloads that may still be posted by proof in this period. */
+  readonly left: () => number | undefined
   /** Of the way from the secret to the ledger, STEPS in all; also told when it ended before its end. */
   readonly onStep: (done: number, total: number) => void
   readonly onChange: () => void
@@ -75,6 +77,8 @@ export class MeshJoining {
   #sayMs = SAY_MIN_MS
   #movedMs = 0
   #refusal: Refusal | undefined
+  /** What came in between, if the last try ended by it. */
+  #fault: ApiError | undefined
   #running: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
   #settled = new Set<() => void>()
@@ -95,6 +99,7 @@ export class MeshJoining {
       state: this.#state(commitment),
       refusal: this.#refusal ?? null,
       commitment: commitment === undefined ? null : toHex(commitment),
+      left: this.#parts.left() ?? null,
     }
   }
 
@@ -214,11 +219,14 @@ export class MeshJoining {
 
   #run(work: () => Promise<void>): void {
     this.#refusal = undefined
+    this.#fault = undefined
     this.#sayMs = SAY_MIN_MS
     this.#parts.onStep(0, STEPS)
     this.#running = work()
       .catch((error: unknown) => {
-        if (!this.#stop.signal.aborted && !this.#working.signal.aborted) this.#parts.onFault(error)
+        if (this.#stop.signal.aborted || this.#working.signal.aborted) return
+        this.#fault = asApiError(error)
+        this.#parts.onFault(error)
       })
       .finally(() => {
         this.#running = undefined
@@ -253,6 +261,7 @@ export class MeshJoining {
         signal.addEventListener("abort", () => resolve(), { once: true })
       })
     if (this.#refusal !== undefined) throw new ApiError(this.#refusal, REFUSED[this.#refusal])
+    if (this.#fault !== undefined) throw this.#fault
     return this.view()
   }
 }

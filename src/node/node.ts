@@ -60,6 +60,8 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   return { api: node, stop: () => node.stop() }
 }
 
+const NO_MEMBER: MembershipView = { state: "none", refusal: null, commitment: null, left: null }
+
 export class SottoNode implements Api {
   readonly options: NodeOptions
   readonly #listeners = new Set<(event: ApiEvent) => void>()
@@ -101,6 +103,7 @@ export class SottoNode implements Api {
       backup: ephemeral ? this.options.backup : undefined,
       progress: (done, total) => this.emit({ type: "progress", what: "identity", done, total }),
       signal: this.#stopping.signal,
+      log: this.options.log,
     })
     const genesis = await storedGenesis(this.#store)
     this.#mesh = genesis === undefined ? undefined : meshFrom(genesis.slice())
@@ -199,6 +202,7 @@ export class SottoNode implements Api {
       envelopes: network?.mailbox.count ?? 0,
       restored: restored?.view ?? null,
       waiting: chat?.unsent ?? 0,
+      damaged: opened?.records.sealed.damaged ?? 0,
     }
   }
 
@@ -248,7 +252,7 @@ export class SottoNode implements Api {
 
   /** How it stands with membership, also where nothing can be joined yet. */
   membership(): MembershipView {
-    return this.#person.joining?.view() ?? { state: "none", refusal: null, commitment: null }
+    return this.#person.joining?.view() ?? NO_MEMBER
   }
 
   /** Throws ApiError NO_IDENTITY or LOCKED. */

@@ -197,7 +197,7 @@ export class PersonRooms implements MeshListener {
   }
 
   async #openChat(
-    { mesh, network, directory, ledger }: Ground,
+    { mesh, network, directory, ledger, blobs }: Ground,
     opened: OpenIdentity,
   ): Promise<Chat> {
     const { options, emit } = this.#parts
@@ -217,6 +217,7 @@ export class PersonRooms implements MeshListener {
       admit: admitting(network, this.#member, (done, total) =>
         emit({ type: "progress", what: "work for a message", done, total }),
       ),
+      payloads: blobs,
       isStale: (envelope) => network.isStale(envelope),
       clock: systemClock,
       emit,

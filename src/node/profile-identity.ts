@@ -37,6 +37,7 @@ export interface ProfileIdentityParts {
   readonly backup?: string | undefined
   readonly progress: (done: number, total: number) => void
   readonly signal: AbortSignal
+  readonly log?: (line: string) => void
 }
 
 /** One change at a time: whoever calls `create`, `unlock` or `openUnprotected` sees to that. */
@@ -130,7 +131,7 @@ export class ProfileIdentity {
   }
 
   #recordsIn(vault: Vault): ChatRecords {
-    return new ChatRecords(new Sealed(vault, sealedShelf(this.#parts.store)))
+    return new ChatRecords(new Sealed(vault, sealedShelf(this.#parts.store), this.#parts.log))
   }
 
   async #open(own: Vault): Promise<void> {

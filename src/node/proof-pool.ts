@@ -89,6 +89,12 @@ export class ProofPool {
     return this.#pathNow() !== undefined
   }
 
+  /** Payloads that may still be posted by proof in this period. */
+  get left(): number {
+    const ready = this.#ready.filter(({ period }) => period === this.#period).length
+    return ready + this.#parts.slots.free(this.#period).length
+  }
+
   /** Somebody is about to write: one proof is made ahead in this period. */
   expect(): void {
     this.#expected = true

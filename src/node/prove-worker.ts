@@ -10,7 +10,7 @@ import { bytesOfNumber } from "../crypto/membership/field.ts"
 import { compressProof } from "../crypto/membership/proof.ts"
 import { witnessOf } from "../crypto/membership/tree-path.ts"
 import type { Proved, ProveReport, ProveTask } from "./prove.ts"
-import { loadProvingKey, loadWitnessGenerator } from "./semaphore-files.ts"
+import { loadProvingKey, loadWitnessGenerator, threadFailure } from "./semaphore-files.ts"
 
 // snarkjs brings a library for threads of its own, which inside a thread takes over its globals and fails. On one thread it is never
 // called, so nothing stands in its place.
@@ -58,6 +58,6 @@ const post = (report: ProveReport) => parentPort?.postMessage(report)
 parentPort?.on("message", (task: ProveTask) => {
   prove(task).then(
     (proved) => post(proved === undefined ? { otherRoot: true } : { proved }),
-    (error: unknown) => post({ failed: error }),
+    (error: unknown) => post({ failed: threadFailure(error) }),
   )
 })

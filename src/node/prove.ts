@@ -9,6 +9,7 @@ import { isZero } from "../crypto/membership/field.ts"
 import { TREE_DEPTH_MAX } from "../crypto/membership/statement.ts"
 import type { TreePath } from "../crypto/membership/tree-path.ts"
 import { OnDemandWorker } from "./on-demand-worker.ts"
+import { failedFiles, type ThreadFailure } from "./semaphore-files.ts"
 
 /** Proofs waiting to be made. */
 export const PROVING_MAX = 256
@@ -46,7 +47,7 @@ export type ProveReport =
   | { readonly proved: Proved }
   /** From this leaf the path leads to another root. */
   | { readonly otherRoot: true }
-  | { readonly failed: unknown }
+  | { readonly failed: ThreadFailure }
 
 const lost = (cause: unknown) =>
   new ProveError("PROVER_LOST", "the proving thread failed", { cause })
@@ -128,7 +129,8 @@ export class Prover {
   #proveOne(task: ProveTask): Promise<Proved> {
     return this.#worker.run<Proved>(task, (report, end) => {
       if ("proved" in report) end.resolve(report.proved)
-      else end.reject("otherRoot" in report ? noMember() : lost(report.failed))
+      else if ("otherRoot" in report) end.reject(noMember())
+      else end.reject(failedFiles(report.failed) ?? lost(report.failed))
     })
   }
 }

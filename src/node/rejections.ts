@@ -1,6 +1,7 @@
 /**
- * Peers whose messages were rejected. After a few nothing more of theirs is judged, and a moment after each somebody looks whether gossip
- * still thinks enough of them to stay connected: gossip itself only stops to listen, and goes on decrypting and decoding.
+ * Peers whose messages were rejected. After a few nothing more of theirs is judged, and somebody looks at once whether they may stay; after
+ * fewer, a moment later, whether gossip still thinks enough of them: gossip itself only stops to listen, and goes on decrypting and
+ * decoding.
  */
 import { ignore } from "../crypto/verdict.ts"
 import type { TopicRule } from "./gossip.ts"
@@ -51,15 +52,16 @@ export class Rejections {
 
   #count(peer: string): void {
     this.#counts.set(peer, (this.#counts.get(peer) ?? 0) + 1)
-    this.#look(peer)
+    this.#look(peer, this.isHopeless(peer) ? 0 : LOOK_AFTER_MS)
   }
 
-  #look(peer: string): void {
-    if (this.#looks.has(peer)) return
+  #look(peer: string, afterMs = LOOK_AFTER_MS): void {
+    if (afterMs > 0 && this.#looks.has(peer)) return
+    clearTimeout(this.#looks.get(peer))
     const timer = setTimeout(() => {
       this.#looks.delete(peer)
       this.onLook(peer)
-    }, LOOK_AFTER_MS)
+    }, afterMs)
     timer.unref()
     this.#looks.set(peer, timer)
   }

@@ -16,6 +16,21 @@ export type ProofFilesErrorCode =
 
 export class ProofFilesError extends CodedError<ProofFilesErrorCode> {}
 
+/** What a thread could not do, as it says so: an error that is handed over to another thread loses its code. */
+export interface ThreadFailure {
+  readonly code: ProofFilesErrorCode | undefined
+  readonly message: string
+}
+
+export const threadFailure = (error: unknown): ThreadFailure => ({
+  code: error instanceof ProofFilesError ? error.code : undefined,
+  message: error instanceof Error ? error.message : String(error),
+})
+
+/** The error again, as far as it has a code. */
+export const failedFiles = ({ code, message }: ThreadFailure): ProofFilesError | undefined =>
+  code === undefined ? undefined : new ProofFilesError(code, message)
+
 /** SHA-256 of what is shipped. */
 export const PROVING_KEY_SHA256 = "33f9a067a80c7daf90e085449073613a9559a1904dd40aeb6d603afb7988c2cc"
 export const VERIFICATION_KEY_SHA256 =

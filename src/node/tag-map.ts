@@ -3,9 +3,11 @@
  * lookup by four bytes of its tag; all sixteen are compared only when those four are known. Tags are pseudo-random, so two that begin
  * alike are an accident, and wait behind one another.
  */
-import { type Channel, type Expected, expectedOf, tagAt } from "../chat/channel.ts"
+import { type Channel, type ChannelEpoch, type Expected, expectedIn } from "../chat/channel.ts"
+import type { Window } from "../chat/window.ts"
 import { type Bytes, toHex } from "../crypto/bytes.ts"
 import { TAG_AT, TAG_BYTES } from "../crypto/envelope.ts"
+import { type EpochKeys, threadTag } from "../crypto/tags.ts"
 
 export interface Hit {
   /** Hexadecimal group id. */
@@ -20,7 +22,12 @@ interface Entry {
   readonly next: Entry | undefined
 }
 
-const placeOf = ({ epoch, leaf, counter }: Expected) => `${epoch}/${leaf}/${counter}`
+interface Sender {
+  readonly window: Window
+  readonly keys: EpochKeys
+  /** By counter. */
+  readonly tags: Map<number, Bytes>
+}
 
 /** As a signed integer: V8 keeps those in the map itself. */
 const firstFour = (bytes: Bytes, at: number) =>
@@ -36,8 +43,8 @@ function isAt(tag: Bytes, bytes: Bytes, at: number): boolean {
 
 export class TagMap {
   readonly #entries = new Map<number, Entry>()
-  /** For each group, the tag of every place expected in it: a tag is derived once. */
-  readonly #byGroup = new Map<string, Map<string, Bytes>>()
+  /** For each group, by epoch and leaf, what is expected of a sender: a tag is derived once. */
+  readonly #byGroup = new Map<string, Map<string, Sender>>()
   #size = 0
 
   /** Tags expected. */
@@ -52,30 +59,55 @@ export class TagMap {
     return entry?.hit
   }
 
-  /** Makes the map expect exactly what the channel does, and returns the tags that are new. */
+  /**
+   * Makes the map expect exactly what the channel does, and returns the tags that are new. Of senders whose window is the very one of
+   * before nothing has changed: in a large group that is all but one.
+   */
   follow(channel: Channel): Bytes[] {
     const group = toHex(channel.groupId)
-    const before = this.#byGroup.get(group) ?? new Map<string, Bytes>()
-    const now = new Map<string, Bytes>()
+    const before = this.#byGroup.get(group) ?? new Map<string, Sender>()
+    const now = new Map<string, Sender>()
     const fresh: Bytes[] = []
-    for (const at of expectedOf(channel)) {
-      const place = placeOf(at)
-      const known = before.get(place)
-      before.delete(place)
-      const tag = known ?? tagAt(channel, at)
-      now.set(place, tag)
-      if (known !== undefined) continue
-      this.#add(tag, { group, at })
-      fresh.push(tag)
-    }
-    for (const tag of before.values()) this.#remove(tag)
+    for (const epoch of channel.epochs)
+      for (const [leaf, window] of epoch.windows) {
+        const name = `${epoch.epoch}/${leaf}`
+        const known = before.get(name)
+        before.delete(name)
+        const isSame = known?.window === window && known.keys === epoch.keys
+        now.set(name, isSame ? known : this.#expect(group, epoch, leaf, window, known, fresh))
+      }
+    for (const { tags } of before.values()) for (const tag of tags.values()) this.#remove(tag)
     this.#byGroup.set(group, now)
     return fresh
   }
 
+  #expect(
+    group: string,
+    epoch: ChannelEpoch,
+    leaf: number,
+    window: Window,
+    known: Sender | undefined,
+    fresh: Bytes[],
+  ): Sender {
+    const before = known?.tags ?? new Map<number, Bytes>()
+    const tags = new Map<number, Bytes>()
+    for (const counter of expectedIn(epoch, window)) {
+      const there = before.get(counter)
+      before.delete(counter)
+      const tag = there ?? threadTag(epoch.keys, leaf, counter)
+      tags.set(counter, tag)
+      if (there !== undefined) continue
+      this.#add(tag, { group, at: { epoch: epoch.epoch, leaf, counter } })
+      fresh.push(tag)
+    }
+    for (const tag of before.values()) this.#remove(tag)
+    return { window, keys: epoch.keys, tags }
+  }
+
   /** All tags expected for a group. */
   tagsOf(group: string): Bytes[] {
-    return Array.from(this.#byGroup.get(group)?.values() ?? [])
+    const senders = Array.from(this.#byGroup.get(group)?.values() ?? [])
+    return senders.flatMap(({ tags }) => Array.from(tags.values()))
   }
 
   forget(group: string): void {

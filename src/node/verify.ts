@@ -1,17 +1,21 @@
 /**
  * Membership proofs, checked off the event loop (DESIGN §6.1). A worker thread takes what is there at once when it is idle, and up to 32
  * together when there is more than it can do: a batch of 32 costs less than half of what 32 proofs cost one by one, and never
- * waits for company. Senders take turns, so a flood waits behind itself; whoever sent one false proof has none of the others checked that
- * wait. The thread starts with the first proof and ends when none came for a while.
+ * waits for company. Senders take turns, so a flood waits behind itself. Somebody new has one proof checked at a time, and twice as many
+ * after each time that all of them held; whoever sent one false proof is new again, and has none of the others checked that wait. So
+ * false proofs cost little more than one check a sender, however many they are. The thread starts with the first proof and ends when none came for a while.
  */
 import type { Checked, Claim } from "../crypto/membership/groth16.ts"
 import { CodedError } from "../crypto/errors.ts"
 import { OnDemandWorker } from "./on-demand-worker.ts"
+import { failedFiles, type ThreadFailure } from "./semaphore-files.ts"
 
 /** Proofs checked together: some 50 ms of work. */
 export const BATCH_MAX = 32
 /** Proofs waiting; whoever brings another one is told to come again. */
 export const VERIFYING_MAX = 512
+/** Senders whose good proofs are remembered; of more, those that were checked longest ago are new again. */
+export const SENDERS_KNOWN_MAX = 1024
 const IDLE_MS = 60_000
 
 export type VerifyErrorCode =
@@ -31,7 +35,7 @@ export type VerifyJob = readonly (readonly Claim[])[]
 
 /** From the worker. */
 export type VerifyReport =
-  { readonly holds: readonly (readonly Checked[])[] } | { readonly failed: unknown }
+  { readonly holds: readonly (readonly Checked[])[] } | { readonly failed: ThreadFailure }
 
 const lost = (cause: unknown) =>
   new VerifyError("VERIFIER_LOST", "the checking thread failed", { cause })
@@ -49,6 +53,8 @@ export class ProofVerifier {
   })
   /** By sender, in the order in which it is their turn. */
   readonly #queues = new Map<string, Waiting[]>()
+  /** By sender, how many of theirs go into one batch; who is not in here is new. */
+  readonly #shares = new Map<string, number>()
   #waiting = 0
   #checking: Promise<void> | undefined
   readonly #stop = new AbortController()
@@ -108,23 +114,42 @@ export class ProofVerifier {
     this.#checking = undefined
   }
 
-  /** One of each sender, then another one of each, until the batch is full; who is served goes to the end of the line. */
+  /** One of each sender, then another one of each, until the batch is full or everybody has their share of it. */
   #nextBatch(): ReadonlyMap<string, Waiting[]> {
     const batch = new Map<string, Waiting[]>()
-    for (let taken = 0; taken < BATCH_MAX; taken++) {
+    const served = new Map<string, Waiting[]>()
+    for (let taken = 0; taken < BATCH_MAX;) {
       const [next] = this.#queues
       if (next === undefined) break
       const [sender, queue] = next
-      const first = queue.shift()
+      const group = batch.get(sender) ?? []
+      const first = group.length < this.#shareOf(sender) ? queue.shift() : undefined
+      // to the end of the line, or out of it until the next batch
       this.#queues.delete(sender)
-      if (queue.length > 0) this.#queues.set(sender, queue)
+      if (queue.length > 0) (first === undefined ? served : this.#queues).set(sender, queue)
       if (first === undefined) continue
       this.#waiting -= 1
-      const group = batch.get(sender) ?? []
+      taken += 1
       batch.set(sender, group)
       group.push(first)
     }
+    for (const [sender, queue] of served) this.#queues.set(sender, queue)
     return batch
+  }
+
+  #shareOf(sender: string): number {
+    return this.#shares.get(sender) ?? 1
+  }
+
+  #trust(sender: string): void {
+    const share = Math.min(BATCH_MAX, 2 * this.#shareOf(sender))
+    this.#shares.delete(sender)
+    this.#shares.set(sender, share)
+    if (this.#shares.size <= SENDERS_KNOWN_MAX) return
+    for (const oldest of this.#shares.keys()) {
+      this.#shares.delete(oldest)
+      return
+    }
   }
 
   #answer(sender: string, group: readonly Waiting[], holds: readonly Checked[]): void {
@@ -134,7 +159,12 @@ export class ProofVerifier {
       if (held === undefined) done.reject(untrusted)
       else done.resolve(held)
     }
-    if (holds.includes(false)) this.#drop(sender, untrusted)
+    if (!holds.includes(false)) {
+      this.#trust(sender)
+      return
+    }
+    this.#shares.delete(sender)
+    this.#drop(sender, untrusted)
   }
 
   #drop(sender: string, reason: VerifyError): void {
@@ -147,7 +177,7 @@ export class ProofVerifier {
   #check(groups: VerifyJob): Promise<readonly (readonly Checked[])[]> {
     return this.#worker.run<readonly (readonly Checked[])[]>(groups, (report, end) => {
       if ("holds" in report) end.resolve(report.holds)
-      else end.reject(lost(report.failed))
+      else end.reject(failedFiles(report.failed) ?? lost(report.failed))
     })
   }
 }

@@ -6,6 +6,7 @@ import { contactName } from "./commands.ts"
 import { sanitizeLine } from "./sanitize.ts"
 import { spoken } from "./sentences.ts"
 import type { Talk } from "./talk.ts"
+import { vouchForFounder } from "./founder.ts"
 
 /** First run, as three questions. */
 export async function createProfile(
@@ -28,6 +29,7 @@ export async function createProfile(
     try {
       const params = ticket === "" ? { name, passphrase } : { name, passphrase, ticket }
       const made = await api.call("profile.create", params)
+      if (ticket === "") vouchForFounder(api)
       talk.say(`Your code: ${sanitizeLine(made.address)}`)
       talk.say(`Invite ticket: ${sanitizeLine(made.ticket)}`)
       if (made.inviter !== null) await addInviter(api, talk, ticket, made.inviter.name)

@@ -5,7 +5,9 @@
  */
 import { randomBytes } from "node:crypto"
 import type { Api } from "../node/api/types.ts"
+import { draw } from "./draw.ts"
 import { absolute, folderFor } from "./folders.ts"
+import { vouchForFounder } from "./founder.ts"
 import { askGroup } from "./groups.ts"
 import type { Action, Effect } from "./model.ts"
 import { codeOf, spoken } from "./sentences.ts"
@@ -50,7 +52,9 @@ export function createPerformer(world: World): (effect: Effect) => void {
       case "create": {
         const { name, passphrase, ticket } = effect
         const params = ticket === null ? { name, passphrase } : { name, passphrase, ticket }
-        return { type: "created", ...(await api.call("profile.create", params, options)) }
+        const made = await api.call("profile.create", params, options)
+        if (ticket === null) vouchForFounder(api)
+        return { type: "created", ...made }
       }
       case "unlock":
         await api.call("unlock", { passphrase: effect.passphrase }, options)
@@ -94,6 +98,10 @@ export function createPerformer(world: World): (effect: Effect) => void {
         const { id, width, height } = effect
         const preview = await api.call("files.preview", { id, width, height }, options)
         return { type: "picture", id, preview }
+      }
+      case "draw": {
+        const { id, style, preview } = effect
+        return { type: "drawn", id, sequence: await draw({ style, preview }, world.signal) }
       }
       case "write":
         world.write(effect.sequence)

@@ -80,6 +80,8 @@ export const SENTENCES: Readonly<Record<ApiErrorCode, Sentence>> = {
   STORE_DAMAGED: { what: "The stored data is damaged.", next: "Restore a backup, or start a new profile." },
   STORE_NEWER: { what: "The stored data was written by a newer sotto.", next: "Update sotto." },
   DISK_FULL: { what: "The disk is full.", next: "Make room; nothing that was kept is lost." },
+  PROOF_FILES_DAMAGED: { what: "A file that sotto came with is missing or damaged.", next: "Install sotto again; nothing of yours was changed." },
+  LISTEN_FAILED: { what: "This peer cannot listen at the addresses it was given.", next: "Name others, or end what listens there already." },
   STOPPING: { what: "The node is shutting down.", next: "Start sotto again in a moment." },
   GONE: { what: "The node has gone away.", next: "Start sotto again." },
   INTERNAL: { what: "Something failed inside sotto.", next: "Its log says more." },

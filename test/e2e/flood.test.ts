@@ -1,6 +1,7 @@
 /**
  * The mailbox stays usable when someone floods it. Three honest peers, each a process; whoever floods floods the one in the middle, which
- * is the one whose hearing is timed. What the honest say is members' envelopes, one every 40 milliseconds.
+ * is the one whose hearing is timed. What the honest say is members' envelopes, one every 40 milliseconds. The flooder is stopped and let
+ * go on in turns while they talk, so that what else the machine does weighs on both sides of the comparison.
  */
 import assert from "node:assert/strict"
 import { type ChildProcess, spawn } from "node:child_process"
@@ -9,7 +10,7 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
-import { after, before, describe, it } from "node:test"
+import { after, before, describe, it, type TestContext } from "node:test"
 import type { Command, Heard } from "../helpers/member-peer.ts"
 import type { Flood } from "../helpers/flooder.ts"
 import { temporaryDirectory } from "../helpers/temporary.ts"
@@ -17,11 +18,16 @@ import { until } from "../helpers/wait.ts"
 
 const EVERY_MS = 40
 const SAID = 60
+/** The flooder goes on and rests for so long in turns; what is on its way when it rests has so long to arrive. */
+const TURN_MS = 400
+const ECHO_MS = 150
 /**
- * The flooder's own process takes a core. Where tests have two cores between them, a few milliseconds multiply by that alone; what stays
- * below this is not held against the flood. Each test says what it measured.
+ * "At most doubled", as far as anybody would notice: five processes on two cores that others use as well have to wait for each other, and
+ * a peer that has work to do waits longest.
  */
-const UNNOTICED_MS = 400
+const UNNOTICED_MS = 100
+/** What the machine does besides can only make it look worse: one try that holds is enough. */
+const TRIES = 3
 const GROWTH_MAX_BYTES = 24 * 1024 * 1024
 
 const program = (name: string) => new URL(`../helpers/${name}.js`, import.meta.url).pathname
@@ -51,6 +57,48 @@ class Peer {
   kill = () => void this.#child.kill("SIGKILL")
 }
 
+interface Summary {
+  readonly sent: number
+  readonly identities: number
+  readonly isCutOff: boolean
+}
+
+interface Flooder {
+  /** Its peer ids so far. */
+  readonly ids: readonly string[]
+  readonly signal: (name: "SIGSTOP" | "SIGCONT") => void
+  readonly hasEnded: () => boolean
+  readonly ended: () => Promise<Summary>
+}
+
+interface Medians {
+  readonly calmMs: number
+  readonly floodedMs: number
+}
+
+const nowMs = () => Number(process.hrtime.bigint() / 1000n) / 1000
+
+/** Lets the flooder go on and rest in turns. `end` lets it go on for good, and tells of a moment what it was: undefined is neither. */
+function takingTurns(flooder: Flooder) {
+  const turns = [{ fromMs: nowMs(), isOn: true }]
+  const timer = setInterval(() => {
+    const isOn = !(turns.at(-1)?.isOn ?? false)
+    if (flooder.hasEnded()) return
+    flooder.signal(isOn ? "SIGCONT" : "SIGSTOP")
+    turns.push({ fromMs: nowMs(), isOn })
+  }, TURN_MS)
+  const end = () => {
+    clearInterval(timer)
+    flooder.signal("SIGCONT")
+    return (atMs: number): boolean | undefined => {
+      const turn = turns.findLast(({ fromMs }) => fromMs <= atMs)
+      if (turn === undefined || turn.isOn) return turn?.isOn
+      return atMs - turn.fromMs < ECHO_MS ? undefined : false
+    }
+  }
+  return { end }
+}
+
 interface About {
   readonly bytes: number
   readonly worst: Readonly<Record<string, number>>
@@ -62,7 +110,7 @@ const median = (values: readonly number[]) => values.toSorted((x, y) => x - y)[v
 describe("a flooded mailbox", { timeout: 240_000 }, () => {
   let peers: readonly [Peer, Peer, Peer]
   let at: string
-  /** Envelopes of member 0 that were said already. */
+  /** Envelopes of members 0 and 1 that were said already. */
   let said = 0
 
   const root = mkdtempSync(join(tmpdir(), "sotto-flood-"))
@@ -89,12 +137,16 @@ describe("a flooded mailbox", { timeout: 240_000 }, () => {
     return peer.heard
   }
 
-  /** Median time from the first peer to the middle one, everything having arrived there and at the last. */
-  async function honestTalk(): Promise<number> {
+  /** Median times from the first peer to the middle one while the flooder goes on and while it rests, everything having arrived. */
+  async function honestTalk(flooder: Flooder): Promise<Medians> {
     const [first, middle, last] = peers
-    const from = said
+    // a member's 256 envelopes are enough for four times
+    const member = Math.floor(said / (4 * SAID))
+    const from = said % (4 * SAID)
     said += SAID
-    const told = await first.tell<Heard[]>({ do: "say", member: 0, from, to: said, everyMs: EVERY_MS }) // prettier-ignore
+    const turns = takingTurns(flooder)
+    const told = await first.tell<Heard[]>({ do: "say", member, from, to: from + SAID, everyMs: EVERY_MS }) // prettier-ignore
+    const isFlooded = turns.end()
     for (const peer of [middle, last])
       await until(
         "everything honest has arrived",
@@ -104,11 +156,15 @@ describe("a flooded mailbox", { timeout: 240_000 }, () => {
         },
         60_000,
       )
-    return median(told.map(({ id, atMs }) => (middle.heard.get(id) ?? NaN) - atMs))
+    const took = (flooded: boolean) =>
+      told
+        .filter(({ atMs }) => isFlooded(atMs) === flooded)
+        .map(({ id, atMs }) => (middle.heard.get(id) ?? NaN) - atMs)
+    return { calmMs: median(took(false)), floodedMs: median(took(true)) }
   }
 
-  /** Runs beside `during`; how much was sent by how many identities, and their peer ids. */
-  async function flood<T>(kind: Flood, count: number, during: () => Promise<T>) {
+  /** Runs until it has sent everything. */
+  async function startFlood(kind: Flood, count: number): Promise<Flooder> {
     const args = [program("flooder"), at, kind, String(count)]
     const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] })
     const ids: string[] = []
@@ -116,21 +172,36 @@ describe("a flooded mailbox", { timeout: 240_000 }, () => {
     const summary = once(createInterface({ input: child.stdout }), "line")
     const exit = once(child, "exit")
     await until("the flood has begun", () => ids.length > 0, 60_000)
-    const result = await during()
-    const [line] = (await summary) as [string]
-    await exit
     return {
-      ...(JSON.parse(line) as { sent: number; identities: number; isCutOff: boolean }),
       ids,
-      result,
+      signal: (name) => void child.kill(name),
+      hasEnded: () => child.exitCode !== null,
+      ended: async () => {
+        const [line] = (await summary) as [string]
+        await exit
+        return JSON.parse(line) as Summary
+      },
+    }
+  }
+
+  /** Talks beside the flood until the median is at most doubled, a few times at most. */
+  async function bears(t: TestContext, kind: Flood, count: number): Promise<Flooder> {
+    for (let tries = 1; ; tries++) {
+      const flooder = await startFlood(kind, count)
+      const { calmMs, floodedMs } = await honestTalk(flooder)
+      t.diagnostic(`median ${calmMs.toFixed(1)} ms, under flood ${floodedMs.toFixed(1)} ms`)
+      if (floodedMs <= Math.max(2 * calmMs, UNNOTICED_MS)) return flooder
+      assert.ok(tries < TRIES, `${floodedMs} ms under flood, ${calmMs} ms when it rests`)
+      await flooder.ended()
     }
   }
 
   it("by 10,000 envelopes without admission: honest talk goes on, the flooder is cut off, memory stays", async (t) => {
     const [, middle] = peers
-    const calm = await honestTalk()
     const before = await middle.tell<About>({ do: "memory" })
-    const { sent, identities, isCutOff, ids, result } = await flood("unpaid", 10_000, honestTalk)
+    const flooder = await bears(t, "unpaid", 10_000)
+    const { sent, identities, isCutOff } = await flooder.ended()
+    const { ids } = flooder
     // what was under way when the last one was cut off is let go
     let now = await middle.tell<About>({ do: "memory" })
     await until(
@@ -141,11 +212,8 @@ describe("a flooded mailbox", { timeout: 240_000 }, () => {
       },
       30_000,
     )
-    t.diagnostic(`median ${calm.toFixed(1)} ms, under flood ${result.toFixed(1)} ms; ${sent} sent by ${identities} identities; memory ${((now.bytes - before.bytes) / 2 ** 20).toFixed(1)} MiB more`) // prettier-ignore
-    assert.ok(
-      result <= Math.max(2 * calm, UNNOTICED_MS),
-      `${result} ms under flood, ${calm} ms before`,
-    )
+    t.diagnostic(`${sent} sent by ${identities} identities; memory ${((now.bytes - before.bytes) / 2 ** 20).toFixed(1)} MiB more`) // prettier-ignore
+    assert.ok(sent >= 10_000)
     assert.ok(isCutOff, "it was never cut off")
     for (const id of ids) assert.ok(!now.connected.includes(id), "the flooder is connected still")
     assert.ok(Math.min(...ids.map((id) => now.worst[id] ?? 0)) < -80, "their score fell")
@@ -153,19 +221,16 @@ describe("a flooded mailbox", { timeout: 240_000 }, () => {
 
   it("by a member at ten times its quota: its quota is taken, and nothing else", async (t) => {
     const [, middle, last] = peers
-    const calm = await honestTalk()
     const before = (await heardBy(middle)).size
-    const { sent, isCutOff, ids, result } = await flood("quota", 2_560, honestTalk)
-    t.diagnostic(`median ${calm.toFixed(1)} ms, under flood ${result.toFixed(1)} ms`)
+    const saidBefore = said
+    const flooder = await bears(t, "quota", 2_560)
+    const { sent, isCutOff } = await flooder.ended()
+    const { ids } = flooder
     assert.ok(sent >= 2_560)
-    assert.ok(
-      result <= Math.max(2 * calm, UNNOTICED_MS),
-      `${result} ms under flood, ${calm} ms before`,
-    )
     // 32 payloads of eight envelopes, beside what the honest said
     for (const peer of [middle, last])
-      await until("its quota has arrived", async () => (await heardBy(peer)).size >= before + SAID + 256) // prettier-ignore
-    assert.equal((await heardBy(middle)).size, before + SAID + 256)
+      await until("its quota has arrived", async () => (await heardBy(peer)).size >= before + said - saidBefore + 256) // prettier-ignore
+    assert.equal((await heardBy(middle)).size, before + said - saidBefore + 256)
     // nothing of it need be the fault of whoever passed it on
     assert.equal(isCutOff, false)
     const about = await middle.tell<About>({ do: "memory" })

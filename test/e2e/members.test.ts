@@ -184,26 +184,41 @@ describe("e2e: members by invitation", () => {
   })
 })
 
-describe("e2e: an open mesh", () => {
-  const directory = mkdtempSync(join(tmpdir(), "sotto-open-"))
+describe("e2e: a mesh with one founder", () => {
+  const directory = mkdtempSync(join(tmpdir(), "sotto-founder-"))
   after(() => rmSync(directory, { recursive: true, force: true }))
   const run = (...args: string[]) =>
     sotto(["--data", join(directory, "profile"), ...args], { script: REAL })
 
-  it("takes whoever works for it, once founded so", async () => {
-    const made = await run(
-      "mesh",
-      "create",
-      "agora",
-      "--open",
-      "--work-bits",
-      "4",
-      "--tickets",
-      "2",
-    )
+  it("has its founder as its first member, vouched for by themselves", async () => {
+    const made = await run("mesh", "create", "home", "--tickets", "2", "--period", "5")
     assert.equal(made.exit, 0, made.err)
     assert.equal(made.out.trim().split("\n").length, 3, made.out)
-    assert.equal((await run("init", "--name", "alice", "--no-passphrase")).exit, 0)
+    const begun = await run("init", "--name", "alice", "--no-passphrase", "--json")
+    assert.equal(begun.exit, 0, begun.err)
+    const { membership } = JSON.parse(begun.out) as { membership: MembershipView }
+    assert.equal(membership.state, "joined", begun.err)
+    const again = await run("mesh", "join", "--json")
+    const { own } = JSON.parse(again.out) as { own: MembershipView }
+    assert.equal(own.commitment, membership.commitment, "once")
+  })
+})
+
+describe("e2e: an open mesh", () => {
+  const directory = mkdtempSync(join(tmpdir(), "sotto-open-"))
+  let cluster: Cluster
+  before(async () => {
+    const founding = { open: true, powBits: 4 }
+    cluster = await startCluster({ nodes: 2, directory, identities: [null, "alice"], founding })
+  })
+  after(async () => {
+    await cluster.stop()
+    rmSync(directory, { recursive: true, force: true })
+  })
+
+  it("takes whoever works for it", async () => {
+    const arguments_ = nodeOf(cluster, 1).arguments
+    const run = (...args: string[]) => sotto([...arguments_, ...args], { script: REAL })
     const joined = await run("mesh", "join", "--json")
     assert.equal(joined.exit, 0, joined.err)
     const { own } = JSON.parse(joined.out) as { own: MembershipView }

@@ -7,6 +7,7 @@ import type { Channel } from "../../src/chat/channel.ts"
 import type { Address } from "../../src/crypto/address.ts"
 import { addressBytes } from "../../src/crypto/address.ts"
 import { type Bytes, equal, toHex } from "../../src/crypto/bytes.ts"
+import { type BlobRef, newBlobKey } from "../../src/crypto/blob.ts"
 import { type Card, encodeCardBody } from "../../src/crypto/card.ts"
 import { FRAGMENTS_MAX } from "../../src/crypto/fragment.ts"
 import { envelopeId, tagOf } from "../../src/crypto/envelope.ts"
@@ -210,6 +211,11 @@ export class Person {
     this.ledger = world.order && new LedgerView(world.order, this)
   }
 
+  /** Seed of the leaf key on their card, 32 bytes. */
+  get leaf(): Bytes {
+    return this.#identity.leaf
+  }
+
   /** What they call themselves from the next start on. */
   rename(name: string): void {
     this.#identity = { ...this.#identity, name }
@@ -228,7 +234,9 @@ export class Person {
   }
 
   #records(): ChatRecords {
-    return new ChatRecords(new Sealed(openVault(this.#vaultKey), this.shelf))
+    return new ChatRecords(
+      new Sealed(openVault(this.#vaultKey), this.shelf, (line) => this.logs.push(line)),
+    )
   }
 
   /** What is on their disk of channels. */
@@ -295,6 +303,10 @@ export class Person {
         )
       },
       isStale: () => false,
+      payloads: {
+        put: (payload) => this.#world.putPayload(payload),
+        get: (ref) => this.#world.getPayload(ref),
+      },
       clock: this.clock,
       emit: (event) => {
         this.events.push(event)
@@ -365,6 +377,17 @@ export class World {
   findCard: (address: Address, asker?: Person) => Promise<Card | undefined> = (address) =>
     Promise.resolve(this.cards.get(address))
   findKeyPackage = (card: Card): Promise<Bytes> => Promise.resolve(card.lastResort)
+  /** What was put for others to fetch, by the id of the blob. */
+  readonly payloads = new Map<string, Bytes>()
+  putPayload = (payload: Bytes): Promise<BlobRef> => {
+    const ref = { size: payload.length, key: newBlobKey(), root: primitives.sha3_256(payload) }
+    this.payloads.set(toHex(ref.root), payload)
+    return Promise.resolve(ref)
+  }
+  getPayload = (ref: BlobRef): Promise<Bytes> => {
+    const payload = this.payloads.get(toHex(ref.root))
+    return payload === undefined ? Promise.reject(new Error("not there")) : Promise.resolve(payload)
+  }
   /** Peers who take every envelope and are nobody here. */
   carriers = 0
   /** Set to keep envelopes back; they arrive, in the order that `release` is given them, later. */

@@ -49,6 +49,7 @@ const LEDGER = {
   linked: 0,
   behind: 0,
   waiting: 0,
+  damaged: 0,
   stalled: false,
   problem: null,
 } as const
@@ -169,6 +170,8 @@ export class NodeDouble implements Api {
         needed: 1,
         own: true,
         termsLeft: 8,
+        after: { validators: 2, faulty: 0 },
+        rivals: [],
       },
     }),
     "mesh.invite": ({ count }) => ({
@@ -179,13 +182,15 @@ export class NodeDouble implements Api {
     }),
     "members.list": () => ({
       members: [{ commitment: hex32("member"), place: 0, joinedBy: hex32("voucher 0"), own: true }],
-      own: { state: "member", refusal: null, commitment: hex32("member") },
+      own: { state: "member", refusal: null, commitment: hex32("member"), left: 31 },
     }),
     "members.join": ({ ticket }) => {
       if (ticket === undefined) throw new ApiError("NOT_INVITED", "by invitation only")
-      return { own: { state: "joined", refusal: null, commitment: hex32("member") } }
+      return { own: { state: "joined", refusal: null, commitment: hex32("member"), left: null } }
     },
-    "members.cancel": () => ({ own: { state: "none", refusal: null, commitment: null } }),
+    "members.cancel": () => ({
+      own: { state: "none", refusal: null, commitment: null, left: null },
+    }),
     "members.revoke": () => {
       throw new ApiError("UNKNOWN_MEMBER", "no member begins like this")
     },
@@ -580,6 +585,7 @@ export class NodeDouble implements Api {
       envelopes: this.#facts.messages.length,
       restored: null,
       waiting: 0,
+      damaged: 0,
     }
   }
 

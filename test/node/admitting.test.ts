@@ -40,6 +40,17 @@ describe("admitting", () => {
     assert.deepEqual(await admitting(network(14), undefined, quiet)([envelope], never), [work])
   })
 
+  it("goes on by work when a period's slots are used up, loses nothing, and goes back to proofs with the next", async () => {
+    let slots = 32
+    const one = { admit: () => Promise.resolve(slots-- > 0 ? [proof] : undefined) }
+    const admit = admitting(network(14), one, quiet)
+    const sent = await Promise.all(Array.from({ length: 40 }, () => admit([envelope], never)))
+    assert.equal(sent.filter(([each]) => each === proof).length, 32)
+    assert.equal(sent.filter(([each]) => each === work).length, 8)
+    slots = 32
+    assert.deepEqual(await admit([envelope], never), [proof])
+  })
+
   it("does not wait long for a proof while work is cheap", async () => {
     const beganMs = performance.now()
     assert.deepEqual(await admitting(network(14), member(), quiet)([envelope], never), [work])

@@ -148,11 +148,17 @@ describe("proofs made ahead", () => {
   it("end when the quota does, and begin again with the next period", async () => {
     const b = await bench()
     const slots = new Set<number | undefined>()
-    for (let i = 0; i < SLOTS; i++) slots.add((await b.take())?.slot)
+    assert.equal(b.pool.left, SLOTS)
+    for (let i = 0; i < SLOTS; i++) {
+      slots.add((await b.take())?.slot)
+      await b.settled()
+      assert.equal(b.pool.left, SLOTS - i - 1, "what lies ready is still to be had")
+    }
     assert.equal(slots.size, SLOTS)
     assert.equal(slots.has(undefined), false)
     assert.equal(await b.take(), undefined)
     b.tick()
+    assert.equal(b.pool.left, SLOTS)
     assert.equal((await b.take())?.period, b.roots.now)
   })
 

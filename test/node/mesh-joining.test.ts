@@ -47,6 +47,7 @@ function world(kept?: Bytes) {
       said.resolve(item)
       return Promise.resolve()
     },
+    left: () => undefined,
     counts: () => false,
     onStep: () => undefined,
     onChange: () => undefined,
@@ -95,6 +96,7 @@ describe("joining", () => {
       state: "none",
       refusal: "VOUCHER_USED",
       commitment: Buffer.from(me).toString("hex"),
+      left: null,
     })
     assert.equal(shelf.voucher, undefined)
     const again = world().voucher

@@ -293,6 +293,7 @@ test("the status line says why there are no peers, when it tries again, what wai
     peers: new FakeApi().status.peers.slice(0, 1),
     alone: null,
     waiting: 0,
+    damaged: 0,
     sync: { state: "syncing", done: 57, total: 100 },
   })
   await app.tty.until("● 1 peer · ◐ syncing 57 %, 43 left")

@@ -93,6 +93,7 @@ export class FakeApi implements Api {
       envelopes: 18_204,
       restored: null,
       waiting: 0,
+      damaged: 0,
     }
   }
 

@@ -35,7 +35,7 @@ export async function run(context: Context): Promise<void> {
       const added = inviter !== null && (await wanted(context, inviter.name))
       if (added && ticket !== undefined)
         await attached.api.call("contacts.add", { code: ticket }, { signal })
-      const membership = ticket === undefined ? null : await becomeMember(context, attached, ticket)
+      const membership = await becomeMember(context, attached, ticket)
       return { ...result, added, membership }
     },
     { once: true },
@@ -60,21 +60,27 @@ export async function run(context: Context): Promise<void> {
     out.say("Without a passphrase, whoever can read this disk can read your messages.")
 }
 
-/** A ticket may hold a voucher, and is being used already: waits for what the ledger says. Null where there is nothing to become. */
+/**
+ * A ticket may hold a voucher, and is being used already; who founded the mesh alone vouches for themselves. Waits for what the ledger
+ * says. Null where there is nothing to become.
+ */
 async function becomeMember(
   { out, signal }: Context,
   { api }: Attached,
-  ticket: string,
+  ticket: string | undefined,
 ): Promise<MembershipView | null> {
-  const { mesh } = await api.call("status", {}, { signal })
+  const { mesh, ledger } = await api.call("status", {}, { signal })
   if (mesh === null || mesh.validators === 0) return null
   const { own } = await api.call("members.list", {}, { signal })
-  if (own.state !== "joining") return own.refusal === null ? null : own
+  const isFounder = ledger?.role === "validating" && mesh.validators === 1
+  const begins = ticket === undefined && isFounder && own.state === "none"
+  if (own.state !== "joining" && !begins) return own.refusal === null ? null : own
   out.say("Becoming a member of the mesh …")
   try {
-    return (await api.call("members.join", { ticket }, { signal })).own
+    const params = ticket === undefined ? {} : { ticket }
+    return (await api.call("members.join", params, { signal })).own
   } catch (error) {
-    // the identity is made and the mesh is joined: that the invitation made no member is told, and is no failure of this command
+    // the identity is made and the mesh is joined: that nobody became a member is told, and is no failure of this command
     if (!(error instanceof ApiError)) throw error
     return (await api.call("members.list", {}, { signal })).own
   }

@@ -40,6 +40,10 @@ const restoredOf = ({ height, standing }: RestoredView) =>
     ? "from a backup"
     : `from a backup, complete up to height ${height}, ${STANDINGS[standing]}`
 
+const damagedOf = (count: number) =>
+  `${counted(count, "private record")} cannot be opened any more and left out; the rest goes on. Check the disk, ` +
+  "and restore your last backup if something is missing"
+
 function rowsOf(status: Status): string[][] {
   const { mesh, identity, peers, alone, sync, ledger } = status
   const quantum = peers.filter((peer) => peer.postQuantum).length
@@ -57,6 +61,7 @@ function rowsOf(status: Status): string[][] {
     ...(status.ephemeral ? [["on disk", "nothing"]] : []),
     ...(status.unprotected ? [["on disk", "unprotected: no passphrase was set"]] : []),
     ...(status.restored === null ? [] : [["restored", restoredOf(status.restored)]]),
+    ...(status.damaged === 0 ? [] : [["damaged", damagedOf(status.damaged)]]),
     ...status.listen.map((address) => ["listens", address]),
     ["network", network],
     ["sync", sync.state === "idle" ? "up to date" : `${sync.done} of ${sync.total}`],

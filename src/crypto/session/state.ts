@@ -89,6 +89,8 @@ export const groupIdOf = (state: SessionState): Bytes => unwrap(state).groupCont
 /** What the members agree on besides who they are; empty when there is nothing. */
 export const aboutOf = (state: SessionState): Bytes =>
   aboutOfContext(unwrap(state).groupContext).slice()
+/** One object for all states of an epoch that came from each other: what follows from the epoch alone is remembered by it. */
+export const epochMark = (state: SessionState): object => unwrap(state).groupContext
 export const ownLeaf = (state: SessionState): number => unwrap(state).privatePath.leafIndex
 /** False once a commit has removed us; what was sent before it can still be read. */
 export const isMember = (state: SessionState): boolean =>

@@ -87,6 +87,10 @@ export type ApiErrorCode =
   | "STORE_DAMAGED"
   | "STORE_NEWER"
   | "DISK_FULL"
+  /** A file that the program came with is missing or is another one. */
+  | "PROOF_FILES_DAMAGED"
+  /** It cannot listen at the addresses that it was told. */
+  | "LISTEN_FAILED"
   | "STOPPING"
   | "GONE"
   | "INTERNAL"

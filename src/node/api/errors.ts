@@ -82,6 +82,8 @@ const CODES: Readonly<Record<ApiErrorCode, true>> = {
   STORE_DAMAGED: true,
   STORE_NEWER: true,
   DISK_FULL: true,
+  PROOF_FILES_DAMAGED: true,
+  LISTEN_FAILED: true,
   STOPPING: true,
   GONE: true,
   INTERNAL: true,

@@ -86,6 +86,10 @@ export interface ProposalView {
   readonly own: boolean
   /** Terms for which its approvals still count. */
   readonly termsLeft: number
+  /** The set that a change of the validators would make, and how many of them may lie; null for a change of the members. */
+  readonly after: { readonly validators: number; readonly faulty: number } | null
+  /** Ids of other open changes of the validators: one of all these comes into force, and the others lapse with the set they were approved in. */
+  readonly rivals: readonly string[]
 }
 
 /** This installation among the members of its mesh, who post without work. */
@@ -96,6 +100,8 @@ export interface MembershipView {
   readonly refusal: "VOUCHER_USED" | "BAD_VOUCHER" | null
   /** Hex; null while there is no secret. */
   readonly commitment: string | null
+  /** What it may still post by proof in this period, of 32; beyond that messages cost work. Null where it is no `member`. */
+  readonly left: number | null
 }
 
 export interface MemberView {
@@ -152,6 +158,8 @@ export interface Status {
   readonly restored: RestoredView | null
   /** Own messages not yet taken by any peer. */
   readonly waiting: number
+  /** Private records met so far that do not open any more, and are left out. */
+  readonly damaged: number
 }
 
 export interface RestoredView {

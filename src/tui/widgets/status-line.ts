@@ -95,6 +95,7 @@ export function statusLine(model: Model, width: number): Row {
       "! the order contradicts the backup",
       "bad",
     ),
+    ...said((status?.damaged ?? 0) > 0, "! damaged records: see sotto status", "bad"),
     ...said(status?.ephemeral === true, "in memory only", "accent"),
     ...lastState(model),
     ...order(model),

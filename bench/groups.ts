@@ -1,0 +1,107 @@
+/**
+ * What large groups cost, MLS alone: groups of 8, 30, 100 and 250 made at once, nobody of whom has committed yet (the dearest state), then
+ * with everybody having committed once. Sizes of a Welcome for one newcomer and of a commit, and what making and reading them takes.
+ */
+import { primitives as p } from "#primitives"
+import {
+  addMembers,
+  createGroup,
+  createKeyPackage,
+  encodeState,
+  encrypt,
+  joinFromWelcome,
+  type KeyPackagePair,
+  mergeCommit,
+  process as read,
+  type SessionState,
+  updateSelf,
+} from "../src/crypto/session.ts"
+import { type Bench, median, type Result } from "./bench.ts"
+
+const SIZES = [8, 30, 100, 250]
+const RUNS = 3
+
+export const groupsBench: Bench = { name: "groups", run }
+
+async function run(): Promise<Result[]> {
+  const results: Result[] = []
+  for (const size of SIZES) results.push(...(await measure(size)))
+  return results
+}
+
+const nowSeconds = () => Math.floor(Date.now() / 1000)
+
+function newcomer(): Promise<KeyPackagePair> {
+  return createKeyPackage({
+    identity: p.randomBytes(64),
+    signatureSeed: p.ed25519.generate(),
+    lastResort: true,
+    notAfterSeconds: 2 ** 33,
+  })
+}
+
+async function timed<T>(into: number[], work: () => Promise<T>): Promise<T> {
+  const began = performance.now()
+  const result = await work()
+  into.push(performance.now() - began)
+  return result
+}
+
+async function joined(welcome: Uint8Array, pair: KeyPackagePair): Promise<SessionState> {
+  const joined = await joinFromWelcome(welcome, pair)
+  if (joined.kind === "ignored") throw new Error(`no group: ${joined.code}`)
+  return joined.state
+}
+
+async function processed(state: SessionState, message: Uint8Array): Promise<SessionState> {
+  const taken = await read(state, message)
+  if (taken.kind === "ignored") throw new Error(`not read: ${taken.code}`)
+  return taken.next
+}
+
+async function measure(size: number): Promise<Result[]> {
+  const times: Record<string, number[]> = {}
+  const sizes: Record<string, number> = {}
+  const time = <T>(name: string, work: () => Promise<T>) => timed((times[name] ??= []), work)
+  for (let i = 0; i < RUNS; i++) {
+    const alone = await createGroup({
+      groupId: p.randomBytes(16),
+      identity: p.randomBytes(64),
+      signatureSeed: p.ed25519.generate(),
+    })
+    const pairs = await Promise.all(Array.from({ length: size - 2 }, newcomer))
+    const founded = await addMembers(
+      alone,
+      pairs.map((pair) => pair.public),
+      nowSeconds(),
+    )
+    const founder = founded.next
+    const [first] = pairs
+    if (first === undefined) throw new Error("somebody is in it")
+    let other = await joined(founded.welcome, first)
+    const last = await newcomer()
+    const added = await time("add", () => addMembers(founder, [last.public], nowSeconds()))
+    other = await time("add_read", () => processed(other, added.commit))
+    const member = await time("join", () => joined(added.welcome, last))
+    const update = await time("commit", () => updateSelf(added.next))
+    other = await time("commit_read", () => processed(other, update.commit))
+    await processed(member, update.commit)
+    const merged = mergeCommit(added.next, update.next)
+    const text = await time("text", () => encrypt(merged, p.randomBytes(256)))
+    other = await time("text_read", () => processed(other, text.message))
+    Object.assign(sizes, {
+      welcome: added.welcome.length,
+      add: added.commit.length,
+      commit: update.commit.length,
+      state: encodeState(other).length,
+    })
+  }
+  return [
+    ...Object.entries(sizes).map(([name, bytes]) => {
+      return { metric: `groups.${size}_${name}_bytes`, value: bytes, unit: "bytes", runs: RUNS }
+    }),
+    ...Object.entries(times).map(([name, values]) => {
+      return { metric: `groups.${size}_${name}_ms`, value: median(values), unit: "ms", runs: RUNS }
+    }),
+  ]
+}

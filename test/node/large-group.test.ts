@@ -1,0 +1,138 @@
+/**
+ * A group of a hundred, most of whom are away: nobody answers for them, but their key packages are real, and so is the tree. Its Welcome
+ * is too long for envelopes and travels in a blob, which nobody fetches for a stranger's sake.
+ */
+import assert from "node:assert/strict"
+import { afterEach, beforeEach, describe, it } from "node:test"
+import { primitives } from "#primitives"
+import { decodeFarHello, encodeFarHello, isSignedBy } from "../../src/chat/far-hello.ts"
+import { type Address, addressBytes, addressOf } from "../../src/crypto/address.ts"
+import { newBlobKey } from "../../src/crypto/blob.ts"
+import { generateIntro, introPublic } from "../../src/crypto/identity.ts"
+import { INTRO_PLAINTEXT_BYTES, sealIntro } from "../../src/crypto/envelope.ts"
+import { cut } from "../../src/crypto/fragment.ts"
+import { createKeyPackage } from "../../src/crypto/session.ts"
+import { Order } from "../helpers/chat-ledger.ts"
+import { meshId, type Person, World } from "../helpers/chat-world.ts"
+import { befriendAll, GroupTalk, ordering } from "../helpers/group-talk.ts"
+import { strictDecoder } from "../helpers/decoders.ts"
+
+const MEMBERS = 100
+
+let world: World
+
+beforeEach(() => {
+  world = new World(new Order())
+})
+
+afterEach(async () => {
+  await world.stop()
+  const logged = world.people.flatMap(({ logs }) => logs).join("\n")
+  assert.doesNotMatch(logged, /assertion|TypeError|stopped|failed/)
+})
+
+/** Somebody whose card can be found and whose program does not run. */
+async function absent(): Promise<Address> {
+  const leaf = primitives.ed25519.generate()
+  const roots = { ed25519Root: primitives.randomBytes(32), slhDsaRoot: primitives.randomBytes(64) }
+  const address = addressOf(roots.ed25519Root, roots.slhDsaRoot)
+  const { public: lastResort } = await createKeyPackage({
+    identity: addressBytes(address),
+    signatureSeed: leaf,
+    lastResort: true,
+    notAfterSeconds: 2 ** 33,
+  })
+  const intro = introPublic(generateIntro())
+  const public32 = primitives.ed25519.publicFromPrivate(primitives.ed25519.importPrivate(leaf))
+  const hash = primitives.randomBytes(32)
+  const card = { ...roots, sequence: 1, intro, leaf: public32, lastResort, formers: [] }
+  world.cards.set(address, { ...card, address, hash })
+  return address
+}
+
+const sizeAt = (talk: GroupTalk, person: Person) =>
+  talk.has(person) ? talk.view(person).members.length : 0
+
+describe("a group of a hundred", () => {
+  it("takes in who comes last by a Welcome in a blob, is talked in, and lets go of whom it removes", async () => {
+    const [ada, bob, cyd] = [await world.add("Ada"), await world.add("Bob"), await world.add("Cyd")]
+    await befriendAll(world, ada, bob, cyd)
+    const others = await Promise.all(Array.from({ length: MEMBERS - 3 }, () => absent()))
+    for (const other of others) await ada.chat.addContact(other, other.slice(-8))
+    const talk = new GroupTalk(world, "Team")
+    await ada.chat.groupCreate("Team", [bob.address, ...others])
+    await ordering(world, ada, "nearly all", () => sizeAt(talk, ada) === MEMBERS - 1)
+    assert.equal(sizeAt(talk, bob), MEMBERS - 1)
+
+    await ada.chat.groupAdd("Team", ["Cyd"])
+    await ordering(world, cyd, "Cyd in the group", () => sizeAt(talk, cyd) === MEMBERS)
+    assert(world.payloads.size > 0, "no intro envelopes hold a tree of a hundred")
+    await ordering(world, ada, "Cyd's greeting", () =>
+      talk.view(ada).members.some(({ name, here }) => name === "Cyd" && here),
+    )
+    await talk.say(cyd, "hello, all hundred of you")
+    await talk.everybodyRead(ada, bob, cyd)
+    await talk.say(bob, "hello Cyd")
+    await talk.everybodyRead(ada, bob, cyd)
+    await talk.sameFor(ada, cyd)
+
+    await ada.chat.groupRemove("Team", "Bob")
+    await ordering(world, cyd, "Bob gone", () => sizeAt(talk, cyd) === MEMBERS - 1)
+    await ordering(world, bob, "Bob to see it", () => !talk.has(bob))
+    await talk.say(ada, "he does not read this")
+    await talk.everybodyRead(ada, cyd)
+    assert(!(await bob.chat.search.ask("does not read", 9)).hits.length)
+  })
+})
+
+describe("an invitation that names a blob", () => {
+  const far = (from: Person, to: Address, seed: Uint8Array) => {
+    const ref = { size: 9, key: newBlobKey(), root: primitives.randomBytes(32) }
+    return encodeFarHello({ from: from.address, name: from.name, since: 1, ref }, to, seed)
+  }
+
+  /** Somebody posts this as first contact to them, and they look at it. */
+  async function posted(to: Person, payload: Uint8Array): Promise<void> {
+    const card = world.cards.get(to.address) ?? assert.fail()
+    for (const plaintext of cut(payload, INTRO_PLAINTEXT_BYTES))
+      to.mailbox.take(sealIntro(meshId, card.intro, plaintext))
+    const { length } = to.mailbox.arrivals
+    await to.until("it was looked at", async () => (await to.followed()).arrivals >= length)
+  }
+
+  it("is fetched for a contact's sake only, and only if their card has signed it", async () => {
+    const [ada, bob, eve] = [await world.add("Ada"), await world.add("Bob"), await world.add("Eve")]
+    await befriendAll(world, ada, bob)
+    const asked: string[] = []
+    const { promise, resolve } = Promise.withResolvers<undefined>()
+    world.getPayload = (ref) => {
+      asked.push(Buffer.from(ref.root).toString("hex"))
+      resolve(undefined)
+      return Promise.resolve(new Uint8Array(9))
+    }
+    // A stranger; a stranger under a friend's name; a friend's, meant for somebody else.
+    await posted(bob, far(eve, bob.address, eve.leaf))
+    await posted(bob, far(ada, bob.address, eve.leaf))
+    await posted(bob, far(ada, eve.address, ada.leaf))
+    const sound = far(ada, bob.address, ada.leaf)
+    await posted(bob, sound)
+    await promise
+    const { root } = decodeFarHello(sound).ref
+    assert.deepEqual(asked, [Buffer.from(root).toString("hex")])
+    await bob.until("the nonsense to be forgotten", () =>
+      bob.logs.some((line) => line.includes("first contact")),
+    )
+  })
+
+  it("is decoded strictly, and every bit of it is signed", async () => {
+    const ada = await world.add("Ada")
+    const leaf = primitives.ed25519.publicFromPrivate(primitives.ed25519.importPrivate(ada.leaf))
+    const payload = far(ada, ada.address, ada.leaf)
+    assert(isSignedBy(payload, ada.address, leaf))
+    for (let at = 0; at < payload.length; at++) {
+      const changed = payload.with(at, (payload[at] ?? 0) ^ 1)
+      assert(!isSignedBy(changed, ada.address, leaf), `byte ${at}`)
+    }
+    strictDecoder(payload, decodeFarHello)
+  })
+})
