@@ -16,6 +16,7 @@ await build({
     main: "dist/src/cli/main.js",
     // Found beside whoever starts them.
     "image-decoder": "dist/src/node/image-decoder.js",
+    "drawing-worker": "dist/src/tui/drawing-worker.js",
     "heavy-worker": "dist/src/node/heavy-worker.js",
     "ledger-checks-worker": "dist/src/node/ledger-checks-worker.js",
     "mine-worker": "dist/src/node/mine-worker.js",

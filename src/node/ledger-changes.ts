@@ -178,9 +178,14 @@ export class MeshChanges {
 
   /** A block was applied: what it settled is forgotten, and what is complete may be given to a core that has just begun. */
   applied(): void {
+    const { ledger, note, onChange } = this.#parts
+    const open = this.#proposals.list()
     for (const id of this.#proposals.prune()) {
+      const gone = open.find((proposal) => equal(proposal.id, id))
+      if (gone !== undefined && !hasHappened(gone.item, ledger()))
+        note("ledger: a proposed change has lapsed: another one came first, or its time is over")
       this.#write(keyFor(id), undefined)
-      this.#parts.onChange()
+      onChange()
     }
     this.#admitComplete()
   }
@@ -278,6 +283,13 @@ const REFUSED: Readonly<Record<string, string>> = {
     "the ledger does not allow it now: another change waits for the next term, a named validator is none or is one already, or nobody would be left",
   STALE: "the proposal is too old, or of another set of validators; propose it again",
   TOO_MANY: "there are too many open proposals of this operator",
+}
+
+/** Whether what a change asks for is so, whoever brought it about. */
+function hasHappened(item: Change, { fields }: Ledger): boolean {
+  if (item.type === "member-remove") return !fields.members.has(item.commitment)
+  const isIn = (key: Bytes) => seatOf(fields.nextSet, key) >= 0
+  return item.add.every(({ keys }) => isIn(keys.ed25519)) && !item.remove.some(isIn)
 }
 
 function storedChange(bytes: Bytes): Change | undefined {

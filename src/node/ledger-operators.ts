@@ -43,6 +43,8 @@ export class LedgerOperators {
     const { term, set } = this.#parts.ledger()
     const keys = add.map((text) => ledgerKeys(parsePublicKey(text)))
     const gone = remove.map((prefix) => validatorNamed(set, prefix))
+    if (keys.some(({ ed25519 }) => gone.some((key) => equal(key, ed25519))))
+      throw new ApiError("BAD_PARAMS", "a validator cannot join and leave by one change")
     return this.#shown(this.#parts.changes.approve(validatorsChange(term, keys, gone)))
   }
 
@@ -119,7 +121,7 @@ export class LedgerOperators {
 
   #shown(proposal: Proposal): ProposalView {
     const { ledger, validator } = this.#parts
-    return proposalView(proposal, ledger(), validator()?.keys.ed25519)
+    return proposalView(proposal, ledger(), validator()?.keys.ed25519, this.#parts.changes.open())
   }
 }
 

@@ -4,8 +4,8 @@ import { hybridScheme } from "../consensus/hybrid.ts"
 import { Ledger, type LedgerRules } from "../consensus/ledger.ts"
 import { APPROVAL_TERMS } from "../consensus/limits.ts"
 import { approvers, type Proposal, unproven } from "../consensus/proposals.ts"
-import { seatOf } from "../consensus/quorum.ts"
-import type { BlockRecord, ValidatorKeys } from "../consensus/types.ts"
+import { faulty, seatOf } from "../consensus/quorum.ts"
+import type { BlockRecord, ValidatorKeys, ValidatorsItem } from "../consensus/types.ts"
 import { type Bytes, equal, toHex } from "../crypto/bytes.ts"
 import type { LedgerView, ProposalView, ValidatorView } from "./api/types.ts"
 import type { LedgerChain } from "./ledger-chain.ts"
@@ -53,11 +53,12 @@ export function validatorViews(
   ]
 }
 
-/** A change as far as it has come. `own`: this peer's Ed25519 key. */
+/** A change as far as it has come. `own`: this peer's Ed25519 key; `open`: everything that is proposed. */
 export function proposalView(
   proposal: Proposal,
   ledger: Pick<Ledger, "set" | "term">,
   own: Bytes | undefined,
+  open: readonly Proposal[],
 ): ProposalView {
   const { id, item } = proposal
   const { set, term } = ledger
@@ -78,7 +79,19 @@ export function proposalView(
     needed: set.quorum,
     own: own !== undefined && by.some(({ ed25519 }) => equal(ed25519, own)),
     termsLeft: item.term + APPROVAL_TERMS - term,
+    after: item.type === "validators" ? sizeAfter(set.size, item) : null,
+    rivals:
+      item.type === "validators"
+        ? open
+            .filter((other) => other.item.type === "validators" && !equal(other.id, id))
+            .map((other) => toHex(other.id))
+        : [],
   }
+}
+
+function sizeAfter(now: number, { add, remove }: ValidatorsItem) {
+  const validators = now + add.length - remove.length
+  return { validators, faulty: faulty(validators) }
 }
 
 /**

@@ -156,6 +156,7 @@ export function onFailed(model: Model, effect: Effect, code: ApiErrorCode, text:
       if (overlay?.name !== "search" || overlay.asked !== effect.query) return only(model)
       return only(noticed({ ...model, overlay: { ...overlay, asked: null } }, "bad", text))
     }
+    case "draw":
     case "view":
       return onNoPicture(model, effect.id, text)
     case "file":

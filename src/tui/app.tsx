@@ -18,7 +18,7 @@ import { pageOf } from "./screens/page-of.ts"
 import { SENTENCES, codeOf, startSentence } from "./sentences.ts"
 import { createStore } from "./store.ts"
 import type { Store } from "./store.ts"
-import { MODES_OFF, MODES_ON, readKeys, sleepUntilContinued } from "./terminal.ts"
+import { ASK_ABILITIES, MODES_OFF, MODES_ON, readKeys, sleepUntilContinued } from "./terminal.ts"
 import { THEMES, chooseTheme } from "./theme.ts"
 import type { ThemeName } from "./theme.ts"
 
@@ -64,6 +64,8 @@ function App({ store, write, onEnd, onSuspender }: AppProps): ReactNode {
   useEffect(() => {
     input.setRawMode(true)
     write(MODES_ON)
+    // Half blocks are what is left when nothing else is known: such a terminal may still draw sixels.
+    if (store.get().settings.images === "blocks") write(ASK_ABILITIES)
     const stop = readKeys(stdin, (event) => store.dispatch({ type: "input", event }), onEnd)
     onSuspender((during) => terminal.suspendTerminal(during))
     return () => {

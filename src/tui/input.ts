@@ -11,6 +11,10 @@ export type InputEvent =
   | { readonly type: "key"; readonly chord: string }
   | { readonly type: "paste"; readonly text: string }
   | { readonly type: "focus"; readonly focused: boolean }
+  /** What the terminal can do (answer to `CSI c`, DA1): 4 is sixel graphics. */
+  | { readonly type: "abilities"; readonly numbers: readonly number[] }
+  /** Pixels of a cell (answer to `CSI 16 t`). */
+  | { readonly type: "cell"; readonly width: number; readonly height: number }
 
 export interface Decoder {
   /** Bytes as they were read, or text already decoded. */
@@ -67,7 +71,10 @@ function fromCode(code: number, modifiers: string | undefined): InputEvent[] {
 function fromCsi(parameters: string, final: string): InputEvent[] {
   if (parameters === "" && (final === "I" || final === "O"))
     return [{ type: "focus", focused: final === "I" }]
+  if (final === "c" && parameters.startsWith("?"))
+    return [{ type: "abilities", numbers: parameters.slice(1).split(";").map(Number) }]
   if (/^[<>?=]/.test(parameters)) return []
+  if (final === "t") return cellFrom(parameters)
   const [first = "", second, third] = parameters.split(";").map((p) => p.split(":")[0] ?? "")
   if (final === "u") return fromCode(Number(first), second)
   if (final === "~" && first === "27") return fromCode(Number(third), second)
@@ -75,6 +82,15 @@ function fromCsi(parameters: string, final: string): InputEvent[] {
   const letter = first === "" || first === "1" ? LETTERS[final] : undefined
   const name = final === "~" ? NUMBERS[first] : letter
   return name === undefined ? [] : [key(modified(name, second))]
+}
+
+/** Sides that a cell can have; what says otherwise is not believed. */
+const CELL_SIDE_MAX = 256
+
+function cellFrom(parameters: string): InputEvent[] {
+  const [kind, height = 0, width = 0] = parameters.split(";").map(Number)
+  const isSide = (side: number) => Number.isInteger(side) && side >= 1 && side <= CELL_SIDE_MAX
+  return kind === 6 && isSide(height) && isSide(width) ? [{ type: "cell", width, height }] : []
 }
 
 /** The length of the string command (OSC, DCS, APC, PM, SOS) at the start, or 0 while its end is missing. */

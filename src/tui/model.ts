@@ -28,6 +28,9 @@ import type { Draft } from "./widgets/draft.ts"
 import type { History, PageReason } from "./widgets/history.ts"
 import { chooseImages } from "./widgets/image.ts"
 import type { ImageStyle } from "./widgets/image.ts"
+import { CELL } from "./widgets/cell.ts"
+import type { Cell } from "./widgets/cell.ts"
+import type { DrawnStyle } from "./widgets/picture.ts"
 import type { Setup } from "./widgets/setup.ts"
 
 export interface Settings {
@@ -40,6 +43,8 @@ export interface Settings {
   readonly bell: boolean
   /** How pictures are shown. */
   readonly images: ImageStyle
+  /** Pixels of a cell of the terminal. */
+  readonly cell: Cell
 }
 
 export type Screen =
@@ -94,6 +99,13 @@ export type Overlay =
     }
   /** What cannot be taken back waits for a yes. */
   | { readonly name: "confirm"; readonly what: "leave" | "hide"; readonly thread: string }
+  /** A picture that the terminal draws itself; not there yet, or drawn. */
+  | {
+      readonly name: "picture"
+      readonly id: string
+      readonly title: string
+      readonly drawn: boolean
+    }
   /** A paste that waits for a yes. */
   | {
       readonly name: "paste"
@@ -189,6 +201,8 @@ export type Action =
   | { readonly type: "retried"; readonly message: Message }
   | { readonly type: "transfer"; readonly transfer: Transfer }
   | { readonly type: "picture"; readonly id: string; readonly preview: Preview }
+  /** What draws it. */
+  | { readonly type: "drawn"; readonly id: string; readonly sequence: string }
   | { readonly type: "ticket"; readonly ticket: string }
   | {
       readonly type: "contact"
@@ -236,6 +250,13 @@ export type Effect =
   | { readonly type: "file"; readonly key: string; readonly path: string; readonly text: string }
   | { readonly type: "save"; readonly id: string; readonly folder: string | null }
   | { readonly type: "view"; readonly id: string; readonly width: number; readonly height: number }
+  /** Encodes a picture that the terminal draws itself. */
+  | {
+      readonly type: "draw"
+      readonly id: string
+      readonly style: DrawnStyle
+      readonly preview: Preview
+    }
   /** To the terminal, beside the picture. */
   | { readonly type: "write"; readonly sequence: string }
   | { readonly type: "read"; readonly thread: string; readonly through: string }
@@ -268,6 +289,7 @@ export const defaultSettings = (env: Readonly<Record<string, string | undefined>
   timeZone: null,
   userName: "",
   bell: true,
+  cell: CELL,
   images: chooseImages(env, chooseTheme(undefined, env) !== "mono", chooseGlyphs(env) === UNICODE),
 })
 

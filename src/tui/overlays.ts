@@ -8,6 +8,7 @@ import { and, only } from "./model.ts"
 import type { Model, Overlay, Step } from "./model.ts"
 import { sanitizeLine, typedText } from "./sanitize.ts"
 import { withDraft } from "./chat.ts"
+import { onPictureInput } from "./pictures.ts"
 import { onSearchInput } from "./search.ts"
 import type { DraftEdit } from "./widgets/draft.ts"
 import { edit } from "./widgets/draft.ts"
@@ -23,8 +24,8 @@ export const tidyCode = (text: string): string => {
 }
 
 export function onOverlayInput(model: Model, overlay: Overlay, event: InputEvent): Step {
-  if (event.type === "focus") return only(model)
   const action = event.type === "key" ? actionOf(event.chord) : undefined
+  if (overlay.name === "picture") return onPictureInput(model, event)
   if (action === "repaint") return and(model, { type: "repaint" })
   if (action === "back" || action === "interrupt") return close(model)
   if (action === "help") return overlay.name === "help" ? close(model) : help(model)

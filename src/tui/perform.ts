@@ -5,6 +5,7 @@
  */
 import { randomBytes } from "node:crypto"
 import type { Api } from "../node/api/types.ts"
+import { draw } from "./draw.ts"
 import { absolute, folderFor } from "./folders.ts"
 import { vouchForFounder } from "./founder.ts"
 import { askGroup } from "./groups.ts"
@@ -97,6 +98,10 @@ export function createPerformer(world: World): (effect: Effect) => void {
         const { id, width, height } = effect
         const preview = await api.call("files.preview", { id, width, height }, options)
         return { type: "picture", id, preview }
+      }
+      case "draw": {
+        const { id, style, preview } = effect
+        return { type: "drawn", id, sequence: await draw({ style, preview }, world.signal) }
       }
       case "write":
         world.write(effect.sequence)

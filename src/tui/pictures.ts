@@ -6,6 +6,9 @@ import type { Effect, Model, Step } from "./model.ts"
 import { and, noticed, only } from "./model.ts"
 import { layout } from "./layout.ts"
 import type { Row } from "./rows.ts"
+import type { InputEvent } from "./input.ts"
+import { sanitizeName } from "./sanitize.ts"
+import { isDrawn, pixelsOnPage } from "./widgets/picture.ts"
 import {
   forgetImage,
   IMAGE_COLUMNS_MAX,
@@ -42,6 +45,13 @@ const NO_FILE = "There is no file in sight. Scroll to one, or name it: it stands
 export function viewFile(model: Model, taken: Model, id: string | null): Step {
   const message = fileMeant(model, id)
   if (message === undefined) return only(noticed(model, "bad", NO_FILE))
+  const { images, cell } = model.settings
+  if (isDrawn(images)) {
+    const title = sanitizeName(message.file?.name ?? "")
+    const size = pixelsOnPage(cell, model.columns, model.rows)
+    const overlay = { name: "picture", id: message.id, title, drawn: false } as const
+    return and({ ...taken, overlay }, { type: "view", id: message.id, ...size })
+  }
   const known = taken.pictures.get(message.id)
   if (known !== undefined) return withoutPicture(taken, message.id)
   const pictures = new Map(taken.pictures)
@@ -55,7 +65,7 @@ export function viewFile(model: Model, taken: Model, id: string | null): Step {
   const { paneWidth } = layout(model)
   const columns = Math.max(8, Math.min(IMAGE_COLUMNS_MAX, paneWidth - 26))
   const rows = Math.max(4, Math.min(IMAGE_ROWS_MAX, model.rows - 8))
-  const size = pixelsFor(model.settings.images, columns, rows)
+  const size = pixelsFor(images, columns, rows)
   return {
     model: { ...room.model, pictured: taken.pictured + 1 },
     effects: [...room.effects, { type: "view", id: message.id, ...size }],
@@ -73,6 +83,10 @@ function withoutPicture(model: Model, id: string): Step {
 
 /** The picture is here. */
 export function onPicture(model: Model, id: string, preview: Preview): Step {
+  const { overlay } = model
+  const style = model.settings.images
+  if (overlay?.name === "picture" && isDrawn(style))
+    return overlay.id === id ? and(model, { type: "draw", id, style, preview }) : only(model)
   const picture = model.pictures.get(id)
   if (picture === undefined) return only(model)
   const { images } = model.settings
@@ -84,8 +98,24 @@ export function onPicture(model: Model, id: string, preview: Preview): Step {
     : only(out)
 }
 
+/** Encoded: onto its page, which is empty but for a title, if that is still there. */
+export function onDrawn(model: Model, id: string, sequence: string): Step {
+  const { overlay } = model
+  if (overlay?.name !== "picture" || overlay.id !== id) return only(model)
+  if (sequence === "") return onNoPicture(model, id, "That picture is damaged.")
+  return and({ ...model, overlay: { ...overlay, drawn: true } }, { type: "write", sequence })
+}
+
+/** Any key leads back, and takes the picture off the screen. */
+export function onPictureInput(model: Model, event: InputEvent): Step {
+  if (event.type !== "key" && event.type !== "text") return only(model)
+  return and({ ...model, overlay: null }, { type: "repaint" })
+}
+
 /** It cannot be shown. */
 export function onNoPicture(model: Model, id: string, why: string): Step {
+  if (model.overlay?.name === "picture")
+    return only(noticed({ ...model, overlay: null }, "bad", why))
   const pictures = new Map(model.pictures)
   pictures.delete(id)
   return only(noticed({ ...model, pictures }, "bad", why))

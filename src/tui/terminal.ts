@@ -9,6 +9,13 @@ import type { InputEvent } from "./input.ts"
 export const MODES_ON = "\x1b[?2004h\x1b[?1004h"
 export const MODES_OFF = "\x1b[?1004l\x1b[?2004l"
 
+/** Asks what the terminal can do (DA1). Every terminal answers, and the answer is no key. */
+export const ASK_ABILITIES = "\x1b[c"
+/** Asks for the pixels of a cell; for terminals that have said that they draw sixels. */
+export const ASK_CELL = "\x1b[16t"
+/** Among the abilities: sixel graphics. */
+export const SIXEL = 4
+
 /** Our own decoder on the raw stream: Ink's loses function keys, and Enter when it shares a chunk with text. */
 export function readKeys(
   stdin: NodeJS.ReadableStream,

@@ -5,7 +5,7 @@
  */
 import { onContact, onFailed, onLoaded, withSetup } from "./answers.ts"
 import { withTransfer, withEvents } from "./arrivals.ts"
-import { onPicture } from "./pictures.ts"
+import { onDrawn, onPicture } from "./pictures.ts"
 import { onChatKey, onChatPaste, onChatText } from "./chat.ts"
 import { onGroup, withoutThread } from "./group-answers.ts"
 import { onSetup, onUnlock } from "./forms.ts"
@@ -18,6 +18,7 @@ import { and, noticed, only } from "./model.ts"
 import { onOverlayInput } from "./overlays.ts"
 import { reachesNewest, withMessage, withPage } from "./widgets/history.ts"
 import { onFound, onJumped } from "./search.ts"
+import { ASK_CELL, SIXEL } from "./terminal.ts"
 import { created } from "./widgets/setup.ts"
 import { visible } from "./widgets/viewport.ts"
 
@@ -33,8 +34,12 @@ function transition(model: Model, action: Action): Step {
   switch (action.type) {
     case "input":
       return onInput(model, action.event)
-    case "resize":
-      return only({ ...model, columns: action.columns, rows: action.rows })
+    case "resize": {
+      const { columns, rows } = action
+      // What the terminal has drawn goes with the screen that is painted anew.
+      const overlay = model.overlay?.name === "picture" ? null : model.overlay
+      return only({ ...model, columns, rows, overlay })
+    }
     case "tick":
       return only(
         model.notice !== null && model.notice.untilMs <= model.nowMs
@@ -81,6 +86,8 @@ function transition(model: Model, action: Action): Step {
       return withTransfer(model, action.transfer)
     case "picture":
       return onPicture(model, action.id, action.preview)
+    case "drawn":
+      return onDrawn(model, action.id, action.sequence)
     case "ticket":
       return model.overlay?.name === "code"
         ? only({ ...model, overlay: { ...model.overlay, ticket: action.ticket } })
@@ -106,6 +113,7 @@ function transition(model: Model, action: Action): Step {
 
 function onInput(model: Model, event: InputEvent): Step {
   if (event.type === "focus") return only({ ...model, focused: event.focused })
+  if (event.type === "abilities" || event.type === "cell") return onAnswer(model, event)
   const action = event.type === "key" ? actionOf(event.chord) : undefined
   // Any other key takes back the first Ctrl-C, and the word about it.
   const awake: Model =
@@ -130,6 +138,20 @@ function onInput(model: Model, event: InputEvent): Step {
         ? and(awake, { type: "exit", code: awake.screen.exitCode })
         : only(awake)
   }
+}
+
+/** The terminal has said what it can do. */
+function onAnswer(model: Model, event: Extract<InputEvent, { type: "abilities" | "cell" }>): Step {
+  const { settings } = model
+  if (event.type === "cell") {
+    const { width, height } = event
+    return only({ ...model, settings: { ...settings, cell: { width, height } } })
+  }
+  if (settings.images !== "blocks" || !event.numbers.includes(SIXEL)) return only(model)
+  return and(
+    { ...model, settings: { ...settings, images: "sixel" } },
+    { type: "write", sequence: ASK_CELL },
+  )
 }
 
 function onChat(model: Model, event: InputEvent): Step {

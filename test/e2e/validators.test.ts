@@ -122,6 +122,9 @@ describe("e2e: the validators change while people talk", () => {
     await refused(4, "UNKNOWN_VALIDATOR", 0, "validators", "remove", "0123456789abcdef")
     await refused(4, "UNKNOWN_PROPOSAL", 0, "validators", "approve", "00000000")
     await refused(9, "CHANGE_REFUSED", 0, "validators", "add", await keyOf(2))
+    const second = (await setAt(2)).find(({ own }) => own)!.key.slice(0, 12)
+    const itself = ["validators", "add", await keyOf(2), "--replace", second] as const
+    await refused(2, "cannot join and leave by one change", 0, ...itself)
   })
 
   it("one takes another's place once a quorum has approved it, and not before", async () => {
@@ -141,6 +144,12 @@ describe("e2e: the validators change while people talk", () => {
       )
     const listed = await run(1, "validators", "proposals")
     assert.match(listed.out, /approvals: 1 of 3/)
+    // A change that does not go together with it: whichever is complete first comes, and the other one lapses.
+    const without = (await setAt(2)).find(({ own }) => own)!.key.slice(0, 12)
+    const rival = await run(2, "validators", "remove", without)
+    assert.equal(rival.exit, 0, rival.err)
+    assert.match(rival.out, /afterwards: 3 validators, none of which may be faulty/)
+    assert.match(rival.out, new RegExp(`beside ${proposal.id.slice(0, 12)}: one of them comes`))
     await works(1, "validators", "approve", proposal.id.slice(0, 12))
     await talk("while operators think")
     assert.ok(

@@ -169,6 +169,8 @@ export class NodeDouble implements Api {
         needed: 1,
         own: true,
         termsLeft: 8,
+        after: { validators: 2, faulty: 0 },
+        rivals: [],
       },
     }),
     "mesh.invite": ({ count }) => ({

@@ -13,7 +13,7 @@ import { gardenApi } from "./scenes.ts"
 const RESIZES = Number(process.env["SOTTO_FUZZ_RESIZES"] ?? 25)
 
 // What we and Ink write: cursor, erase, modes, colours. No string command, no title, no link.
-const OURS = /\x1b\[[?]?[0-9;]*[A-HJKhlmGsu]/g
+const OURS = /\x1b\[[?]?[0-9;]*[A-HJKchlmGsu]/g
 
 test("no byte of a peer's making moves the cursor, sets a title, paints or links", async () => {
   const random = seeded(99)

@@ -38,7 +38,7 @@ test("replies and mouse reports are never typed", () => {
   assert.deepEqual(keys("\x1b]11;rgb:0000/0000/0000\x07a"), ['"a"'])
   assert.deepEqual(keys("\x1b]11;rgb:0/0/0\x1b\\a"), ['"a"'])
   assert.deepEqual(keys("\x1bP1+r544e\x1b\\a"), ['"a"'])
-  assert.deepEqual(keys("\x1b[?62;22ca"), ['"a"'])
+  assert.deepEqual(keys("\x1b[?62;22ca"), ["abilities", '"a"'])
   assert.deepEqual(keys("\x1b[M !!a"), ['"a"'])
   assert.deepEqual(keys("\x1b[<64;10;10Ma"), ['"a"'])
   assert.deepEqual(keys("\x1b[12;40Ra"), ['"a"'])

@@ -86,6 +86,10 @@ export interface ProposalView {
   readonly own: boolean
   /** Terms for which its approvals still count. */
   readonly termsLeft: number
+  /** The set that a change of the validators would make, and how many of them may lie; null for a change of the members. */
+  readonly after: { readonly validators: number; readonly faulty: number } | null
+  /** Ids of other open changes of the validators: one of all these comes into force, and the others lapse with the set they were approved in. */
+  readonly rivals: readonly string[]
 }
 
 /** This installation among the members of its mesh, who post without work. */

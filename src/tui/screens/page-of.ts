@@ -9,6 +9,7 @@ import {
   contactsPage,
   gonePage,
   pastePage,
+  picturePage,
   startingPage,
   tooSmall,
   tooSmallPage,
@@ -38,6 +39,8 @@ export function pageOf(model: Model): Page | null {
       return membersPage(model, model.overlay)
     case "confirm":
       return confirmPage(model, model.overlay)
+    case "picture":
+      return picturePage(model, model.overlay)
     case "paste":
       return pastePage(model, model.overlay)
     case undefined:

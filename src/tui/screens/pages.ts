@@ -99,6 +99,17 @@ export function pastePage(model: Model, overlay: Extract<Overlay, { name: "paste
   return { rows, cursor: null }
 }
 
+/** Empty but for its first row: the terminal draws over the rest. */
+export function picturePage(
+  model: Model,
+  { title, drawn }: Extract<Overlay, { name: "picture" }>,
+): Page {
+  const words = drawn ? " · any key leads back" : " · fetching …"
+  const rows: Row[] = [[span(` ${title}`, "strong"), span(words, "dim")]]
+  while (rows.length < model.rows - 1) rows.push(blank)
+  return { rows, cursor: null }
+}
+
 const STATE_OF: Readonly<Record<Contact["state"], string>> = {
   request: "wants to write to you: /accept or /block",
   pending: "added; their card is being looked for",

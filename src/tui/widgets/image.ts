@@ -7,7 +7,7 @@ import type { Preview } from "../../node/api/types.ts"
 import type { Row, Span } from "../rows.ts"
 import { span } from "../rows.ts"
 
-export type ImageStyle = "kitty" | "blocks" | "shades" | "letters"
+export type ImageStyle = "kitty" | "iterm2" | "sixel" | "blocks" | "shades" | "letters"
 
 /** Cells that an image takes at most. */
 export const IMAGE_COLUMNS_MAX = 60
@@ -31,7 +31,14 @@ export function chooseImages(env: Environment, colours: boolean, unicode: boolea
     env["TERM"] === "xterm-kitty" ||
     env["TERM"] === "xterm-ghostty" ||
     env["TERM_PROGRAM"] === "ghostty"
-  return draws && !multiplexed ? "kitty" : "blocks"
+  if (multiplexed) return "blocks"
+  return draws ? "kitty" : drawsFiles(env) ? "iterm2" : "blocks"
+}
+
+/** Terminals that know iTerm2's inline images. Whether one knows sixels it says when it is asked (terminal.ts). */
+function drawsFiles(env: Environment): boolean {
+  const program = env["TERM_PROGRAM"] ?? ""
+  return env["LC_TERMINAL"] === "iTerm2" || ["iTerm.app", "WezTerm", "mintty"].includes(program)
 }
 
 /** The pixels to ask for so that the image fits into so many cells. */
