@@ -8,6 +8,7 @@ import { COMMANDS, completions, contactName, interpret } from "./commands.ts"
 import type { GroupIntent, Intent } from "./commands.ts"
 import { absolute } from "./folders.ts"
 import { askGroup, saidOf } from "./groups.ts"
+import { about } from "./line-about.ts"
 import { retry, save } from "./line-files.ts"
 import { carryOutGroup } from "./line-groups.ts"
 import { authorName, entries } from "./model.ts"
@@ -20,7 +21,7 @@ import { tidyCode } from "./overlays.ts"
 import { accept, claimOf, verify } from "./line-people.ts"
 import { searchInLines } from "./line-search.ts"
 import { createProfile, openVault } from "./line-setup.ts"
-import { claimWords, describe, wordsOf } from "./line-words.ts"
+import { changeWords, claimWords, describe, wordsOf } from "./line-words.ts"
 import { LeftError, Talk } from "./talk.ts"
 
 export interface LineOptions {
@@ -187,6 +188,8 @@ class LineSession {
         this.#onMessage(event.message)
         break
       case "message-changed":
+        this.#onChanged(event.message)
+        break
       case "message-gone":
       case "typing":
         break
@@ -220,6 +223,13 @@ class LineSession {
         `[${this.#titleOf(message)}] ${authorName(this.#known, message)}: ${sanitizeLine(wordsOf(message))}`,
       )
     }
+  }
+
+  /** What reads otherwise now is read out once more, and what was said to it. */
+  #onChanged(message: Message): void {
+    if (message.thread !== this.#open || !this.#printed.has(message.id)) return
+    const words = changeWords(message)
+    if (words !== "") this.#talk.say(words)
   }
 
   #titleOf(message: Message): string {
@@ -354,6 +364,14 @@ class LineSession {
       case "rejoin":
       case "hide":
         return this.#group(intent)
+      case "reply":
+      case "edit":
+      case "react":
+      case "delete":
+      case "disappear":
+      case "tell":
+      case "copy":
+        return about(this.#api, this.#open, intent)
       case "file": {
         if (this.#open === null) return "Open a chat first: /open name."
         const words = intent.text === "" ? {} : { text: intent.text }

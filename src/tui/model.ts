@@ -16,9 +16,11 @@ import type {
   ThreadSummary,
   Transfer,
 } from "../node/api/types.ts"
+import type { AboutAsk } from "./about.ts"
 import { contactName } from "./commands.ts"
 import type { GroupAsk } from "./groups.ts"
 import type { InputEvent } from "./input.ts"
+import type { Overlay } from "./overlay.ts"
 import { sanitizeName, shortAddress } from "./sanitize.ts"
 import type { Picture } from "./pictures.ts"
 import { chooseGlyphs, chooseTheme, UNICODE } from "./theme.ts"
@@ -48,6 +50,8 @@ export interface Settings {
   readonly cell: Cell
 }
 
+export type { Overlay } from "./overlay.ts"
+
 export type Screen =
   | { readonly name: "starting" }
   | { readonly name: "setup"; readonly setup: Setup }
@@ -59,60 +63,6 @@ export type Screen =
       readonly what: string
       readonly next: string
       readonly exitCode: number
-    }
-
-export type Overlay =
-  | { readonly name: "help"; readonly scroll: number }
-  | { readonly name: "contacts"; readonly scroll: number }
-  /** Own code and ticket; `show` says which of the two the QR holds. */
-  | { readonly name: "code"; readonly ticket: string | null; readonly show: "code" | "ticket" }
-  | {
-      readonly name: "add"
-      readonly field: "code" | "name"
-      readonly code: Draft
-      readonly called: Draft
-      readonly busy: boolean
-    }
-  /** The safety number of two; null while it is computed. */
-  | {
-      readonly name: "verify"
-      readonly contact: string
-      readonly number: string | null
-      /** `v` was pressed once: the next one marks. */
-      readonly armed: boolean
-      readonly busy: boolean
-    }
-  /** Who is in a group; null while the node is asked. */
-  | {
-      readonly name: "members"
-      readonly thread: string
-      readonly group: GroupView | null
-      readonly scroll: number
-    }
-  /** `asked`: what `answer` is about, once it is there. */
-  | {
-      readonly name: "search"
-      readonly query: Draft
-      readonly asked: string | null
-      readonly answer: SearchAnswer | null
-      /** The result that is chosen. */
-      readonly at: number
-    }
-  /** What cannot be taken back waits for a yes. */
-  | { readonly name: "confirm"; readonly what: "leave" | "hide"; readonly thread: string }
-  /** A picture that the terminal draws itself; not there yet, or drawn. */
-  | {
-      readonly name: "picture"
-      readonly id: string
-      readonly title: string
-      readonly drawn: boolean
-    }
-  /** A paste that waits for a yes. */
-  | {
-      readonly name: "paste"
-      readonly text: string
-      readonly lines: number
-      readonly controls: boolean
     }
 
 export interface Notice {
@@ -155,6 +105,10 @@ export interface Model {
   readonly pictures: ReadonlyMap<string, Picture>
   /** How many have been asked for. */
   readonly pictured: number
+  /** The message that is pointed at. */
+  readonly selected: string | null
+  /** When the node was last told that a draft grows. */
+  readonly toldTypingMs: number
   /** Who writes where, by thread and author. */
   readonly writers: ReadonlyMap<string, Writer>
 }
@@ -202,6 +156,7 @@ export type Action =
     }
   | { readonly type: "sent"; readonly key: string; readonly message: Message }
   | { readonly type: "retried"; readonly message: Message }
+  | { readonly type: "said"; readonly text: string }
   | { readonly type: "transfer"; readonly transfer: Transfer }
   | { readonly type: "picture"; readonly id: string; readonly preview: Preview }
   /** What draws it. */
@@ -249,6 +204,8 @@ export type Effect =
       readonly position: string
     }
   | { readonly type: "send"; readonly key: string; readonly text: string }
+  | { readonly type: "about"; readonly ask: AboutAsk }
+  | { readonly type: "typing"; readonly thread: string; readonly active: boolean }
   | { readonly type: "retry"; readonly id: string }
   | { readonly type: "file"; readonly key: string; readonly path: string; readonly text: string }
   | { readonly type: "save"; readonly id: string; readonly folder: string | null }
@@ -321,6 +278,8 @@ export const initialModel = (settings: Settings, columns: number, rows: number):
   transfers: new Map(),
   pictures: new Map(),
   pictured: 0,
+  selected: null,
+  toldTypingMs: Number.NEGATIVE_INFINITY,
   writers: new Map(),
 })
 
@@ -334,6 +293,8 @@ export interface Entry {
   readonly key: string
   readonly title: string
   readonly unread: number
+  /** Of those, how many name us. */
+  readonly mentions: number
   readonly request: boolean
   /** The other one, when there is exactly one. */
   readonly contact: Contact | null
@@ -369,6 +330,7 @@ function listEntries({ threads, contacts }: Pick<Model, "threads" | "contacts">)
       key: thread.id,
       title: titleOf(thread, contact),
       unread: thread.unread,
+      mentions: thread.mentions,
       request: thread.request,
       contact,
       people: thread.members.length + (thread.left ? 0 : 1),
@@ -383,6 +345,7 @@ function listEntries({ threads, contacts }: Pick<Model, "threads" | "contacts">)
       key: contact.address,
       title: contactName(contact),
       unread: 0,
+      mentions: 0,
       request: contact.state === "request",
       contact,
       people: 2,
