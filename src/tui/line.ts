@@ -1,6 +1,6 @@
 /**
- * Line mode: the chat for screen readers, dumb terminals and pipes. Every message is printed once, in words, and nothing is
- * ever redrawn. The same commands and the same sentences as on the screen; no Ink, no React.
+ * Line mode: the chat for screen readers, dumb terminals and pipes. Every message is printed once, in words, and nothing is ever
+ * redrawn. Commands and sentences as on the screen; no Ink, no React.
  */
 import { randomBytes } from "node:crypto"
 import type { Api, ApiEvent, Contact, Message, Status, ThreadSummary } from "../node/api/types.ts"
@@ -393,14 +393,9 @@ class LineSession {
   }
 
   async #group(intent: GroupIntent): Promise<string> {
-    const { said, open } = await carryOutGroup(
-      this.#api,
-      this.#talk,
-      this.#known,
-      this.#open,
-      intent,
-    )
-    this.#open = open
-    return said
+    const known = this.#known
+    const done = await carryOutGroup(this.#api, this.#talk, known, this.#open, intent)
+    this.#open = done.open
+    return done.said
   }
 }
