@@ -1,6 +1,6 @@
 /**
- * Keeps one card, or one offer of one-time packages, findable: puts its record at once, again every hour, and anew each day under the new day's key. With nobody
- * there it tries again with growing pauses, and soon after the first peer appears. The pauses carry jitter, so that a mesh does
+ * Keeps one card, or one offer of one-time packages, findable: brings its record to the nearest peers at once, every hour to those that
+ * are new among them, and anew each day under the new day's key (directory-put.ts). With nobody there it tries again with growing pauses, and soon after the first peer appears. The pauses carry jitter, so that a mesh does
  * not publish all at midnight, nor two days' records of one person exactly a day apart.
  *
  * Holds the Ed25519 root seed while it runs: each day's record is signed by that day's key.
@@ -8,11 +8,12 @@
 import type { KadDHT } from "@libp2p/kad-dht"
 import { primitives } from "#primitives"
 import { type Address, addressBytes } from "../crypto/address.ts"
-import { type Bytes, compare, equal } from "../crypto/bytes.ts"
+import { type Bytes, compare } from "../crypto/bytes.ts"
 import { blindedKey, type RecordKind } from "../crypto/blinding.ts"
 import { directoryKey, EPOCH_MS, epochAt, makeRecord } from "../crypto/directory-record.ts"
 import type { Clock } from "./clock.ts"
 import { deadline } from "./deadline.ts"
+import { type DayRecord, Keepers } from "./directory-put.ts"
 import type { Shelf } from "./directory-shelf.ts"
 
 export interface Publication {
@@ -57,16 +58,11 @@ const PUT_DEADLINE_MS = 30_000
 const KEEPERS_ENOUGH = 8
 const NEW_PEER_PAUSE_MS = 30_000
 
-interface DayRecord {
-  readonly epoch: number
-  readonly key: Bytes
-  readonly bytes: Bytes
-}
-
 export class Publisher {
   readonly #parts: PublisherParts
   readonly #publication: Publication
   readonly #stopping = new AbortController()
+  readonly #keepers: Keepers
   #record: DayRecord | undefined
   #round: Promise<Published> | undefined
   #cancelTimer: () => void = () => undefined
@@ -77,6 +73,7 @@ export class Publisher {
   /** Makes the first record, and so throws CryptoError TOO_LARGE, BAD_LENGTH or BAD_KEY when there can be none. */
   constructor(parts: PublisherParts, publication: Publication) {
     this.#parts = parts
+    this.#keepers = new Keepers(parts.dht)
     this.#publication = { ...publication, seed: publication.seed.slice() }
     this.#current()
   }
@@ -103,10 +100,11 @@ export class Publisher {
     this.#publication.seed.fill(0)
   }
 
-  async #put({ epoch, key, bytes }: DayRecord): Promise<Published> {
+  async #put(record: DayRecord): Promise<Published> {
+    const { epoch } = record
     this.#cancelTimer()
     this.#nextAtMs = Infinity
-    const acknowledged = await this.#acknowledgements(key, bytes)
+    const acknowledged = await this.#acknowledgements(record)
     this.#round = undefined
     this.#acknowledged = acknowledged
     this.#failures = acknowledged === 0 ? this.#failures + 1 : 0
@@ -130,19 +128,18 @@ export class Publisher {
     return this.#record
   }
 
-  /** put() never throws for a peer's sake; what counts is the peers that echo the record. */
-  async #acknowledgements(key: Bytes, record: Bytes): Promise<number> {
-    const { clock, dht, shelf } = this.#parts
+  /** How many peers keep the record now. */
+  async #acknowledgements(record: DayRecord): Promise<number> {
+    const { clock, shelf } = this.#parts
+    const { key, bytes } = record
     const { signal, clear } = deadline(clock, PUT_DEADLINE_MS, this.#stopping.signal)
     const closest: Bytes[] = []
     let acknowledged = 0
     try {
-      await shelf.keepOwn(key, record, false)
-      for await (const event of dht.put(key, record, { signal }))
-        if (event.name === "FINAL_PEER") closest.push(event.peer.id.toMultihash().bytes)
-        else if (event.name === "PEER_RESPONSE" && event.messageName === "PUT_VALUE")
-          if (event.record !== undefined && equal(event.record.value, record)) acknowledged++
-      await shelf.keepOwn(key, record, this.#isKeeper(key, closest))
+      await shelf.keepOwn(key, bytes, false)
+      const [found, kept] = [(peer: Bytes) => void closest.push(peer), () => acknowledged++]
+      await this.#keepers.put(record, { nowMs: clock.nowMs(), signal, found, kept })
+      await shelf.keepOwn(key, bytes, this.#isKeeper(key, closest))
     } catch {
       // Out of time, or the network is being stopped: what was acknowledged until then stands.
     } finally {

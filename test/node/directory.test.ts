@@ -44,6 +44,20 @@ const recordOf = (who: Person, epoch: number, sequence: number): Bytes =>
 
 const keyOf = (who: Person, epoch: number) => directoryKey(blindedKey(who.raw, epoch))
 
+/** How many records this peer has brought to others since. */
+function countingPuts({ libp2p }: Peer): () => number {
+  let count = 0
+  const { network } = libp2p.services.dht as unknown as {
+    network: { sendRequest: (to: unknown, message: { type: string }, options: unknown) => unknown }
+  }
+  const send = network.sendRequest.bind(network)
+  network.sendRequest = (to, message, options) => {
+    if (message.type === "PUT_VALUE") count++
+    return send(to, message, options)
+  }
+  return () => count
+}
+
 describe("directory: eight peers on loopback", () => {
   const clock = new ManualClock(NOON)
   let peers: Peer[] = []
@@ -96,6 +110,7 @@ describe("directory: eight peers on loopback", () => {
   it("puts again by itself, each hour and each new day, and then is found under the new day's key", async () => {
     const owner = peers[0]!
     const yesterday = today()
+    const puts = countingPuts(owner)
     // With chance at one half: 57 minutes from round to round, and ten minutes after midnight.
     while (today() === yesterday) {
       const midnightMs = EPOCH_MS - (clock.nowMs() % EPOCH_MS)
@@ -104,6 +119,7 @@ describe("directory: eight peers on loopback", () => {
       assert.deepEqual(await round, { sequence: 1, epoch: today(), acknowledged: 8 })
     }
     assert.equal(owner.published.length, 1 + 12 + 1, "once at first, twelve hours, one midnight")
+    assert.equal(puts(), 8, "the new day's record to each of them, and nobody was given one twice")
     assert.equal((await keepers(blindedKey(ada.raw, today()))).length, 8)
     const found = await peers[5]!.directory.lookup(ada.address, { fresh: true })
     assert(found !== "NOT_FOUND" && found.sequence === 1)
