@@ -17,7 +17,8 @@ import { groupIn } from "../chat/group.ts"
 import { isMember } from "../crypto/session.ts"
 import type { Address } from "../crypto/address.ts"
 import { type Bytes, compare, equal, toHex } from "../crypto/bytes.ts"
-import type { ApiEvent } from "./api/types.ts"
+import type { ApiEvent, Message } from "./api/types.ts"
+import type { EarlyActs } from "./chat-marks.ts"
 import type { ChatParts } from "./chat-parts.ts"
 import type { ChatRecords } from "./chat-records.ts"
 import { contactView, messageView, threadView } from "./chat-view.ts"
@@ -46,10 +47,12 @@ export class Step {
   }[] = []
   /** Messages that nobody is to read here any more. */
   readonly gone: { thread: ChatThread; message: ChatMessage }[] = []
+  /** What was done to messages that are not here yet, by their hexadecimal ids. */
+  readonly early = new Map<string, EarlyActs>()
 
   get isEmpty(): boolean {
-    const { contacts, threads, channels, messages, gone } = this
-    const changes = this.ops.length + messages.length + gone.length
+    const { contacts, threads, channels, messages, gone, early } = this
+    const changes = this.ops.length + messages.length + gone.length + early.size
     return changes + contacts.size + threads.size + channels.size === 0
   }
 }
@@ -188,7 +191,9 @@ export class ChatBook {
     const fresh = Array.from(step.channels).flatMap(([group, channel]) =>
       this.#follow(group, channel),
     )
-    this.#showThreads(step)
+    const answered = await this.#answeredIn(step)
+    await this.#findNewest(step)
+    this.#showThreads(step, answered)
     for (const { thread, message, fresh: isFresh } of step.messages)
       if (isFresh) this.#limit.add(thread.id, message)
     await this.#forgetOldest()
@@ -225,9 +230,16 @@ export class ChatBook {
           ? records.delChannel(Buffer.from(group, "hex"))
           : records.putChannel(channel),
       )
-    for (const { thread, message, fresh, rows } of step.messages)
+    for (const { thread, message, fresh, rows, before } of step.messages)
       if (fresh) ops.push(...(rows ?? records.putMessage(thread.id, message)))
-      else ops.push(records.putMessageAgain(thread.id, message))
+      else if (before !== undefined && hasMoved(before, message))
+        ops.push(...records.moveMessage(thread.id, before, message))
+      else {
+        ops.push(records.putMessageAgain(thread.id, message))
+        if (before?.file !== undefined && message.file === undefined)
+          ops.push(records.unlistFile(before))
+      }
+    for (const acts of step.early.values()) ops.push(records.marks.putEarly(acts))
     for (const { thread, message } of step.gone) ops.push(...records.delMessage(thread.id, message))
     return ops
   }
@@ -242,7 +254,32 @@ export class ChatBook {
     return channel.trusted ? this.tags.follow(channel) : []
   }
 
-  #showThreads(step: Step): void {
+  /** The messages that those of a step answer, by hexadecimal id. */
+  async #answeredIn({ messages }: Step): Promise<ReadonlyMap<string, ChatMessage>> {
+    const answered = new Map<string, ChatMessage>()
+    for (const { message, fresh, before } of messages) {
+      const { replyTo } = message
+      if (replyTo === null || (!fresh && before === undefined)) continue
+      const found = await this.records.findMessage(replyTo)
+      if (found !== undefined) answered.set(toHex(replyTo), found.message)
+    }
+    return answered
+  }
+
+  /** Where a message has moved or gone, another may be the newest. */
+  async #findNewest({ messages, gone }: Step): Promise<void> {
+    const moved = messages.filter(
+      ({ message, before }) => before !== undefined && hasMoved(before, message),
+    )
+    for (const id of new Set([...moved, ...gone].map(({ thread }) => toHex(thread.id)))) {
+      const bytes = new Uint8Array(Buffer.from(id, "hex"))
+      const [newest] = await this.records.messages(bytes, { reverse: true, limit: 1 })
+      if (newest === undefined) this.last.delete(id)
+      else this.last.set(id, newest)
+    }
+  }
+
+  #showThreads(step: Step, answered: ReadonlyMap<string, ChatMessage>): void {
     for (const [id, thread] of step.threads) {
       if (thread === null) {
         this.threads.delete(id)
@@ -256,24 +293,21 @@ export class ChatBook {
           ? { type: "contact-removed", address }
           : { type: "contact", contact: contactView(contact) },
       )
-    for (const { thread, message, fresh } of step.messages) {
-      const shown = messageView(this, thread, message)
-      this.#emit(
-        fresh
-          ? { type: "message", message: shown }
-          : {
-              type: "delivery",
-              thread: shown.thread,
-              id: shown.id,
-              state: shown.state,
-              failure: null,
-              receipts: shown.receipts,
-            },
-      )
+    for (const { thread, message, fresh, before } of step.messages) {
+      const quoted = message.replyTo === null ? undefined : answered.get(toHex(message.replyTo))
+      const shown = messageView(this, thread, message, quoted)
+      if (fresh) this.#emit({ type: "message", message: shown })
+      else if (before !== undefined) this.#emit({ type: "message-changed", message: shown })
+      else {
+        const { thread: id, state, receipts } = shown
+        this.#emit({ type: "delivery", thread: id, id: shown.id, state, failure: null, receipts })
+      }
     }
+    for (const { thread, message } of step.gone)
+      this.#emit({ type: "message-gone", thread: toHex(thread.id), id: toHex(message.id) })
     const touched = new Set([
       ...step.threads.keys(),
-      ...step.messages.map((m) => toHex(m.thread.id)),
+      ...[...step.messages, ...step.gone].map(({ thread }) => toHex(thread.id)),
     ])
     // A group's members and wishes show in its thread.
     for (const channel of step.channels.values())
@@ -294,11 +328,21 @@ export class ChatBook {
       this.last.set(thread, message)
   }
 
+  /** A message as screens show it. */
+  async messageView(thread: ChatThread, message: ChatMessage): Promise<Message> {
+    const found =
+      message.replyTo === null ? undefined : await this.records.findMessage(message.replyTo)
+    return messageView(this, thread, message, found?.message)
+  }
+
   view(thread: ChatThread) {
     const last = this.last.get(toHex(thread.id))
     return threadView(this, thread, last)
   }
 }
+
+const hasMoved = (before: ChatMessage, after: ChatMessage): boolean =>
+  !equal(positionOf(before), positionOf(after))
 
 const goneFrom = (thread: Bytes, message: ChatMessage): TextChange => ({
   kind: "gone",
@@ -312,7 +356,7 @@ function changesOf({ messages, gone }: Step): TextChange[] {
     const told = { thread: thread.id, message }
     if (fresh) return [{ ...told, kind: "said", before: null }]
     if (before === undefined) return []
-    const moved = !equal(positionOf(before), positionOf(message))
+    const moved = hasMoved(before, message)
     const changed = before.text !== message.text || before.file !== message.file
     const kinds = [...(changed ? ["changed" as const] : []), ...(moved ? ["moved" as const] : [])]
     return kinds.map((kind) => ({ ...told, kind, before }))
