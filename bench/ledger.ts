@@ -99,16 +99,22 @@ async function repeated(load: () => Promise<Load>): Promise<Load> {
   }
 }
 
-async function normalCase(cluster: LedgerCluster): Promise<Result[]> {
+/** With few in flight; `prefix` stands before the metrics' names. */
+async function fewInFlight(cluster: LedgerCluster, prefix = ""): Promise<Result[]> {
   const few: Result[] = []
   for (const inFlight of [1, 64, SOME]) {
     const { perSecond, p50Ms, p99Ms } = await closedLoop(cluster, inFlight, SPAN)
     few.push(
-      row(`closed${inFlight}_per_s`, perSecond, "/s"),
-      row(`closed${inFlight}_p50_ms`, p50Ms, "ms"),
-      row(`closed${inFlight}_p99_ms`, p99Ms, "ms"),
+      row(`${prefix}closed${inFlight}_per_s`, perSecond, "/s"),
+      row(`${prefix}closed${inFlight}_p50_ms`, p50Ms, "ms"),
+      row(`${prefix}closed${inFlight}_p99_ms`, p99Ms, "ms"),
     )
   }
+  return few
+}
+
+async function normalCase(cluster: LedgerCluster): Promise<Result[]> {
+  const few = await fewInFlight(cluster)
   const many = await repeated(() => closedLoop(cluster, MANY, SPAN))
   const open = await repeated(() => openLoop(cluster, OPEN_PER_SECOND, SPAN))
   return [
@@ -127,6 +133,7 @@ async function sevenCase(cluster: LedgerCluster): Promise<Result[]> {
     row("n7_per_s", many.perSecond, "/s"),
     row("n7_p50_ms", open.p50Ms, "ms"),
     row("n7_p99_ms", open.p99Ms, "ms"),
+    ...(await fewInFlight(cluster, "n7_")),
   ]
 }
 

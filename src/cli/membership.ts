@@ -6,7 +6,7 @@ const STATES: Readonly<Record<MembershipView["state"], string>> = {
   none: "This installation is no member: every message costs some work.",
   joining: "This installation is becoming a member: the ledger has not taken it yet.",
   joined:
-    "This installation is a member of the tree; it counts after two periods of the ledger. Until then messages cost some work.",
+    "This installation is a member. It counts after two periods of the ledger, which go by while somebody writes; until then its messages cost some work.",
   member: "This installation is a member.",
 }
 

@@ -24,13 +24,15 @@ export function printProposal(out: Output, proposal: ProposalView): void {
 }
 
 /** What has to happen now. */
-export function nextFor({ id, add, approvals, needed }: ProposalView): string {
+export function nextFor({ id, kind, add, approvals, needed }: ProposalView): string {
   const missing = needed - approvals.length
   if (missing > 0)
     return `Another ${missing} ${missing === 1 ? "operator has" : "operators have"} to run \`sotto validators approve ${short(id)}\`.`
   if (add.some(({ proved }) => !proved))
     return "The new validator's node has to run and be connected: it proves then that it holds its keys."
-  return "It is on its way into the ledger; a change of the validators comes into force with the next term."
+  return kind === "validators"
+    ? "It is on its way into the ledger, and comes into force with the next term."
+    : "It is on its way into the ledger. What the member posts is taken for two periods more at most, and then costs them work."
 }
 
 function sizeOf({ validators, faulty }: NonNullable<ProposalView["after"]>): string {

@@ -73,6 +73,21 @@ async function proven(
   }
 }
 
+/**
+ * For files: what keepers ask for up to 64 chunks. Work while it is cheap, because a file takes many of them and a member has 32 proofs a
+ * period, which are for what is said; a proof when somebody's flood has made work dear.
+ */
+export const granting =
+  (
+    network: Pick<Network, "pay" | "price">,
+    member: Pick<Member, "admit">,
+  ): ((envelope: Bytes, signal: AbortSignal) => Promise<Bytes>) =>
+  async (envelope, signal) => {
+    const isDear = network.price().bits > CHEAP_BITS
+    const [proven] = (isDear ? await member.admit([envelope], signal) : undefined) ?? []
+    return proven ?? (await network.pay(envelope, { signal }))
+  }
+
 async function payFor(
   network: Pick<Network, "pay">,
   envelope: Bytes,

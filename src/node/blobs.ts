@@ -88,10 +88,12 @@ export class Blobs {
   readonly #keepers: Keepers
   readonly #peers: BlobPeers
   readonly #granted = new Set<string>()
+  #pay: BlobsParts["pay"]
   #changed = Promise.withResolvers<undefined>()
 
   private constructor(parts: BlobsParts) {
     this.#parts = parts
+    this.#pay = parts.pay
     this.#peers = new BlobPeers(parts.streams, parts.meshId)
     this.#keepers = new Keepers({
       ...parts,
@@ -155,6 +157,11 @@ export class Blobs {
     return { size, key, root: await this.#keepOwn(sealManifest(key, ids)) }
   }
 
+  /** From now on admissions are filled in by this: somebody lives here who may be a member. */
+  payBy(pay: BlobsParts["pay"]): void {
+    this.#pay = pay
+  }
+
   /** Brings a sealed blob to its keepers. Throws BlobError BLOB_MISSING or BLOB_DAMAGED, StoreError, the signal's reason. */
   async upload(ref: BlobRef, options: UploadOptions): Promise<void> {
     const ids = await this.#idsHere(ref)
@@ -162,7 +169,7 @@ export class Blobs {
       keepers: this.#keepers,
       peers: this.#peers,
       chunk: (id: Bytes) => this.#chunkHere(id),
-      pay: this.#parts.pay,
+      pay: this.#pay,
       change: (signal: AbortSignal) => this.#change(signal),
     }
     await upload(parts, isSingle(ref) ? ids : [...ids, ref.root], options)

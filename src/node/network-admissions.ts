@@ -69,7 +69,7 @@ export function isStale({ prices, membership }: Judges, envelope: Bytes): boolea
 
 /** Judges an admission that stands in front of something else than an envelope to keep: 4096 bytes. Throws StoreError. */
 export async function judgeGrant(
-  { admissions }: Judges,
+  { admissions }: Pick<Judges, "admissions">,
   store: Store,
   envelope: Bytes,
   origin: Origin = OF_A_GRANT,

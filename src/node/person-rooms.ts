@@ -4,7 +4,7 @@
  * taken apart in order. Hears from the mesh's rooms (mesh-rooms.ts) through `MeshListener`. Opens no identity: node.ts does.
  */
 import type { Bytes } from "../crypto/bytes.ts"
-import { admitting, openMember } from "./admitting.ts"
+import { admitting, granting, openMember } from "./admitting.ts"
 import type { ApiEvent } from "./api/types.ts"
 import type { Blobs } from "./blobs.ts"
 import { Chat } from "./chat.ts"
@@ -100,6 +100,7 @@ export class PersonRooms implements MeshListener {
     this.#joining = await this.#openJoining(ground, opened)
     // whoever opened the profile is likely to write
     this.#member?.expect()
+    if (this.#member !== undefined) blobs.payBy(granting(ground.network, this.#member))
     this.#chat = await this.#openChat(ground, opened)
     this.#files = await Files.open({
       blobs,

@@ -103,10 +103,14 @@ describe("e2e: four validators and two people who follow them", () => {
 
   it("goes on while each validator in turn is killed, and takes it back", async () => {
     for (const victim of cluster.nodes.slice(0, VALIDATORS)) {
+      // in the middle of traffic it goes, and in the middle of traffic it comes back
+      const around = send(`around the end of ${victim.at}`, 6)
       await victim.kill9()
-      await arrived(await send(`without ${victim.at}`, 3))
+      await arrived(await around)
       await inOrder([alice, bob])
+      const meanwhile = send(`while ${victim.at} comes back`, 6)
       await victim.start()
+      await arrived(await meanwhile)
       await reaches(victim, ({ role }) => role === "validating")
     }
     await inOrder(cluster.nodes)

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict"
 import { describe, it } from "node:test"
 import type { Bytes } from "../../src/crypto/bytes.ts"
-import { admitting } from "../../src/node/admitting.ts"
+import { admitting, granting } from "../../src/node/admitting.ts"
 import type { MineOptions } from "../../src/node/mine.ts"
 
 const envelope = new Uint8Array(1)
@@ -91,5 +91,16 @@ describe("admitting", () => {
       [99, 100],
       [100, 100],
     ])
+  })
+})
+
+describe("admitting chunks", () => {
+  it("takes work while that is cheap and leaves the proofs for what is said; a proof once work is dear", async () => {
+    const one = member()
+    one.come()
+    assert.deepEqual(await granting(network(14), one)(envelope, never), work)
+    assert.deepEqual(await granting(network(19), one)(envelope, never), proof)
+    const without = { admit: () => Promise.resolve(undefined) }
+    assert.deepEqual(await granting(network(19), without)(envelope, never), work)
   })
 })

@@ -1,13 +1,17 @@
 import assert from "node:assert/strict"
 import { describe, it } from "node:test"
+import { grantEnvelope } from "../../src/crypto/blob-grant.ts"
+import type { Bytes } from "../../src/crypto/bytes.ts"
 import { ADMISSION_BYTES, envelopeId } from "../../src/crypto/envelope.ts"
 import type { Claim } from "../../src/crypto/membership/groth16.ts"
 import { readMembership, writeMembership } from "../../src/crypto/membership/admission.ts"
+import type { Origin } from "../../src/node/mailbox.ts"
+import { judgeGrant } from "../../src/node/network-admissions.ts"
 import { UNVERIFIED_PER_PEER_MAX } from "../../src/node/membership-admission.ts"
 import { openMemoryStore } from "../../src/node/store.ts"
 import { unpaidEnvelope } from "../helpers/envelopes.ts"
 import { admitted, fieldsOf, PERIOD, slots, tree } from "../helpers/membership-fixture.ts"
-import { membershipMailbox, TestRoots } from "../helpers/membership-mailbox.ts"
+import { membershipMailbox, said, TestRoots } from "../helpers/membership-mailbox.ts"
 import { until } from "../helpers/wait.ts"
 
 /** The admission of one envelope over the content of another. */
@@ -182,6 +186,21 @@ describe("the judge of membership proofs", () => {
     await until("there is room again", () => held.length === 1)
     held.pop()?.(true)
     assert.equal(await again, "accept")
+  })
+
+  it("lets chunks in as well, by what stands where an envelope's admission would, once for each key", async (t) => {
+    const { admission, store, came, mailbox } = await membershipMailbox(t)
+    const judges = {
+      admissions: new Map([[1, (bytes: Bytes, origin: Origin) => admission.judge(bytes, origin)]]),
+    }
+    const grant = (byte: number) => grantEnvelope(new Uint8Array(32).fill(byte))
+    const first = admitted(grant(1), 0, 5, 0)
+    assert.equal(said(await judgeGrant(judges, store, first)), "accept")
+    const other = await judgeGrant(judges, store, admitted(grant(2), 0, 5, 0))
+    assert.equal(said(other), "ignore MEMBER_SPENT")
+    assert.equal(await came(admitted(unpaidEnvelope(), 0, 5, 0)), "ignore MEMBER_SPENT")
+    assert.equal(await came(admitted(unpaidEnvelope(), 0, 5, 1), "sync"), "accept")
+    assert.equal(mailbox.count, 1, "a grant is no envelope to keep")
   })
 
   it("a recorded envelope reads as what was written", () => {

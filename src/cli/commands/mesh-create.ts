@@ -45,6 +45,9 @@ export async function run(context: Context): Promise<void> {
     out.object(made)
     return
   }
+  out.say("The mesh is founded. This is its id:")
   out.line(made.meshId)
+  if (made.tickets.length > 0)
+    out.say("And these are invitations, each after its name; each makes one member:")
   for (const { ticket, voucher } of made.tickets) out.line(`${short(voucher)}  ${ticket}`)
 }

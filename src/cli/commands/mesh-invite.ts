@@ -11,6 +11,12 @@ export async function run(context: Context): Promise<void> {
   const { tickets } = await withRunningNode(context, (api) =>
     api.call("mesh.invite", { count }, { signal }),
   )
-  if (out.json) out.object({ tickets })
-  else for (const { ticket, voucher } of tickets) out.line(`${short(voucher)}  ${ticket}`)
+  if (out.json) {
+    out.object({ tickets })
+    return
+  }
+  for (const { ticket, voucher } of tickets) out.line(`${short(voucher)}  ${ticket}`)
+  out.say(
+    "Each makes whoever uses it first a member: hand it over as you would a key. `sotto mesh members` shows who joined by which.",
+  )
 }

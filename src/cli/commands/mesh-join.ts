@@ -9,7 +9,7 @@ export async function run(context: Context): Promise<void> {
   const { own } = await withIdentity(context, async ({ api }) => {
     let told = ""
     const end = api.events((event) => {
-      if (event.type !== "progress" || out.json) return
+      if (event.type !== "progress" || out.json || event.done >= event.total) return
       // of work that takes its luck: past what it takes on average, nobody knows
       const tenths = Math.min(9, Math.floor((10 * event.done) / Math.max(1, event.total)))
       const line = `${event.what} … ${10 * tenths} %`
