@@ -4,7 +4,9 @@ import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { describe, it, type TestContext } from "node:test"
 import { BACKUP_HEADER_BYTES, SEALED_CHUNK_BYTES } from "../../src/crypto/backup.ts"
-import { restoreProfile } from "../../src/node/restore.ts"
+import { CryptoError } from "../../src/crypto/errors.ts"
+import { provenBlock } from "../../src/node/ledger-proof.ts"
+import { openBackupFile, restoreProfile } from "../../src/node/restore.ts"
 import { acquaint, newNode, TestNode } from "../helpers/nodes.ts"
 import { temporaryDirectory } from "../helpers/temporary.ts"
 import { until } from "../helpers/wait.ts"
@@ -72,7 +74,19 @@ describe("a backup", () => {
     await acquaint(alice, bob, { one: "alice", other: "bob" })
     await alice.call("messages.send", { to: "bob", text: "before" })
     await bob.untilText("alice", "before")
+    await until("some of it to be in order", async () => {
+      const { ledger } = await alice.call("status", {})
+      return (ledger?.height ?? 0) > 0 && ledger?.behind === 0 && ledger.waiting === 0
+    })
     const { path, height } = await backedUp(t, alice)
+    const opened = await openBackupFile({ path, passphrase: OF_BACKUP })
+    assert.deepEqual([opened.proof?.height, opened.proof?.certified], [height, true])
+    const { block } = opened.about
+    for (let at = 0; at < block.length; at += Math.ceil(block.length / 60)) {
+      const altered = block.map((byte, i) => (i === at ? byte ^ 1 : byte))
+      assert.throws(() => provenBlock(opened.mesh, altered), CryptoError, `byte ${at}`)
+    }
+    await opened.close()
     const { address } = await alice.call("id", {})
     await alice.stop()
 
