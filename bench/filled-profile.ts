@@ -2,6 +2,7 @@
 import { join } from "node:path"
 import { primitives } from "#primitives"
 import { added } from "../src/chat/contact.ts"
+import { PLAIN } from "../src/chat/message.ts"
 import { newThread } from "../src/chat/thread.ts"
 import { type Address, encodeAddress } from "../src/crypto/address.ts"
 import { openVault } from "../src/crypto/keyfile.ts"
@@ -60,6 +61,7 @@ export async function fillProfile(dataDir: string, filling: Filling): Promise<vo
       if (thread === undefined) throw new Error("a profile has at least one thread")
       const mine = Math.floor(lamport / friends.length) % 2 === 0
       return records.putMessage(thread.id, {
+        ...PLAIN,
         id: primitives.randomBytes(16),
         author: mine ? me : peer,
         lamport,

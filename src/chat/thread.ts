@@ -7,10 +7,19 @@ import { type Bytes, compare, Reader, toHex, Writer } from "../crypto/bytes.ts"
 import { CryptoError } from "../crypto/errors.ts"
 import { labelledHash } from "../crypto/kdf.ts"
 import { GROUP_NAME_BYTES_MAX } from "./group.ts"
-import { LAMPORT_MAX, MESSAGE_ID_BYTES } from "./content.ts"
-import { advanceLamport, type ChatMessage, POSITION_BYTES, positionOf } from "./message.ts"
+import { type Lifetime, readLifetimeOrNone, writeLifetimeOrNone } from "./lifetime.ts"
+import {
+  advanceLamport,
+  type ChatMessage,
+  PLAIN,
+  POSITION_BYTES,
+  positionOf,
+  type Stamp,
+} from "./message.ts"
+import type { MessagePlace } from "./position.ts"
+import { LAMPORT_MAX, MESSAGE_ID_BYTES, readLamport, writeLamport } from "./said.ts"
 
-const VERSION = 2
+const VERSION = 3
 export const THREAD_ID_BYTES = 16
 /** Receipts waiting to go out; beyond that the oldest is forgotten, and its author keeps seeing "gossiped". */
 export const OWED_MAX = 5_000
@@ -32,10 +41,33 @@ export interface ChatThread {
   readonly hidden: boolean
   readonly lamport: number
   readonly unread: number
-  /** Position of the last message read, 22 bytes; zeros when none was. */
+  /** How many of those name us. */
+  readonly mentioned: number
+  /** Position of the last message read that will not move any more, 22 bytes; zeros when there is none. */
   readonly readThrough: Bytes
   /** Ids of texts whose receipt has not gone out. */
   readonly owed: readonly Bytes[]
+  /** Ids of texts that were read, and whose authors have not been told. */
+  readonly owedRead: readonly Bytes[]
+  /** How far the ledger's order has come in this thread. */
+  readonly settled: Settled
+  /** How long stays what is said here, by the last one who set it; null when nobody did. */
+  readonly lifetime: LifetimeSet | null
+  /** Whether we tell others here that we have read, and see it of them; the same for writing. */
+  readonly tellsRead: boolean
+  readonly tellsTyping: boolean
+}
+
+export interface LifetimeSet extends Stamp {
+  /** Null: for good. */
+  readonly lifetime: Lifetime | null
+}
+
+/** The highest Lamport clocks among texts that the ledger has placed: in the newest block that placed any, and before it. */
+export interface Settled {
+  readonly height: number
+  readonly lamport: number
+  readonly before: number
 }
 
 export function threadIdOf(me: Address, peer: Address): Bytes {
@@ -51,8 +83,14 @@ const fresh = () => ({
   hidden: false,
   lamport: 0,
   unread: 0,
+  mentioned: 0,
   readThrough: new Uint8Array(POSITION_BYTES),
   owed: [],
+  owedRead: [],
+  settled: { height: 0, lamport: 0, before: 0 },
+  lifetime: null,
+  tellsRead: false,
+  tellsTyping: false,
 })
 
 export function newThread(me: Address, peer: Address): ChatThread {
@@ -73,32 +111,85 @@ export interface Received {
   readonly message: ChatMessage
 }
 
+export type Arrived = Pick<ChatMessage, "id" | "author" | "lamport" | "sentAtMs" | "text"> &
+  Partial<Pick<ChatMessage, "file" | "replyTo" | "mentions" | "lifetime" | "sets">>
+
 /** A text of somebody else's arrived. Not for one that is there already: its id is its identity. */
-export function received(
-  thread: ChatThread,
-  message: Omit<ChatMessage, "late" | "mine" | "delivery" | "audience" | "awaited">,
-): Received {
-  const lamport = advanceLamport(thread.lamport, message.lamport)
+export function received(thread: ChatThread, me: Address, arrived: Arrived): Received {
+  const lamport = advanceLamport(thread.lamport, arrived.lamport)
   // A claim beyond the leap would sort after everything for ever: it is placed where the clock is.
-  const placed = { ...message, lamport: Math.min(message.lamport, lamport) }
-  const late = compare(positionOf(placed), thread.readThrough) < 0
-  const owed = [...thread.owed, message.id].slice(-OWED_MAX)
+  const said = { ...PLAIN, ...arrived, lamport: Math.min(arrived.lamport, lamport) }
+  const late = compare(positionOf(said), thread.readThrough) < 0
+  const owed = [...thread.owed, said.id].slice(-OWED_MAX)
+  const mentioned = thread.mentioned + (names(said, me) ? 1 : 0)
+  const counted = { unread: thread.unread + 1, mentioned, owed }
   return {
-    thread: { ...thread, hidden: false, lamport, unread: thread.unread + 1, owed },
-    message: { ...placed, late, mine: false, delivery: "delivered", audience: 0, awaited: [] },
+    thread: { ...thread, hidden: false, lamport, ...counted },
+    message: { ...said, late, mine: false, delivery: "delivered", audience: 0, awaited: [] },
   }
 }
 
-/** Everything up to `through` was read; `unread` is what lies behind it. A mark never moves back. */
-export function readUpTo(thread: ChatThread, through: Bytes, unread: number): ChatThread {
-  if (compare(through, thread.readThrough) <= 0) return thread
-  return { ...thread, readThrough: through, unread }
+/** Whether a message is to us by name. */
+export const names = ({ mentions }: Pick<ChatMessage, "mentions">, who: Address): boolean =>
+  mentions.some((mention) => mention.who === who)
+
+/**
+ * The ledger has placed a message. Late is what it placed before something that was read already, and what stood before a text until an
+ * earlier block placed that one.
+ */
+export function placed(thread: ChatThread, message: ChatMessage, place: MessagePlace): Received {
+  const { height, lamport, before } = thread.settled
+  const isNew = place.height > height
+  const below = isNew ? Math.max(lamport, before) : before
+  const there = { ...message, place }
+  const slippedIn = compare(positionOf(there), thread.readThrough) < 0
+  const fellBack = place.height >= height && message.lamport < below
+  const settled =
+    place.height < height
+      ? { height, lamport, before: Math.max(before, message.lamport) }
+      : {
+          height: place.height,
+          lamport: isNew ? message.lamport : Math.max(lamport, message.lamport),
+          before: below,
+        }
+  return {
+    thread: { ...thread, settled },
+    message: { ...there, late: message.late || slippedIn || fellBack },
+  }
+}
+
+/** How long stays what is said was set: whoever set it last has it their way. */
+export function withLifetime(thread: ChatThread, set: LifetimeSet): ChatThread {
+  const known = thread.lifetime
+  const isLater =
+    known === null ||
+    set.lamport > known.lamport ||
+    (set.lamport === known.lamport && compare(set.id, known.id) > 0)
+  return isLater ? { ...thread, lifetime: set } : thread
+}
+
+/** These were read: `left` is what is still unread behind them. A mark never moves back. */
+export function readUpTo(
+  thread: ChatThread,
+  mark: Bytes,
+  left: Pick<ChatThread, "unread" | "mentioned">,
+  ids: readonly Bytes[],
+): ChatThread {
+  const readThrough = compare(mark, thread.readThrough) > 0 ? mark : thread.readThrough
+  const owedRead = thread.tellsRead ? [...thread.owedRead, ...ids].slice(-OWED_MAX) : []
+  return { ...thread, readThrough, ...left, owedRead }
 }
 
 /** These receipts are on their way. */
 export function paid(thread: ChatThread, ids: readonly Bytes[]): ChatThread {
   const gone = new Set(ids.map(toHex))
   return { ...thread, owed: thread.owed.filter((id) => !gone.has(toHex(id))) }
+}
+
+/** The same of what was read. */
+export function paidRead(thread: ChatThread, ids: readonly Bytes[]): ChatThread {
+  const gone = new Set(ids.map(toHex))
+  return { ...thread, owedRead: thread.owedRead.filter((id) => !gone.has(toHex(id))) }
 }
 
 const NOBODY = new Uint8Array(64)
@@ -113,13 +204,21 @@ export function encodeThread(thread: ChatThread): Bytes {
     .u8(thread.hidden ? 1 : 0)
   out.u64(thread.lamport).u32(thread.unread).raw(thread.readThrough).u16(thread.owed.length)
   for (const id of thread.owed) out.raw(id)
+  const { settled, lifetime, owedRead } = thread
+  out.u32(thread.mentioned).u16(owedRead.length)
+  for (const id of owedRead) out.raw(id)
+  writeLamport(writeLamport(out.u64(settled.height), settled.lamport), settled.before)
+  out.u8((thread.tellsRead ? 1 : 0) | (thread.tellsTyping ? 2 : 0) | (lifetime === null ? 0 : 4))
+  if (lifetime !== null)
+    writeLifetimeOrNone(writeLamport(out.raw(lifetime.id), lifetime.lamport), lifetime.lifetime)
   return out.finish()
 }
 
-/** From our own sealed store. Throws CryptoError when that is damaged. */
+/** From our own sealed store, of this program or an earlier one. Throws CryptoError when that is damaged. */
 export function decodeThread(bytes: Bytes): ChatThread {
   const read = new Reader(bytes)
-  if (read.u8() !== VERSION) throw new CryptoError("BAD_VERSION", "thread record")
+  const version = read.u8()
+  if (version !== VERSION && version !== 2) throw new CryptoError("BAD_VERSION", "thread record")
   const id = read.raw(THREAD_ID_BYTES)
   const other = read.raw(64)
   const groupId = read.bytes(1, 64)
@@ -130,9 +229,24 @@ export function decodeThread(bytes: Bytes): ChatThread {
   const unread = read.u32()
   const readThrough = read.raw(POSITION_BYTES)
   const owed = Array.from({ length: read.u16() }, () => read.raw(MESSAGE_ID_BYTES))
+  const more = version === 2 ? {} : readMore(read)
   read.done()
   if (standing === undefined) throw new CryptoError("BAD_ENCODING", "thread record")
   const group = groupId.length === 0 ? null : groupId
   const peer = group === null ? addressFromBytes(other) : null
-  return { id, peer, group, name, standing, hidden, lamport, unread, readThrough, owed }
+  const known = { id, peer, group, name, standing, hidden, lamport, unread, readThrough, owed }
+  return { ...fresh(), ...known, ...more }
+}
+
+function readMore(read: Reader): Partial<ChatThread> {
+  const mentioned = read.u32()
+  const owedRead = Array.from({ length: read.u16() }, () => read.raw(MESSAGE_ID_BYTES))
+  const settled = { height: read.u64(), lamport: readLamport(read), before: readLamport(read) }
+  const flags = read.u8()
+  if (flags > 7) throw new CryptoError("BAD_ENCODING", "thread record")
+  const id = (flags & 4) === 0 ? undefined : read.raw(MESSAGE_ID_BYTES)
+  const lifetime =
+    id === undefined ? null : { id, lamport: readLamport(read), lifetime: readLifetimeOrNone(read) }
+  const tells = { tellsRead: (flags & 1) !== 0, tellsTyping: (flags & 2) !== 0 }
+  return { mentioned, owedRead, settled, lifetime, ...tells }
 }

@@ -1,6 +1,8 @@
 /** How messages are printed for people: when, from whom, what; for one's own also how far they provably got. */
 import type { Api, DeliveryState, Message } from "../node/api/types.ts"
 import { sanitizeName } from "../tui/sanitize.ts"
+import { quoteText, reactionsText, wordsOf } from "../tui/said.ts"
+import { lifetimeText } from "../tui/lifetime.ts"
 import { sizeText } from "../tui/widgets/transfers.ts"
 import { neutralLine } from "./neutral.ts"
 import type { Output } from "./output.ts"
@@ -28,15 +30,15 @@ export function printMessage(
   message: Message,
   names: ReadonlyMap<string, string>,
 ): void {
-  const { author, authorName, mine, text, file, sentAtMs, state, receipts, late } = message
+  const { author, authorName, mine, file, sentAtMs, state, receipts, late } = message
   const who = mine ? "me" : (names.get(author) ?? authorName)
   const some = receipts !== null && receipts.got > 0 && receipts.got < receipts.of
   const reached = some ? `delivered to ${receipts.got} of ${receipts.of}` : ""
-  const notes = [mine ? MARKS[state] : "", reached, late ? "(late)" : ""].filter(
-    (note) => note !== "",
-  )
-  const shown =
-    file === null ? text : [fileText(message), text].filter((part) => part !== "").join("\n")
+  const marks = [late ? "(late)" : "", message.edited === null ? "" : "(edited)", lives(message)]
+  const notes = [mine ? MARKS[state] : "", reached, ...marks].filter((note) => note !== "")
+  const parts = [quoteText(message), file === null ? "" : fileText(message), wordsOf(message)]
+  const said = parts.filter((part) => part !== "").join("\n")
+  const shown = [said, reactionsText(message)].filter((part) => part !== "").join("\n")
   const [first = "", ...rest] = shown.split("\n")
   out.line(
     { text: localTime(sentAtMs), style: "dim" },
@@ -49,6 +51,9 @@ export function printMessage(
   // Indented, so that nothing inside a message can pass for the next one.
   for (const line of rest) process.stdout.write(`                  ${neutralLine(line)}\n`)
 }
+
+const lives = ({ lifetime }: Message): string =>
+  lifetime === null ? "" : `(disappears: ${lifetimeText(lifetime)})`
 
 /** `[photo.jpg · 3.1 MB · 5f2c11aa]`: `sotto save` takes the last. */
 const fileText = ({ id, file }: Message) =>

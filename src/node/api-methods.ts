@@ -6,6 +6,7 @@ import { CryptoError } from "../crypto/errors.ts"
 import { looksLikeTicket } from "../crypto/ticket.ts"
 import { ApiError } from "./api/errors.ts"
 import type { Inviter, Method, Methods, Params, Result } from "./api/types.ts"
+import { MESSAGE_METHODS } from "./api-messages.ts"
 import { checkedName } from "./make-identity.ts"
 import { mustBeOf, readTicket, ticketFor, typedCode } from "./mesh-membership.ts"
 import type { SottoNode } from "./node.ts"
@@ -127,10 +128,10 @@ const METHODS: Table = {
   "threads.list": (node) => ({ threads: node.chat.threads() }),
   "messages.page": (node, { thread, limit, ...cursor }) => node.chat.page(thread, cursor, limit),
   "messages.search": (node, { query, limit }) => node.chat.search.ask(query, limit),
-  "messages.send": async (node, { to, text, id }) => ({
-    message: await node.chat.send(to, text, id),
+  "messages.send": async (node, { to, text, id, replyTo }) => ({
+    message: await node.chat.send(to, text, id, replyTo),
   }),
-  "messages.retry": async (node, { id }) => ({ message: await node.chat.retry(id) }),
+  ...MESSAGE_METHODS,
   "files.send": async (node, params) => ({ transfer: await node.files.send(params) }),
   "files.list": async (node, params) => ({ files: await node.files.list(params) }),
   "files.save": async (node, params) => ({ transfer: await node.files.save(params) }),

@@ -17,7 +17,8 @@ import { groupIn } from "../chat/group.ts"
 import { isMember } from "../crypto/session.ts"
 import type { Address } from "../crypto/address.ts"
 import { type Bytes, compare, equal, toHex } from "../crypto/bytes.ts"
-import type { ApiEvent } from "./api/types.ts"
+import type { ApiEvent, Message } from "./api/types.ts"
+import type { EarlyActs } from "./chat-marks.ts"
 import type { ChatParts } from "./chat-parts.ts"
 import type { ChatRecords } from "./chat-records.ts"
 import { contactView, messageView, threadView } from "./chat-view.ts"
@@ -26,6 +27,9 @@ import { Slices } from "./slices.ts"
 import { TagMap } from "./tag-map.ts"
 import { TextLimit } from "./text-limit.ts"
 import { Turns } from "./turns.ts"
+
+/** Threads whose newest message is looked up at a time. */
+const LOADED_TOGETHER = 32
 
 export class Step {
   readonly ops: SealedOp[] = []
@@ -43,10 +47,12 @@ export class Step {
   }[] = []
   /** Messages that nobody is to read here any more. */
   readonly gone: { thread: ChatThread; message: ChatMessage }[] = []
+  /** What was done to messages that are not here yet, by their hexadecimal ids. */
+  readonly early = new Map<string, EarlyActs>()
 
   get isEmpty(): boolean {
-    const { contacts, threads, channels, messages, gone } = this
-    const changes = this.ops.length + messages.length + gone.length
+    const { contacts, threads, channels, messages, gone, early } = this
+    const changes = this.ops.length + messages.length + gone.length + early.size
     return changes + contacts.size + threads.size + channels.size === 0
   }
 }
@@ -93,14 +99,12 @@ export class ChatBook {
   /** Throws CryptoError when a record was altered. */
   async load(): Promise<void> {
     for (const contact of await this.records.contacts()) this.contacts.set(contact.address, contact)
-    for (const thread of await this.records.threads()) {
-      this.threads.set(toHex(thread.id), thread)
-      const [newest] = await this.records.messages(thread.id, { reverse: true, limit: 1 })
-      if (newest !== undefined) this.last.set(toHex(thread.id), newest)
-      if (this.#limit.isSet)
-        for (const message of await this.records.messages(thread.id, {}))
-          this.#limit.add(thread.id, message)
-    }
+    const threads = await this.records.threads()
+    for (let at = 0; at < threads.length; at += LOADED_TOGETHER)
+      await Promise.all(threads.slice(at, at + LOADED_TOGETHER).map((each) => this.#show(each)))
+    if (this.#limit.isSet)
+      for (const { id } of threads)
+        for (const message of await this.records.messages(id, {})) this.#limit.add(id, message)
     await this.#forgetOldest()
     const slices = new Slices()
     for (const channel of await this.records.channels()) {
@@ -108,6 +112,13 @@ export class ChatBook {
       if (channel.trusted) this.tags.follow(channel)
       await slices.pause()
     }
+  }
+
+  async #show(thread: ChatThread): Promise<void> {
+    const name = toHex(thread.id)
+    this.threads.set(name, thread)
+    const [newest] = await this.records.messages(thread.id, { reverse: true, limit: 1 })
+    if (newest !== undefined) this.last.set(name, newest)
   }
 
   /** From now on this follower hears of every change of what can be read, before it is written. */
@@ -180,7 +191,9 @@ export class ChatBook {
     const fresh = Array.from(step.channels).flatMap(([group, channel]) =>
       this.#follow(group, channel),
     )
-    this.#showThreads(step)
+    const answered = await this.#answeredIn(step)
+    await this.#findNewest(step)
+    this.#showThreads(step, answered)
     for (const { thread, message, fresh: isFresh } of step.messages)
       if (isFresh) this.#limit.add(thread.id, message)
     await this.#forgetOldest()
@@ -217,9 +230,16 @@ export class ChatBook {
           ? records.delChannel(Buffer.from(group, "hex"))
           : records.putChannel(channel),
       )
-    for (const { thread, message, fresh, rows } of step.messages)
+    for (const { thread, message, fresh, rows, before } of step.messages)
       if (fresh) ops.push(...(rows ?? records.putMessage(thread.id, message)))
-      else ops.push(records.putMessageAgain(thread.id, message))
+      else if (before !== undefined && hasMoved(before, message))
+        ops.push(...records.moveMessage(thread.id, before, message))
+      else {
+        ops.push(records.putMessageAgain(thread.id, message))
+        if (before?.file !== undefined && message.file === undefined)
+          ops.push(records.unlistFile(before))
+      }
+    for (const acts of step.early.values()) ops.push(records.marks.putEarly(acts))
     for (const { thread, message } of step.gone) ops.push(...records.delMessage(thread.id, message))
     return ops
   }
@@ -234,7 +254,32 @@ export class ChatBook {
     return channel.trusted ? this.tags.follow(channel) : []
   }
 
-  #showThreads(step: Step): void {
+  /** The messages that those of a step answer, by hexadecimal id. */
+  async #answeredIn({ messages }: Step): Promise<ReadonlyMap<string, ChatMessage>> {
+    const answered = new Map<string, ChatMessage>()
+    for (const { message, fresh, before } of messages) {
+      const { replyTo } = message
+      if (replyTo === null || (!fresh && before === undefined)) continue
+      const found = await this.records.findMessage(replyTo)
+      if (found !== undefined) answered.set(toHex(replyTo), found.message)
+    }
+    return answered
+  }
+
+  /** Where a message has moved or gone, another may be the newest. */
+  async #findNewest({ messages, gone }: Step): Promise<void> {
+    const moved = messages.filter(
+      ({ message, before }) => before !== undefined && hasMoved(before, message),
+    )
+    for (const id of new Set([...moved, ...gone].map(({ thread }) => toHex(thread.id)))) {
+      const bytes = new Uint8Array(Buffer.from(id, "hex"))
+      const [newest] = await this.records.messages(bytes, { reverse: true, limit: 1 })
+      if (newest === undefined) this.last.delete(id)
+      else this.last.set(id, newest)
+    }
+  }
+
+  #showThreads(step: Step, answered: ReadonlyMap<string, ChatMessage>): void {
     for (const [id, thread] of step.threads) {
       if (thread === null) {
         this.threads.delete(id)
@@ -248,24 +293,21 @@ export class ChatBook {
           ? { type: "contact-removed", address }
           : { type: "contact", contact: contactView(contact) },
       )
-    for (const { thread, message, fresh } of step.messages) {
-      const shown = messageView(this, thread, message)
-      this.#emit(
-        fresh
-          ? { type: "message", message: shown }
-          : {
-              type: "delivery",
-              thread: shown.thread,
-              id: shown.id,
-              state: shown.state,
-              failure: null,
-              receipts: shown.receipts,
-            },
-      )
+    for (const { thread, message, fresh, before } of step.messages) {
+      const quoted = message.replyTo === null ? undefined : answered.get(toHex(message.replyTo))
+      const shown = messageView(this, thread, message, quoted)
+      if (fresh) this.#emit({ type: "message", message: shown })
+      else if (before !== undefined) this.#emit({ type: "message-changed", message: shown })
+      else {
+        const { thread: id, state, receipts } = shown
+        this.#emit({ type: "delivery", thread: id, id: shown.id, state, failure: null, receipts })
+      }
     }
+    for (const { thread, message } of step.gone)
+      this.#emit({ type: "message-gone", thread: toHex(thread.id), id: toHex(message.id) })
     const touched = new Set([
       ...step.threads.keys(),
-      ...step.messages.map((m) => toHex(m.thread.id)),
+      ...[...step.messages, ...step.gone].map(({ thread }) => toHex(thread.id)),
     ])
     // A group's members and wishes show in its thread.
     for (const channel of step.channels.values())
@@ -286,11 +328,21 @@ export class ChatBook {
       this.last.set(thread, message)
   }
 
+  /** A message as screens show it. */
+  async messageView(thread: ChatThread, message: ChatMessage): Promise<Message> {
+    const found =
+      message.replyTo === null ? undefined : await this.records.findMessage(message.replyTo)
+    return messageView(this, thread, message, found?.message)
+  }
+
   view(thread: ChatThread) {
     const last = this.last.get(toHex(thread.id))
     return threadView(this, thread, last)
   }
 }
+
+const hasMoved = (before: ChatMessage, after: ChatMessage): boolean =>
+  !equal(positionOf(before), positionOf(after))
 
 const goneFrom = (thread: Bytes, message: ChatMessage): TextChange => ({
   kind: "gone",
@@ -304,7 +356,7 @@ function changesOf({ messages, gone }: Step): TextChange[] {
     const told = { thread: thread.id, message }
     if (fresh) return [{ ...told, kind: "said", before: null }]
     if (before === undefined) return []
-    const moved = !equal(positionOf(before), positionOf(message))
+    const moved = hasMoved(before, message)
     const changed = before.text !== message.text || before.file !== message.file
     const kinds = [...(changed ? ["changed" as const] : []), ...(moved ? ["moved" as const] : [])]
     return kinds.map((kind) => ({ ...told, kind, before }))

@@ -3,6 +3,7 @@
  * confirm a message, and what a receipt or a place proves. A state is entered on evidence only, and never left backwards.
  */
 import type { Channel } from "../chat/channel.ts"
+import type { Saying } from "../chat/content.ts"
 import { further } from "../chat/delivery.ts"
 import { addressOfMember } from "../chat/group.ts"
 import { awaitedAs, type ChatMessage } from "../chat/message.ts"
@@ -11,8 +12,11 @@ import type { Address } from "../crypto/address.ts"
 import { type Bytes, equal, toHex } from "../crypto/bytes.ts"
 import { members, ownLeaf } from "../crypto/session.ts"
 import { type ChatBook, Step } from "./chat-book.ts"
+import { sayingOf } from "./chat-line.ts"
+import type { OwnAct } from "./chat-marks.ts"
 import type { ChatParts } from "./chat-parts.ts"
 import type { Outgoing, Unordered } from "./chat-records.ts"
+import type { Transcript } from "./chat-transcript.ts"
 
 /** Own envelopes whose place in the ledger is awaited. */
 const UNORDERED_MAX = 10_000
@@ -23,33 +27,51 @@ export type Readable = Pick<Unordered, "group" | "epoch">
 export class Deliveries {
   readonly #parts: ChatParts
   readonly #book: ChatBook
+  readonly #transcript: Transcript
   /** Own envelopes with texts inside that have no place in the ledger yet. */
   readonly #unordered = new Map<string, Unordered>()
+  /** Acts of our own that may have to be said again, by their hexadecimal ids. */
+  readonly #acts = new Map<string, OwnAct>()
 
   readonly #passedAt: (id: Bytes) => number | undefined
 
   /** `passedAt`: where an envelope was ordered, when chat has followed the order past it. */
-  constructor(parts: ChatParts, book: ChatBook, passedAt: (id: Bytes) => number | undefined) {
+  constructor(
+    parts: ChatParts,
+    book: ChatBook,
+    transcript: Transcript,
+    passedAt: (id: Bytes) => number | undefined,
+  ) {
     this.#parts = parts
     this.#book = book
+    this.#transcript = transcript
     this.#passedAt = passedAt
   }
 
   async load(): Promise<void> {
     for (const each of await this.#book.records.unordered())
       this.#unordered.set(toHex(each.id), each)
+    for (const act of await this.#book.records.marks.ownActs()) this.remember(act)
   }
 
-  /** Those of these envelopes whose place is awaited. Beyond the limit texts stay at what is proven of them otherwise. */
+  /** An act of our own is in line: it is said again when nobody may be able to read it. */
+  remember(act: OwnAct): void {
+    this.#acts.set(toHex(act.content.id), act)
+  }
+
+  /** Those of these envelopes whose place is awaited. Beyond the limit texts stay at what is proven of them otherwise. Within a turn. */
   toBeOrdered(
+    step: Step,
     outgoing: readonly Outgoing[],
     origins: ReadonlyMap<string, Readable>,
   ): readonly Unordered[] {
-    if (this.#parts.order === "arrival" || this.#unordered.size >= UNORDERED_MAX) return []
+    const isFull = this.#parts.order === "arrival" || this.#unordered.size >= UNORDERED_MAX
     return outgoing.flatMap(({ id, messages }) => {
       const origin = origins.get(toHex(id))
       if (origin === undefined || messages.length === 0) return []
-      return { id, messages, group: origin.group, epoch: origin.epoch }
+      if (!isFull) return [{ id, messages, ...origin }]
+      this.#forgetActs(step, messages)
+      return []
     })
   }
 
@@ -103,7 +125,16 @@ export class Deliveries {
 
   /** This envelope's place is not awaited any more. */
   settle(step: Step, id: Bytes): void {
-    if (this.#unordered.delete(toHex(id))) step.ops.push(this.#book.records.delUnordered(id))
+    const unordered = this.#unordered.get(toHex(id))
+    if (unordered === undefined) return
+    this.#unordered.delete(toHex(id))
+    step.ops.push(this.#book.records.delUnordered(id))
+    this.#forgetActs(step, unordered.messages)
+  }
+
+  #forgetActs(step: Step, ids: readonly Bytes[]): void {
+    for (const id of ids)
+      if (this.#acts.delete(toHex(id))) step.ops.push(this.#book.records.marks.delOwnAct(id))
   }
 
   /**
@@ -115,20 +146,28 @@ export class Deliveries {
     { groupId }: Channel,
     oldest: number,
     height: number,
-  ): Promise<{ readonly messages: readonly ChatMessage[]; readonly done: () => void }> {
+  ): Promise<{ readonly sayings: readonly Saying[]; readonly done: () => void }> {
     const lost = [...this.#unordered.values()].filter(({ id, group, epoch }) => {
       const at = this.#parts.ledger?.orderedAt(id)
       return equal(group, groupId) && epoch < oldest && (at === undefined || at >= height)
     })
     const ids = lost.flatMap(({ messages }) => messages)
-    const found = await Promise.all(ids.map((id) => this.#book.records.findMessage(id)))
+    const sayings = await Promise.all(ids.map((id) => this.#saying(id)))
     for (const { id } of lost) step.ops.push(this.#book.records.delUnordered(id))
     return {
-      messages: found.flatMap((each) => (each === undefined ? [] : [each.message])),
+      sayings: sayings.flatMap((each) => each ?? []),
       done: () => {
         for (const { id } of lost) this.#unordered.delete(toHex(id))
       },
     }
+  }
+
+  /** What we said under this id. */
+  async #saying(id: Bytes): Promise<Saying | undefined> {
+    const act = this.#acts.get(toHex(id))
+    if (act !== undefined) return act.content
+    const found = await this.#book.records.findMessage(id)
+    return found && sayingOf(found.message)
   }
 
   /** A receipt arrived from somebody in this thread: adds to `step` what it proves. Within a turn. */
@@ -141,21 +180,45 @@ export class Deliveries {
     await this.#progress(step, ids, "delivered", { thread, by })
   }
 
+  /** Somebody says that they have read these. */
+  async read(
+    step: Step,
+    ids: readonly Bytes[],
+    { id: thread }: ChatThread,
+    by: Address,
+  ): Promise<void> {
+    for (const id of ids) {
+      const found = await this.#transcript.find(step, id)
+      if (found === undefined || !found.message.mine || !equal(found.thread.id, thread)) continue
+      const { message } = found
+      const own = awaitedAs(by)
+      const isMeant = message.audience === 0 ? by === found.thread.peer : true
+      if (!isMeant || message.readBy.some((each) => equal(each, own))) continue
+      const readBy = [...message.readBy, own].slice(0, Math.max(1, message.audience))
+      const awaited = message.awaited.filter((each) => !equal(each, own))
+      const isRead = message.audience === 0 || readBy.length >= message.audience
+      const reached = isRead ? "read" : awaited.length === 0 ? "delivered" : message.delivery
+      const delivery = further(message.delivery, reached)
+      step.messages.push({
+        thread: found.thread,
+        message: { ...message, readBy, awaited, delivery },
+        fresh: false,
+      })
+    }
+  }
+
   async #progress(
     step: Step,
     ids: readonly Bytes[],
     to: "gossiped" | "ordered" | "delivered",
     receipt?: { readonly thread: Bytes; readonly by: Address },
   ): Promise<void> {
-    const all = await Promise.all(ids.map((id) => this.#book.records.findMessage(id)))
-    for (const found of all) {
-      const thread = found && this.#book.threads.get(toHex(found.thread))
-      if (found === undefined || thread === undefined || !found.message.mine) continue
+    for (const id of ids) {
+      const found = await this.#transcript.find(step, id)
+      if (found === undefined || !found.message.mine) continue
+      const { thread, message: before } = found
       // Only somebody who was written to can say that it arrived.
       if (receipt !== undefined && !equal(thread.id, receipt.thread)) continue
-      const before =
-        step.messages.findLast(({ message }) => equal(message.id, found.message.id))?.message ??
-        found.message
       const message = receipt === undefined ? before : this.#confirmed(thread, before, receipt.by)
       const isThere = receipt === undefined || message.awaited.length === 0
       const delivery = isThere ? further(message.delivery, to) : message.delivery

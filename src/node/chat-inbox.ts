@@ -12,18 +12,19 @@ import {
   readPayload,
 } from "../chat/channel.ts"
 import { hold, settle, type Settled } from "../chat/commits.ts"
-import { named } from "../chat/contact.ts"
-import { withClaim } from "../chat/names.ts"
-import type { Content } from "../chat/content.ts"
-import { type ChatThread, received } from "../chat/thread.ts"
+import { type Content, isPosted } from "../chat/content.ts"
+import type { ChatThread } from "../chat/thread.ts"
 import type { Address } from "../crypto/address.ts"
 import { type Bytes, toHex } from "../crypto/bytes.ts"
 import type { ChatBook, Step } from "./chat-book.ts"
 import { FirstContact, type FirstContactEvents } from "./chat-first-contact.ts"
 import { Batch } from "./chat-inbox-batch.ts"
+import type { Unplaced } from "./chat-marks.ts"
 import type { Outbox } from "./chat-outbox.ts"
 import { Partials, STRANGERS, type Whole } from "./chat-partials.ts"
 import type { ChatParts } from "./chat-parts.ts"
+import { renamed, standingOf } from "./chat-standing.ts"
+import type { Transcript } from "./chat-transcript.ts"
 import type { Kept } from "./shelf.ts"
 import type { Hit } from "./tag-map.ts"
 
@@ -39,6 +40,11 @@ export interface InboxEvents extends FirstContactEvents {
   passedAt(id: Bytes): number | undefined
   /** A channel has to be taken through the order from an earlier height. */
   fellBehind(): void
+  readonly transcript: Transcript
+  /** A payload of somebody's with these messages was read: they stand where its envelope is ordered, or was. Within a turn. */
+  heardIn(step: Step, payload: Unplaced): Promise<void>
+  /** Somebody writes, or has stopped writing. */
+  typing(thread: ChatThread, by: Address, typing: Extract<Content, { kind: "typing" }>): void
   /** A commit counts. Adds to the step what follows from it. */
   settled(step: Step, settled: Extract<Settled, { kind: "entered" }>, at: Place | undefined): void
   /** The channel with what it shows of its thread's other side, after somebody in a group said something about themselves. */
@@ -240,6 +246,10 @@ export class Inbox {
         const known = await this.#known(batch, read.contents)
         for (const content of read.contents)
           await this.#apply(batch, hit.group, read, content, known)
+        const posted = read.contents.filter(isPosted).map((content) => content.id)
+        const { groupId } = channel
+        const payload = { envelope: whole.last, group: groupId, epoch: hit.at.epoch }
+        await this.#events.heardIn(batch.step, { ...payload, messages: posted })
       }
     }
   }
@@ -266,11 +276,11 @@ export class Inbox {
     batch.later.push(() => this.#events.fellBehind())
   }
 
-  /** Ids of the texts among these that are there already, in hexadecimal. */
+  /** Ids of the texts among these that are there already, or were, in hexadecimal. */
   async #known(batch: Batch, contents: readonly Content[]): Promise<Set<string>> {
-    const ids = contents.flatMap((content) => (content.kind === "text" ? [content.id] : []))
-    const known = await Promise.all(ids.map((id) => this.#book.records.findMessage(id)))
-    const there = ids.filter((_, i) => known[i] !== undefined).map(toHex)
+    const ids = contents.filter(isPosted).map((content) => content.id)
+    const known = await Promise.all(ids.map((id) => this.#book.records.wasHere(id)))
+    const there = ids.filter((_, i) => known[i] === true).map(toHex)
     return new Set([...batch.texts, ...there])
   }
 
@@ -284,7 +294,7 @@ export class Inbox {
     const { step } = batch
     const channel = step.channels.get(group)
     if (channel === null || channel === undefined) return
-    const standing = this.#standing(step, channel)
+    const standing = standingOf(this.#book, step, channel)
     if (standing === "blocked") return
     const before = this.#book.threadOf(channel)
     const thread = step.threads.get(toHex(before.id)) ?? before
@@ -295,48 +305,28 @@ export class Inbox {
       case "leave":
         if (channel.group !== null)
           step.channels.set(group, this.#events.heard(channel, from, content))
-        else if (content.kind === "profile") this.#rename(step, from, content.name)
+        else if (content.kind === "profile") renamed(this.#book, step, from, content.name)
         return
+      case "read":
+        if (thread.tellsRead) await this.#outbox.deliveries.read(step, content.ids, thread, from)
+        return
+      case "typing":
+        if (thread.tellsTyping && standing === "open")
+          batch.after.push(() => this.#events.typing(thread, from, content))
+        return
+      case "edit":
+      case "reaction":
+      case "deletion":
+        return this.#events.transcript.act(step, thread, content, from)
       case "text":
+      case "lifetime":
         if (known.has(toHex(content.id))) return
         if (standing === "request" && thread.unread >= REQUEST_MESSAGES_MAX) return
         known.add(toHex(content.id))
-        this.#place(batch, thread, from, content)
+        batch.texts.add(toHex(content.id))
+        await this.#events.transcript.said(step, thread, from, content)
         if (standing === "open") this.#outbox.kickSoon(thread)
     }
-  }
-
-  /** Whether we let this channel's people write to us. In a group that is one question for all of them. */
-  #standing(step: Step, channel: Channel): "open" | "request" | "claimed" | "blocked" {
-    if (channel.group !== null) {
-      const { standing } = this.#book.threadOf(channel)
-      return standing === "left" ? "blocked" : standing
-    }
-    const { peer } = channel
-    const contact = step.contacts.get(peer) ?? this.#book.contacts.get(peer)
-    if (contact === undefined || contact.standing === "blocked") return "blocked"
-    return contact.standing === "request" ? "request" : contact.claims === null ? "open" : "claimed"
-  }
-
-  #rename(step: Step, from: Address, theirName: string): void {
-    const contact = step.contacts.get(from) ?? this.#book.contacts.get(from)
-    if (contact === undefined) return
-    const after = named(contact, theirName, this.#book.namesBut(from))
-    const others = this.#book.contacts.values()
-    step.contacts.set(from, withClaim(contact, after, theirName, others))
-  }
-
-  #place(
-    { step, texts }: Batch,
-    before: ChatThread,
-    author: Address,
-    { id, lamport, sentAtMs, text, file }: Extract<Content, { kind: "text" }>,
-  ): void {
-    const said = { id, author, lamport, sentAtMs, text, ...(file && { file }) }
-    const { thread, message } = received(before, said)
-    step.threads.set(toHex(thread.id), thread)
-    step.messages.push({ thread, message, fresh: true })
-    texts.add(toHex(id))
   }
 
   /**

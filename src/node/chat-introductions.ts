@@ -147,7 +147,7 @@ export class Introductions {
     if (made === undefined) return false
     const { channel, envelopes } = made
     const thread = this.#book.threadWith(card.address)
-    await this.#outbox.sendSealed(thread, envelopes, (step) => {
+    await this.#outbox.posting.sendSealed(thread, envelopes, (step) => {
       // As they are by then: admission takes a while, in which texts are said and contacts change.
       const now = this.#book.threadWith(card.address)
       step.channels.set(toHex(channel.groupId), channel)

@@ -96,7 +96,7 @@ export class Invitations {
     const envelopes = cut(payload, INTRO_PLAINTEXT_BYTES, INTRO_FRAGMENTS_MAX).map((plaintext) =>
       sealIntro(this.#parts.meshId, card.intro, plaintext),
     )
-    await this.#outbox.sendSealed({ id }, envelopes, (step) => {
+    await this.#outbox.posting.sendSealed({ id }, envelopes, (step) => {
       const now = this.#open.get(nameOf(invitation)) ?? invitation
       const left = { ...now, to: now.to.filter((each) => each !== who) }
       if (left.to.length > 0) this.add(step, left)

@@ -3,15 +3,17 @@
  * moment later: usually with the very envelope it leaves in, which has to be written through anyway, and otherwise on its own. Until
  * then its author is not told that it was taken. A process killed in between loses nothing, only a power cut could.
  */
-import { CAPTION_BYTES_MAX, type Content, TEXT_BYTES_MAX } from "../chat/content.ts"
-import type { FileNote } from "../chat/file.ts"
+import type { Saying, Setting } from "../chat/content.ts"
 import { type ChatMessage, positionOf } from "../chat/message.ts"
-import { type ChatThread, tick } from "../chat/thread.ts"
-import { type Bytes, equal, toHex, utf8 } from "../crypto/bytes.ts"
+import type { Head, Text } from "../chat/said.ts"
+import { type ChatThread, tick, withLifetime } from "../chat/thread.ts"
+import { type Bytes, equal, toHex } from "../crypto/bytes.ts"
 import { ApiError } from "./api/errors.ts"
 import { type ChatBook, Step } from "./chat-book.ts"
+import type { OwnAct } from "./chat-marks.ts"
 import type { ChatParts } from "./chat-parts.ts"
 import type { Waiting } from "./chat-records.ts"
+import { ownMessage, type Transcript } from "./chat-transcript.ts"
 import type { SealedOp } from "./sealed.ts"
 
 /** Texts in line and envelopes that no peer has taken, in all threads together; the next text is refused with QUEUE_FULL. */
@@ -26,11 +28,13 @@ export interface Said {
   readonly message: ChatMessage
 }
 
+/** What is to be said, once the thread's clock gives it a moment. */
+export type Wording = (head: Head, thread: ChatThread) => Text | Setting
+
 interface Asked {
   readonly thread: ChatThread
   readonly id: Bytes
-  readonly text: string
-  readonly file: FileNote | undefined
+  readonly wording: Wording
   readonly done: { resolve(said: Said): void; reject(error: unknown): void }
 }
 
@@ -50,6 +54,7 @@ interface Unsure extends InLine {
 export class Line {
   readonly #parts: ChatParts
   readonly #book: ChatBook
+  readonly #transcript: Transcript
   /** How many envelopes are sealed, written and taken by nobody: a text that has left the line waits in one of them. */
   readonly #sealed: () => number
   readonly #lines = new Map<string, Waiting[]>()
@@ -59,9 +64,10 @@ export class Line {
   readonly #unsure = new Map<string, Unsure>()
   #cancelSecuring: (() => void) | undefined
 
-  constructor(parts: ChatParts, book: ChatBook, sealed: () => number) {
+  constructor(parts: ChatParts, book: ChatBook, transcript: Transcript, sealed: () => number) {
     this.#parts = parts
     this.#book = book
+    this.#transcript = transcript
     this.#sealed = sealed
   }
 
@@ -85,15 +91,9 @@ export class Line {
   }
 
   /** Resolves when the text is in line; `durable` tells when it is on the disk. A text that is there already is given as it stands. */
-  say(thread: ChatThread, id: Bytes, text: string, file?: FileNote): Promise<Said> {
-    const length = utf8(text).length
-    const most = file === undefined ? TEXT_BYTES_MAX : CAPTION_BYTES_MAX
-    if (text.trim() === "" && file === undefined)
-      throw new ApiError("MESSAGE_EMPTY", "there is nothing to send")
-    if (length > most)
-      throw new ApiError("MESSAGE_TOO_LONG", `a message holds ${most} bytes, this is ${length}`)
+  say(thread: ChatThread, id: Bytes, wording: Wording): Promise<Said> {
     const { promise, ...done } = Promise.withResolvers<Said>()
-    this.#asked.push({ thread, id, text, file, done })
+    this.#asked.push({ thread, id, wording, done })
     // whoever asks while this turn is waited for shares it
     if (this.#asked.length === 1) this.#takeAsked()
     return promise
@@ -123,8 +123,7 @@ export class Line {
       const earlier = here.get(toHex(each.id))
       if (earlier !== undefined || found !== undefined)
         repeated(each, earlier ?? (thread && { thread, message: found.message }))
-      else if (this.#length + this.#sealed() + fresh.length >= WAITING_MAX)
-        each.done.reject(new ApiError("QUEUE_FULL", `${WAITING_MAX} messages are waiting already`))
+      else if (this.#length + this.#sealed() + fresh.length >= WAITING_MAX) each.done.reject(full())
       else {
         const inLine = this.#next(step, each)
         here.set(toHex(each.id), inLine.said)
@@ -139,22 +138,46 @@ export class Line {
     }
   }
 
-  #next(step: Step, { thread: asked, id, text, file }: Asked): InLine {
+  #next(step: Step, { thread: asked, id, wording }: Asked): InLine {
     const { records } = this.#book
-    const name = toHex(asked.id)
-    const thread = tick(step.threads.get(name) ?? this.#book.threads.get(name) ?? asked)
-    const { lamport } = thread
-    const sentAtMs = this.#parts.clock.nowMs()
-    const about = { mine: true, delivery: "queued", late: false, audience: 0, awaited: [] } as const
-    const brings = file === undefined ? {} : { file }
-    const said = { id, author: this.#book.me, lamport, sentAtMs, text, ...brings }
-    const message: ChatMessage = { ...said, ...about }
-    const waiting = waitingOf(thread.id, message)
+    const ticked = tick(this.#transcript.threadIn(step, asked))
+    const { lamport } = ticked
+    const content = wording({ id, lamport, sentAtMs: this.#parts.clock.nowMs() }, ticked)
+    const thread = content.kind === "lifetime" ? withLifetime(ticked, content) : ticked
+    const message = ownMessage(content, this.#book.me)
+    const waiting = waitingOf(thread.id, content)
     step.threads.set(toHex(thread.id), thread)
     const [putWaiting, rows] = [records.putWaiting(waiting), records.putMessage(thread.id, message)]
     step.messages.push({ thread, message, fresh: true, rows })
     step.ops.push(putWaiting)
     return { said: { thread, message }, waiting, rows: [...rows, putWaiting] }
+  }
+
+  /**
+   * Something is done to a message, which shows here at once: `wording` gives the act, `change` adds what it does here. On the disk when
+   * it resolves.
+   */
+  async act(
+    asked: ChatThread,
+    id: Bytes,
+    wording: (head: Head) => OwnAct["content"],
+    change: (step: Step, act: OwnAct["content"]) => Promise<void>,
+  ): Promise<OwnAct> {
+    return this.#book.turns.run(async () => {
+      if (this.#length + this.#sealed() >= WAITING_MAX) throw full()
+      const { records } = this.#book
+      const step = new Step()
+      const thread = tick(this.#transcript.threadIn(step, asked))
+      step.threads.set(toHex(thread.id), thread)
+      const content = wording({ id, lamport: thread.lamport, sentAtMs: this.#parts.clock.nowMs() })
+      await change(step, content)
+      const waiting = waitingOf(thread.id, content)
+      const act = { thread: thread.id, content }
+      step.ops.push(records.putWaiting(waiting), records.marks.putOwnAct(act))
+      await this.#book.commit(step, { sync: true })
+      this.#lineUp(waiting)
+      return act
+    })
   }
 
   #lineUp(waiting: Waiting): void {
@@ -241,17 +264,25 @@ export class Line {
    * Texts that left, and that nobody may be able to read any more: with `step` they are in line again, before all that is. Those
    * that are there stay where they are. Returns what to do once the step is written, within the same turn.
    */
-  again(step: Step, thread: Bytes, messages: readonly ChatMessage[]): () => void {
+  again(step: Step, thread: Bytes, sayings: readonly Saying[]): () => void {
     const name = toHex(thread)
     const here = new Set(this.of(name).map(nameOf))
-    const back = messages
+    const back = sayings
       .filter(({ id }) => !here.has(toHex(id)))
-      .map((message) => waitingOf(thread, message))
+      .map((saying) => waitingOf(thread, saying))
     step.ops.push(...back.map(this.#book.records.putWaiting))
     return () => {
       this.#lines.set(name, [...back, ...this.of(name)])
       this.#length += back.length
     }
+  }
+
+  /** What has not left is never said: with `step` these are out of line. Within a turn; returns what to do once it is written. */
+  withdraw(step: Step, thread: string, ids: readonly Bytes[]): () => void {
+    const wanted = new Set(ids.map(toHex))
+    const gone = this.of(thread).filter((waiting) => wanted.has(nameOf(waiting)))
+    step.ops.push(...gone.map(this.#book.records.delWaiting))
+    return () => this.left(thread, gone)
   }
 
   /** The thread goes, and with `step` what waits in it. Within a turn. */
@@ -262,14 +293,34 @@ export class Line {
   }
 }
 
-const nameOf = ({ content }: Waiting) => (content.kind === "text" ? toHex(content.id) : "")
+const nameOf = ({ content }: Waiting) => toHex(content.id)
 
-function waitingOf(thread: Bytes, message: ChatMessage): Waiting {
-  const { id, sentAtMs, lamport, text, file } = message
-  const said = { id, sentAtMs, lamport, text }
-  const content: Content = { kind: "text", ...said, ...(file && { file }) }
-  return { thread, position: positionOf(message), content }
+/** Where it stands in line: before anything places it, as a message of this moment would. */
+const waitingOf = (thread: Bytes, content: Saying): Waiting => ({
+  thread,
+  position: positionOf({ ...content, place: "none" }),
+  content,
+})
+
+/** What our message said, to be said again; nothing when its words are gone. */
+export function sayingOf(message: ChatMessage): Text | Setting | undefined {
+  const { id, sentAtMs, lamport, file, replyTo, lifetime, sets, edited, deleted } = message
+  const head = { id, sentAtMs, lamport }
+  if (deleted) return undefined
+  if (sets !== null) return { kind: "lifetime", ...head, lifetime: sets.lifetime }
+  const { text, mentions } = edited?.first ?? message
+  return {
+    kind: "text",
+    ...head,
+    text,
+    ...(file && { file }),
+    ...(replyTo && { replyTo }),
+    ...(mentions.length > 0 && { mentions }),
+    ...(lifetime && { lifetime }),
+  }
 }
+
+const full = () => new ApiError("QUEUE_FULL", `${WAITING_MAX} messages are waiting already`)
 
 function repeated({ thread, done }: Asked, said: Said | undefined): void {
   if (said !== undefined && equal(said.thread.id, thread.id)) done.resolve(said)

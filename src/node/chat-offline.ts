@@ -27,7 +27,8 @@ export function mustOnlyRead(method: Method): void {
 
 const noNetwork = () => new ApiError("INTERNAL", "this node runs without a network")
 
-type Absent = "mailbox" | "findCard" | "findKeyPackage" | "admit" | "isStale" | "order"
+type Absent =
+  "mailbox" | "findCard" | "findKeyPackage" | "admit" | "isStale" | "order" | "readsOnly"
 
 export const NOBODY_THERE: Pick<ChatParts, Absent> = {
   mailbox: {
@@ -41,4 +42,5 @@ export const NOBODY_THERE: Pick<ChatParts, Absent> = {
   admit: () => Promise.reject(noNetwork()),
   isStale: () => false,
   order: "arrival",
+  readsOnly: true,
 }

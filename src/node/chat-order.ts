@@ -34,6 +34,8 @@ export interface OrderingParts {
   readonly outbox: Outbox
   /** A channel has been taken through what it had missed. */
   readonly caughtUp: (group: string) => void
+  /** Everything in this block was looked at: messages inside have their place. */
+  readonly placed: (height: number, ids: readonly Bytes[]) => Promise<void>
   /** The order was followed on, to this end for now. */
   readonly moved: () => void
   /** Envelopes that were ordered cannot be had for good: groups may have gone on by them without us. */
@@ -155,6 +157,7 @@ export class Ordering {
     if (book.channels.size > 0) await this.#bring(ids)
     if (this.#stopped) return
     for (const [index, id] of ids.entries()) await inbox.ordered(id, { height, index })
+    await this.#parts.placed(height, ids)
     await outbox.ordered(ids)
     this.#height = height
     await book.turns.run(() => {

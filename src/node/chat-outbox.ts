@@ -6,28 +6,33 @@
  *   in line → sealed in memory → admission → channel, envelopes, texts and receipts written through → posted → taken by a peer (gossiped)
  *
  * A crash before the write leaves the text in line; a crash after it leaves the envelope, which is posted again (chat-posting.ts).
- * Several envelopes are sealed ahead while the first waits for its admission, and those that have it by then share a write. What is
- * proven of a text afterwards stands in chat-delivery.ts.
+ * Several envelopes are sealed ahead while the first waits for its admission, and those that have it by then share a write.
  */
-import { type Channel, leaving, sealContents, type Until } from "../chat/channel.ts"
-import { type Content, contentBytes, RECEIPT_IDS_MAX, takeFitting } from "../chat/content.ts"
-import type { FileNote } from "../chat/file.ts"
-import { type ChatThread, paid } from "../chat/thread.ts"
-import { type Bytes, toHex } from "../crypto/bytes.ts"
+import { type Channel, leaving, sealContents } from "../chat/channel.ts"
+import { type Content, contentBytes } from "../chat/content.ts"
+import { type ChatThread, paid, paidRead } from "../chat/thread.ts"
+import { type Bytes, equal, toHex } from "../crypto/bytes.ts"
 import { isMember } from "../crypto/session.ts"
 import { ApiError } from "./api/errors.ts"
 import { type ChatBook, Step } from "./chat-book.ts"
+import {
+  type Batch,
+  fittingBeside,
+  postedIn,
+  readsFor,
+  receiptsFor,
+  textsOf,
+  TOGETHER_MAX,
+} from "./chat-batch.ts"
 import { Deliveries, type Readable } from "./chat-delivery.ts"
-import { Line, type Said } from "./chat-line.ts"
+import { Line, type Said, type Wording } from "./chat-line.ts"
+import type { Unplaced } from "./chat-marks.ts"
 import { OwnCommits } from "./chat-own-commits.ts"
 import type { ChatParts } from "./chat-parts.ts"
 import { OFFER_AGAIN_MS, Posting } from "./chat-posting.ts"
 import type { Outgoing, Waiting } from "./chat-records.ts"
+import type { Transcript } from "./chat-transcript.ts"
 
-/** Contents that surely fit one envelope beside the MLS message around them. */
-export const ONE_ENVELOPE_CONTENT_BYTES = 1_900
-/** Texts looked at for one envelope; no more would fit. */
-const TOGETHER_MAX = 64
 /** Payloads of one thread that are sealed and on their way to the disk. */
 const AHEAD_MAX = 8
 /** Another payload is sealed only while their envelopes are fewer: a key update that overtakes them must stay within the window. */
@@ -35,17 +40,13 @@ const AHEAD_ENVELOPES_MAX = 16
 /** Receipts of one moment travel together; in a group everybody sends some, and takes so much longer for each member. */
 const RECEIPT_DELAY_MS = 60
 const RECEIPT_DELAY_MAX_MS = 10_000
-interface Batch {
-  readonly group: string
-  readonly until: Until
-  readonly envelopes: readonly Bytes[]
-  readonly waiting: readonly Waiting[]
-  readonly receipts: readonly Bytes[]
-}
+type ActAsked = Parameters<Line["act"]> extends [unknown, ...infer Rest] ? Rest : never
 
 export interface OutboxEvents {
   /** Messages of ours have left in this group or thread of two. */
   spoke(group: string): void
+  /** These messages leave in that envelope: adds to the step what begins with it. Within a turn. */
+  leaving(step: Step, payload: Unplaced): Promise<void>
   /** Where an envelope was ordered, when the order was followed past it. */
   passedAt(id: Bytes): number | undefined
 }
@@ -80,16 +81,16 @@ export class Outbox {
   /** Threads in which we have not said yet what we call ourselves. */
   readonly #greetings = new Set<string>()
 
-  constructor(parts: ChatParts, book: ChatBook, events: OutboxEvents) {
+  constructor(parts: ChatParts, book: ChatBook, transcript: Transcript, events: OutboxEvents) {
     this.#parts = parts
     this.#book = book
     this.#events = events
-    this.deliveries = new Deliveries(parts, book, (id) => events.passedAt(id))
+    this.deliveries = new Deliveries(parts, book, transcript, (id) => events.passedAt(id))
     this.posting = new Posting(parts, book, this.#stopping.signal, {
       taken: (step, taken) => this.deliveries.taken(step, taken),
     })
     this.commits = new OwnCommits(parts, book, this.posting)
-    this.#line = new Line(parts, book, () => this.posting.size)
+    this.#line = new Line(parts, book, transcript, () => this.posting.size)
   }
 
   /** Texts and envelopes that no peer has taken. */
@@ -118,11 +119,33 @@ export class Outbox {
   }
 
   /** Durable when it resolves. `id`: 16 bytes; a text of that id that is there already is returned as it stands. */
-  async send(thread: ChatThread, id: Bytes, text: string, file?: FileNote): Promise<Said> {
-    const said = await this.#line.say(thread, id, text, file)
+  async send(thread: ChatThread, id: Bytes, wording: Wording): Promise<Said> {
+    const said = await this.#line.say(thread, id, wording)
     this.kick(said.thread)
     await this.#line.durable(id)
     return said
+  }
+
+  /** An act on a message; `change` adds what it does here. Durable when it resolves. */
+  async act(thread: ChatThread, target: Bytes, ...asked: ActAsked): Promise<void> {
+    // What is not on the disk yet is written as it was said, which would undo the act here.
+    await this.#line.durable(target)
+    this.deliveries.remember(await this.#line.act(thread, ...asked))
+    this.kick(thread)
+  }
+
+  /** Resolves when a text of ours is on the disk. */
+  durable(id: Bytes): Promise<void> {
+    return this.#line.durable(id)
+  }
+
+  /** Takes back what has not left yet; returns what to do once the step is written, nothing when it is too late. Within a turn. */
+  withdraw(step: Step, { id }: ChatThread, message: Bytes): (() => void) | undefined {
+    const thread = toHex(id)
+    const isThis = ({ content }: Waiting) => equal(content.id, message)
+    const isSealed = this.#ahead.get(thread)?.some(({ batch }) => batch.waiting.some(isThis))
+    if (isSealed === true || !this.#line.of(thread).some(isThis)) return undefined
+    return this.#line.withdraw(step, thread, [message])
   }
 
   /** Something may have to go out in this thread. */
@@ -226,13 +249,15 @@ export class Outbox {
     if ((contact?.claims ?? null) !== null) return undefined
     const sealed = ahead.reduce((sum, { batch }) => sum + batch.waiting.length, 0)
     const line = this.#line.of(threadId).slice(sealed, sealed + TOGETHER_MAX)
-    const receipts = this.#receiptsFor(thread, ahead)
+    const receipts = receiptsFor(thread, contact, ahead)
+    const reads = readsFor(thread, contact, ahead, receipts.length)
     const first: Content[] = receipts.length === 0 ? [] : [{ kind: "receipt", ids: receipts }]
+    if (reads.length > 0) first.push({ kind: "read", ids: reads })
     const { name } = this.#parts.identity
     if (this.#greetings.has(threadId)) first.push({ kind: "profile", name })
     const used = first.reduce((sum, each) => sum + contentBytes(each), 0)
     const next = line.map(({ content }) => content)
-    const texts = takeFitting(next, ONE_ENVELOPE_CONTENT_BYTES - used)
+    const texts = fittingBeside(used, next)
     const contents = [...first, ...texts]
     if (contents.length === 0) return undefined
     const sealing = await sealContents(channel, this.#parts.meshId, contents)
@@ -240,16 +265,7 @@ export class Outbox {
     const group = toHex(channel.groupId)
     this.#book.channels.set(group, sealing.channel)
     this.#greetings.delete(threadId)
-    return { group, until, envelopes, waiting: line.slice(0, texts.length), receipts }
-  }
-
-  /** Those owed that are not on their way. To strangers nothing is confirmed: they would learn that somebody is there. */
-  #receiptsFor(thread: ChatThread, ahead: readonly Ahead[]): readonly Bytes[] {
-    const contact = thread.peer === null ? undefined : this.#book.contacts.get(thread.peer)
-    if (thread.peer !== null && contact?.standing !== "accepted") return []
-    const under = new Set(ahead.flatMap(({ batch }) => batch.receipts.map(toHex)))
-    const owed = under.size === 0 ? thread.owed : thread.owed.filter((id) => !under.has(toHex(id)))
-    return owed.slice(0, RECEIPT_IDS_MAX)
+    return { group, until, envelopes, waiting: line.slice(0, texts.length), receipts, reads }
   }
 
   /** Writes through what these batches say and change, all at once, and posts them. */
@@ -257,11 +273,15 @@ export class Outbox {
     const batches = ready.map(({ batch }) => batch)
     const outgoing: Outgoing[] = []
     const origins = new Map<string, Readable>()
+    const payloads: Unplaced[] = []
     for (const { batch, admitted } of ready) {
       const some = this.posting.outgoingOf(bytesOf(thread), (await admitted) ?? [], textsOf(batch))
       outgoing.push(...some)
       const readable = { group: bytesOf(batch.group), epoch: batch.until.epoch }
       for (const { id } of some) origins.set(toHex(id), readable)
+      const last = some.at(-1)
+      if (last !== undefined)
+        payloads.push({ envelope: last.id, ...readable, messages: postedIn(batch) })
     }
     const waiting = batches.flatMap((batch) => batch.waiting)
     const left = await this.#book.turns.run(async () => {
@@ -277,12 +297,13 @@ export class Outbox {
       }
       const owner = this.#book.threads.get(thread)
       const receipts = batches.flatMap((batch) => batch.receipts)
-      if (owner !== undefined && receipts.length > 0)
-        step.threads.set(thread, paid(owner, receipts))
+      const reads = batches.flatMap((batch) => batch.reads)
+      if (owner !== undefined && receipts.length + reads.length > 0)
+        step.threads.set(thread, paidRead(paid(owner, receipts), reads))
       this.#line.leave(step, waiting)
       step.ops.push(...outgoing.map(this.#book.records.putOutgoing))
-      const texts = this.deliveries.toBeOrdered(outgoing, origins)
-      step.ops.push(...texts.map(this.#book.records.putUnordered))
+      const texts = this.deliveries.toBeOrdered(step, outgoing, origins)
+      for (const payload of payloads) await this.#events.leaving(step, payload)
       for (const batch of batches) {
         const channel = this.#book.channels.get(batch.group)
         if (channel !== undefined) await this.deliveries.noteAudience(step, channel, textsOf(batch))
@@ -321,22 +342,6 @@ export class Outbox {
     for (const { id } of this.posting.forget(step, thread)) this.deliveries.settle(step, id)
   }
 
-  /** Sends envelopes that are not texts: first contact. What `change` adds, in the same turn, is written with them before they leave. */
-  async sendSealed(
-    thread: Pick<ChatThread, "id">,
-    envelopes: readonly Bytes[],
-    change: (step: Step) => void,
-  ): Promise<void> {
-    const outgoing = this.posting.outgoingOf(thread.id, await this.posting.admitAll(envelopes), [])
-    await this.#book.turns.run(async () => {
-      const step = new Step()
-      change(step)
-      step.ops.push(...outgoing.map(this.#book.records.putOutgoing))
-      await this.#book.commit(step, { sync: true })
-    })
-    await this.posting.postAll(outgoing)
-  }
-
   /**
    * Contents that are no texts, in a thread, at once; `change` adds to the step that is written before they leave. Nothing happens
    * when we cannot write there.
@@ -358,7 +363,7 @@ export class Outbox {
       return { envelopes, until, group: toHex(channel.groupId) }
     })
     if (sealed === undefined) return false
-    await this.sendSealed(thread, sealed.envelopes, (step) => {
+    await this.posting.sendSealed(thread, sealed.envelopes, (step) => {
       const channel = this.#book.channels.get(sealed.group)
       if (channel !== undefined) step.channels.set(sealed.group, leaving(channel, sealed.until))
       change(step)
@@ -376,13 +381,13 @@ export class Outbox {
     oldest: number,
     height: number,
   ): Promise<() => void> {
-    const { messages, done } = await this.deliveries.lost(step, channel, oldest, height)
+    const { sayings, done } = await this.deliveries.lost(step, channel, oldest, height)
     const thread = this.#book.threadOf(channel)
-    const lineUp = this.#line.again(step, thread.id, messages)
+    const lineUp = this.#line.again(step, thread.id, sayings)
     return () => {
       done()
       lineUp()
-      if (messages.length > 0) this.kick(thread)
+      if (sayings.length > 0) this.kick(thread)
     }
   }
 
@@ -393,6 +398,3 @@ export class Outbox {
 }
 
 const bytesOf = (hexadecimal: string): Bytes => new Uint8Array(Buffer.from(hexadecimal, "hex"))
-
-const textsOf = ({ waiting }: Batch) =>
-  waiting.flatMap(({ content }) => (content.kind === "text" ? [content.id] : []))

@@ -86,6 +86,8 @@ export interface ChatParts {
    * ledger's blocks, which `ledger` gives.
    */
   readonly order: "arrival" | "ledger"
+  /** Nothing goes on here: a command looks at what is there. */
+  readonly readsOnly?: boolean
   readonly ledger?: ChatLedger
   /** Without it nobody is invited into groups, nor comes into ones, whose Welcome is too long for envelopes. */
   readonly payloads?: ChatPayloads

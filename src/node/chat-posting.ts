@@ -95,6 +95,22 @@ export class Posting {
     return renewed
   }
 
+  /** Sends envelopes that are not texts: first contact. What `change` adds, in the same turn, is written with them before they leave. */
+  async sendSealed(
+    thread: Pick<ChatThread, "id">,
+    envelopes: readonly Bytes[],
+    change: (step: Step) => void,
+  ): Promise<void> {
+    const outgoing = this.outgoingOf(thread.id, await this.admitAll(envelopes), [])
+    await this.#book.turns.run(async () => {
+      const step = new Step()
+      change(step)
+      step.ops.push(...outgoing.map(this.#book.records.putOutgoing))
+      await this.#book.commit(step, { sync: true })
+    })
+    await this.postAll(outgoing)
+  }
+
   /** Posts what was written, and remembers it until somebody has it. */
   async postAll(outgoing: readonly Outgoing[]): Promise<void> {
     for (const out of outgoing) this.#outgoing.set(toHex(out.id), out)

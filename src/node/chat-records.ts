@@ -5,12 +5,14 @@
 import type { Channel } from "../chat/channel.ts"
 import { decodeChannel, encodeChannel } from "../chat/channel-record.ts"
 import { type ChatContact, decodeContact, encodeContact } from "../chat/contact.ts"
-import { type Content, decodeContents, encodeContents } from "../chat/content.ts"
+import { decodeContents, encodeContents, isSaying, type Saying } from "../chat/content.ts"
 import { type ChatMessage, decodeMessage, encodeMessage, positionOf } from "../chat/message.ts"
+import type { Placed } from "../chat/position.ts"
 import { type ChatThread, decodeThread, encodeThread, THREAD_ID_BYTES } from "../chat/thread.ts"
 import { type Address, addressBytes, addressFromBytes } from "../crypto/address.ts"
 import { type BlobRef, BLOB_REF_BYTES, decodeBlobRef, encodeBlobRef } from "../crypto/blob.ts"
 import { type Bytes, concat, equal, Reader, toHex, Writer } from "../crypto/bytes.ts"
+import { CryptoError } from "../crypto/errors.ts"
 import {
   decodePartial,
   encodePartial,
@@ -19,6 +21,7 @@ import {
 } from "../crypto/fragment.ts"
 import { decodeIdentity, encodeIdentity, type Identity } from "../crypto/identity.ts"
 import { decodeOneTime, encodeOneTime, type OneTimePackage } from "../crypto/one-time.ts"
+import { MarkRecords } from "./chat-marks.ts"
 import { decodeRestored, encodeRestored, type Restored } from "./restored.ts"
 import type { RangeOptions, Sealed, SealedOp } from "./sealed.ts"
 import { Slices } from "./slices.ts"
@@ -59,7 +62,7 @@ export interface Waiting {
   readonly thread: Bytes
   /** Position of its message, which is also where it stands in line. */
   readonly position: Bytes
-  readonly content: Content
+  readonly content: Saying
 }
 
 /** A payload of several envelopes in the making. */
@@ -87,9 +90,12 @@ export const messagesOf = (thread: Bytes) => `messages ${toHex(thread)}`
 
 export class ChatRecords {
   readonly sealed: Sealed
+  /** What is kept beside the messages. */
+  readonly marks: MarkRecords
 
   constructor(sealed: Sealed) {
     this.sealed = sealed
+    this.marks = new MarkRecords(sealed)
   }
 
   #put = (group: string, item: string | Bytes, plaintext: Bytes): SealedOp =>
@@ -182,21 +188,43 @@ export class ChatRecords {
     }
     return found
   }
-  /** One that is there already and has changed; its place never does. */
+  /** One that is there already and has changed, but not its place. */
   putMessageAgain = (thread: Bytes, message: ChatMessage) =>
     this.#put(messagesOf(thread), positionOf(message), encodeMessage(message))
-  delMessage(thread: Bytes, message: Pick<ChatMessage, "lamport" | "id">): SealedOp[] {
+  /** It brings no file any more. */
+  unlistFile = (message: Placed): SealedOp => this.#del("files", positionOf(message))
+  /** The same message at another place. */
+  moveMessage(thread: Bytes, before: Placed, message: ChatMessage): SealedOp[] {
+    const from = positionOf(before)
+    const file = message.file === undefined ? [] : [this.#del("files", from)]
+    return [this.#del(messagesOf(thread), from), ...file, ...this.putMessage(thread, message)]
+  }
+  /** Its id is remembered, so that it does not come back when it is said again. */
+  delMessage(thread: Bytes, message: ChatMessage): SealedOp[] {
     return [
       this.#del(messagesOf(thread), positionOf(message)),
-      this.#del("message ids", toHex(message.id)),
-      this.#del("files", positionOf(message)),
+      this.#put("message ids", toHex(message.id), thread),
+      ...(message.file === undefined ? [] : [this.#del("files", positionOf(message))]),
+      ...this.marks.forget(thread, message.id),
     ]
+  }
+  /** Where a message stands, 22 bytes. */
+  async positionOf(id: Bytes): Promise<Bytes | undefined> {
+    const where = await this.#get("message ids", toHex(id))
+    return where === undefined || where.length === THREAD_ID_BYTES
+      ? undefined
+      : where.subarray(THREAD_ID_BYTES)
+  }
+  /** Whether a message of this id was ever here. */
+  async wasHere(id: Bytes): Promise<boolean> {
+    return (await this.#get("message ids", toHex(id))) !== undefined
   }
   async findMessage(id: Bytes): Promise<{ thread: Bytes; message: ChatMessage } | undefined> {
     const where = await this.#find("message ids", toHex(id))
     if (where === undefined) return undefined
-    const thread = where.subarray(0, 16)
-    const bytes = await this.#find(messagesOf(thread), where.subarray(16))
+    const thread = where.subarray(0, THREAD_ID_BYTES)
+    if (where.length === THREAD_ID_BYTES) return undefined
+    const bytes = await this.#find(messagesOf(thread), where.subarray(THREAD_ID_BYTES))
     return bytes === undefined ? undefined : { thread, message: decodeMessage(bytes) }
   }
   /** In the order of the places; undefined where there is none any more. */
@@ -214,7 +242,8 @@ export class ChatRecords {
   waiting = () =>
     this.#all("waiting", (plaintext, position): Waiting => {
       const [content] = decodeContents(plaintext.subarray(THREAD_ID_BYTES))
-      if (content === undefined) throw new Error("a waiting text holds a text")
+      if (content === undefined || !isSaying(content))
+        throw new CryptoError("BAD_ENCODING", "waiting record")
       return { thread: plaintext.subarray(0, THREAD_ID_BYTES), position, content }
     })
   // The thread's id is a hash of two addresses: it stands inside, where nobody can try addresses on it.

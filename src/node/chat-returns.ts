@@ -178,7 +178,7 @@ export class Returns {
     const { meshId } = this.#parts
     const plaintexts = cut(plea, INTRO_PLAINTEXT_BYTES, INTRO_FRAGMENTS_MAX)
     const envelopes = plaintexts.map((plaintext) => sealIntro(meshId, card.intro, plaintext))
-    await this.#outbox.sendSealed(this.#book.threadOf(channel), envelopes, () => undefined)
+    await this.#outbox.posting.sendSealed(this.#book.threadOf(channel), envelopes, () => undefined)
     return true
   }
 

@@ -15,7 +15,7 @@ import { ApiError } from "./api/errors.ts"
 import type { SearchAnswer, SearchHit } from "./api/search-views.ts"
 import type { ChatBook, TextChange } from "./chat-book.ts"
 import type { ChatParts } from "./chat-parts.ts"
-import { messageView, nameOf } from "./chat-view.ts"
+import { nameOf } from "./chat-view.ts"
 import { beginOfDay } from "./search-days.ts"
 import { Slices } from "./slices.ts"
 
@@ -97,7 +97,7 @@ export class Search {
     for await (const { thread, message } of this.#found(index, query, passes)) {
       if (hits.length === limit) return { hits, more: true }
       hits.push({
-        message: messageView(this.#book, thread, message),
+        message: await this.#book.messageView(thread, message),
         title: this.#book.view(thread).title,
       })
     }

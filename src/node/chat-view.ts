@@ -8,14 +8,16 @@ import { type ChatMessage, positionText } from "../chat/message.ts"
 import type { ChatThread } from "../chat/thread.ts"
 import type { Wish } from "../chat/wishes.ts"
 import type { Address } from "../crypto/address.ts"
-import { equal, toHex } from "../crypto/bytes.ts"
+import { type Bytes, equal, fromUtf8, toHex, utf8 } from "../crypto/bytes.ts"
 import { epochOf, isMember } from "../crypto/session.ts"
 import type {
   Contact,
   GroupView,
   Member,
+  MentionView,
   Message,
   PendingChange,
+  ReactionView,
   ThreadSummary,
 } from "./api/types.ts"
 
@@ -54,8 +56,17 @@ export function nameOf({ contacts }: Names, who: Address, channel: Channel | und
   return theirs === "" ? unnamed(who) : `${theirs} (${who.slice(-6)})`
 }
 
-export function messageView(names: Names, thread: ChatThread, message: ChatMessage): Message {
-  const { audience, awaited } = message
+/** Characters of an answered message that are shown beside the answer. */
+export const QUOTE_MAX = 200
+
+/** `answered`: the message that this one answers, if it is here. */
+export function messageView(
+  names: Names,
+  thread: ChatThread,
+  message: ChatMessage,
+  answered?: ChatMessage,
+): Message {
+  const { audience, awaited, edited, place, readBy, replyTo } = message
   const group = thread.group === null ? undefined : names.groupChannel(thread)
   return {
     id: toHex(message.id),
@@ -67,11 +78,69 @@ export function messageView(names: Names, thread: ChatThread, message: ChatMessa
     sentAtMs: message.sentAtMs,
     state: message.delivery,
     failure: null,
-    receipts: audience === 0 ? null : { got: audience - awaited.length, of: audience },
+    receipts:
+      audience === 0 ? null : { got: audience - awaited.length, of: audience, read: readBy.length },
     late: message.late,
+    place: typeof place === "string" ? null : { height: place.height, index: place.index },
+    replyTo: replyTo === null ? null : quoteView(names, group, replyTo, answered),
+    mentions: message.mentions.map((each) => mentionView(names, group, message.text, each)),
+    edited: edited?.counts === true ? { atMs: edited.atMs, first: edited.first.text } : null,
+    deleted: message.deleted,
+    reactions: reactionViews(names, group, message),
+    lifetime: message.lifetime,
+    sets: message.sets,
     file: message.file === undefined ? null : fileView(message.file),
     position: positionText(message),
   }
+}
+
+function quoteView(
+  names: Names,
+  group: Channel | undefined,
+  id: Bytes,
+  answered: ChatMessage | undefined,
+): NonNullable<Message["replyTo"]> {
+  if (answered === undefined) return { id: toHex(id), authorName: "", mine: false, text: null }
+  const { mine, author, text, file } = answered
+  const words = text === "" && file !== undefined ? safeName(file.name) : text
+  return {
+    id: toHex(id),
+    authorName: mine ? "" : nameOf(names, author, group),
+    mine,
+    text: Array.from(words).slice(0, QUOTE_MAX).join(""),
+  }
+}
+
+/** From bytes of UTF-8 to the units that screens count. */
+function mentionView(
+  names: Names,
+  group: Channel | undefined,
+  text: string,
+  { start, length, who }: ChatMessage["mentions"][number],
+): MentionView {
+  const bytes = utf8(text)
+  const before = fromUtf8(bytes.subarray(0, start)).length
+  const units = fromUtf8(bytes.subarray(start, start + length)).length
+  const me = who === names.me
+  const name = me ? "" : nameOf(names, who, group)
+  return { start: before, length: units, address: who, name, me }
+}
+
+/** By sign, in the order in which people first said them here. */
+function reactionViews(
+  names: Names,
+  group: Channel | undefined,
+  { reactions }: ChatMessage,
+): ReactionView[] {
+  const views = new Map<string, { by: string[]; mine: boolean }>()
+  for (const { by, signs } of reactions)
+    for (const sign of signs) {
+      const view = views.get(sign) ?? { by: [], mine: false }
+      views.set(sign, view)
+      if (by === names.me) view.mine = true
+      else view.by.push(nameOf(names, by, group))
+    }
+  return Array.from(views, ([sign, view]) => ({ sign, ...view }))
 }
 
 export function threadView(
@@ -82,6 +151,9 @@ export function threadView(
   const shared = {
     id: toHex(thread.id),
     unread: thread.unread,
+    mentions: thread.mentioned,
+    lifetime: thread.lifetime?.lifetime ?? null,
+    tells: { read: thread.tellsRead, typing: thread.tellsTyping },
     last: last === undefined ? null : messageView(names, thread, last),
   }
   if (thread.peer !== null) {

@@ -2,38 +2,34 @@
  * Chat of one identity: what the screens and the command line ask for, over the book, the inbox, the outbox and the introductions.
  * Made when the vault opens, stopped before it closes.
  */
-import { primitives } from "#primitives"
 import type { Channel } from "../chat/channel.ts"
-import { MESSAGE_ID_BYTES } from "../chat/content.ts"
 import type { FileNote } from "../chat/file.ts"
-import { type ChatMessage, positionOf } from "../chat/message.ts"
-import { type ChatThread, readUpTo } from "../chat/thread.ts"
+import type { Lifetime } from "../chat/lifetime.ts"
+import type { ChatMessage } from "../chat/message.ts"
+import type { ChatThread } from "../chat/thread.ts"
 import type { Address } from "../crypto/address.ts"
 import { type Bytes, toHex } from "../crypto/bytes.ts"
 import { ApiError } from "./api/errors.ts"
 import type { Contact, GroupView, Message, Page, ThreadSummary } from "./api/types.ts"
 import { ChatBook, Step } from "./chat-book.ts"
 import { Finder } from "./chat-finder.ts"
+import { Expiry } from "./chat-expiry.ts"
 import { Groups } from "./chat-groups.ts"
 import { Inbox, type InboxEvents } from "./chat-inbox.ts"
 import { type IntroductionEvents, Introductions } from "./chat-introductions.ts"
+import { messageIdOf, Messages, newMessageId } from "./chat-messages.ts"
 import { Ordering } from "./chat-order.ts"
 import { Outbox } from "./chat-outbox.ts"
 import type { ChatParts } from "./chat-parts.ts"
 import { mustBeDecided, mustTake, People } from "./chat-people.ts"
+import { Places } from "./chat-places.ts"
+import { PAGE_MAX, type PageCursor, Reading } from "./chat-reading.ts"
+import { Transcript } from "./chat-transcript.ts"
+import { Typing } from "./chat-typing.ts"
 import { Search } from "./chat-search.ts"
 import { Updates } from "./chat-updates.ts"
 import { messageView } from "./chat-view.ts"
 import type { FileMessage } from "./files.ts"
-
-const PAGE_MAX = 500
-const UNREAD_COUNT_MAX = 10_000
-
-/** Positions in a thread, hexadecimal. */
-interface PageCursor {
-  readonly before?: string
-  readonly after?: string
-}
 
 export class Chat {
   readonly search: Search
@@ -42,6 +38,12 @@ export class Chat {
   readonly #inbox: Inbox
   readonly #introductions: Introductions
   readonly #finder: Finder
+  readonly #transcript: Transcript
+  readonly #expiry: Expiry
+  readonly #places: Places
+  readonly #typing: Typing
+  readonly #reading: Reading
+  readonly messages: Messages
   readonly #people: People
   readonly #groups: Groups
   readonly #updates: Updates
@@ -53,10 +55,15 @@ export class Chat {
     this.#finder = new Finder(this.#book)
     this.search = new Search(parts, this.#book)
     this.#book.followTexts((changes) => this.search.follow(changes))
-    this.#outbox = new Outbox(parts, this.#book, {
+    this.#transcript = new Transcript(this.#book, (thread) => this.#expiry.eraseSoon(thread))
+    this.#expiry = new Expiry(parts, this.#book, this.#transcript)
+    this.#places = new Places(parts, this.#book, this.#transcript, this.#expiry)
+    this.#outbox = new Outbox(parts, this.#book, this.#transcript, {
       spoke: (group) => this.#updates.spoke(group),
+      leaving: (step, payload) => this.#places.leaving(step, payload),
       passedAt: (id) => this.#order?.passedAt(id),
     })
+    this.#typing = new Typing(parts, this.#book, this.#outbox)
     this.#groups = new Groups(parts, this.#book, this.#outbox, {
       inbox: () => this.#inbox,
       order: () => this.#order,
@@ -73,6 +80,7 @@ export class Chat {
             inbox: this.#inbox,
             outbox: this.#outbox,
             caughtUp: (group) => this.#groups.caughtUp(group),
+            placed: (height, ids) => this.#places.ordered(height, ids),
             moved: () => this.#groups.returns.moved(),
             lost: () => void this.#groups.returns.wantAll(),
           })
@@ -84,6 +92,12 @@ export class Chat {
       introductions: this.#introductions,
       stopping: this.#stopping.signal,
     })
+    const { transcript, expiry } = { transcript: this.#transcript, expiry: this.#expiry }
+    const shared = { book: this.#book, outbox: this.#outbox, transcript, expiry }
+    const welcomes = (thread: ChatThread) => this.#welcomes(thread)
+    this.messages = new Messages({ parts, welcomes, ...shared })
+    const isUnordered = parts.order === "arrival" && parts.readsOnly !== true
+    this.#reading = new Reading({ isUnordered, ...shared })
     this.#updates = new Updates(parts, this.#book, {
       inPair: (group, may) => this.#introductions.renew(group, may),
       inGroup: (group) => this.#groups.renew(group),
@@ -96,6 +110,9 @@ export class Chat {
       height: () => this.#order?.height ?? 0,
       passedAt: (id) => this.#order?.passedAt(id),
       fellBehind: () => this.#order?.kick(),
+      transcript: this.#transcript,
+      heardIn: (step, payload) => this.#places.heard(step, payload),
+      typing: (thread, by, content) => this.#typing.heard(thread, by, content),
       settled: (step, settled, at) => {
         this.#groups.settled(step, settled, at)
         if (settled.channel.group === null) this.#advanced(settled.channel)
@@ -123,10 +140,14 @@ export class Chat {
     const chat = new Chat(parts)
     await chat.#book.load()
     await chat.#outbox.load()
+    await chat.#transcript.load()
+    await chat.#expiry.load()
     await chat.#order?.load()
+    await chat.#places.load()
     await chat.#inbox.load()
     await chat.#groups.load()
     chat.#outbox.start()
+    chat.#expiry.start()
     chat.#introductions.start()
     chat.#groups.start()
     chat.#inbox.kick()
@@ -150,6 +171,7 @@ export class Chat {
     await Promise.all([this.#introductions.stop(), this.#groups.stop(), this.#outbox.stop()])
     await this.#order?.stop()
     await this.#inbox.stop()
+    await this.#expiry.stop()
     await this.#book.turns.idle()
   }
 
@@ -232,14 +254,13 @@ export class Chat {
     }
   }
 
-  async send(to: string, text: string, id: string | undefined): Promise<Message> {
-    const messageId =
-      id === undefined
-        ? primitives.randomBytes(MESSAGE_ID_BYTES)
-        : new Uint8Array(Buffer.from(id, "hex"))
-    if (messageId.length !== MESSAGE_ID_BYTES)
-      throw new ApiError("BAD_PARAMS", "a message id is 32 hexadecimal digits")
-    return await this.#say(to, text, messageId)
+  async send(to: string, text: string, id: string | undefined, replyTo?: string): Promise<Message> {
+    const messageId = id === undefined ? newMessageId() : messageIdOf(id)
+    const answers = replyTo === undefined ? {} : { replyTo: messageIdOf(replyTo) }
+    const thread = this.#finder.threadTo(to)
+    const message = await this.messages.say(thread, messageId, text, answers)
+    this.#typing.sent(thread)
+    return message
   }
 
   /** Whom `to` means, in a form that stays, and their thread. Throws like `send`. */
@@ -252,7 +273,7 @@ export class Chat {
 
   /** A message that brings a file which others can read already. Repeating it with the same id is harmless. */
   sendFile(to: string, text: string, id: Bytes, file: FileNote): Promise<Message> {
-    return this.#say(to, text, id, file)
+    return this.messages.say(this.#finder.threadTo(to), id, text, { file })
   }
 
   /** The file that a message brought, if there is such a message and it brought one. */
@@ -273,13 +294,6 @@ export class Chat {
     const { file } = message
     if (thread === undefined || file === undefined) return undefined
     return { message: messageView(this.#book, thread, message), file }
-  }
-
-  async #say(to: string, text: string, id: Bytes, file?: FileNote): Promise<Message> {
-    const target = this.#finder.threadTo(to)
-    await this.#welcomes(target)
-    const { thread, message } = await this.#outbox.send(target, id, text, file)
-    return messageView(this.#book, thread, message)
   }
 
   /** Answering a stranger accepts them, and writing into a group that one was let into accepts that. */
@@ -357,60 +371,23 @@ export class Chat {
     })
   }
 
-  async retry(id: string): Promise<Message> {
-    const found = await this.#book.records.findMessage(new Uint8Array(Buffer.from(id, "hex")))
-    const thread = found && this.#book.threads.get(toHex(found.thread))
-    if (found === undefined || thread === undefined)
-      throw new ApiError("UNKNOWN_MESSAGE", "there is no such message")
-    this.#outbox.posting.offerAgain()
-    this.#outbox.kick(thread)
-    return messageView(this.#book, thread, found.message)
-  }
-
   /** The page before a position, or the one after one. */
-  async page(which: string, cursor: PageCursor = {}, limit = PAGE_MAX): Promise<Page> {
+  page = (which: string, cursor: PageCursor = {}, limit = PAGE_MAX): Promise<Page> =>
+    this.#reading.page(this.#finder.thread(which), cursor, limit)
+  read = (which: string, through: string): Promise<void> =>
+    this.#reading.read(this.#finder.thread(which), new Uint8Array(Buffer.from(through, "hex")))
+
+  /** From now on what is said in a thread disappears so long after; null: it stays. */
+  setLifetime = (which: string, lifetime: Lifetime | null): Promise<Message> =>
+    this.messages.setLifetime(this.#finder.threadTo(which), lifetime)
+
+  /** Whether we tell others in this thread that we have read, or that we write. */
+  async tell(which: string, how: { read?: boolean; typing?: boolean }): Promise<ThreadSummary> {
     const thread = this.#finder.thread(which)
-    const wanted = Math.min(Math.max(1, limit), PAGE_MAX)
-    const { before, after } = cursor
-    if (after !== undefined) return await this.#pageAfter(thread, after, wanted)
-    const messages = await this.#book.records.messages(thread.id, {
-      reverse: true,
-      limit: wanted + 1,
-      ...(before === undefined ? {} : { before: new Uint8Array(Buffer.from(before, "hex")) }),
-    })
-    const more = messages.length > wanted
-    const shown = messages.slice(0, wanted).reverse()
-    const first = shown[0]
-    return {
-      messages: shown.map((message) => messageView(this.#book, thread, message)),
-      before: more && first !== undefined ? toHex(positionOf(first)) : null,
-    }
+    return (await this.#reading.tell(thread, how)) ?? this.#book.view(thread)
   }
 
-  async #pageAfter(thread: ChatThread, after: string, limit: number): Promise<Page> {
-    const messages = await this.#book.records.messages(thread.id, {
-      after: new Uint8Array(Buffer.from(after, "hex")),
-      limit,
-    })
-    const shown = messages.map((message) => messageView(this.#book, thread, message))
-    return { messages: shown, before: shown[0]?.position ?? after }
-  }
-
-  async read(which: string, through: string): Promise<void> {
-    const { id } = this.#finder.thread(which)
-    const position = new Uint8Array(Buffer.from(through, "hex"))
-    await this.#book.turns.run(async () => {
-      const thread = this.#book.threads.get(toHex(id))
-      if (thread === undefined) return
-      const behind = await this.#book.records.messages(id, {
-        after: position,
-        limit: UNREAD_COUNT_MAX,
-      })
-      const next = readUpTo(thread, position, behind.filter(({ mine }) => !mine).length)
-      if (next === thread) return
-      const step = new Step()
-      step.threads.set(toHex(id), next)
-      await this.#book.commit(step)
-    })
-  }
+  /** We write in a thread, or not any more. */
+  typing = (which: string, active: boolean): Promise<void> =>
+    this.#typing.write(this.#finder.threadTo(which), active)
 }

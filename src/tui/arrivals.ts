@@ -3,11 +3,18 @@
  * screen is drawn for each batch once.
  */
 import type { ApiEvent, Contact, ThreadSummary, Transfer } from "../node/api/types.ts"
+import { withTyping } from "./typing.ts"
 import { contactName } from "./commands.ts"
 import type { Effect, Model, Step } from "./model.ts"
 import { and, noticed, only } from "./model.ts"
 import { transferEnd } from "./widgets/transfers.ts"
-import { openHistory, withDelivery, withMessage } from "./widgets/history.ts"
+import {
+  openHistory,
+  withChanged,
+  withDelivery,
+  withMessage,
+  withoutMessage,
+} from "./widgets/history.ts"
 
 /** Entries kept of each; beyond, the ones that came first are let go until they are told again. */
 export const THREADS_MAX = 10_000
@@ -90,6 +97,23 @@ function withEvent(model: Model, event: ApiEvent): Step {
         model.settings.bell && !model.focused && !message.mine ? [{ type: "bell" }] : []
       return { model: { ...model, threads, history }, effects }
     }
+    case "message-changed": {
+      const { message } = event
+      const thread = model.threads.get(message.thread)
+      const threads =
+        thread?.last?.id === message.id
+          ? put(model.threads, thread.id, { ...thread, last: message }, THREADS_MAX)
+          : model.threads
+      const history =
+        model.history?.key === message.thread ? withChanged(model.history, message) : model.history
+      return only({ ...model, threads, history })
+    }
+    case "message-gone":
+      return model.history?.key === event.thread
+        ? only({ ...model, history: withoutMessage(model.history, event.id) })
+        : only(model)
+    case "typing":
+      return only(withTyping(model, event))
     case "delivery":
       return model.history?.key === event.thread
         ? only({

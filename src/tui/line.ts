@@ -186,6 +186,10 @@ class LineSession {
       case "message":
         this.#onMessage(event.message)
         break
+      case "message-changed":
+      case "message-gone":
+      case "typing":
+        break
       case "delivery": {
         const text = this.#followed.get(event.id)
         if (text === undefined) break

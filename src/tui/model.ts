@@ -23,6 +23,7 @@ import { sanitizeName, shortAddress } from "./sanitize.ts"
 import type { Picture } from "./pictures.ts"
 import { chooseGlyphs, chooseTheme, UNICODE } from "./theme.ts"
 import type { Glyphs, ThemeName } from "./theme.ts"
+import type { Writer } from "./typing.ts"
 import { emptyDraft } from "./widgets/draft.ts"
 import type { Draft } from "./widgets/draft.ts"
 import type { History, PageReason } from "./widgets/history.ts"
@@ -154,6 +155,8 @@ export interface Model {
   readonly pictures: ReadonlyMap<string, Picture>
   /** How many have been asked for. */
   readonly pictured: number
+  /** Who writes where, by thread and author. */
+  readonly writers: ReadonlyMap<string, Writer>
 }
 
 export const PARKED_MAX = 200
@@ -318,6 +321,7 @@ export const initialModel = (settings: Settings, columns: number, rows: number):
   transfers: new Map(),
   pictures: new Map(),
   pictured: 0,
+  writers: new Map(),
 })
 
 export const noticed = (model: Model, kind: Notice["kind"], text: string): Model => ({

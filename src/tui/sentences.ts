@@ -34,6 +34,16 @@ export const SENTENCES: Readonly<Record<ApiErrorCode, Sentence>> = {
   UNKNOWN_CONTACT: { what: "There is no contact of that name.", next: "See /contacts, or add them with /add." },
   AMBIGUOUS_CONTACT: { what: "That could be more than one contact.", next: "Write more of the name." },
   UNKNOWN_THREAD: { what: "There is no such conversation.", next: "Choose one from the list." },
+  NOT_YOURS: {
+    what: "Only its author can do that to a message.",
+    next: "It can be deleted here, for you alone.",
+  },
+  TOO_OLD: {
+    what: "A message can be edited for a day after it was sent.",
+    next: "Write another one, or delete it.",
+  },
+  NO_WORDS: { what: "There is nothing left of that message.", next: "It can be deleted here." },
+  BAD_REACTION: { what: "A reaction is one to three emoji.", next: "Say it in words." },
   UNKNOWN_MESSAGE: { what: "That message is not here any more.", next: "Scroll to see what is." },
   BLOCKED_CONTACT: { what: "You blocked this contact.", next: "Take them back with /accept first." },
   NOT_A_GROUP: { what: "That is a chat of two.", next: "Make a group with /group." },

@@ -10,7 +10,7 @@ import {
 } from "../../src/chat/content.ts"
 import { SAFE_NAME_BYTES_MAX, safeName } from "../../src/chat/file.ts"
 import { sniffed, typeName, UNKNOWN_TYPE } from "../../src/chat/file-type.ts"
-import { type ChatMessage, decodeMessage, encodeMessage } from "../../src/chat/message.ts"
+import { type ChatMessage, PLAIN, decodeMessage, encodeMessage } from "../../src/chat/message.ts"
 import { addressOf } from "../../src/crypto/address.ts"
 import { concat, utf8 } from "../../src/crypto/bytes.ts"
 import { CryptoError } from "../../src/crypto/errors.ts"
@@ -48,6 +48,7 @@ describe("a message that brings a file", () => {
 
   test("is kept with it, and one without is kept as before", () => {
     const message: ChatMessage = {
+      ...PLAIN,
       id: random(16),
       author: addressOf(
         primitives.ed25519.publicFromPrivate(primitives.ed25519.importPrivate(random(32))),

@@ -1,4 +1,5 @@
 /** People who send files, without what chat needs besides: blobs over real libp2p, and messages that simply arrive. */
+import { PLAIN_MESSAGE } from "./plain-views.ts"
 import assert from "node:assert/strict"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -31,18 +32,16 @@ export class SharedThread implements FileChat {
 
   sendFile(_to: string, text: string, id: Bytes, file: FileNote): Promise<Message> {
     const message: Message = {
+      ...PLAIN_MESSAGE,
       id: toHex(id),
       thread: THREAD,
       author: "sotto1friend",
       authorName: "friend",
-      receipts: null,
       mine: false,
       text,
       sentAtMs: 1,
       state: "gossiped",
       failure: null,
-      late: false,
-      file: null,
       position: String(this.sent.length),
     }
     if (this.sent.every((each) => each.message.id !== message.id)) this.sent.push({ message, file })

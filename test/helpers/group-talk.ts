@@ -102,11 +102,30 @@ export class GroupTalk {
       })
   }
 
-  /** Everybody sees the same, in the same order. */
+  /** Once the ledger has placed everything, everybody sees the same, in the same order. */
   async sameFor(...people: Person[]): Promise<void> {
     const [first, ...others] = people
     if (first === undefined) return
-    const seen = await this.texts(first)
-    for (const other of others) assert.deepEqual(await this.texts(other), seen)
+    for (const person of people)
+      await ordering(this.world, person, "places for all that was said", async () =>
+        (await this.messages(person)).every(({ place }) => place !== null),
+      )
+    const seen = (await this.messages(first)).map(common)
+    for (const other of others) assert.deepEqual((await this.messages(other)).map(common), seen)
   }
 }
+
+/** What of a message is the same for everybody. */
+export const common = (message: Message) => ({
+  id: message.id,
+  author: message.author,
+  text: message.text,
+  place: message.place,
+  answers: message.replyTo?.id ?? null,
+  names: message.mentions.map(({ address }) => address),
+  first: message.edited?.first ?? null,
+  deleted: message.deleted,
+  signs: message.reactions.map(({ sign, by, mine }) => [sign, by.length + Number(mine)]).sort(),
+  sets: message.sets,
+  lifetime: message.lifetime,
+})

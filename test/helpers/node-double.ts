@@ -3,6 +3,7 @@
  * directory so that a second process finds them again. It has no peers and no keys. The contact called `echo` answers.
  * Everything sent moves through the delivery states one event at a time, up to `reach`.
  */
+import { PLAIN_MESSAGE, PLAIN_THREAD } from "./plain-views.ts"
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { createHash, randomBytes } from "node:crypto"
 import { join } from "node:path"
@@ -314,6 +315,36 @@ export class NodeDouble implements Api {
     },
     "messages.send": ({ to, text, id }) =>
       this.#send(to, text, id ?? randomBytes(16).toString("hex")),
+    "messages.react": ({ id, signs }) => ({
+      message: this.#changeMessage(id, {
+        reactions: signs.map((sign) => ({ sign, by: [], mine: true })),
+      }),
+    }),
+    "messages.edit": ({ id, text }) => ({
+      message: this.#changeMessage(id, { text, edited: { atMs: 1, first: this.#found(id).text } }),
+    }),
+    "messages.delete": ({ id, forAll = false }) => {
+      if (forAll && !this.#found(id).mine)
+        throw new ApiError("NOT_YOURS", "only its author can do that")
+      if (forAll) this.#changeMessage(id, { deleted: true, text: "" })
+      else this.#facts.messages = this.#facts.messages.filter((message) => message.id !== id)
+      this.#save()
+      return { recalled: false }
+    },
+    "messages.show": ({ id }) => ({ message: this.#found(id) }),
+    "threads.lifetime": ({ thread, seconds, blocks }) => {
+      const unit = seconds === undefined ? "blocks" : "seconds"
+      const amount = seconds ?? blocks
+      const lifetime = amount === undefined ? null : ({ unit, amount } as const)
+      const message = this.#message(this.#contact(thread), "", "sotto1me", "queued")
+      return { message: { ...message, sets: { lifetime } } }
+    },
+    "threads.tell": ({ thread, read = false, typing = false }) => {
+      const found = this.#threads().find(({ id }) => id === this.#thread(thread))
+      if (found === undefined) throw new ApiError("UNKNOWN_THREAD", "there is no such thread")
+      return { thread: { ...found, tells: { read, typing } } }
+    },
+    "threads.typing": () => ({}),
     "messages.retry": ({ id }) => {
       const message = this.#facts.messages.find((m) => m.id === id)
       if (message === undefined) throw new ApiError("UNKNOWN_MESSAGE", "there is no such message")
@@ -382,6 +413,7 @@ export class NodeDouble implements Api {
     return this.#facts.contacts.map((contact) => {
       const messages = this.#facts.messages.filter((m) => m.thread === hex32(contact.address))
       return {
+        ...PLAIN_THREAD,
         id: hex32(contact.address),
         kind: "pair" as const,
         left: false,
@@ -394,20 +426,32 @@ export class NodeDouble implements Api {
     })
   }
 
+  #found(id: string): Message {
+    const message = this.#facts.messages.find((each) => each.id === id)
+    if (message === undefined) throw new ApiError("UNKNOWN_MESSAGE", "there is no such message")
+    return message
+  }
+
+  #changeMessage(id: string, change: Partial<Message>): Message {
+    const message = { ...this.#found(id), ...change }
+    this.#facts.messages = this.#facts.messages.map((each) => (each.id === id ? message : each))
+    this.#save()
+    this.tell({ type: "message-changed", message })
+    return message
+  }
+
   #message(contact: Contact, text: string, author: string, state: DeliveryState, id?: string) {
     const message: Message = {
+      ...PLAIN_MESSAGE,
       id: id ?? randomBytes(16).toString("hex"),
       thread: hex32(contact.address),
       author,
       authorName: author === contact.address ? contact.name : "",
-      receipts: null,
       mine: author !== contact.address,
       text,
       sentAtMs: 1_700_000_000_000 + this.#facts.messages.length * 1000,
       state,
       failure: null,
-      late: false,
-      file: null,
       position: this.#facts.messages.length.toString().padStart(8, "0"),
     }
     this.#facts.messages.push(message)

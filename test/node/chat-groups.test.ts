@@ -73,7 +73,7 @@ describe("a group", () => {
     await talk.say(ada, "who is there?")
     const mine = async () => (await talk.messages(ada))[0]
     await ordering(world, ada, "Bob's receipt", async () => (await mine())?.receipts?.got === 1)
-    assert.deepEqual((await mine())?.receipts, { got: 1, of: 2 })
+    assert.deepEqual((await mine())?.receipts, { got: 1, of: 2, read: 0 })
     assert.notEqual((await mine())?.state, "delivered")
     world.catchUp(cyd)
     await ordering(world, ada, "all receipts", async () => (await mine())?.state === "delivered")

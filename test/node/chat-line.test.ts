@@ -7,6 +7,7 @@ import { ChatBook } from "../../src/node/chat-book.ts"
 import { Line, WAITING_MAX } from "../../src/node/chat-line.ts"
 import type { ChatParts } from "../../src/node/chat-parts.ts"
 import { ChatRecords } from "../../src/node/chat-records.ts"
+import { Transcript } from "../../src/node/chat-transcript.ts"
 import { systemClock } from "../../src/node/clock.ts"
 import { Sealed } from "../../src/node/sealed.ts"
 import { MemoryShelf } from "../helpers/chat-world.ts"
@@ -19,9 +20,15 @@ describe("the line of texts", () => {
       new Sealed(openVault(primitives.randomBytes(32)), new MemoryShelf()),
     )
     const book = new ChatBook({ me, records, emit: () => undefined })
+    const transcript = new Transcript(book, () => undefined)
     let sealed = WAITING_MAX - 1
-    const line = new Line({ clock: systemClock } as ChatParts, book, () => sealed)
-    const say = (text: string) => line.say(book.threadWith(peer), primitives.randomBytes(16), text)
+    const line = new Line({ clock: systemClock } as ChatParts, book, transcript, () => sealed)
+    const say = (text: string) =>
+      line.say(book.threadWith(peer), primitives.randomBytes(16), (head) => ({
+        kind: "text",
+        ...head,
+        text,
+      }))
     await say("the last that fits")
     await assert.rejects(say("one too many"), { code: "QUEUE_FULL" })
     assert.equal(line.length, 1)

@@ -182,15 +182,15 @@ describe("a leaf key that no card names", () => {
     const bob = await world.add("Bob")
     const card = await rotate(ada, { forgetOld: true, publish: false })
     assert(!vouchesFor(world.cards.get(ada.address) ?? card, card.leaf))
-    await ada.chat.addContact(bob.address, "bob")
-    await ada.chat.send("bob", "it is me, believe me", undefined)
-    await ada.until("it to leave", async () => (await ada.messages(bob))[0]?.state === "gossiped")
     let looked = 0
     const truth = world.findCard
     world.findCard = (address) => {
       if (address === ada.address) looked++
       return truth(address)
     }
+    await ada.chat.addContact(bob.address, "bob")
+    await ada.chat.send("bob", "it is me, believe me", undefined)
+    await ada.until("it to leave", async () => (await ada.messages(bob))[0]?.state === "gossiped")
     await bob.until(
       "the first contact to be looked into and dropped",
       async () => looked >= 2 && (await channels(bob)).length === 0,

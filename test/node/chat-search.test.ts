@@ -6,6 +6,7 @@ import assert from "node:assert/strict"
 import { afterEach, describe, it } from "node:test"
 import { primitives } from "#primitives"
 import { added } from "../../src/chat/contact.ts"
+import { PLAIN } from "../../src/chat/message.ts"
 import { newThread } from "../../src/chat/thread.ts"
 import { addressFromBytes } from "../../src/crypto/address.ts"
 import { openVault } from "../../src/crypto/keyfile.ts"
@@ -113,6 +114,7 @@ async function longHistory(bytesMax?: number) {
     text,
     delivery: "delivered" as const,
     late: false,
+    ...PLAIN,
     audience: 0,
     awaited: [],
   })

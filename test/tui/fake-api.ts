@@ -2,6 +2,7 @@
  * A test double of the API: one mesh in memory, no network, nothing stored. It behaves as the contract says and tells what
  * happened in `calls`; a test scripts what peers do through the methods that begin with `they`. Only for tests.
  */
+import { PLAIN_MESSAGE, PLAIN_THREAD } from "../helpers/plain-views.ts"
 import type {
   Preview,
   Transfer,
@@ -179,6 +180,7 @@ export class FakeApi implements Api {
     const contact = this.contacts.get(addressOf(name)) ?? this.contact(name)
     const id = idOf(name)
     const thread: ThreadSummary = {
+      ...PLAIN_THREAD,
       id,
       kind: "pair",
       left: false,
@@ -216,6 +218,7 @@ export class FakeApi implements Api {
     this.groups.set(group.thread, group)
     this.messages.set(group.thread, [])
     this.threads.set(group.thread, {
+      ...PLAIN_THREAD,
       id: group.thread,
       kind: "group",
       left: group.state === "left",
@@ -234,24 +237,50 @@ export class FakeApi implements Api {
     this.#tellThread(thread)
   }
 
+  #messageOf(id: string): Message {
+    for (const all of this.messages.values()) {
+      const found = all.find((message) => message.id === id)
+      if (found !== undefined) return found
+    }
+    throw new FakeError("UNKNOWN_MESSAGE")
+  }
+
+  /** A message is another one now, and everybody is told. */
+  change(id: string, change: Partial<Message>): Message {
+    const message: Message = { ...this.#messageOf(id), ...change }
+    const all = this.messages.get(message.thread) ?? []
+    all[all.findIndex((each) => each.id === id)] = message
+    this.tell({ type: "message-changed", message })
+    return message
+  }
+
+  /** A message is not here any more. */
+  takeAway(id: string): void {
+    const { thread } = this.#messageOf(id)
+    const all = this.messages.get(thread) ?? []
+    this.messages.set(
+      thread,
+      all.filter((each) => each.id !== id),
+    )
+    this.tell({ type: "message-gone", thread, id })
+  }
+
   /** Adds a message without telling anybody: history from before. */
   past(name: string, text: string, change: Partial<Message> = {}): Message {
     const known = this.threads.get(this.thread(name, {}).id)
     if (known === undefined) throw new Error("the thread was just made")
     const all = this.messages.get(known.id) ?? []
     const message: Message = {
+      ...PLAIN_MESSAGE,
       id: (++this.#made).toString(16).padStart(32, "0"),
       thread: known.id,
       author: addressOf(name),
       authorName: name,
-      receipts: null,
       mine: false,
       text,
       sentAtMs: T0 + all.length * 60_000,
       state: "delivered",
       failure: null,
-      late: false,
-      file: null,
       position: position(all.length + 1),
       ...change,
     }
@@ -558,18 +587,65 @@ export class FakeApi implements Api {
       const messages = all.slice(start, end)
       return { messages, before: start > 0 ? (messages[0]?.position ?? null) : null }
     },
-    "messages.send": ({ to, text, id }) => {
+    "messages.send": ({ to, text, id, replyTo }) => {
       const contact = this.contacts.get(to)
       const known = this.threads.get(to)
       const name = contact?.name ?? known?.title
       if (name === undefined) throw new FakeError("UNKNOWN_THREAD")
       if (text.length > 100_000) throw new FakeError("MESSAGE_TOO_LONG")
       const fresh = known === undefined
-      const message = this.mine(name, text, "queued", id === undefined ? {} : { id })
+      const answered = replyTo === undefined ? undefined : this.#messageOf(replyTo)
+      const quote = answered && {
+        replyTo: {
+          id: answered.id,
+          authorName: answered.authorName,
+          mine: answered.mine,
+          text: answered.text,
+        },
+      }
+      const given = id === undefined ? {} : { id }
+      const message = this.mine(name, text, "queued", { ...given, ...quote })
       if (fresh) this.#tellThread(message.thread)
       this.tell({ type: "message", message })
       return { message }
     },
+    "messages.react": ({ id, signs }) => {
+      const reactions = signs.map((sign) => ({ sign, by: [], mine: true }))
+      return { message: this.change(id, { reactions }) }
+    },
+    "messages.edit": ({ id, text }) => {
+      const first = this.#messageOf(id)
+      if (!first.mine) throw new FakeError("NOT_YOURS")
+      const edited = { atMs: T0, first: first.text }
+      return { message: this.change(id, { text, edited }) }
+    },
+    "messages.delete": ({ id, forAll = false }) => {
+      const { mine } = this.#messageOf(id)
+      if (forAll && !mine) throw new FakeError("NOT_YOURS")
+      if (forAll) this.change(id, { text: "", deleted: true, reactions: [] })
+      else this.takeAway(id)
+      return { recalled: false }
+    },
+    "messages.show": ({ id }) => ({ message: this.#messageOf(id) }),
+    "threads.lifetime": ({ thread, seconds }) => {
+      const lifetime = seconds === undefined ? null : { unit: "seconds" as const, amount: seconds }
+      const known = this.threads.get(this.threadOf(thread))
+      if (known === undefined) throw new FakeError("UNKNOWN_THREAD")
+      this.threads.set(known.id, { ...known, lifetime })
+      const message = this.mine(known.title, "", "queued", { sets: { lifetime } })
+      this.tell({ type: "message", message })
+      this.#tellThread(known.id)
+      return { message }
+    },
+    "threads.tell": ({ thread, read, typing }) => {
+      const known = this.threads.get(this.threadOf(thread))
+      if (known === undefined) throw new FakeError("UNKNOWN_THREAD")
+      const tells = { read: read ?? known.tells.read, typing: typing ?? known.tells.typing }
+      this.threads.set(known.id, { ...known, tells })
+      this.#tellThread(known.id)
+      return { thread: { ...known, tells } }
+    },
+    "threads.typing": () => ({}),
     "messages.retry": ({ id }) => {
       for (const all of this.messages.values()) {
         const at = all.findIndex((m) => m.id === id)

@@ -11,6 +11,7 @@ import { withIdentity, type Attached } from "../attach.ts"
 import type { Context } from "../context.ts"
 import { DeliveryWatch, gotAsFar } from "../delivery.ts"
 import { CliError, usage } from "../failure.ts"
+import { messageId } from "../message-argument.ts"
 import { STATES } from "../registry.ts"
 import { ask } from "../secret.ts"
 import { TransferWatch } from "../transfer.ts"
@@ -34,7 +35,13 @@ export async function run(context: Context): Promise<void> {
   }
   const text = await textOf(context, to)
   const { message, own } = await withIdentity(context, async (attached) => ({
-    message: await send(context, attached, { to, text, id }, asked, timeoutMs),
+    message: await send(
+      context,
+      attached,
+      { to, text, id, ...(await answering(context, attached, to)) },
+      asked,
+      timeoutMs,
+    ),
     own: attached.own,
   }))
   if (out.json) out.object(message)
@@ -57,10 +64,20 @@ export async function run(context: Context): Promise<void> {
   }
 }
 
+/** The message that is answered, if one is. */
+async function answering(
+  context: Context,
+  { api }: Attached,
+  to: string,
+): Promise<{ replyTo?: string }> {
+  const given = context.text("reply-to")
+  return given === undefined ? {} : { replyTo: await messageId(context, api, given, to) }
+}
+
 async function send(
   context: Context,
   { api, own }: Attached,
-  params: { to: string; text: string; id: string },
+  params: { to: string; text: string; id: string; replyTo?: string },
   asked: DeliveryState | undefined,
   timeoutMs: number,
 ): Promise<Message> {

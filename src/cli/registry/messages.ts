@@ -1,4 +1,5 @@
 /** The registry's entries for what people say to each other, and files. */
+import { ABOUT_MESSAGES } from "./about-messages.ts"
 import { type Command, contact, passphrase, timeout } from "./parts.ts"
 
 export const STATES = ["queued", "gossiped", "ordered", "delivered", "read"] as const
@@ -8,7 +9,7 @@ export const MESSAGE_COMMANDS: readonly Command[] = [
     id: "send",
     help: "send a message or a file",
     detail:
-      "The text is what follows CONTACT, or -m, or standard input. With a node running this returns once the message is " +
+      "@NAME in it names somebody of the conversation: they are told so. The text is what follows CONTACT, or -m, or standard input. With a node running this returns once the message is " +
       "safely queued; otherwise it runs a node until a peer has taken it, or leaves it queued. A file is sealed, brought to " +
       "peers that keep it, and spoken of in a message, with the text if there is one; this returns when they have it.",
     args: [
@@ -30,11 +31,17 @@ export const MESSAGE_COMMANDS: readonly Command[] = [
       },
       timeout,
       id: { type: "string", value: "ID", help: "32 hex digits; the same id is sent only once" },
+      "reply-to": {
+        type: "string",
+        value: "MESSAGE",
+        help: "answer this message: its id, or the beginning of it",
+      },
       ...passphrase,
     },
     json: "object",
     load: () => import("../commands/send.ts"),
   },
+  ...ABOUT_MESSAGES,
   {
     id: "files",
     help: "list files that were sent and received",

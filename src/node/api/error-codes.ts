@@ -33,6 +33,13 @@ export type ApiErrorCode =
   | "AMBIGUOUS_CONTACT"
   | "UNKNOWN_THREAD"
   | "UNKNOWN_MESSAGE"
+  /** Only its author can do that to a message. */
+  | "NOT_YOURS"
+  /** The message is too old to be said otherwise. */
+  | "TOO_OLD"
+  /** Nothing can be done to it: its words are gone, or it has none. */
+  | "NO_WORDS"
+  | "BAD_REACTION"
   | "BLOCKED_CONTACT"
   /** The thread is one of two. */
   | "NOT_A_GROUP"

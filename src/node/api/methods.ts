@@ -157,9 +157,37 @@ export interface Methods {
   "messages.search": { params: { query: string; limit: number }; result: SearchAnswer }
   /** `to`: a thread id or a contact. `id` makes a repeated call harmless. Durable when it returns. */
   "messages.send": {
-    params: { to: string; text: string; id?: string }
+    params: { to: string; text: string; id?: string; replyTo?: string }
     result: { message: Message }
   }
+  /** Says all that we say to a message with emoji: three at most, none takes it back. */
+  "messages.react": {
+    params: { id: string; signs: readonly string[] }
+    result: { message: Message }
+  }
+  /** Says a message of ours otherwise, for everybody; within a day. */
+  "messages.edit": { params: { id: string; text: string }; result: { message: Message } }
+  /**
+   * Deletes a message here; `forAll`, of ours only, asks the others to do the same. `recalled`: it had not left yet, and never will.
+   * What others' programs were told they may keep, and somebody may have read it.
+   */
+  "messages.delete": {
+    params: { id: string; forAll?: boolean }
+    result: { recalled: boolean }
+  }
+  "messages.show": { params: { id: string }; result: { message: Message } }
+  /** From now on what is said here disappears so long after; null: it stays. Everybody sees who set it. */
+  "threads.lifetime": {
+    params: { thread: string; seconds?: number; blocks?: number }
+    result: { message: Message }
+  }
+  /** Whether we tell others in this thread that we have read, or that we are writing; off until asked for. */
+  "threads.tell": {
+    params: { thread: string; read?: boolean; typing?: boolean }
+    result: { thread: ThreadSummary }
+  }
+  /** We are writing here, or not any more. Nothing goes out where that is off, and seldom otherwise. */
+  "threads.typing": { params: { thread: string; active: boolean }; result: Nothing }
   /** Tries again what failed. */
   "messages.retry": { params: { id: string }; result: { message: Message } }
   /**

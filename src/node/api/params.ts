@@ -127,6 +127,20 @@ const flag: Rule<boolean> = {
   accepts: (value): value is boolean => typeof value === "boolean",
 }
 
+const LIFETIME_MAX = 31_536_000
+/** Seconds or blocks. */
+const lifetime = whole(1, LIFETIME_MAX)
+
+const SIGNS_MAX = 3
+const SIGN_MAX = 32
+const signs: Rule<readonly string[]> = {
+  expected: `a list of at most ${SIGNS_MAX} emoji`,
+  accepts: (value): value is readonly string[] =>
+    Array.isArray(value) &&
+    value.length <= SIGNS_MAX &&
+    value.every((each) => text(1, SIGN_MAX).accepts(each)),
+}
+
 const name = text(1, NAME_MAX)
 const reference = text(1, REFERENCE_MAX)
 const ticket = text(1, TICKET_MAX)
@@ -200,7 +214,19 @@ const SHAPES: { readonly [M in Method]: Shape<Params<M>> } = {
     to: required(reference),
     text: required(text(0, TEXT_MAX)),
     id: optional(messageId),
+    replyTo: optional(messageId),
   },
+  "messages.react": { id: required(messageId), signs: required(signs) },
+  "messages.edit": { id: required(messageId), text: required(text(0, TEXT_MAX)) },
+  "messages.delete": { id: required(messageId), forAll: optional(flag) },
+  "messages.show": { id: required(messageId) },
+  "threads.lifetime": {
+    thread: required(reference),
+    seconds: optional(lifetime),
+    blocks: optional(lifetime),
+  },
+  "threads.tell": { thread: required(reference), read: optional(flag), typing: optional(flag) },
+  "threads.typing": { thread: required(reference), active: required(flag) },
   "messages.retry": { id: required(messageId) },
   "files.send": {
     to: required(reference),

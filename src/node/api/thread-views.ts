@@ -3,6 +3,29 @@
 /** How far a message of ours provably got; in this order. Others' messages are always `delivered`. */
 export type DeliveryState = "queued" | "gossiped" | "ordered" | "delivered" | "read" | "failed"
 
+/** So many seconds after it was first read (or left, of ours), or so many blocks after the one that ordered it. */
+export interface LifetimeView {
+  readonly unit: "seconds" | "blocks"
+  readonly amount: number
+}
+
+/** A part of a text that stands for somebody, in UTF-16 units. Show `name` there: the text itself may call them anything. */
+export interface MentionView {
+  readonly start: number
+  readonly length: number
+  readonly address: string
+  /** How we call them; empty for ourselves. */
+  readonly name: string
+  readonly me: boolean
+}
+
+export interface ReactionView {
+  readonly sign: string
+  /** Who said it, as we call them; ourselves left out. */
+  readonly by: readonly string[]
+  readonly mine: boolean
+}
+
 export interface Message {
   /** 32 hex digits, chosen by the author. */
   readonly id: string
@@ -19,9 +42,28 @@ export interface Message {
   /** Why it failed, as a stable code; null unless `failed`. */
   readonly failure: string | null
   /** Of ours in a group: how many of its members confirmed it; `delivered` is when all did. Null elsewhere. */
-  readonly receipts: { readonly got: number; readonly of: number } | null
-  /** Settled before something that had been shown already. */
+  readonly receipts: { readonly got: number; readonly of: number; readonly read: number } | null
+  /** The ledger put it before something that had been read here, or behind something written after it. */
   readonly late: boolean
+  /** Where the ledger put it; null while it has not, and in a mesh without one. */
+  readonly place: { readonly height: number; readonly index: number } | null
+  /** The message it answers: what that says now, at most QUOTE_MAX characters; null when it is not here. */
+  readonly replyTo: {
+    readonly id: string
+    readonly authorName: string
+    readonly mine: boolean
+    readonly text: string | null
+  } | null
+  readonly mentions: readonly MentionView[]
+  /** Its author said it otherwise later, at that moment of theirs; `first` is what it said before. */
+  readonly edited: { readonly atMs: number; readonly first: string } | null
+  /** Its author asked everybody to delete it, and it is deleted here. */
+  readonly deleted: boolean
+  readonly reactions: readonly ReactionView[]
+  /** It disappears. */
+  readonly lifetime: LifetimeView | null
+  /** It says nothing; it sets how long stays what is said from then on. */
+  readonly sets: { readonly lifetime: LifetimeView | null } | null
   /** The file that it brings, if any: name made safe, size, and what its author says it is. */
   readonly file: { readonly name: string; readonly size: number; readonly type: string } | null
   /** Position in the thread's order; opaque, sortable as a string, usable as a page cursor. */
@@ -36,6 +78,12 @@ export interface ThreadSummary {
   /** Addresses of the others. */
   readonly members: readonly string[]
   readonly unread: number
+  /** Of the unread, how many name us. */
+  readonly mentions: number
+  /** How long stays what is said here; null: for good. */
+  readonly lifetime: LifetimeView | null
+  /** Whether we tell others here that we have read, and that we write, and see it of them. */
+  readonly tells: { readonly read: boolean; readonly typing: boolean }
   readonly last: Message | null
   /** True while the first contact, or somebody's invitation into a group, waits for acceptance here. */
   readonly request: boolean

@@ -29,6 +29,17 @@ export type ApiEvent =
       readonly failure: string | null
       readonly receipts: Message["receipts"]
     }
+  /** A message that was told before is another one now: edited, reacted to, deleted by its author, placed by the ledger. */
+  | { readonly type: "message-changed"; readonly message: Message }
+  | { readonly type: "message-gone"; readonly thread: string; readonly id: string }
+  /** Somebody writes, or has stopped; without another word they have after TYPING_SHOWN_MS. */
+  | {
+      readonly type: "typing"
+      readonly thread: string
+      readonly author: string
+      readonly authorName: string
+      readonly active: boolean
+    }
   | { readonly type: "thread"; readonly thread: ThreadSummary }
   | { readonly type: "thread-removed"; readonly thread: string }
   | { readonly type: "contact"; readonly contact: Contact }

@@ -205,6 +205,28 @@ export function withMessage(history: History, message: Message, away: boolean): 
   return history.anchor === null ? trimOlder(counted) : trimNewer(counted)
 }
 
+/** A message that is here is another one now, and may stand elsewhere. */
+export function withChanged(history: History, message: Message): History {
+  return indexOfMessage(history.messages, message.id) < 0
+    ? history
+    : withMessage(history, message, false)
+}
+
+/** A message is not there any more. Where the eye was held to it, it is held to the one after. */
+export function withoutMessage(history: History, id: string): History {
+  const at = indexOfMessage(history.messages, id)
+  if (at < 0) return history
+  const next = history.messages[at + 1]
+  const anchor =
+    history.anchor?.id !== id
+      ? history.anchor
+      : next === undefined
+        ? null
+        : { id: next.id, hidden: 0 }
+  const newFrom = history.newFrom === id ? (next?.id ?? null) : history.newFrom
+  return { ...history, messages: history.messages.toSpliced(at, 1), anchor, newFrom }
+}
+
 export function withDelivery(
   history: History,
   id: string,

@@ -12,21 +12,20 @@ import {
   withMessage,
   withPage,
 } from "../../../src/tui/widgets/history.ts"
+import { PLAIN_MESSAGE } from "../../helpers/plain-views.ts"
 import type { History } from "../../../src/tui/widgets/history.ts"
 
 const message = (n: number, change: Partial<Message> = {}): Message => ({
+  ...PLAIN_MESSAGE,
   id: `id${n}`,
   thread: "t",
   author: "sotto1bob",
   authorName: "bob",
-  receipts: null,
   mine: false,
   text: `message ${n}`,
   sentAtMs: n,
   state: "delivered",
   failure: null,
-  late: false,
-  file: null,
   position: n.toString().padStart(9, "0"),
   ...change,
 })

@@ -1,0 +1,50 @@
+/** What a message says, in words: as the screen, line mode and the command line all put it. Not neutralised yet. */
+import type { Message } from "../node/api/types.ts"
+import { lifetimeText } from "./lifetime.ts"
+
+/** A part of a text, and whether it names somebody: us, or another. */
+export interface Part {
+  readonly text: string
+  readonly names: "me" | "other" | null
+}
+
+/** The text with our own names where people are mentioned. */
+export function partsOf({ text, mentions }: Pick<Message, "text" | "mentions">): Part[] {
+  const parts: Part[] = []
+  let from = 0
+  for (const { start, length, name, me } of mentions) {
+    if (start > from) parts.push({ text: text.slice(from, start), names: null })
+    const shown = me ? text.slice(start, start + length) : `@${name}`
+    parts.push({ text: shown, names: me ? "me" : "other" })
+    from = start + length
+  }
+  if (from < text.length || parts.length === 0) parts.push({ text: text.slice(from), names: null })
+  return parts
+}
+
+/** The words of a message, or what stands for them. */
+export function wordsOf(message: Message): string {
+  const { sets, deleted } = message
+  if (deleted) return "(deleted by its author)"
+  if (sets !== null)
+    return sets.lifetime === null
+      ? "(from now on messages stay)"
+      : `(from now on messages disappear: ${lifetimeText(sets.lifetime)})`
+  return partsOf(message)
+    .map(({ text }) => text)
+    .join("")
+}
+
+/** `> bob: what they said`, on one line; empty when it answers nothing. */
+export function quoteText({ replyTo }: Message): string {
+  if (replyTo === null) return ""
+  if (replyTo.text === null) return "> a message that is not here"
+  const who = replyTo.mine ? "me" : replyTo.authorName
+  return `> ${who}: ${replyTo.text.split("\n")[0] ?? ""}`
+}
+
+/** `👍 2 (me, bob)`; empty when nobody reacted. */
+export const reactionsText = ({ reactions }: Message): string =>
+  reactions
+    .map(({ sign, by, mine }) => `${sign} ${[...(mine ? ["me"] : []), ...by].join(", ")}`)
+    .join("  ")
