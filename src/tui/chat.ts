@@ -1,6 +1,7 @@
 /**
  * What keys and commands do on the chat screen. Pure: a model and an action give a model and effects.
  */
+import { backupForm } from "./backup.ts"
 import { completions, interpret } from "./commands.ts"
 import type { GroupIntent, Intent } from "./commands.ts"
 import { planGroup } from "./groups.ts"
@@ -174,6 +175,8 @@ export function carryOut(model: Model, intent: Intent): Step {
       return and({ ...taken, overlay: codeOverlay }, { type: "ticket" })
     case "ticket":
       return and({ ...taken, overlay: { ...codeOverlay, show: "ticket" } }, { type: "ticket" })
+    case "backup":
+      return only({ ...taken, overlay: backupForm("write", intent.path) })
     case "rotate":
       return and(noticed(taken, "info", "Making new keys …"), { type: "rotate" })
     case "quit":

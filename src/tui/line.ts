@@ -7,6 +7,7 @@ import type { Api, ApiEvent, Contact, Message, Status, ThreadSummary } from "../
 import { COMMANDS, completions, contactName, interpret } from "./commands.ts"
 import type { GroupIntent, Intent } from "./commands.ts"
 import { absolute } from "./folders.ts"
+import { writeBackup } from "./line-backup.ts"
 import { askGroup, saidOf } from "./groups.ts"
 import { retry, save } from "./line-files.ts"
 import { carryOutGroup } from "./line-groups.ts"
@@ -341,6 +342,8 @@ class LineSession {
         return `Your code: ${sanitizeLine((await this.#api.call("id", {})).address)}`
       case "ticket":
         return `Invite ticket: ${sanitizeLine((await this.#api.call("mesh.ticket", {})).ticket)}`
+      case "backup":
+        return writeBackup(this.#api, this.#talk, intent.path)
       case "rotate":
         await this.#api.call("identity.rotate", {})
         return "You have new keys. Your code stays, and contacts notice nothing."

@@ -15,7 +15,9 @@ import type {
   Status,
   ThreadSummary,
   Transfer,
+  Result,
 } from "../node/api/types.ts"
+import type { BackupForm } from "./backup.ts"
 import { contactName } from "./commands.ts"
 import type { GroupAsk } from "./groups.ts"
 import type { InputEvent } from "./input.ts"
@@ -98,6 +100,7 @@ export type Overlay =
       /** The result that is chosen. */
       readonly at: number
     }
+  | BackupForm
   /** What cannot be taken back waits for a yes. */
   | { readonly name: "confirm"; readonly what: "leave" | "hide"; readonly thread: string }
   /** A picture that the terminal draws itself; not there yet, or drawn. */
@@ -216,6 +219,8 @@ export type Action =
   | { readonly type: "group"; readonly ask: GroupAsk; readonly group: GroupView }
   | { readonly type: "hidden"; readonly thread: string }
   | { readonly type: "rotated" }
+  | { readonly type: "backed-up"; readonly path: string; readonly made: Result<"backup.write"> }
+  | { readonly type: "restored"; readonly restored: Result<"profile.restore"> }
   | {
       readonly type: "failed"
       readonly effect: Effect
@@ -233,6 +238,11 @@ export type Effect =
       readonly ticket: string | null
     }
   | { readonly type: "unlock"; readonly passphrase: string }
+  | {
+      readonly type: "backup" | "restore"
+      readonly path: string
+      readonly passphrase: string
+    }
   | {
       readonly type: "page"
       readonly key: string

@@ -65,6 +65,42 @@ describe("a backup", () => {
     assert.equal((await backedUp(t, moved)).damaged, 0)
   })
 
+  it("brings a person into a running profile that holds nobody, and into no other", async (t) => {
+    const [alice, bob] = [await newNode(t), await newNode(t)]
+    await bob.create("bob", null)
+    await alice.create("alice", PASSPHRASE, await bob.ticket())
+    await acquaint(alice, bob, { one: "alice", other: "bob" })
+    await alice.call("messages.send", { to: "bob", text: "before" })
+    await bob.untilText("alice", "before")
+    const { path, height } = await backedUp(t, alice)
+    const { address } = await alice.call("id", {})
+    await alice.stop()
+
+    const moved = await newNode(t)
+    const heard: string[] = []
+    moved.api.events((event) => event.type === "progress" && heard.push(event.what))
+    const wrong = moved.call("profile.restore", { path, passphrase: PASSPHRASE })
+    await assert.rejects(wrong, { code: "WRONG_PASSPHRASE" })
+    assert.equal((await moved.call("status", {})).identity, "none")
+    const restored = await moved.call("profile.restore", { path, passphrase: OF_BACKUP })
+    assert.deepEqual(restored, { address, name: "alice", height, standing: "certified" })
+    assert(heard.includes("checking the backup") && heard.includes("writing the backup"))
+    assert.deepEqual(await moved.texts("bob"), ["before"])
+    await moved.call("messages.send", { to: "bob", text: "here I am" })
+    await bob.untilText("alice", "here I am")
+    await moved.stop()
+    await moved.start()
+    assert.equal((await moved.call("status", {})).identity, "locked")
+    await moved.call("unlock", { passphrase: OF_BACKUP })
+    const again = moved.call("profile.restore", { path, passphrase: OF_BACKUP })
+    await assert.rejects(again, { code: "ALREADY_EXISTS" })
+    const elsewhere = await newNode(t)
+    await elsewhere.call("mesh.join", { name: "another mesh" })
+    const other = elsewhere.call("profile.restore", { path, passphrase: OF_BACKUP })
+    await assert.rejects(other, { code: "ALREADY_EXISTS" })
+    assert.equal((await elsewhere.call("status", {})).identity, "none")
+  })
+
   it("that is altered, cut off, of another passphrase or no backup at all changes nothing anywhere", async (t) => {
     const alice = await newNode(t)
     await alice.create("alice", null)
