@@ -88,8 +88,8 @@ export interface Methods {
     result: { members: readonly MemberView[]; own: MembershipView }
   }
   /**
-   * Makes this installation a member: by the ticket's voucher, or without a ticket by work, where the mesh is open. Answers when
-   * the ledger has taken it, or after half a minute; it goes on then.
+   * Makes this installation a member: by the ticket's voucher; without a ticket by a voucher of its own where it is an operator's, or
+   * by work where the mesh is open. Answers when the ledger has taken it, or after half a minute; it goes on then.
    */
   "members.join": { params: { ticket?: string }; result: { own: MembershipView } }
   /** Gives up the work that `members.join` does. */
