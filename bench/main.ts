@@ -13,6 +13,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   envelope: async () => (await import("./envelope.ts")).envelopeBench,
   files: async () => (await import("./files.ts")).filesBench,
   ledger: async () => (await import("./ledger.ts")).ledgerBench,
+  group8: async () => (await import("./group8.ts")).group8Bench,
   groups: async () => (await import("./groups.ts")).groupsBench,
   history: async () => (await import("./history.ts")).historyBench,
   primitives: async () => (await import("./primitives.ts")).primitivesBench,

@@ -145,6 +145,7 @@ const METHODS: Table = {
     await node.chat.read(thread, through)
     return {}
   },
+  "profile.restore": (node, params) => node.restore(params),
   "backup.write": (node, params) => node.backUp(params),
   stop: (node) => {
     // After the answer has gone out: whoever asked should hear that it worked.

@@ -28,6 +28,9 @@ import { TagMap } from "./tag-map.ts"
 import { TextLimit } from "./text-limit.ts"
 import { Turns } from "./turns.ts"
 
+/** Threads whose newest message is looked up at a time. */
+const LOADED_TOGETHER = 32
+
 export class Step {
   readonly ops: SealedOp[] = []
   readonly contacts = new Map<Address, ChatContact | null>()
@@ -96,14 +99,12 @@ export class ChatBook {
   /** Throws CryptoError when a record was altered. */
   async load(): Promise<void> {
     for (const contact of await this.records.contacts()) this.contacts.set(contact.address, contact)
-    for (const thread of await this.records.threads()) {
-      this.threads.set(toHex(thread.id), thread)
-      const [newest] = await this.records.messages(thread.id, { reverse: true, limit: 1 })
-      if (newest !== undefined) this.last.set(toHex(thread.id), newest)
-      if (this.#limit.isSet)
-        for (const message of await this.records.messages(thread.id, {}))
-          this.#limit.add(thread.id, message)
-    }
+    const threads = await this.records.threads()
+    for (let at = 0; at < threads.length; at += LOADED_TOGETHER)
+      await Promise.all(threads.slice(at, at + LOADED_TOGETHER).map((each) => this.#show(each)))
+    if (this.#limit.isSet)
+      for (const { id } of threads)
+        for (const message of await this.records.messages(id, {})) this.#limit.add(id, message)
     await this.#forgetOldest()
     const slices = new Slices()
     for (const channel of await this.records.channels()) {
@@ -111,6 +112,13 @@ export class ChatBook {
       if (channel.trusted) this.tags.follow(channel)
       await slices.pause()
     }
+  }
+
+  async #show(thread: ChatThread): Promise<void> {
+    const name = toHex(thread.id)
+    this.threads.set(name, thread)
+    const [newest] = await this.records.messages(thread.id, { reverse: true, limit: 1 })
+    if (newest !== undefined) this.last.set(name, newest)
   }
 
   /** From now on this follower hears of every change of what can be read, before it is written. */

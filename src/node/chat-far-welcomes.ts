@@ -126,9 +126,10 @@ export class FarWelcomes {
     try {
       return await this.#parts.payloads?.get(ref, signal)
     } catch (error) {
+      if (this.#stopping.signal.aborted) throw error
       if (error instanceof BlobError && error.code === "BLOB_DAMAGED") return new Uint8Array(0)
-      if (patience.aborted && !this.#stopping.signal.aborted) return undefined
-      throw error
+      if (!patience.aborted) this.#parts.log(`fetching a Welcome came to nothing: ${String(error)}`)
+      return undefined
     }
   }
 

@@ -38,8 +38,8 @@ export const BACKLOG_BYTES_MAX = 1024 * 1024
 const LINK_BUFFER_BYTES_MAX = 64 * 1024 * 1024
 /** gossipsub cuts the link on a longer frame and its peers fill answers up to this: never lower it. */
 const FRAME_BYTES_MAX = 4 * 1024 * 1024
-/** Messages of one frame that are looked at in one go: a few milliseconds. */
-const RUN = 64
+/** Messages of one frame that are looked at in one go: a millisecond or two, since whoever else says something waits behind them. */
+const RUN = 16
 const MESSAGE_ID_BYTES = 20
 /** Of a peer with a lower score nothing is read any more. */
 export const GREYLISTED_BELOW = -80

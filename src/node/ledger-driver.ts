@@ -29,6 +29,7 @@ import type { LedgerProblem } from "./api/types.ts"
 import type { LedgerChain, Replayed } from "./ledger-chain.ts"
 import type { SignatureChecks } from "./ledger-checks.ts"
 import type { LedgerLog } from "./ledger-wal.ts"
+import type { Want } from "./ledger-wanted.ts"
 
 export interface DriverParts {
   readonly replica: ReplicaParts
@@ -40,8 +41,8 @@ export interface DriverParts {
   readonly send: (to: Peer | undefined, message: Message) => void
   /** A laggard asks for blocks above a height. */
   readonly serve: (to: Peer, after: number) => void
-  /** Items that a proposal names and that are not admitted here. */
-  readonly want: (items: readonly Item[]) => void
+  /** Items that are not admitted here, and that a proposal names or another validator waits for. */
+  readonly want: (items: readonly Item[], why: Want) => void
   /** A block is certified and on disk. In order of height, each once. */
   readonly onBlock: (record: BlockRecord, applied: readonly Item[]) => void
   /** Signs off the event loop. */
@@ -64,6 +65,7 @@ const SLICE_MS = 8
 interface Effect {
   readonly after: number
   readonly output: Output
+  readonly want: Want
 }
 
 /** Stands for a peer that the core cannot answer. */
@@ -175,7 +177,9 @@ export class LedgerDriver {
   }
 
   input(input: Input): void {
-    if (!this.#ended) this.#run(() => this.#replica.step(input))
+    if (this.#ended) return
+    const isRequest = input.type === "message" && input.message.type === "request"
+    this.#run(() => this.#replica.step(input), isRequest ? "requested" : "proposed")
   }
 
   /** A message from a peer. What is wrong with it, if something is; for a big one that is known later. */
@@ -238,7 +242,7 @@ export class LedgerDriver {
     return this.#failed || this.#stopping.signal.aborted
   }
 
-  #run(step: () => Output[]): void {
+  #run(step: () => Output[], want: Want = "proposed"): void {
     let outputs: Output[]
     try {
       outputs = step()
@@ -247,7 +251,7 @@ export class LedgerDriver {
       return
     }
     for (const output of outputs) this.#write(output)
-    for (const output of outputs) this.#effects.push({ after: this.#written, output })
+    for (const output of outputs) this.#effects.push({ after: this.#written, output, want })
     if (this.#synced === this.#written) this.#release()
     else this.#syncing ??= this.#syncAll()
   }
@@ -307,11 +311,11 @@ export class LedgerDriver {
       const [next] = this.#effects
       if (next === undefined || next.after > this.#synced) return
       this.#effects.shift()
-      this.#carryOut(next.output)
+      this.#carryOut(next)
     }
   }
 
-  #carryOut(output: Output): void {
+  #carryOut({ output, want: why }: Effect): void {
     const { send, serve, want, onBlock, note } = this.#parts
     switch (output.type) {
       case "send":
@@ -331,7 +335,7 @@ export class LedgerDriver {
         onBlock(output.record, output.applied)
         return
       case "want":
-        want(output.items)
+        want(output.items, why)
         return
       case "term":
         for (const { from, message } of this.#inbox.release())

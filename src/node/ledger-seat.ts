@@ -13,6 +13,7 @@ import type { Standpoint } from "./ledger-driver.ts"
 import { LedgerFollower } from "./ledger-follower.ts"
 import type { LedgerPart } from "./ledger-part.ts"
 import { LedgerValidator } from "./ledger-validator.ts"
+import type { Want } from "./ledger-wanted.ts"
 import type { Network } from "./network.ts"
 import type { Validator } from "./validator-keys.ts"
 
@@ -33,7 +34,7 @@ export interface SeatParts {
   /** Whether envelopes are known here that have no place yet. */
   readonly waits: () => boolean
   /** A proposal names what is not admitted here. */
-  readonly want: (items: readonly Item[]) => void
+  readonly want: (items: readonly Item[], why: Want) => void
   /** A block is certified and stored. In order of height, each once. */
   readonly onBlock: (applied: readonly Item[]) => void
   /** It is known for the first time that there is no later block. */

@@ -28,6 +28,7 @@ import type { LedgerPart } from "./ledger-part.ts"
 import { ledgerTopic } from "./ledger-rules.ts"
 import { Serving } from "./ledger-serving.ts"
 import { LedgerLog } from "./ledger-wal.ts"
+import type { Want } from "./ledger-wanted.ts"
 import type { Network } from "./network.ts"
 import { StreamError } from "./streams.ts"
 import { SyncError } from "./sync-round.ts"
@@ -55,7 +56,7 @@ export interface ValidatorParts {
   /** Who may be at the other end of a stream now. */
   readonly members: () => readonly ValidatorKeys[]
   /** A proposal names what is not admitted here. */
-  readonly want: (items: readonly Item[]) => void
+  readonly want: (items: readonly Item[], why: Want) => void
   /** A block is certified and stored. In order of height, each once. */
   readonly onBlock: (applied: readonly Item[]) => void
   /** Links have come or gone, or the driver has stopped. */

@@ -2,29 +2,37 @@
  * Envelopes that a proposal names and that are not admitted here, or not in the form that is proposed. Anybody may put an admission of their
  * own in front of an envelope, and its id does not cover that: so the one kept here under an id may have been paid for by another than
  * the one proposed. Then the content is here, and only the other admission is fetched and judged. Whoever proposed an item has it, so the
- * primary is asked first, and others soon after if it does not answer. The core asks again for what was not found.
+ * primary is asked first, and others soon after if it does not answer. What was proposed last goes first, so that a primary
+ * that names what nobody has holds up the next one for a moment only. The core asks again for what was not found.
  */
 import { keyOf, sameItem } from "../consensus/item.ts"
 import type { EnvelopeItem, Item } from "../consensus/types.ts"
 import { type Bytes, toHex } from "../crypto/bytes.ts"
 import type { Verdict } from "../crypto/verdict.ts"
 import { orAborted } from "./deadline.ts"
+import type { LedgerPart } from "./ledger-part.ts"
 import { itemOf } from "./ledger-rules.ts"
 import type { Mailbox } from "./mailbox.ts"
+import type { Network } from "./network.ts"
 import { StreamError } from "./streams.ts"
 import { FETCH_MAX } from "./sync-messages.ts"
 import { SyncError } from "./sync-round.ts"
 
-/** Envelopes wanted at a time; of more the core speaks again a second later. */
+/** Envelopes that proposals name; beyond it the oldest go, and the core speaks again of what it still needs. */
 export const WANTED_MAX = 1024
+/** The same for what other validators ask to have ordered: one of them may ask for whatever it likes. */
+const REQUESTED_MAX = 64
 /** Groups of at most FETCH_MAX that are looked for side by side: one that nobody has holds up no other. */
 const LANES_MAX = 4
 /** Peers asked for the same. */
 const PEERS_MAX = 8
 /** The next peer is asked after so long, though the one before may still answer. */
 const HEDGE_MS = 200
-/** After this long nobody else is asked, and answers no longer count. */
-const DEADLINE_MS = 5_000
+/** After this long nobody else is asked, and answers no longer count: whoever has it has answered long ago. */
+const DEADLINE_MS = 2_000
+
+/** Votes wait for what is proposed. What another validator only asks to have ordered may wait. */
+export type Want = "proposed" | "requested"
 
 export interface WantedParts {
   readonly mailbox: Pick<Mailbox, "knows" | "getMany" | "admit">
@@ -45,36 +53,62 @@ export interface WantedParts {
 
 export class Wanted {
   readonly #parts: WantedParts
-  /** By id and spend: two forms of one envelope are two wishes. */
-  readonly #wanted = new Map<string, EnvelopeItem>()
+  /** What proposals name, and what is only asked for. By id and spend: two forms of one envelope are two wishes. */
+  readonly #proposed = new Map<string, EnvelopeItem>()
+  readonly #requested = new Map<string, EnvelopeItem>()
   /** Being looked for. */
   readonly #sought = new Set<string>()
   readonly #lanes = new Set<Promise<void>>()
   readonly #stop = new AbortController()
+  /** What is only asked for has one lane at most. */
+  #isRequestLane = false
 
   constructor(parts: WantedParts) {
     this.#parts = parts
   }
 
-  want(items: readonly Item[]): void {
-    for (const item of items) {
-      if (item.type !== "envelope") continue
+  want(items: readonly Item[], why: Want): void {
+    const envelopes = items.filter((item) => item.type === "envelope")
+    if (envelopes.length === 0 || this.#stop.signal.aborted) return
+    this.#wantMissing(envelopes, why).catch(this.#parts.onFault)
+  }
+
+  /** What is here in this form needs no lane. */
+  async #wantMissing(items: readonly EnvelopeItem[], why: Want): Promise<void> {
+    const missing = await this.#notHere(items)
+    if (this.#stop.signal.aborted) return
+    const [wanted, most] =
+      why === "proposed" ? [this.#proposed, WANTED_MAX] : [this.#requested, REQUESTED_MAX]
+    for (const item of missing) {
       const name = nameOf(item)
-      if (this.#wanted.size < WANTED_MAX && !this.#sought.has(name)) this.#wanted.set(name, item)
+      if (this.#sought.has(name)) continue
+      // the newest stands last
+      wanted.delete(name)
+      wanted.set(name, item)
+      const [oldest] = wanted.keys()
+      if (wanted.size > most && oldest !== undefined) wanted.delete(oldest)
     }
-    while (this.#wanted.size > 0 && this.#lanes.size < LANES_MAX) this.#open()
+    this.#openLanes()
+  }
+
+  #openLanes(): void {
+    if (this.#stop.signal.aborted) return
+    while (this.#lanes.size < LANES_MAX && this.#proposed.size > 0) this.#open(this.#proposed)
+    if (this.#lanes.size >= LANES_MAX || this.#requested.size === 0 || this.#isRequestLane) return
+    this.#isRequestLane = true
+    this.#open(this.#requested)
   }
 
   async stop(): Promise<void> {
     this.#stop.abort()
-    this.#wanted.clear()
     await Promise.all(this.#lanes)
   }
 
-  #open(): void {
-    const group = [...this.#wanted].slice(0, FETCH_MAX)
+  /** The newest of them. */
+  #open(wanted: Map<string, EnvelopeItem>): void {
+    const group = [...wanted].slice(-FETCH_MAX)
     for (const [name] of group) {
-      this.#wanted.delete(name)
+      wanted.delete(name)
       this.#sought.add(name)
     }
     const lane = this.#bring(group.map(([, item]) => item))
@@ -82,15 +116,15 @@ export class Wanted {
       .finally(() => {
         for (const [name] of group) this.#sought.delete(name)
         this.#lanes.delete(lane)
-        if (!this.#stop.signal.aborted) this.want([])
+        if (wanted === this.#requested) this.#isRequestLane = false
+        this.#openLanes()
       })
     this.#lanes.add(lane)
   }
 
-  /** Admits those that are here in this form, and looks for the others until all are found, the time is over or nobody is left. */
+  /** Looks for them until all are found, the time is over or nobody is left. */
   async #bring(items: readonly EnvelopeItem[]): Promise<void> {
-    const missing = new Map((await this.#notHere(items)).map((item) => [nameOf(item), item]))
-    if (missing.size === 0) return
+    const missing = new Map(items.map((item) => [nameOf(item), item]))
     const found = new AbortController()
     const over = [found.signal, this.#stop.signal, AbortSignal.timeout(DEADLINE_MS)]
     const signal = AbortSignal.any(over)
@@ -110,6 +144,7 @@ export class Wanted {
     })
   }
 
+  /** Those that are not; the others are admitted. */
   async #notHere(items: readonly EnvelopeItem[]): Promise<readonly EnvelopeItem[]> {
     const { mailbox, admit } = this.#parts
     const kept = await mailbox.getMany(items.map(({ id }) => id))
@@ -163,6 +198,22 @@ export class Wanted {
     if (!this.#stop.signal.aborted) admit([item])
     return true
   }
+}
+
+/** Asks the validators of this mesh, the primary first, and then everybody else. */
+export function wantedIn(
+  network: Network,
+  part: () => LedgerPart | undefined,
+  onFault: (error: unknown) => void,
+): Wanted {
+  return new Wanted({
+    mailbox: network.mailbox,
+    peers: () => [...new Set([...(part()?.proposers ?? []), ...network.transport.peers()])],
+    envelopes: (peer, ids, signal) => network.envelopes(peer, ids, signal),
+    judge: (envelope, peer) => network.judgeAgain(envelope, peer),
+    admit: (items) => part()?.admit(items),
+    onFault,
+  })
 }
 
 const nameOf = ({ id, spend }: EnvelopeItem): string => keyOf(id) + toHex(spend)

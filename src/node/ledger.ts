@@ -29,7 +29,7 @@ import { ledgerRules, ledgerTopic } from "./ledger-rules.ts"
 import { LedgerSeat } from "./ledger-seat.ts"
 import { blockView, validatorViews, verifyStored } from "./ledger-view.ts"
 import { Waiting } from "./ledger-waiting.ts"
-import { Wanted } from "./ledger-wanted.ts"
+import { type Wanted, wantedIn } from "./ledger-wanted.ts"
 import { Finder, whereaboutsTopic } from "./ledger-whereabouts.ts"
 import { MeshJoins } from "./mesh-joins.ts"
 import type { Mesh } from "./mesh-membership.ts"
@@ -125,8 +125,8 @@ export class MeshLedger {
       checks: this.#checks,
       members: () => this.#membersNow(),
       waits: () => (this.#waiting?.size ?? 0) > 0,
-      want: (items) => {
-        this.#wanted?.want(items)
+      want: (items, why) => {
+        this.#wanted?.want(items, why)
         this.#changes.want(items)
       },
       onBlock: (applied) => this.#applied(applied),
@@ -185,14 +185,7 @@ export class MeshLedger {
       onFault,
     })
     this.#waiting = waiting
-    this.#wanted = new Wanted({
-      mailbox: network.mailbox,
-      peers: () => likeliest(this.#part?.proposers ?? [], network.transport.peers()),
-      envelopes: (peer, ids, signal) => network.envelopes(peer, ids, signal),
-      judge: (envelope, peer) => network.judgeAgain(envelope, peer),
-      admit: (items) => this.#part?.admit(items),
-      onFault,
-    })
+    this.#wanted = wantedIn(network, () => this.#part, onFault)
     await this.#seat.start(replayed, network)
     await this.#changes.start()
     const { libp2p } = network.transport
@@ -402,8 +395,3 @@ export class MeshLedger {
     this.#waiting?.refill()
   }
 }
-
-/** Each once, the first ones first. */
-const likeliest = (first: readonly string[], others: readonly string[]) => [
-  ...new Set([...first, ...others]),
-]

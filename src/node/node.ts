@@ -33,7 +33,8 @@ import {
   readTicket,
 } from "./mesh-membership.ts"
 import { MeshRooms } from "./mesh-rooms.ts"
-import { backUp } from "./node-backup.ts"
+import { backUp, restoreOwner } from "./node-backup.ts"
+import type { Standing } from "./restored.ts"
 import type { NodeOptions } from "./node-options.ts"
 import { PersonRooms } from "./person-rooms.ts"
 import { ProfileIdentity } from "./profile-identity.ts"
@@ -362,6 +363,18 @@ export class SottoNode implements Api {
     // whichever starts the network starts the chat with it, once
     if (!(await this.#joinRestored())) await this.#startChat()
     this.#news.changed()
+  }
+
+  /** Throws ApiError ALREADY_EXISTS, and as `openBackupFile` in restore.ts does. */
+  restore(params: Params<"profile.restore">): Promise<Result<"profile.restore">> {
+    return this.#changes.run(async () => {
+      const parts = { mesh: this.#mesh, emit: (event: ApiEvent) => this.emit(event) }
+      const about = { height: 0, standing: "certified" as Standing }
+      await this.#open(async (owner) => {
+        Object.assign(about, await restoreOwner(owner, params, parts))
+      })
+      return { ...this.self, ...about }
+    })
   }
 
   /** The mesh of a backup that was opened just now; false where there is none to join. */

@@ -11,11 +11,13 @@ import { ChatRecords } from "./chat-records.ts"
 import { systemClock } from "./clock.ts"
 import { KeyRing } from "./key-ring.ts"
 import { IDENTITY_STEPS, makeIdentity } from "./make-identity.ts"
+import type { Mesh } from "./mesh-membership.ts"
 import { openBackupFile, restoreInto } from "./restore.ts"
+import type { Restored } from "./restored.ts"
 import { Sealed } from "./sealed.ts"
 import { sealedShelf } from "./sealed-store.ts"
 import type { Store } from "./store.ts"
-import { newVault, readKeyfile, unlockVault, writeWhole } from "./vault.ts"
+import { newVault, protectedKeyfile, readKeyfile, unlockVault, writeWhole } from "./vault.ts"
 import { vaultAsNamed } from "./vault-naming.ts"
 
 export interface OpenIdentity {
@@ -116,6 +118,36 @@ export class ProfileIdentity {
   async openUnprotected(): Promise<void> {
     if (this.#opened === undefined && this.#keyfile?.mode === "unprotected")
       await this.#open(openVault(this.#keyfile.vaultKey))
+  }
+
+  /**
+   * Out of a backup, into the store of this profile, which holds nobody yet; the vault is sealed under the backup's passphrase. `fits`
+   * throws for a mesh that the profile cannot be in. Throws ApiError ALREADY_EXISTS and as `openBackupFile` does; then nothing has changed.
+   */
+  async restore(
+    options: { readonly path: string; readonly passphrase: string },
+    fits: (mesh: Mesh) => void,
+    told: (what: "checking" | "writing") => void,
+  ): Promise<Restored> {
+    if (this.state !== "none")
+      throw new ApiError("ALREADY_EXISTS", "this profile has an identity already")
+    const { store, signal, path } = this.#parts
+    told("checking")
+    const backup = await openBackupFile({ ...options, signal })
+    try {
+      fits(backup.mesh)
+      told("writing")
+      const { vaultKey, restored } = await restoreInto(store, backup)
+      // The key last: a crash before leaves records that nothing opens, and the same restore writes over them.
+      if (path !== undefined) {
+        await writeWhole(path, await protectedKeyfile(vaultKey, options.passphrase, signal))
+        this.#keyfile = await readKeyfile(path)
+      }
+      await this.#open(openVault(vaultKey))
+      return restored
+    } finally {
+      await backup.close()
+    }
   }
 
   /** Into memory: the vault's key is kept nowhere else. */

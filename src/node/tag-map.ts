@@ -91,9 +91,11 @@ export class TagMap {
   ): Sender {
     const before = known?.tags ?? new Map<number, Bytes>()
     const tags = new Map<number, Bytes>()
+    // Of an epoch of the same number with other keys nothing can be kept: the group was joined anew.
+    const isKept = known?.keys === epoch.keys
     for (const counter of expectedIn(epoch, window)) {
-      const there = before.get(counter)
-      before.delete(counter)
+      const there = isKept ? before.get(counter) : undefined
+      if (isKept) before.delete(counter)
       const tag = there ?? threadTag(epoch.keys, leaf, counter)
       tags.set(counter, tag)
       if (there !== undefined) continue

@@ -3,6 +3,7 @@
  * the person can mend it, with what they wrote still there.
  */
 import type { ApiErrorCode, Contact, Status, ThreadSummary } from "../node/api/types.ts"
+import { onBackupFailed } from "./backup.ts"
 import { openChat } from "./chat.ts"
 import { onNoPicture } from "./pictures.ts"
 import { contactName } from "./commands.ts"
@@ -42,7 +43,9 @@ export function onLoaded(
     case "locked":
       return only({ ...out, screen: { name: "unlock", passphrase: emptyDraft, busy: false } })
     case "open": {
-      const chat: Model = { ...out, screen: { name: "chat" }, notice: null }
+      // What was said of a first run is still to be read.
+      const said = model.screen.name === "setup" ? model.notice : null
+      const chat: Model = { ...out, screen: { name: "chat" }, notice: said }
       const first = entries(chat)[0]
       return first === undefined || chat.history !== null ? only(chat) : openChat(chat, first.key)
     }
@@ -101,6 +104,9 @@ export function onFailed(model: Model, effect: Effect, code: ApiErrorCode, text:
       return screen.name === "setup"
         ? only(withSetup(model, setupFailed(screen.setup, code)))
         : only(model)
+    case "backup":
+    case "restore":
+      return onBackupFailed(model, code, text)
     case "unlock":
       return screen.name === "unlock"
         ? only(

@@ -144,7 +144,7 @@ function withEvent(model: Model, event: ApiEvent): Step {
       return withTransfer(model, event.transfer)
     case "progress": {
       const { what, done, total } = event
-      return only({ ...model, progress: done >= total ? null : { what, done, total } })
+      return only({ ...model, progress: total > 0 && done >= total ? null : { what, done, total } })
     }
   }
 }

@@ -3,6 +3,7 @@
  */
 import { onAbout } from "./about-chat.ts"
 import { moveSelection, onLetter, select } from "./selection.ts"
+import { backupForm } from "./backup.ts"
 import { completions, interpret } from "./commands.ts"
 import type { GroupIntent, Intent } from "./commands.ts"
 import { planGroup } from "./groups.ts"
@@ -177,6 +178,8 @@ export function carryOut(model: Model, intent: Intent): Step {
       return and({ ...taken, overlay: codeOverlay }, { type: "ticket" })
     case "ticket":
       return and({ ...taken, overlay: { ...codeOverlay, show: "ticket" } }, { type: "ticket" })
+    case "backup":
+      return only({ ...taken, overlay: backupForm("write", intent.path) })
     case "rotate":
       return and(noticed(taken, "info", "Making new keys …"), { type: "rotate" })
     case "quit":

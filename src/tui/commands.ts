@@ -32,6 +32,7 @@ export const COMMANDS: readonly Command[] = [
   command("accept", "[name]", "accept a request, unblock a contact", "contact"),
   command("add", "[code] [name]", "add a contact by code or invite ticket"),
   command("admin", "name [off]", "let a member run this group too, or not any more", "contact"),
+  command("backup", "[path]", "write everything into one encrypted file"),
   command("block", "[name]", "block a contact; they are not told", "contact"),
   command("contacts", "", "everybody you know, and how far"),
   command("copy", "[id]", "copy the selected or newest message, or its id"),
@@ -82,6 +83,7 @@ export type Intent =
   | { readonly type: "file"; readonly path: string; readonly text: string }
   | { readonly type: "save"; readonly id: string | null; readonly folder: string | null }
   | { readonly type: "view"; readonly id: string | null }
+  | { readonly type: "backup"; readonly path: string }
   | { readonly type: "search"; readonly query: string }
   | { readonly type: "rename"; readonly contact: string | null; readonly name: string }
   | { readonly type: "contacts" | "help" | "id" | "next" | "quit" | "retry" | "rotate" | "ticket" }
@@ -194,6 +196,8 @@ export function interpret(line: string, known: readonly string[]): Intent {
       const intent = aboutIntent(name, rest)
       return typeof intent === "string" ? wrong(intent) : intent
     }
+    case "backup":
+      return { type: "backup", path: unquoted(rest) ?? "" }
     case "view":
       return { type: "view", id: rest === "" ? null : rest }
     case "contacts":

@@ -2,6 +2,7 @@
  * What keys do on the two forms that come before the chat: first run and unlocking.
  */
 import { withSetup } from "./answers.ts"
+import { backupForm, RESTORE_WORD } from "./backup.ts"
 import { interrupt } from "./chat.ts"
 import type { InputEvent } from "./input.ts"
 import { actionOf, isMotion } from "./keys.ts"
@@ -60,6 +61,8 @@ export function onSetup(model: Model, setup: Setup, event: InputEvent): Step {
     const step = onFormKey(model, isBlank(setup), event.chord)
     if (step !== null) return step
     const action = actionOf(event.chord)
+    if (action === "send" && wantsRestore(setup))
+      return only({ ...withSetup(model, setup), overlay: backupForm("restore", pathIn(setup)) })
     if (action === "send") return outcome(advance(setup))
     if (action === "back") return only(withSetup(model, goBack(setup)))
   }
@@ -68,6 +71,12 @@ export function onSetup(model: Model, setup: Setup, event: InputEvent): Step {
   const change = formEdit(event, isSecret(fieldOf(setup)))
   return change === null ? only(model) : only(withSetup(model, typeInto(setup, change)))
 }
+
+/** The first answer may be that there is a backup, and where. */
+const wantsRestore = ({ step, name, ephemeral }: Setup): boolean =>
+  step === "name" && !ephemeral && /^\/restore(?:\s|$)/.test(name.text.trim())
+
+const pathIn = ({ name }: Setup): string => name.text.trim().slice(RESTORE_WORD.length).trim()
 
 const isBlank = (setup: Setup): boolean => {
   switch (setup.step) {

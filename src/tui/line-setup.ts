@@ -2,7 +2,9 @@
  * First run and unlocking in line mode: the same questions and sentences as on the screen.
  */
 import type { Api, Status } from "../node/api/types.ts"
+import { RESTORE_WORD } from "./backup.ts"
 import { contactName } from "./commands.ts"
+import { backupIn, comeBack } from "./line-backup.ts"
 import { sanitizeLine } from "./sanitize.ts"
 import { spoken } from "./sentences.ts"
 import type { Talk } from "./talk.ts"
@@ -18,7 +20,14 @@ export async function createProfile(
   talk.say(`Welcome to sotto. ${ephemeral ? "Two" : "Three"} questions.`)
   if (ephemeral)
     talk.say("Nothing is written to disk: you and what you say are gone when this ends.")
-  const name = (await talk.ask(`Your name [${userName}]:`)).trim() || userName || "me"
+  if (!ephemeral) talk.say(`You have a backup? Answer ${RESTORE_WORD} FILE.`)
+  let name = ""
+  while (name === "") {
+    const answer = (await talk.ask(`Your name [${userName}]:`)).trim() || userName || "me"
+    const backup = ephemeral ? null : backupIn(answer)
+    if (backup === null) name = answer
+    else if (await comeBack(api, talk, backup)) return
+  }
   const passphrase = ephemeral ? null : await newPassphrase(talk)
   for (;;) {
     const ticket =

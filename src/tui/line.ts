@@ -1,12 +1,10 @@
-/**
- * Line mode: the chat for screen readers, dumb terminals and pipes. Every message is printed once, in words, and nothing is ever
- * redrawn. Commands and sentences as on the screen; no Ink, no React.
- */
+/** Line mode: the chat for screen readers, dumb terminals and pipes. Each message is printed once, in words; nothing is redrawn. */
 import { randomBytes } from "node:crypto"
 import type { Api, ApiEvent, Contact, Message, Status, ThreadSummary } from "../node/api/types.ts"
 import { COMMANDS, completions, contactName, interpret } from "./commands.ts"
 import type { GroupIntent, Intent } from "./commands.ts"
 import { absolute } from "./folders.ts"
+import { writeBackup } from "./line-backup.ts"
 import { askGroup, saidOf } from "./groups.ts"
 import { about } from "./line-about.ts"
 import { retry, save } from "./line-files.ts"
@@ -190,9 +188,6 @@ class LineSession {
       case "message-changed":
         this.#onChanged(event.message)
         break
-      case "message-gone":
-      case "typing":
-        break
       case "delivery": {
         const text = this.#followed.get(event.id)
         if (text === undefined) break
@@ -205,6 +200,8 @@ class LineSession {
         if (event.transfer.state === "done" || event.transfer.state === "failed")
           this.#talk.say(transferEnd(event.transfer)[1])
         break
+      case "message-gone":
+      case "typing":
       case "progress":
         break
     }
@@ -351,6 +348,8 @@ class LineSession {
         return `Your code: ${sanitizeLine((await this.#api.call("id", {})).address)}`
       case "ticket":
         return `Invite ticket: ${sanitizeLine((await this.#api.call("mesh.ticket", {})).ticket)}`
+      case "backup":
+        return writeBackup(this.#api, this.#talk, intent.path)
       case "rotate":
         await this.#api.call("identity.rotate", {})
         return "You have new keys. Your code stays, and contacts notice nothing."

@@ -15,6 +15,7 @@ import type {
   Status,
   ThreadSummary,
   Transfer,
+  Result,
 } from "../node/api/types.ts"
 import type { AboutAsk } from "./about.ts"
 import { contactName } from "./commands.ts"
@@ -171,6 +172,8 @@ export type Action =
   | { readonly type: "group"; readonly ask: GroupAsk; readonly group: GroupView }
   | { readonly type: "hidden"; readonly thread: string }
   | { readonly type: "rotated" }
+  | { readonly type: "backed-up"; readonly path: string; readonly made: Result<"backup.write"> }
+  | { readonly type: "restored"; readonly restored: Result<"profile.restore"> }
   | {
       readonly type: "failed"
       readonly effect: Effect
@@ -188,6 +191,11 @@ export type Effect =
       readonly ticket: string | null
     }
   | { readonly type: "unlock"; readonly passphrase: string }
+  | {
+      readonly type: "backup" | "restore"
+      readonly path: string
+      readonly passphrase: string
+    }
   | {
       readonly type: "page"
       readonly key: string

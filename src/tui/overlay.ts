@@ -1,5 +1,6 @@
 /** The pages that may lie over the chat, as part of the model. */
 import type { GroupView, SearchAnswer } from "../node/api/types.ts"
+import type { BackupForm } from "./backup.ts"
 import type { Draft } from "./widgets/draft.ts"
 
 export type Overlay =
@@ -39,6 +40,7 @@ export type Overlay =
       /** The result that is chosen. */
       readonly at: number
     }
+  | BackupForm
   /** What cannot be taken back waits for a yes. */
   | { readonly name: "confirm"; readonly what: "leave" | "hide"; readonly thread: string }
   /** A picture that the terminal draws itself; not there yet, or drawn. */

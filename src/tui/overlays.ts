@@ -3,6 +3,7 @@
  * out of every one of them, and Enter is never the dangerous answer.
  */
 import { actionOf, isMotion } from "./keys.ts"
+import { onBackupInput } from "./backup.ts"
 import type { InputEvent } from "./input.ts"
 import { and, only } from "./model.ts"
 import type { Model, Overlay, Step } from "./model.ts"
@@ -27,6 +28,8 @@ export function onOverlayInput(model: Model, overlay: Overlay, event: InputEvent
   const action = event.type === "key" ? actionOf(event.chord) : undefined
   if (overlay.name === "picture") return onPictureInput(model, event)
   if (action === "repaint") return and(model, { type: "repaint" })
+  // What is being written goes on to its end.
+  if (overlay.name === "backup" && overlay.busy) return only(model)
   if (action === "back" || action === "interrupt") return close(model)
   if (action === "help") return overlay.name === "help" ? close(model) : help(model)
   switch (overlay.name) {
@@ -42,6 +45,8 @@ export function onOverlayInput(model: Model, overlay: Overlay, event: InputEvent
       return onAdd(model, overlay, event)
     case "verify":
       return onVerify(model, overlay, event)
+    case "backup":
+      return onBackupInput(model, overlay, event)
     case "confirm":
       return onConfirm(model, overlay, event)
     case "paste":

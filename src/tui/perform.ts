@@ -57,6 +57,15 @@ export function createPerformer(world: World): (effect: Effect) => void {
         if (ticket === null) vouchForFounder(api)
         return { type: "created", ...made }
       }
+      case "backup": {
+        const path = absolute(effect.path)
+        const params = { path, passphrase: effect.passphrase }
+        return { type: "backed-up", path, made: await api.call("backup.write", params, options) }
+      }
+      case "restore": {
+        const params = { path: absolute(effect.path), passphrase: effect.passphrase }
+        return { type: "restored", restored: await api.call("profile.restore", params, options) }
+      }
       case "unlock":
         await api.call("unlock", { passphrase: effect.passphrase }, options)
         return run({ type: "load" })

@@ -5,6 +5,7 @@
  */
 import { onContact, onFailed, onLoaded, withSetup } from "./answers.ts"
 import { withTransfer, withEvents } from "./arrivals.ts"
+import { onBackedUp, onRestored } from "./backup.ts"
 import { onDrawn, onPicture } from "./pictures.ts"
 import { onChatKey, onChatPaste, onChatText } from "./chat.ts"
 import { onGroup, withoutThread } from "./group-answers.ts"
@@ -103,6 +104,10 @@ function transition(model: Model, action: Action): Step {
       return onGroup(model, action.ask, action.group)
     case "hidden":
       return only(noticed(withoutThread(model, action.thread), "info", HIDDEN))
+    case "backed-up":
+      return onBackedUp(model, action.path, action.made)
+    case "restored":
+      return onRestored(model, action.restored)
     case "rotated":
       return only(
         noticed(model, "good", "You have new keys. Your code stays, and contacts notice nothing."),

@@ -155,6 +155,12 @@ export class NodeDouble implements Api {
       this.#join(ticket, name)
       return { meshId: hex32("mesh"), inviter: ticket === undefined ? null : INVITER }
     },
+    "profile.restore": () => ({
+      address: addressOf("double"),
+      name: "double",
+      height: 7,
+      standing: "certified",
+    }),
     "backup.write": () => ({ bytes: 1, records: 1, damaged: 0, height: 7, validator: true }),
     "validator.key": () => ({ key: "sotto-validator1double" }),
     "validators.list": () => ({

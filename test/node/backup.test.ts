@@ -4,7 +4,9 @@ import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { describe, it, type TestContext } from "node:test"
 import { BACKUP_HEADER_BYTES, SEALED_CHUNK_BYTES } from "../../src/crypto/backup.ts"
-import { restoreProfile } from "../../src/node/restore.ts"
+import { CryptoError } from "../../src/crypto/errors.ts"
+import { provenBlock } from "../../src/node/ledger-proof.ts"
+import { openBackupFile, restoreProfile } from "../../src/node/restore.ts"
 import { acquaint, newNode, TestNode } from "../helpers/nodes.ts"
 import { temporaryDirectory } from "../helpers/temporary.ts"
 import { until } from "../helpers/wait.ts"
@@ -63,6 +65,54 @@ describe("a backup", () => {
     })
     // and it is a profile like any other: it can be backed up again, and its passphrase is its own
     assert.equal((await backedUp(t, moved)).damaged, 0)
+  })
+
+  it("brings a person into a running profile that holds nobody, and into no other", async (t) => {
+    const [alice, bob] = [await newNode(t), await newNode(t)]
+    await bob.create("bob", null)
+    await alice.create("alice", PASSPHRASE, await bob.ticket())
+    await acquaint(alice, bob, { one: "alice", other: "bob" })
+    await alice.call("messages.send", { to: "bob", text: "before" })
+    await bob.untilText("alice", "before")
+    await until("some of it to be in order", async () => {
+      const { ledger } = await alice.call("status", {})
+      return (ledger?.height ?? 0) > 0 && ledger?.behind === 0 && ledger.waiting === 0
+    })
+    const { path, height } = await backedUp(t, alice)
+    const opened = await openBackupFile({ path, passphrase: OF_BACKUP })
+    assert.deepEqual([opened.proof?.height, opened.proof?.certified], [height, true])
+    const { block } = opened.about
+    for (let at = 0; at < block.length; at += Math.ceil(block.length / 60)) {
+      const altered = block.map((byte, i) => (i === at ? byte ^ 1 : byte))
+      assert.throws(() => provenBlock(opened.mesh, altered), CryptoError, `byte ${at}`)
+    }
+    await opened.close()
+    const { address } = await alice.call("id", {})
+    await alice.stop()
+
+    const moved = await newNode(t)
+    const heard: string[] = []
+    moved.api.events((event) => event.type === "progress" && heard.push(event.what))
+    const wrong = moved.call("profile.restore", { path, passphrase: PASSPHRASE })
+    await assert.rejects(wrong, { code: "WRONG_PASSPHRASE" })
+    assert.equal((await moved.call("status", {})).identity, "none")
+    const restored = await moved.call("profile.restore", { path, passphrase: OF_BACKUP })
+    assert.deepEqual(restored, { address, name: "alice", height, standing: "certified" })
+    assert(heard.includes("checking the backup") && heard.includes("writing the backup"))
+    assert.deepEqual(await moved.texts("bob"), ["before"])
+    await moved.call("messages.send", { to: "bob", text: "here I am" })
+    await bob.untilText("alice", "here I am")
+    await moved.stop()
+    await moved.start()
+    assert.equal((await moved.call("status", {})).identity, "locked")
+    await moved.call("unlock", { passphrase: OF_BACKUP })
+    const again = moved.call("profile.restore", { path, passphrase: OF_BACKUP })
+    await assert.rejects(again, { code: "ALREADY_EXISTS" })
+    const elsewhere = await newNode(t)
+    await elsewhere.call("mesh.join", { name: "another mesh" })
+    const other = elsewhere.call("profile.restore", { path, passphrase: OF_BACKUP })
+    await assert.rejects(other, { code: "ALREADY_EXISTS" })
+    assert.equal((await elsewhere.call("status", {})).identity, "none")
   })
 
   it("that is altered, cut off, of another passphrase or no backup at all changes nothing anywhere", async (t) => {

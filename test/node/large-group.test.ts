@@ -124,6 +124,29 @@ describe("an invitation that names a blob", () => {
     )
   })
 
+  it("is kept over a restart until what it names is there", async () => {
+    const [ada, bob] = [await world.add("Ada"), await world.add("Bob")]
+    await befriendAll(world, ada, bob)
+    const asked = Promise.withResolvers<undefined>()
+    world.getPayload = () => {
+      asked.resolve(undefined)
+      return Promise.reject(new Error("nobody has it"))
+    }
+    await posted(bob, far(ada, bob.address, ada.leaf))
+    await asked.promise
+    bob.kill()
+    const again = Promise.withResolvers<undefined>()
+    world.getPayload = () => {
+      again.resolve(undefined)
+      return Promise.resolve(new Uint8Array(9))
+    }
+    await bob.start()
+    await again.promise
+    await bob.until("it to be looked into", () =>
+      bob.logs.some((line) => line.includes("first contact")),
+    )
+  })
+
   it("is decoded strictly, and every bit of it is signed", async () => {
     const ada = await world.add("Ada")
     const leaf = primitives.ed25519.publicFromPrivate(primitives.ed25519.importPrivate(ada.leaf))

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict"
 import { describe, it } from "node:test"
+import fc from "fast-check"
 import { BEGINNING, type Channel, tagAt } from "../../src/chat/channel.ts"
 import { toHex } from "../../src/crypto/bytes.ts"
 import { ENVELOPE_BYTES, TAG_AT } from "../../src/crypto/envelope.ts"
@@ -33,7 +34,52 @@ function waiting(group: number, base: number): Channel {
 
 const tag = (channel: Channel, counter: number) => tagAt(channel, { epoch: 0, leaf: 1, counter })
 
+/** Windows of three senders in two epochs. */
+const states = fc.array(
+  fc.record({
+    epoch: fc.nat({ max: 2 }),
+    which: fc.nat({ max: 1 }),
+    windows: fc.array(fc.nat({ max: 40 }), { minLength: 1, maxLength: 3 }),
+  }),
+  { minLength: 1, maxLength: 2 },
+)
+/** Every epoch has keys of its own, and others where the group was joined anew. */
+const KEYS = Array.from({ length: 12 }, (_, i) => epochKeys(new Uint8Array(32).fill(i)))
+
 describe("the tag map", () => {
+  it("expects after any moves exactly what a new one would, and tells what is new", () => {
+    fc.assert(
+      fc.property(fc.array(states, { maxLength: 12 }), (moves) => {
+        const map = new TagMap()
+        const [one] = waiting(1, 0).epochs
+        const known = new Set<string>()
+        for (const move of moves) {
+          const epochs = move.map(({ epoch, which, windows }, i) => ({
+            ...(one ?? assert.fail()),
+            // no two of one channel are of one number
+            epoch: 2 * epoch + i,
+            keys: KEYS[2 * (2 * epoch + i) + which] ?? keys,
+            windows: new Map(windows.map((base, leaf) => [leaf, { base, used: 0n }])),
+          }))
+          const channel = { ...waiting(1, 0), epochs }
+          const fresh = new TagMap()
+          const wanted = new Set(fresh.follow(channel).map(toHex))
+          for (const tag of map.follow(channel)) known.add(toHex(tag))
+          assert.equal(map.size, fresh.size)
+          const name = toHex(channel.groupId)
+          assert.deepEqual(new Set(map.tagsOf(name).map(toHex)), wanted)
+          for (const tag of wanted) {
+            assert(known.has(tag), "it was told")
+            const bytes = new Uint8Array(Buffer.from(tag, "hex"))
+            assert(map.find(bytes, 0) !== undefined, "it is found")
+          }
+        }
+        map.forget(toHex(waiting(1, 0).groupId))
+        assert.equal(map.size, 0)
+      }),
+    )
+  })
+
   it("finds each expected tag and its place, in a whole envelope and on its own, and no other", () => {
     const map = new TagMap()
     const channel = waiting(1, 0)

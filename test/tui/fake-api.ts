@@ -56,6 +56,8 @@ export class FakeApi implements Api {
   /** Whom tickets name. */
   inviter: Inviter | null = { address: addressOf("bob"), name: "bob" }
   contacts = new Map<string, Contact>()
+  /** Passphrases of backups, by path. */
+  readonly backups = new Map<string, string>()
   threads = new Map<string, ThreadSummary>()
   groups = new Map<string, GroupView>()
   messages = new Map<string, Message[]>()
@@ -428,8 +430,17 @@ export class FakeApi implements Api {
     id: () => ({ address: ADDRESS, name: this.status.name ?? "" }),
     stop: () => ({}),
     "mesh.join": () => ({ meshId: "ab".repeat(32), inviter: null }),
-    "backup.write": () => {
-      throw new FakeError("BAD_FILE")
+    "backup.write": ({ path, passphrase }) => {
+      if (path.includes("nowhere")) throw new FakeError("BAD_FILE")
+      this.backups.set(path, passphrase)
+      return { bytes: 1, records: 12, damaged: 0, height: 7, validator: true }
+    },
+    "profile.restore": ({ path, passphrase }) => {
+      const sealed = this.backups.get(path)
+      if (sealed === undefined) throw new FakeError("BAD_FILE")
+      if (sealed !== passphrase) throw new FakeError("WRONG_PASSPHRASE")
+      this.status = { ...this.status, identity: "open", address: ADDRESS, name: "Ada" }
+      return { address: ADDRESS, name: "Ada", height: 7, standing: "certified" }
     },
     "validator.key": () => ({ key: "sotto-validator1fake" }),
     "validators.list": () => ({ validators: [] }),

@@ -106,7 +106,6 @@ test("how long messages stay, and who is told what, are set for a chat", async (
   }
   assert.deepEqual((await typing).params, { thread, active: true })
 })
-})
 
 test("without colour or on a plain terminal the marks are still there", async () => {
   const api = new FakeApi()

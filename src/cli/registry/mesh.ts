@@ -87,7 +87,9 @@ export const MESH_COMMANDS: readonly Command[] = [
   {
     id: "mesh join",
     help: "become a member: by an invitation's voucher, or by work where the mesh is open",
-    detail: "`sotto init --ticket` does this by itself when the ticket holds a voucher.",
+    detail:
+      "`sotto init --ticket` does this by itself when the ticket holds a voucher, and `sotto init` for who founds a mesh alone. An " +
+      "operator needs no ticket.",
     args: [{ name: "TICKET", optional: true, help: "the invitation; without it by work" }],
     options: { ...passphrase },
     json: "object",

@@ -5,6 +5,7 @@ import type {
   MemberView,
   MembershipView,
   ProposalView,
+  RestoredView,
   Status,
   ValidatorView,
 } from "./mesh-views.ts"
@@ -25,6 +26,19 @@ export interface Methods {
   "profile.create": {
     params: { name: string; passphrase: string | null; ticket?: string }
     result: { address: string; ticket: string; inviter: Inviter | null }
+  }
+  /**
+   * The identity, history and mesh of a backup, for a profile that holds nobody yet. `path`: absolute, on the node's machine. The vault
+   * opens with the backup's passphrase from then on.
+   */
+  "profile.restore": {
+    params: { path: string; passphrase: string }
+    result: {
+      address: string
+      name: string
+      height: number
+      standing: RestoredView["standing"]
+    }
   }
   /**
    * Joins (or founds, without a ticket) a mesh without making an identity: what a relay does. Founding: `validators` are public keys
@@ -74,8 +88,8 @@ export interface Methods {
     result: { members: readonly MemberView[]; own: MembershipView }
   }
   /**
-   * Makes this installation a member: by the ticket's voucher, or without a ticket by work, where the mesh is open. Answers when
-   * the ledger has taken it, or after half a minute; it goes on then.
+   * Makes this installation a member: by the ticket's voucher; without a ticket by a voucher of its own where it is an operator's, or
+   * by work where the mesh is open. Answers when the ledger has taken it, or after half a minute; it goes on then.
    */
   "members.join": { params: { ticket?: string }; result: { own: MembershipView } }
   /** Gives up the work that `members.join` does. */

@@ -153,6 +153,7 @@ const SHAPES: { readonly [M in Method]: Shape<Params<M>> } = {
     passphrase: required(orNull(passphrase)),
     ticket: optional(ticket),
   },
+  "profile.restore": { path: required(filePath), passphrase: required(passphrase) },
   "mesh.join": {
     ticket: optional(ticket),
     name: optional(name),

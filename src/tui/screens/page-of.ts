@@ -17,6 +17,7 @@ import {
 } from "./pages.ts"
 import { searchPage } from "./search.ts"
 import { setupPage } from "./setup.ts"
+import { backupPage } from "./backup.ts"
 import { verifyPage } from "./verify.ts"
 
 /** The page that covers the screen, or null when the chat itself is shown. */
@@ -37,6 +38,8 @@ export function pageOf(model: Model): Page | null {
       return verifyPage(model, model.overlay)
     case "members":
       return membersPage(model, model.overlay)
+    case "backup":
+      return backupPage(model, model.overlay)
     case "confirm":
       return confirmPage(model, model.overlay)
     case "picture":

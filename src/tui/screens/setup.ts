@@ -28,7 +28,7 @@ const STEP_NUMBER: Readonly<Record<SetupStep, number>> = {
 const EXPLAINED: Readonly<Record<SetupStep, readonly string[]>> = {
   name: [
     "What your contacts see first. They may call you something else; nobody else sees it.",
-    "You have a backup? Ctrl-C leaves; `sotto restore FILE` brings you back from it.",
+    "You have a backup? Write /restore in place of a name, and Enter.",
   ],
   passphrase: [
     "Seals your keys and messages on this disk. It cannot be recovered or reset.",

@@ -11,6 +11,7 @@ const id = "0123456789abcdef0123456789abcdef"
 const EXAMPLES: { readonly [M in Method]: Readonly<Record<string, unknown>> } = {
   status: {},
   "profile.create": { name: "alice", passphrase: null, ticket: "sotto-invite1x" },
+  "profile.restore": { path: "/tmp/a.backup", passphrase: "long enough" },
   "mesh.join": {
     ticket: "sotto-invite1x",
     name: "home",
