@@ -136,6 +136,12 @@ export function onFailed(model: Model, effect: Effect, code: ApiErrorCode, text:
     }
     case "send":
       return only(unsent(model, effect.key, effect.text, text))
+    case "about":
+      return effect.ask.what === "reply"
+        ? only(unsent(model, effect.ask.key, `/reply ${effect.ask.text}`, text))
+        : only(noticed(model, "bad", text))
+    case "typing":
+      return only(model)
     case "load":
       return only({
         ...model,

@@ -3,7 +3,7 @@
  * screen is drawn for each batch once.
  */
 import type { ApiEvent, Contact, ThreadSummary, Transfer } from "../node/api/types.ts"
-import { withTyping } from "./typing.ts"
+import { withoutWriters, withTyping } from "./typing.ts"
 import { contactName } from "./commands.ts"
 import type { Effect, Model, Step } from "./model.ts"
 import { and, noticed, only } from "./model.ts"
@@ -95,7 +95,11 @@ function withEvent(model: Model, event: ApiEvent): Step {
           : model.history
       const effects: Effect[] =
         model.settings.bell && !model.focused && !message.mine ? [{ type: "bell" }] : []
-      return { model: { ...model, threads, history }, effects }
+      const shown = withoutWriters(
+        { ...model, threads, history },
+        (key) => key === `${message.thread} ${message.author}`,
+      )
+      return { model: shown, effects }
     }
     case "message-changed": {
       const { message } = event

@@ -1,6 +1,8 @@
 /**
  * What keys and commands do on the chat screen. Pure: a model and an action give a model and effects.
  */
+import { onAbout } from "./about-chat.ts"
+import { moveSelection, onLetter, select } from "./selection.ts"
 import { backupForm } from "./backup.ts"
 import { completions, interpret } from "./commands.ts"
 import type { GroupIntent, Intent } from "./commands.ts"
@@ -47,6 +49,7 @@ export function openChat(model: Model, key: string): Step {
       draft,
       blockArmed: false,
       acceptArmed: false,
+      selected: null,
       overlay: null,
     },
     { type: "page", key, reason: "newest", before: null },
@@ -191,6 +194,14 @@ export function carryOut(model: Model, intent: Intent): Step {
     case "rejoin":
     case "hide":
       return onGroup(model, taken, intent)
+    case "reply":
+    case "edit":
+    case "react":
+    case "delete":
+    case "disappear":
+    case "tell":
+    case "copy":
+      return onAbout(model, taken, intent, unwritable)
     case "file":
       return sendFile(model, taken, intent.path, intent.text)
     case "save":
@@ -263,6 +274,7 @@ export function interrupt(model: Model): Step {
 }
 
 function vertical(model: Model, by: -1 | 1): Model {
+  if (model.draft.text === "" && model.selected !== null) return moveSelection(model, by)
   if (model.draft.text === "") return scroll(model, by)
   if (hasLine(model.draft, by)) return withDraft(model, { type: by < 0 ? "line-up" : "line-down" })
   return model
@@ -288,6 +300,7 @@ function toBottom(model: Model): Step {
 /** What has a meaning of its own on this screen; every other action moves through or changes the draft, or opens a chat. */
 const HANDLERS: Readonly<Partial<Record<Action, (model: Model) => Step>>> = {
   send: (model) => carryOut(model, interpret(model.draft.text, knownNames(model))),
+  select,
   save: (model) => saveFile(model, model, null, null),
   search: (model) => openSearch(model, ""),
   view: (model) => viewFile(model, model, null),
@@ -303,7 +316,12 @@ const HANDLERS: Readonly<Partial<Record<Action, (model: Model) => Step>>> = {
   "line-down": (model) => only(vertical(model, 1)),
   top: toOldest,
   bottom: toBottom,
-  back: (model) => (model.notice === null ? toNewest(model) : only({ ...model, notice: null })),
+  back: (model) =>
+    model.selected !== null
+      ? only({ ...model, selected: null, notice: null })
+      : model.notice === null
+        ? toNewest(model)
+        : only({ ...model, notice: null }),
   interrupt,
   "end-of-input": (model) =>
     model.draft.text === "" ? leave(model) : only(withDraft(model, { type: "delete" })),
@@ -343,6 +361,10 @@ function answerTo(model: Model, contact: Contact, text: string): Step | undefine
 
 /** Typed text. Where somebody asks, the letters are answers, not a message. */
 export function onChatText(model: Model, text: string): Step {
+  if (model.selected !== null && model.draft.text === "") {
+    const step = onLetter(model, text)
+    if (step !== undefined) return step
+  }
   const contact = openEntry(model)?.contact ?? null
   if (isAsked(model) && model.draft.text === "" && contact !== null) {
     const answer = answerTo(model, contact, text)

@@ -2,6 +2,8 @@
  * Slash commands as data, and the pure functions over them: reading a line, completing it, suggesting what was meant. The
  * screen and line mode run the same intents; the help page is made from the same table.
  */
+import { aboutIntent } from "./about.ts"
+import type { AboutIntent } from "./about.ts"
 import type { Contact } from "../node/api/types.ts"
 import { sanitizeName, shortAddress } from "./sanitize.ts"
 
@@ -33,6 +35,10 @@ export const COMMANDS: readonly Command[] = [
   command("backup", "[path]", "write everything into one encrypted file"),
   command("block", "[name]", "block a contact; they are not told", "contact"),
   command("contacts", "", "everybody you know, and how far"),
+  command("copy", "[id]", "copy the selected or newest message, or its id"),
+  command("delete", "[all]", "delete the selected message here; all: ask everybody to"),
+  command("disappear", "time", "let what is said from now on disappear: 5m, 7d, 100 blocks, off"),
+  command("edit", "words", "say the selected, or your last, message otherwise"),
   command("file", "path [words]", "send a file; quote a path with spaces"),
   command("group", "name person …", "found a group; quote a name with spaces", "people"),
   command("help", "", "all keys and commands"),
@@ -44,13 +50,16 @@ export const COMMANDS: readonly Command[] = [
   command("next", "", "next chat with unread messages"),
   command("open", "name", "open a chat", "contact"),
   command("quit", "", "leave; what is queued stays queued"),
+  command("react", "emoji", "answer the selected or newest message with emoji; none takes back"),
   command("rejoin", "", "be let into this group anew, when it goes on without you"),
   command("remove", "name", "remove somebody from this group", "contact"),
   command("rename", "[name] new-name", "call a contact something else", "contact"),
+  command("reply", "words", "answer the selected or newest message"),
   command("retry", "", "send again what failed in this chat"),
   command("rotate", "", "replace your keys now; it happens every 30 days anyway"),
   command("save", "[id] [folder]", "save the file in sight, or the one of this id"),
   command("search", "[words]", "search all messages: from:, in:, has:file, before:, after:"),
+  command("tell", "read|typing on|off", "whether others here learn that you read, or write"),
   command("ticket", "", "an invite ticket to this mesh"),
   command("title", "name", "call this group something else, for everybody"),
   command("verify", "[name]", "compare safety numbers; mark them, or take it back", "contact"),
@@ -67,6 +76,7 @@ export type GroupIntent =
 
 export type Intent =
   | GroupIntent
+  | AboutIntent
   | { readonly type: "say"; readonly text: string }
   | { readonly type: "add"; readonly code: string; readonly name: string | null }
   | { readonly type: "accept" | "block" | "open" | "verify"; readonly contact: string | null }
@@ -176,6 +186,16 @@ export function interpret(line: string, known: readonly string[]): Intent {
     }
     case "search":
       return { type: "search", query: rest }
+    case "reply":
+    case "edit":
+    case "react":
+    case "delete":
+    case "disappear":
+    case "tell":
+    case "copy": {
+      const intent = aboutIntent(name, rest)
+      return typeof intent === "string" ? wrong(intent) : intent
+    }
     case "backup":
       return { type: "backup", path: unquoted(rest) ?? "" }
     case "view":

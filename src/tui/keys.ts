@@ -8,7 +8,7 @@ export type Action =
   | DraftMotion
   | "send" | "newline" | "complete" | "complete-back"
   | "next-unread" | "next-chat" | "previous-chat" | `open-${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9}`
-  | "save" | "view" | "search" | "page-up" | "page-down" | "top" | "bottom"
+  | "save" | "view" | "search" | "select" | "page-up" | "page-down" | "top" | "bottom"
   | "back" | "interrupt" | "end-of-input" | "help" | "repaint" | "suspend" // prettier-ignore
 
 export interface Binding {
@@ -52,6 +52,7 @@ export const BINDINGS: readonly Binding[] = [
   bind("Reading", "pagedown", "page-down", "a page down"),
   bind("Reading", "home", "top", "to the oldest (in a draft: line start)"),
   bind("Reading", "end", "bottom", "to the newest (in a draft: line end)"),
+  bind("Reading", "alt-k", "select", "select a message, then r e d y i + or the arrows"),
   bind("Reading", "alt-s", "save", "save the file in sight, also /save"),
   bind("Reading", "alt-v", "view", "show the picture in sight, also /view"),
   bind("Reading", "ctrl-g alt-/", "search", "search all messages, also /search"),

@@ -1,6 +1,9 @@
 /** What line mode reads out: entries of the chat list, messages, in words. */
 import type { Contact, Message } from "../node/api/types.ts"
 import type { Entry } from "./model.ts"
+import { lifetimeText } from "./lifetime.ts"
+import { quoteText, reactionsText, wordsOf as saidIn } from "./said.ts"
+import { sanitizeLine } from "./sanitize.ts"
 import { fileText } from "./widgets/transfers.ts"
 
 export const claimWords = ({ claims }: Contact): string =>
@@ -18,8 +21,22 @@ export function describe(entry: Entry): string {
   return facts.length === 0 ? entry.title : `${entry.title}: ${facts.join(", ")}`
 }
 
-/** What is read out: the file, if there is one, then the words. */
+/** What is read out: what it answers, the file, if there is one, then the words. */
 export const wordsOf = (message: Message): string =>
-  [message.file === null ? "" : `[${fileText(message)}]`, message.text]
+  [
+    message.replyTo === null ? "" : `(answers ${quoteText(message).slice(2)})`,
+    message.file === null ? "" : `[${fileText(message)}]`,
+    saidIn(message),
+    message.edited === null ? "" : "(edited)",
+    message.lifetime === null ? "" : `(disappears after ${lifetimeText(message.lifetime)})`,
+  ]
     .filter((part) => part !== "")
     .join(" ")
+
+/** What has changed about a message that was read out; empty when that is nothing to hear. */
+export function changeWords(message: Message): string {
+  const what = sanitizeLine(saidIn(message)).slice(0, 60)
+  if (message.deleted) return "(A message was deleted by its author.)"
+  if (message.reactions.length > 0) return `(${what}: ${sanitizeLine(reactionsText(message))})`
+  return message.edited === null ? "" : `(Edited: ${sanitizeLine(saidIn(message))})`
+}

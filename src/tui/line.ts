@@ -1,7 +1,4 @@
-/**
- * Line mode: the chat for screen readers, dumb terminals and pipes. Every message is printed once, in words, and nothing is
- * ever redrawn. The same commands and the same sentences as on the screen; no Ink, no React.
- */
+/** Line mode: the chat for screen readers, dumb terminals and pipes. Each message is printed once, in words; nothing is redrawn. */
 import { randomBytes } from "node:crypto"
 import type { Api, ApiEvent, Contact, Message, Status, ThreadSummary } from "../node/api/types.ts"
 import { COMMANDS, completions, contactName, interpret } from "./commands.ts"
@@ -9,6 +6,7 @@ import type { GroupIntent, Intent } from "./commands.ts"
 import { absolute } from "./folders.ts"
 import { writeBackup } from "./line-backup.ts"
 import { askGroup, saidOf } from "./groups.ts"
+import { about } from "./line-about.ts"
 import { retry, save } from "./line-files.ts"
 import { carryOutGroup } from "./line-groups.ts"
 import { authorName, entries } from "./model.ts"
@@ -21,7 +19,7 @@ import { tidyCode } from "./overlays.ts"
 import { accept, claimOf, verify } from "./line-people.ts"
 import { searchInLines } from "./line-search.ts"
 import { createProfile, openVault } from "./line-setup.ts"
-import { claimWords, describe, wordsOf } from "./line-words.ts"
+import { changeWords, claimWords, describe, wordsOf } from "./line-words.ts"
 import { LeftError, Talk } from "./talk.ts"
 
 export interface LineOptions {
@@ -188,8 +186,7 @@ class LineSession {
         this.#onMessage(event.message)
         break
       case "message-changed":
-      case "message-gone":
-      case "typing":
+        this.#onChanged(event.message)
         break
       case "delivery": {
         const text = this.#followed.get(event.id)
@@ -203,6 +200,8 @@ class LineSession {
         if (event.transfer.state === "done" || event.transfer.state === "failed")
           this.#talk.say(transferEnd(event.transfer)[1])
         break
+      case "message-gone":
+      case "typing":
       case "progress":
         break
     }
@@ -221,6 +220,13 @@ class LineSession {
         `[${this.#titleOf(message)}] ${authorName(this.#known, message)}: ${sanitizeLine(wordsOf(message))}`,
       )
     }
+  }
+
+  /** What reads otherwise now is read out once more, and what was said to it. */
+  #onChanged(message: Message): void {
+    if (message.thread !== this.#open || !this.#printed.has(message.id)) return
+    const words = changeWords(message)
+    if (words !== "") this.#talk.say(words)
   }
 
   #titleOf(message: Message): string {
@@ -357,6 +363,14 @@ class LineSession {
       case "rejoin":
       case "hide":
         return this.#group(intent)
+      case "reply":
+      case "edit":
+      case "react":
+      case "delete":
+      case "disappear":
+      case "tell":
+      case "copy":
+        return about(this.#api, this.#open, intent)
       case "file": {
         if (this.#open === null) return "Open a chat first: /open name."
         const words = intent.text === "" ? {} : { text: intent.text }
@@ -378,14 +392,9 @@ class LineSession {
   }
 
   async #group(intent: GroupIntent): Promise<string> {
-    const { said, open } = await carryOutGroup(
-      this.#api,
-      this.#talk,
-      this.#known,
-      this.#open,
-      intent,
-    )
-    this.#open = open
-    return said
+    const known = this.#known
+    const done = await carryOutGroup(this.#api, this.#talk, known, this.#open, intent)
+    this.#open = done.open
+    return done.said
   }
 }

@@ -17,6 +17,7 @@ import type {
   Transfer,
   Result,
 } from "../node/api/types.ts"
+import type { AboutAsk } from "./about.ts"
 import { contactName } from "./commands.ts"
 import type { GroupAsk } from "./groups.ts"
 import type { InputEvent } from "./input.ts"
@@ -50,6 +51,8 @@ export interface Settings {
   readonly cell: Cell
 }
 
+export type { Overlay } from "./overlay.ts"
+
 export type Screen =
   | { readonly name: "starting" }
   | { readonly name: "setup"; readonly setup: Setup }
@@ -62,8 +65,6 @@ export type Screen =
       readonly next: string
       readonly exitCode: number
     }
-
-export type { Overlay }
 
 export interface Notice {
   readonly text: string
@@ -105,6 +106,10 @@ export interface Model {
   readonly pictures: ReadonlyMap<string, Picture>
   /** How many have been asked for. */
   readonly pictured: number
+  /** The message that is pointed at. */
+  readonly selected: string | null
+  /** When the node was last told that a draft grows. */
+  readonly toldTypingMs: number
   /** Who writes where, by thread and author. */
   readonly writers: ReadonlyMap<string, Writer>
 }
@@ -152,6 +157,7 @@ export type Action =
     }
   | { readonly type: "sent"; readonly key: string; readonly message: Message }
   | { readonly type: "retried"; readonly message: Message }
+  | { readonly type: "said"; readonly text: string }
   | { readonly type: "transfer"; readonly transfer: Transfer }
   | { readonly type: "picture"; readonly id: string; readonly preview: Preview }
   /** What draws it. */
@@ -206,6 +212,8 @@ export type Effect =
       readonly position: string
     }
   | { readonly type: "send"; readonly key: string; readonly text: string }
+  | { readonly type: "about"; readonly ask: AboutAsk }
+  | { readonly type: "typing"; readonly thread: string; readonly active: boolean }
   | { readonly type: "retry"; readonly id: string }
   | { readonly type: "file"; readonly key: string; readonly path: string; readonly text: string }
   | { readonly type: "save"; readonly id: string; readonly folder: string | null }
@@ -278,6 +286,8 @@ export const initialModel = (settings: Settings, columns: number, rows: number):
   transfers: new Map(),
   pictures: new Map(),
   pictured: 0,
+  selected: null,
+  toldTypingMs: Number.NEGATIVE_INFINITY,
   writers: new Map(),
 })
 
@@ -291,6 +301,8 @@ export interface Entry {
   readonly key: string
   readonly title: string
   readonly unread: number
+  /** Of those, how many name us. */
+  readonly mentions: number
   readonly request: boolean
   /** The other one, when there is exactly one. */
   readonly contact: Contact | null
@@ -326,6 +338,7 @@ function listEntries({ threads, contacts }: Pick<Model, "threads" | "contacts">)
       key: thread.id,
       title: titleOf(thread, contact),
       unread: thread.unread,
+      mentions: thread.mentions,
       request: thread.request,
       contact,
       people: thread.members.length + (thread.left ? 0 : 1),
@@ -340,6 +353,7 @@ function listEntries({ threads, contacts }: Pick<Model, "threads" | "contacts">)
       key: contact.address,
       title: contactName(contact),
       unread: 0,
+      mentions: 0,
       request: contact.state === "request",
       contact,
       people: 2,

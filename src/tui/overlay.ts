@@ -1,4 +1,4 @@
-/** The pages that lie over the chat, or over the first run; what keys do on them: overlays.ts. */
+/** The pages that may lie over the chat, as part of the model. */
 import type { GroupView, SearchAnswer } from "../node/api/types.ts"
 import type { BackupForm } from "./backup.ts"
 import type { Draft } from "./widgets/draft.ts"

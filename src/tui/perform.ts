@@ -6,6 +6,7 @@
 import { randomBytes } from "node:crypto"
 import type { Api } from "../node/api/types.ts"
 import { draw } from "./draw.ts"
+import { askAbout } from "./about.ts"
 import { absolute, folderFor } from "./folders.ts"
 import { vouchForFounder } from "./founder.ts"
 import { askGroup } from "./groups.ts"
@@ -91,6 +92,14 @@ export function createPerformer(world: World): (effect: Effect) => void {
         const { message } = await api.call("messages.send", { to: key, text, id }, options)
         return { type: "sent", key, message }
       }
+      case "about": {
+        const newId = () => randomBytes(16).toString("hex")
+        const text = await askAbout(api, effect.ask, newId, options)
+        return text === null ? null : { type: "said", text }
+      }
+      case "typing":
+        await api.call("threads.typing", { thread: effect.thread, active: effect.active }, options)
+        return null
       case "file": {
         const { key, text } = effect
         const path = absolute(effect.path)

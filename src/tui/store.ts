@@ -55,7 +55,8 @@ export function createStore({ initial, now, perform }: StoreParts): Store {
 
   /** A clock only while something on screen depends on it: an idle chat costs nothing. */
   function schedule(): void {
-    const wanted = !stopped && (model.notice !== null || (model.status?.alone ?? null) !== null)
+    const passes = model.notice !== null || (model.status?.alone ?? null) !== null
+    const wanted = !stopped && (passes || model.writers.size > 0)
     if (wanted && ticker === null)
       ticker = setInterval(() => dispatch({ type: "tick" }), TICK_MS).unref()
     if (!wanted && ticker !== null) {

@@ -7,14 +7,16 @@ import type { Message } from "../node/api/types.ts"
 import { authorName } from "./model.ts"
 import type { Model } from "./model.ts"
 import { blank, line, ruled, span } from "./rows.ts"
-import type { Row } from "./rows.ts"
-import { sanitize } from "./sanitize.ts"
+import type { Row, Span } from "./rows.ts"
+import { lifetimeText } from "./lifetime.ts"
+import { partsOf, quoteText, reactionsText, wordsOf } from "./said.ts"
+import { sanitize, sanitizeLine } from "./sanitize.ts"
 import { failureOf } from "./sentences.ts"
 import { STATE_ROLES, nameRole } from "./theme.ts"
 import type { Blocks } from "./widgets/viewport.ts"
 import { indexOfMessage } from "./widgets/history.ts"
 import { fileText, transferText } from "./widgets/transfers.ts"
-import { padEnd, padStart, truncate, wrap } from "./wrap.ts"
+import { padEnd, padStart, truncate, wrap, wrapRows } from "./wrap.ts"
 
 /** Cells of a name in the gutter, narrow and wide. */
 const NAME_NARROW = 8
@@ -81,7 +83,8 @@ export function transcript(model: Model, width: number): Transcript {
     const name = authorName(model, message)
     const isNew = message.id === newFrom
     const about = message.file === null ? "" : fileKey(model, message)
-    const key = `${width}|${dateLine}|${isNew}|${name}|${model.settings.glyphs.bar}|${about}`
+    const isSelected = model.selected === message.id
+    const key = `${isSelected ? "s" : ""}${width}|${dateLine}|${isNew}|${name}|${model.settings.glyphs.bar}|${about}`
     const known = remembered.get(message)
     if (known?.key === key) return known.rows
     const rows = [
@@ -104,7 +107,8 @@ export function transcript(model: Model, width: number): Transcript {
 function messageRows(model: Model, message: Message, name: string, width: number): Row[] {
   const { glyphs, timeZone } = model.settings
   const nameWidth = width >= WIDE_FROM ? NAME_WIDE : NAME_NARROW
-  const bar = span(` ${glyphs.bar} `, "rule")
+  const isSelected = model.selected === message.id
+  const bar = isSelected ? span(` ${glyphs.selected} `, "accent") : span(` ${glyphs.bar} `, "rule")
   const state = message.mine ? glyphs.states[message.state] : message.late ? glyphs.late : ""
   const head: Row = [
     span(clockOf(timeZone).time(message.sentAtMs), "dim"),
@@ -125,7 +129,11 @@ function messageRows(model: Model, message: Message, name: string, width: number
 /** The file, its picture if that is shown, and the words. */
 function contentRows(model: Model, message: Message, width: number): readonly Row[] {
   const { file, id } = message
-  const words = wrap(sanitize(message.text), width).map((text): Row => line(text))
+  const words = [
+    ...quoteRows(message, width),
+    ...wordRows(message, width),
+    ...markRows(message, width),
+  ]
   if (file === null) return words
   const moving = model.transfers.get(id)
   const picture = model.pictures.get(id)
@@ -133,7 +141,46 @@ function contentRows(model: Model, message: Message, width: number): readonly Ro
     ...wrap(fileText(message), width).map((text) => line(text, "accent")),
     ...(moving === undefined ? [] : [line(truncate(transferText(moving), width), "dim")]),
     ...(picture === undefined ? [] : (picture.rows ?? [line("fetching the picture …", "dim")])),
-    ...(message.text === "" ? [] : words),
+    ...(message.text === "" && !message.deleted ? markRows(message, width) : words),
+  ]
+}
+
+/** What it answers, in one row. */
+const quoteRows = (message: Message, width: number): Row[] =>
+  message.replyTo === null ? [] : [line(truncate(sanitizeLine(quoteText(message)), width), "dim")]
+
+/** The words; whom they name stands out by more than colour, because the name is ours. */
+function wordRows(message: Message, width: number): Row[] {
+  if (message.deleted || message.sets !== null)
+    return wrap(sanitize(wordsOf(message)), width).map((text) => line(text, "dim"))
+  const parts = partsOf(message).map(({ text, names }) => ({ text: sanitize(text), names }))
+  const text = parts.map((part) => part.text).join("")
+  if (parts.every(({ names }) => names === null)) return wrap(text, width).map((row) => line(row))
+  return wrapRows(text, width).map(({ text: row, start }): Row => {
+    const spans: Span[] = []
+    let at = 0
+    for (const part of parts) {
+      const from = Math.max(at, start)
+      const to = Math.min(at + part.text.length, start + row.length)
+      const role = part.names === null ? "text" : part.names === "me" ? "strong" : "accent"
+      if (to > from) spans.push(span(text.slice(from, to), role))
+      at += part.text.length
+    }
+    return spans
+  })
+}
+
+/** Edited, disappearing, and what was said to it with signs. */
+function markRows(message: Message, width: number): Row[] {
+  const marks = [
+    message.edited === null ? "" : "edited",
+    message.lifetime === null ? "" : `disappears after ${lifetimeText(message.lifetime)}`,
+    message.late ? "settled late" : "",
+  ].filter((mark) => mark !== "")
+  const reactions = sanitizeLine(reactionsText(message))
+  return [
+    ...(marks.length === 0 ? [] : [line(truncate(`(${marks.join(", ")})`, width), "dim")]),
+    ...(reactions === "" ? [] : [line(truncate(reactions, width), "accent")]),
   ]
 }
 

@@ -17,6 +17,7 @@ import { isRequest, layout, transcriptOf } from "./layout.ts"
 import type { Action, Model, Step } from "./model.ts"
 import { and, noticed, only } from "./model.ts"
 import { onOverlayInput } from "./overlays.ts"
+import { withoutWriters } from "./typing.ts"
 import { reachesNewest, withMessage, withPage } from "./widgets/history.ts"
 import { onFound, onJumped } from "./search.ts"
 import { ASK_CELL, SIXEL } from "./terminal.ts"
@@ -25,6 +26,8 @@ import { visible } from "./widgets/viewport.ts"
 
 /** Messages at either end that may come into sight with the next key: the page beyond them is fetched ahead. */
 const AHEAD = 40
+/** The node is told of a growing draft no more often. */
+const TELL_TYPING_MS = 5_000
 
 export function update(model: Model, action: Action): Step {
   const step = transition(model, action)
@@ -41,12 +44,14 @@ function transition(model: Model, action: Action): Step {
       const overlay = model.overlay?.name === "picture" ? null : model.overlay
       return only({ ...model, columns, rows, overlay })
     }
-    case "tick":
+    case "tick": {
+      const awake = withoutWriters(model, (_, { untilMs }) => untilMs <= model.nowMs)
       return only(
-        model.notice !== null && model.notice.untilMs <= model.nowMs
-          ? { ...model, notice: null, quitArmed: false }
-          : model,
+        awake.notice !== null && awake.notice.untilMs <= awake.nowMs
+          ? { ...awake, notice: null, quitArmed: false }
+          : awake,
       )
+    }
     case "loaded":
       return onLoaded(model, action.status, action.contacts, action.threads)
     case "events":
@@ -83,6 +88,8 @@ function transition(model: Model, action: Action): Step {
             ? withMessage(model.history, action.message, false)
             : model.history,
       })
+    case "said":
+      return only(noticed(model, "info", action.text))
     case "transfer":
       return withTransfer(model, action.transfer)
     case "picture":
@@ -159,7 +166,21 @@ function onAnswer(model: Model, event: Extract<InputEvent, { type: "abilities" |
   )
 }
 
+/** While a draft grows, the node is told; it knows when to say so. */
 function onChat(model: Model, event: InputEvent): Step {
+  const step = onChatInput(model, event)
+  const key = step.model.history?.key ?? null
+  const tells = key !== null && step.model.threads.get(key)?.tells.typing === true
+  const { text } = step.model.draft
+  const grows = text.length > model.draft.text.length && !text.startsWith("/")
+  if (!tells || !grows || step.model.nowMs - model.toldTypingMs < TELL_TYPING_MS) return step
+  return {
+    model: { ...step.model, toldTypingMs: step.model.nowMs },
+    effects: [...step.effects, { type: "typing", thread: key, active: true }],
+  }
+}
+
+function onChatInput(model: Model, event: InputEvent): Step {
   if (event.type === "text") return onChatText(model, event.text)
   if (event.type === "paste") return onChatPaste(model, event.text)
   const action = event.type === "key" ? actionOf(event.chord) : undefined

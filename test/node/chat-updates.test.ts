@@ -72,6 +72,11 @@ async function friends(order?: Order): Promise<[Person, Person]> {
   await tell(ada, bob, "hello")
   await bob.chat.accept(ada.address)
   await tell(bob, ada, "hello yourself")
+  // Receipts leave a little later than what they are for.
+  const heard = (one: Person, other: Person) => async () =>
+    (await one.messages(other)).every(({ state }) => state === "delivered")
+  await ordering(world, ada, "Bob's receipt", heard(ada, bob))
+  await ordering(world, bob, "Ada's receipt", heard(bob, ada))
   await quiet(ada, bob)
   return [ada, bob]
 }

@@ -131,7 +131,14 @@ test("a mistyped command is guessed, nonsense is not", () => {
 })
 
 test("completion offers what fits and nothing else", () => {
-  assert.deepEqual(completions("/re", []), ["/rejoin", "/remove ", "/rename ", "/retry"])
+  assert.deepEqual(completions("/re", []), [
+    "/react ",
+    "/rejoin",
+    "/remove ",
+    "/rename ",
+    "/reply ",
+    "/retry",
+  ])
   assert.deepEqual(completions("/open B", ["bob", "mia"]), ["/open bob"])
   assert.deepEqual(completions("/quit ", ["bob"]), [])
   assert.deepEqual(completions("hello", ["hello"]), [])

@@ -27,7 +27,11 @@ function legend(model: Model): Row[] {
         STATE_ROLES[state],
       ),
     ),
-    entry(glyphs.late, "settled before something you had read already", "warn"),
+    entry(
+      glyphs.late,
+      "settled late: before what you had read, or behind what was written later",
+      "warn",
+    ),
     entry(glyphs.verified, "beside a name: you compared their safety number", "good"),
     entry("!", "beside a name: another identity under a name you know", "bad"),
     entry("~", "before a name: no contact of yours, called as they call themselves", "warn"),

@@ -51,7 +51,7 @@ const countText = (entry: Entry): string =>
     : entry.unread > 999
       ? "999+"
       : entry.unread > 0
-        ? `${entry.unread}`
+        ? `${entry.unread}${entry.mentions > 0 ? " @" : ""}`
         : ""
 
 /** The other chats at the right of the title, what is unread first; `+n` for those without room. */

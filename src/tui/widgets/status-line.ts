@@ -9,6 +9,7 @@ import { joinFitting, rowCells, span } from "../rows.ts"
 import { sanitizeLine } from "../sanitize.ts"
 import { STATE_ROLES, STATE_WORDS } from "../theme.ts"
 import type { Role } from "../theme.ts"
+import { writing } from "../typing.ts"
 import { truncate } from "../wrap.ts"
 import { transferText } from "./transfers.ts"
 
@@ -87,8 +88,10 @@ export function statusLine(model: Model, width: number): Row {
   const waiting = (status?.waiting ?? 0) + model.sending
   // While alone, why and for how long matters more than the rest, which stays if there is room.
   const urgent: Row[] = [...retry(model), ...said(waiting > 0, `${waiting} waiting`, "warn")]
+  const writers = writing(model)
   const rest: Row[] = [
     ...sync(model),
+    ...said(writers !== null, writers ?? "", "accent"),
     ...said(status?.unprotected === true, "! no passphrase", "warn"),
     ...said(
       status?.restored?.standing === "contradicted",
