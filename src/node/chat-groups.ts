@@ -26,11 +26,11 @@ import type { GroupView } from "./api/types.ts"
 import { type ChatBook, Step } from "./chat-book.ts"
 import { Committer } from "./chat-committer.ts"
 import type { Inbox } from "./chat-inbox.ts"
+import { type Around, full, isSmall } from "./chat-group-parts.ts"
 import { checkedGroupName, foundGroup } from "./chat-group-founding.ts"
 import { Invitations } from "./chat-invitations.ts"
 import type { Outbox } from "./chat-outbox.ts"
 import { newLeafOf } from "./chat-leaf-key.ts"
-import type { Ordering } from "./chat-order.ts"
 import type { ChatParts } from "./chat-parts.ts"
 import { Readmission } from "./chat-readmission.ts"
 import { Returns } from "./chat-returns.ts"
@@ -39,15 +39,6 @@ import { Vouching } from "./chat-vouching.ts"
 
 /** Newcomers leave their key packages behind one after the other: each waits at random, so long for every member. */
 const RENEWAL_SPREAD_MS = 250
-
-/** Larger groups do not answer a newcomer all at once. */
-const GREETED_AT_ONCE_MAX = 16
-
-/** What is made after the groups, and asked for only then. */
-interface Around {
-  readonly inbox: () => Inbox
-  readonly order: () => Ordering | undefined
-}
 
 export class Groups {
   readonly #parts: ChatParts
@@ -403,7 +394,3 @@ export class Groups {
 }
 
 const adding = (who: Address, again: boolean): Wish => ({ kind: "add", who, again })
-
-const isSmall = (channel: Channel) => (channel.epochs[0]?.windows.size ?? 0) <= GREETED_AT_ONCE_MAX
-
-const full = () => new ApiError("GROUP_FULL", `a group has at most ${GROUP_MEMBERS_MAX} members`)

@@ -120,8 +120,9 @@ describe("e2e: moving house", () => {
     const { group } = await until(
       moved,
       async () => {
-        const title = (await groupsOf(moved))[0] ?? assert.fail()
-        return await moved.call("groups.show", { group: title })
+        const { threads } = await moved.call("threads.list", {})
+        const thread = threads.find(({ kind }) => kind === "group") ?? assert.fail()
+        return await moved.call("groups.show", { group: thread.id })
       },
       ({ group: { name, pending } }) => name === "team" && pending.length === 0,
       { timeoutMs: 60_000 },

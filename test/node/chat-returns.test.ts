@@ -195,6 +195,11 @@ describe("who has lost a group", () => {
       clock.advance(1_000)
       return talk.has(bob) && talk.view(bob).pending.length === 0
     })
+    await ordering(world, cyd, "her to know that he is in", () => {
+      clock.advance(1_000)
+      const { epoch, changing } = talk.view(cyd)
+      return !changing && epoch === talk.view(bob).epoch
+    })
     await talk.say(cyd, "there you are")
     await ordering(world, bob, "the text", async () => {
       clock.advance(1_000)

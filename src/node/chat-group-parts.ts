@@ -1,0 +1,21 @@
+/** What the rooms of groups share: how large one may be and behave, and what is made only after them. */
+import type { Channel } from "../chat/channel.ts"
+import { GROUP_MEMBERS_MAX } from "../chat/group.ts"
+import { ApiError } from "./api/errors.ts"
+import type { Inbox } from "./chat-inbox.ts"
+import type { Ordering } from "./chat-order.ts"
+
+/** Larger groups do not answer a newcomer all at once. */
+const GREETED_AT_ONCE_MAX = 16
+
+/** What is made after the groups, and asked for only then. */
+export interface Around {
+  readonly inbox: () => Inbox
+  readonly order: () => Ordering | undefined
+}
+
+export const isSmall = (channel: Channel): boolean =>
+  (channel.epochs[0]?.windows.size ?? 0) <= GREETED_AT_ONCE_MAX
+
+export const full = (): ApiError =>
+  new ApiError("GROUP_FULL", `a group has at most ${GROUP_MEMBERS_MAX} members`)
