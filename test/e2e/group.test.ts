@@ -19,10 +19,18 @@ const transcript = async (api: Api): Promise<string> => {
   const { threads } = await api.call("threads.list", {})
   const group = threads.find(({ kind }) => kind === "group")
   const messages = group === undefined ? [] : await history(api, group.id)
-  const shown = messages.map(({ id, author, sentAtMs, text, file }) => {
-    return { id, author, sentAtMs, text, file }
+  const shown = messages.map(({ id, author, sentAtMs, text, file, place }) => {
+    return { id, author, sentAtMs, text, file, place }
   })
   return JSON.stringify(shown)
+}
+
+/** Messages of the conversation that have no place in the ledger's order yet. */
+const unplaced = async (api: Api): Promise<number> => {
+  const { threads } = await api.call("threads.list", {})
+  const group = threads.find(({ kind }) => kind === "group")
+  const messages = group === undefined ? [] : await history(api, group.id)
+  return messages.filter(({ place }) => place === null).length
 }
 
 const isIn = async (api: Api): Promise<boolean> =>
@@ -88,6 +96,14 @@ describe("e2e: a group of eight", () => {
         api(i),
         () => texts(api(i)),
         (seen) => said.every((text) => seen.includes(text)),
+        PATIENCE,
+      )
+    // Texts stand behind the others until the ledger has placed them.
+    for (const i of stayed)
+      await until(
+        api(i),
+        () => unplaced(api(i)),
+        (count) => count === 0,
         PATIENCE,
       )
     const all = await transcript(api(0))
