@@ -107,9 +107,9 @@ export interface Glyphs {
   readonly progress: readonly [full: string, empty: string]
 }
 
-/** Every state glyph is one or two cells. */
+/** Every state glyph is one or two cells, and no two are alike: colour may be missing. */
 export const UNICODE: Glyphs = {
-  states: { queued: "·", gossiped: "◌", ordered: "✓", delivered: "✓✓", read: "✓✓", failed: "!" },
+  states: { queued: "·", gossiped: "◌", ordered: "✓", delivered: "✓✓", read: "◉", failed: "!" },
   late: "~",
   online: "●",
   offline: "○",
@@ -125,7 +125,7 @@ export const UNICODE: Glyphs = {
 }
 
 export const ASCII: Glyphs = {
-  states: { queued: ".", gossiped: "o", ordered: "+", delivered: "++", read: "++", failed: "!" },
+  states: { queued: ".", gossiped: "o", ordered: "+", delivered: "++", read: "@", failed: "!" },
   late: "~",
   online: "*",
   offline: "o",

@@ -27,7 +27,7 @@ test("a message is written, sent, and seen through every state it can prove", as
     ["gossiped", "◌", "taken by peers"],
     ["ordered", "✓", "in order"],
     ["delivered", "✓✓", "delivered"],
-    ["read", "✓✓", "read"],
+    ["read", "◉", "read"],
   ] as const) {
     api.itIs(sent, state)
     await app.tty.until(new RegExp(`\\d ${glyph}\\s+me │ ship it today\\?\\n.* · last: ${word} `))

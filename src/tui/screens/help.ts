@@ -20,10 +20,10 @@ function legend(model: Model): Row[] {
     span(words, "text"),
   ]
   return [
-    ...STATES.filter((state) => state !== "read").map((state) =>
+    ...STATES.map((state) =>
       entry(
         glyphs.states[state],
-        state === "delivered" ? "delivered, or read if they say so" : STATE_WORDS[state],
+        state === "read" ? "read, where both of you show it" : STATE_WORDS[state],
         STATE_ROLES[state],
       ),
     ),
