@@ -46,6 +46,9 @@ export class Vouching {
     this.#waiting.add(group)
     this.#looking ??= this.#lookAll().finally(() => {
       this.#looking = undefined
+      // One that came after the last look and before this.
+      const [late] = this.#waiting
+      if (late !== undefined) this.kick(late)
     })
   }
 
@@ -82,7 +85,9 @@ export class Vouching {
   /** Whether all members are vouched for by now. */
   async #look(group: string): Promise<boolean> {
     let isWhole = true
-    for (const member of this.#unvouched(group)) {
+    // In a turn: whoever kicks may be in the middle of the one that brings the new members.
+    const members = await this.#book.turns.run(() => Promise.resolve(this.#unvouched(group)))
+    for (const member of members) {
       if (this.#stopping.signal.aborted) return true
       isWhole = (await this.#vouch(group, member)) && isWhole
     }
