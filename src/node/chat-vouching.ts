@@ -73,6 +73,7 @@ export class Vouching {
   }
 
   #lookLater(group: string): void {
+    if (this.#stopping.signal.aborted) return
     const pauseMs = this.#pauses.get(group) ?? FIRST_RETRY_MS
     this.#pauses.set(group, Math.min(2 * pauseMs, LAST_RETRY_MS))
     this.#timers.get(group)?.()

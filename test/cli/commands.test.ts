@@ -549,9 +549,9 @@ describe("cli: what it was told", () => {
   it("finds its profile by XDG, SOTTO_PROFILE and --profile alike", async (t) => {
     const directory = temporaryDirectory(t)
     const env = { XDG_DATA_HOME: join(directory, "data"), XDG_RUNTIME_DIR: join(directory, "run") }
-    await sotto(["init", "--name", "a", "--no-passphrase", "--profile", "work"], { env })
-    assert(statSync(join(directory, "data/sotto/work/double.json")).isFile())
-    const found = await sotto(["id"], { env: { ...env, SOTTO_PROFILE: "work" } })
+    await sotto(["init", "--name", "a", "--no-passphrase", "--profile", "office"], { env })
+    assert(statSync(join(directory, "data/sotto/office/double.json")).isFile())
+    const found = await sotto(["id"], { env: { ...env, SOTTO_PROFILE: "office" } })
     assert.equal(found.out, `${addressOf("a")}\n`)
     assert.equal((await sotto(["id"], { env })).exit, 3)
   })
