@@ -10,10 +10,12 @@ import {
   type Saying,
   takeFitting,
 } from "../chat/content.ts"
-import type { Until } from "../chat/channel.ts"
+import type { Signed, Until } from "../chat/channel.ts"
 import type { ChatContact } from "../chat/contact.ts"
 import type { ChatThread } from "../chat/thread.ts"
-import { type Bytes, toHex } from "../crypto/bytes.ts"
+import { type Bytes, fromHex, toHex } from "../crypto/bytes.ts"
+import type { SignedPayload } from "./chat-evidence.ts"
+import type { Unplaced } from "./chat-marks.ts"
 import type { Waiting } from "./chat-records.ts"
 
 /** Contents that surely fit one envelope beside the MLS message around them. */
@@ -25,6 +27,10 @@ export interface Batch {
   readonly group: string
   readonly until: Until
   readonly envelopes: readonly Bytes[]
+  /** What opens each of them, in their order. */
+  readonly keys: readonly Bytes[]
+  readonly contents: readonly Content[]
+  readonly signed: Signed
   readonly waiting: readonly Waiting[]
   readonly receipts: readonly Bytes[]
   /** Texts whose authors hear with it that they were read. */
@@ -70,5 +76,24 @@ export function fittingBeside(used: number, next: readonly Saying[]): readonly C
     : takeFitting(next, room)
 }
 
-export const postedIn = ({ waiting }: Batch) =>
-  waiting.flatMap(({ content }) => (isPosted(content) ? [content.id] : []))
+/** What leaves, and what is kept of it to show it to others. */
+export interface Leaving {
+  readonly unplaced: Unplaced
+  readonly trace: Omit<SignedPayload, "by">
+}
+
+/** The envelopes that this batch leaves in: the last one's place counts. */
+export function leavingIn(
+  { group, until, contents, keys, signed, waiting }: Batch,
+  outgoing: readonly { readonly id: Bytes }[],
+): Leaving[] {
+  const last = outgoing.at(-1)
+  if (last === undefined) return []
+  const carriers = outgoing.flatMap(({ id }, i) => {
+    const key = keys[i]
+    return key === undefined ? [] : [{ id, key }]
+  })
+  const messages = waiting.flatMap(({ content }) => (isPosted(content) ? [content.id] : []))
+  const unplaced = { envelope: last.id, group: fromHex(group), epoch: until.epoch, messages }
+  return [{ unplaced, trace: { contents, carriers, ...signed } }]
+}

@@ -19,6 +19,7 @@ import { type Bytes, toHex } from "../crypto/bytes.ts"
 import type { ChatBook, Step } from "./chat-book.ts"
 import { FirstContact, type FirstContactEvents } from "./chat-first-contact.ts"
 import { Batch } from "./chat-inbox-batch.ts"
+import type { SignedPayload } from "./chat-evidence.ts"
 import type { Unplaced } from "./chat-marks.ts"
 import type { Outbox } from "./chat-outbox.ts"
 import { Partials, STRANGERS, type Whole } from "./chat-partials.ts"
@@ -43,6 +44,8 @@ export interface InboxEvents extends FirstContactEvents {
   readonly transcript: Transcript
   /** A payload of somebody's with these messages was read: they stand where its envelope is ordered, or was. Within a turn. */
   heardIn(step: Step, payload: Unplaced): Promise<void>
+  /** What they said was signed so: kept for whoever is to be shown it. Within a turn. */
+  signed(step: Step, payload: SignedPayload): Promise<void>
   /** Somebody writes, or has stopped writing. */
   typing(thread: ChatThread, by: Address, typing: Extract<Content, { kind: "typing" }>): void
   /** A commit counts. Adds to the step what follows from it. */
@@ -226,7 +229,8 @@ export class Inbox {
     step.channels.set(hit.group, opened.channel)
     const under = `${hit.at.epoch} ${hit.at.leaf}`
     const whole =
-      opened.fragment && (await this.#partials.add(batch, hit.group, under, opened.fragment, id))
+      opened.fragment &&
+      (await this.#partials.add(batch, hit.group, under, opened.fragment, id, opened.key))
     if (whole !== undefined) await this.#take(batch, hit, opened.channel, id, whole)
     // at once, because the next envelope of this batch may be one that is expected only now
     const after = step.channels.get(hit.group)
@@ -250,6 +254,9 @@ export class Inbox {
         const { groupId } = channel
         const payload = { envelope: whole.last, group: groupId, epoch: hit.at.epoch }
         await this.#events.heardIn(batch.step, { ...payload, messages: posted })
+        const { from: by, contents, signed } = read
+        const { carriers } = whole
+        await this.#events.signed(batch.step, { by, contents, carriers, ...signed })
       }
     }
   }

@@ -18,7 +18,8 @@ import { type ChatBook, Step } from "./chat-book.ts"
 import {
   type Batch,
   fittingBeside,
-  postedIn,
+  type Leaving,
+  leavingIn,
   readsFor,
   receiptsFor,
   textsOf,
@@ -26,7 +27,6 @@ import {
 } from "./chat-batch.ts"
 import { Deliveries, type Readable } from "./chat-delivery.ts"
 import { Line, type Said, type Wording } from "./chat-line.ts"
-import type { Unplaced } from "./chat-marks.ts"
 import { OwnCommits } from "./chat-own-commits.ts"
 import type { ChatParts } from "./chat-parts.ts"
 import { OFFER_AGAIN_MS, Posting } from "./chat-posting.ts"
@@ -45,8 +45,8 @@ type ActAsked = Parameters<Line["act"]> extends [unknown, ...infer Rest] ? Rest 
 export interface OutboxEvents {
   /** Messages of ours have left in this group or thread of two. */
   spoke(group: string): void
-  /** These messages leave in that envelope: adds to the step what begins with it. Within a turn. */
-  leaving(step: Step, payload: Unplaced): Promise<void>
+  /** These messages leave in that envelope, signed so: adds to the step what begins with it. Within a turn. */
+  leaving(step: Step, leaving: Leaving): Promise<void>
   /** Where an envelope was ordered, when the order was followed past it. */
   passedAt(id: Bytes): number | undefined
 }
@@ -261,11 +261,13 @@ export class Outbox {
     const contents = [...first, ...texts]
     if (contents.length === 0) return undefined
     const sealing = await sealContents(channel, this.#parts.meshId, contents)
-    const { envelopes, until } = sealing
+    const { envelopes, keys, until, opening, signedBy } = sealing
     const group = toHex(channel.groupId)
     this.#book.channels.set(group, sealing.channel)
     this.#greetings.delete(threadId)
-    return { group, until, envelopes, waiting: line.slice(0, texts.length), receipts, reads }
+    const waiting = line.slice(0, texts.length)
+    const signed = { opening, signedBy }
+    return { group, until, envelopes, keys, contents, signed, waiting, receipts, reads }
   }
 
   /** Writes through what these batches say and change, all at once, and posts them. */
@@ -273,15 +275,13 @@ export class Outbox {
     const batches = ready.map(({ batch }) => batch)
     const outgoing: Outgoing[] = []
     const origins = new Map<string, Readable>()
-    const payloads: Unplaced[] = []
+    const leaves: Leaving[] = []
     for (const { batch, admitted } of ready) {
       const some = this.posting.outgoingOf(bytesOf(thread), (await admitted) ?? [], textsOf(batch))
       outgoing.push(...some)
       const readable = { group: bytesOf(batch.group), epoch: batch.until.epoch }
       for (const { id } of some) origins.set(toHex(id), readable)
-      const last = some.at(-1)
-      if (last !== undefined)
-        payloads.push({ envelope: last.id, ...readable, messages: postedIn(batch) })
+      leaves.push(...leavingIn(batch, some))
     }
     const waiting = batches.flatMap((batch) => batch.waiting)
     const left = await this.#book.turns.run(async () => {
@@ -303,7 +303,7 @@ export class Outbox {
       this.#line.leave(step, waiting)
       step.ops.push(...outgoing.map(this.#book.records.putOutgoing))
       const texts = this.deliveries.toBeOrdered(step, outgoing, origins)
-      for (const payload of payloads) await this.#events.leaving(step, payload)
+      for (const each of leaves) await this.#events.leaving(step, each)
       for (const batch of batches) {
         const channel = this.#book.channels.get(batch.group)
         if (channel !== undefined) await this.deliveries.noteAudience(step, channel, textsOf(batch))

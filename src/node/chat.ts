@@ -12,6 +12,7 @@ import { type Bytes, toHex } from "../crypto/bytes.ts"
 import { ApiError } from "./api/errors.ts"
 import type { Contact, GroupView, Message, Page, ThreadSummary } from "./api/types.ts"
 import { ChatBook, Step } from "./chat-book.ts"
+import { EvidenceKeeper } from "./chat-evidence.ts"
 import { Finder } from "./chat-finder.ts"
 import { Expiry } from "./chat-expiry.ts"
 import { Groups } from "./chat-groups.ts"
@@ -41,6 +42,7 @@ export class Chat {
   readonly #transcript: Transcript
   readonly #expiry: Expiry
   readonly #places: Places
+  readonly #evidence: EvidenceKeeper
   readonly #typing: Typing
   readonly #reading: Reading
   readonly messages: Messages
@@ -57,10 +59,14 @@ export class Chat {
     this.#book.followTexts((changes) => this.search.follow(changes))
     this.#transcript = new Transcript(this.#book, (thread) => this.#expiry.eraseSoon(thread))
     this.#expiry = new Expiry(parts, this.#book, this.#transcript)
+    this.#evidence = new EvidenceKeeper(this.#book, this.#transcript)
     this.#places = new Places(parts, this.#book, this.#transcript, this.#expiry)
     this.#outbox = new Outbox(parts, this.#book, this.#transcript, {
       spoke: (group) => this.#updates.spoke(group),
-      leaving: (step, payload) => this.#places.leaving(step, payload),
+      leaving: async (step, { unplaced, trace }) => {
+        await this.#places.leaving(step, unplaced)
+        await this.#evidence.keep(step, { by: parts.me, ...trace })
+      },
       passedAt: (id) => this.#order?.passedAt(id),
     })
     this.#typing = new Typing(parts, this.#book, this.#outbox)
@@ -112,6 +118,7 @@ export class Chat {
       fellBehind: () => this.#order?.kick(),
       transcript: this.#transcript,
       heardIn: (step, payload) => this.#places.heard(step, payload),
+      signed: (step, payload) => this.#evidence.keep(step, payload),
       typing: (thread, by, content) => this.#typing.heard(thread, by, content),
       settled: (step, settled, at) => {
         this.#groups.settled(step, settled, at)
