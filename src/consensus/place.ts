@@ -119,13 +119,14 @@ export function judgePlaces(
   envelopes: readonly Bytes[],
   scheme: Scheme,
 ): PlacesShown | Faulty {
+  // Nobody has vouched for the genesis' own list yet.
+  if (rules.validators.length === 0 || !keysAreDistinct(rules.validators)) return no("WRONG_SET")
   const sets: InForce[] = [{ set: validatorSet(rules.validators), since: 0 }]
   for (const link of links) {
     const next = judgeLink(rules, link, sets.at(-1), scheme)
     if ("code" in next) return next
     sets.push(next)
   }
-  const found: (Placed | undefined)[] = envelopes.map(() => undefined)
   let last: { certificate: Certificate; set: ValidatorSet } | undefined
   for (const block of blocks) {
     const { certificate } = block.record
@@ -134,13 +135,8 @@ export function judgePlaces(
     const code = faultOfBlock(rules, block, inForce, scheme)
     if (code !== undefined) return no(code)
     last = { certificate, set: inForce.set }
-    const ids = envelopesApplied(block)
-    envelopes.forEach((id, i) => {
-      const index = ids.findIndex((each) => equal(each, id))
-      if (index >= 0) found[i] ??= { height: block.record.height, index }
-    })
   }
-  const places = found.flatMap((place) => place ?? [])
+  const places = envelopes.flatMap((id) => placeIn(blocks, id) ?? [])
   if (last === undefined || places.length < envelopes.length) return no("NOT_ORDERED")
   const { size: validators, quorum } = last.set
   return { ok: true, places, signatures: last.certificate.signatures.length, validators, quorum }
@@ -204,6 +200,15 @@ function certified(
     equal(certificate.digest, blockHash(meshId, header))
   if (!isItsOwn) return "WRONG_BLOCK"
   return certificateFault(certificate, meshId, set, scheme) as PlaceFault | undefined
+}
+
+/** Where these blocks have an envelope (32 bytes). Whether they are blocks of the mesh is not looked at. */
+export function placeIn(blocks: readonly ShownBlock[], id: Bytes): Placed | undefined {
+  for (const block of blocks) {
+    const index = envelopesApplied(block).findIndex((each) => equal(each, id))
+    if (index >= 0) return { height: block.record.height, index }
+  }
+  return undefined
 }
 
 const envelopesApplied = ({ record, applied }: ShownBlock): Bytes[] =>

@@ -5,14 +5,16 @@
 import type { Channel } from "../chat/channel.ts"
 import type { FileNote } from "../chat/file.ts"
 import type { Lifetime } from "../chat/lifetime.ts"
-import type { ChatMessage } from "../chat/message.ts"
 import type { ChatThread } from "../chat/thread.ts"
 import type { Address } from "../crypto/address.ts"
 import { type Bytes, toHex } from "../crypto/bytes.ts"
 import { ApiError } from "./api/errors.ts"
 import type { Contact, GroupView, Message, Page, ThreadSummary } from "./api/types.ts"
 import { ChatBook, Step } from "./chat-book.ts"
+import { KeptCards } from "./chat-cards.ts"
 import { EvidenceKeeper } from "./chat-evidence.ts"
+import { Exports } from "./chat-export.ts"
+import { fileOf, filesIn } from "./chat-files.ts"
 import { Finder } from "./chat-finder.ts"
 import { Expiry } from "./chat-expiry.ts"
 import { Groups } from "./chat-groups.ts"
@@ -29,7 +31,6 @@ import { Transcript } from "./chat-transcript.ts"
 import { Typing } from "./chat-typing.ts"
 import { Search } from "./chat-search.ts"
 import { Updates } from "./chat-updates.ts"
-import { messageView } from "./chat-view.ts"
 import type { FileMessage } from "./files.ts"
 
 export class Chat {
@@ -46,14 +47,18 @@ export class Chat {
   readonly #typing: Typing
   readonly #reading: Reading
   readonly messages: Messages
+  readonly exports: Exports
+  readonly #cards: KeptCards
   readonly #people: People
   readonly #groups: Groups
   readonly #updates: Updates
   readonly #order: Ordering | undefined
   readonly #stopping = new AbortController()
 
-  private constructor(parts: ChatParts) {
-    this.#book = new ChatBook(parts)
+  private constructor(given: ChatParts) {
+    this.#book = new ChatBook(given)
+    this.#cards = new KeptCards(given, this.#book)
+    const parts = this.#cards.partsKeeping(given)
     this.#finder = new Finder(this.#book)
     this.search = new Search(parts, this.#book)
     this.#book.followTexts((changes) => this.search.follow(changes))
@@ -102,6 +107,8 @@ export class Chat {
     const shared = { book: this.#book, outbox: this.#outbox, transcript, expiry }
     const welcomes = (thread: ChatThread) => this.#welcomes(thread)
     this.messages = new Messages({ parts, welcomes, ...shared })
+    const { signal: stopping } = this.#stopping
+    this.exports = new Exports({ parts, book: this.#book, cards: this.#cards, stopping })
     const isUnordered = parts.order === "arrival" && parts.readsOnly !== true
     this.#reading = new Reading({ isUnordered, ...shared })
     this.#updates = new Updates(parts, this.#book, {
@@ -239,6 +246,7 @@ export class Chat {
   /** Forgets the person and everything said. */
   async remove(which: string): Promise<void> {
     const { address } = this.#finder.contact(which)
+    await this.#cards.forget(address)
     await this.#book.turns.run(async () => {
       const thread = this.#book.threadWith(address)
       await this.#eraseMessages(thread)
@@ -284,24 +292,10 @@ export class Chat {
   }
 
   /** The file that a message brought, if there is such a message and it brought one. */
-  async fileOf(id: Bytes): Promise<FileMessage | undefined> {
-    const found = await this.#book.records.findMessage(id)
-    return found && this.#fileMessage(found)
-  }
-
+  fileOf = (id: Bytes): Promise<FileMessage | undefined> => fileOf(this.#book, id)
   /** Messages that brought files, the newest first. */
-  async files(which: string | undefined, limit: number): Promise<FileMessage[]> {
-    const thread = which === undefined ? undefined : this.#finder.thread(which).id
-    const found = await this.#book.records.files(limit, thread)
-    return found.flatMap((each) => this.#fileMessage(each) ?? [])
-  }
-
-  #fileMessage({ thread: id, message }: { thread: Bytes; message: ChatMessage }) {
-    const thread = this.#book.threads.get(toHex(id))
-    const { file } = message
-    if (thread === undefined || file === undefined) return undefined
-    return { message: messageView(this.#book, thread, message), file }
-  }
+  files = (which: string | undefined, limit: number): Promise<FileMessage[]> =>
+    filesIn(this.#book, which === undefined ? undefined : this.#finder.thread(which).id, limit)
 
   /** Answering a stranger accepts them, and writing into a group that one was let into accepts that. */
   async #welcomes(thread: ChatThread): Promise<void> {

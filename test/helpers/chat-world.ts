@@ -118,7 +118,8 @@ export async function makeIdentity(name: string): Promise<{ identity: Identity; 
     card: encodeCardBody(body),
     name,
   }
-  return { identity, card: { ...body, address, hash: primitives.sha3_256(identity.card) } }
+  const hash = primitives.sha3_256(identity.card)
+  return { identity, card: { ...body, address, hash, encoded: identity.card } }
 }
 
 /** The mailbox of one peer: what arrived, in order. */

@@ -46,7 +46,7 @@ async function absent(): Promise<Address> {
   const public32 = primitives.ed25519.publicFromPrivate(primitives.ed25519.importPrivate(leaf))
   const hash = primitives.randomBytes(32)
   const card = { ...roots, sequence: 1, intro, leaf: public32, lastResort, formers: [] }
-  world.cards.set(address, { ...card, address, hash })
+  world.cards.set(address, { ...card, address, hash, encoded: hash })
   return address
 }
 
