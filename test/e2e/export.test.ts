@@ -68,6 +68,12 @@ describe("e2e: export", () => {
     assert(number.includes(verdict.digits), "their half of the number that both compare")
     assert.deepEqual(readdirSync(folder), ["bridge.sotto"], "checking leaves nothing behind")
 
+    // its author can do the same
+    const own = join(folder, "own.sotto")
+    assert.equal((await run("export", message.id, own, "--data", ada.dataDir)).exit, 0)
+    const shown = JSON.parse((await verify(own)).out) as Verdict
+    assert.deepEqual([shown.text, shown.order], [said, verdict.order])
+
     assert.equal((await verify(file, "--mesh", verdict.mesh.id, "--author", address)).exit, 0)
     assert.equal((await verify(file, "--author", (await reads.call("id", {})).address)).exit, 7)
     const bytes = readFileSync(file)
