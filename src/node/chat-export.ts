@@ -16,12 +16,13 @@ import type { Evidence } from "../chat/evidence.ts"
 import type { ChatMessage } from "../chat/message.ts"
 import { placeIn, type PlaceProof } from "../consensus/place.ts"
 import { type Bytes, toHex } from "../crypto/bytes.ts"
+import { CryptoError } from "../crypto/errors.ts"
 import { ApiError } from "./api/errors.ts"
 import type { ExportBeside, ExportMade } from "./api/types.ts"
 import type { ChatBook } from "./chat-book.ts"
 import type { KeptCards } from "./chat-cards.ts"
 import type { ChatParts } from "./chat-parts.ts"
-import { encodeExport } from "./export-file.ts"
+import { encodeExport, type MessageExport } from "./export-file.ts"
 import { saveFile } from "./file-save.ts"
 
 export interface ExportAsked {
@@ -51,7 +52,7 @@ export class Exports {
   }
 
   /**
-   * Throws ApiError UNKNOWN_MESSAGE, NO_WORDS, NO_EVIDENCE, NO_CARD, ENVELOPE_GONE, NOT_ORDERED, OTHERS_INSIDE, and FileError as `saveFile`
+   * Throws ApiError UNKNOWN_MESSAGE, NO_WORDS, NO_EVIDENCE, NO_CARD, ENVELOPE_GONE, NOT_ORDERED, OTHERS_INSIDE, FILE_TOO_LARGE, and FileError as `saveFile`
    * does; then there is no file.
    */
   async write(id: Bytes, asked: ExportAsked): Promise<ExportMade> {
@@ -70,7 +71,7 @@ export class Exports {
     const beside = besideOf(judged)
     if (beside.texts > 0 && asked.others !== true) throw othersInside(beside.texts)
     const places = asked.unordered === true ? null : await this.#places(judged.envelopes)
-    const bytes = encodeExport({ genesis: showing.genesis, authorship, places })
+    const bytes = encoded({ genesis: showing.genesis, authorship, places })
     const path = await save(asked, bytes)
     const last = judged.envelopes.at(-1)
     const place = places === null || last === undefined ? null : placeIn(places.blocks, last)
@@ -135,6 +136,18 @@ function contentOf(message: ChatMessage, original: boolean): Bytes {
 function besideOf({ beside, hasUnknown, groupName }: Attributed): ExportBeside {
   const texts = beside.filter(isShowable).length + (hasUnknown ? 1 : 0)
   return { texts, others: beside.filter((each) => !isShowable(each)).length, group: groupName }
+}
+
+function encoded(shown: MessageExport): Bytes {
+  try {
+    return encodeExport(shown)
+  } catch (cause) {
+    if (!(cause instanceof CryptoError)) throw cause
+    const hint = "--without-order shows who wrote it, and not when"
+    const message =
+      "the validators have changed so often that the proof is longer than a file may be"
+    throw new ApiError("FILE_TOO_LARGE", message, { cause, hint })
+  }
 }
 
 async function save({ path, replace = false }: ExportAsked, bytes: Bytes): Promise<string> {
