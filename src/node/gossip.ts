@@ -12,7 +12,7 @@ import {
   type SubscriptionChangeData,
   TopicValidatorResult,
 } from "@chainsafe/libp2p-gossipsub"
-import type { PeerId } from "@libp2p/interface"
+import type { Connection, PeerId } from "@libp2p/interface"
 import { primitives } from "#primitives"
 import { type Bytes, utf8 } from "../crypto/bytes.ts"
 import { assert } from "../crypto/errors.ts"
@@ -81,6 +81,7 @@ interface Insides {
 export class Gossip {
   readonly #service: GossipSub
   readonly #insides: Insides
+  readonly #components: GossipSubComponents
   #dropped = 0
 
   constructor(
@@ -88,6 +89,7 @@ export class Gossip {
     rules: readonly TopicRule[],
     options: GossipOptions,
   ) {
+    this.#components = components
     this.#service = gossipsub(settings(rules, options))(components)
     this.#insides = insidesOf(this.#service)
     this.#refuseAuthors(new Map(rules.map((rule) => [rule.topic, rule.messageBytesMax])))
@@ -124,6 +126,16 @@ export class Gossip {
       to?.status === "open" &&
       to.writeStatus === "writable"
     )
+  }
+
+  /**
+   * Opens our half of a link anew over this connection, if it has died with another one; the peer does the same for its half. gossipsub
+   * opens streams only when a connection is new.
+   */
+  mend(connection: Connection): void {
+    const protocol = this.#service.protocols[0] ?? ""
+    for (const topology of this.#components.registrar.getTopologies(protocol))
+      topology.onConnect?.(connection.remotePeer, connection)
   }
 
   /** Bytes queued for the peer that is furthest behind. */
