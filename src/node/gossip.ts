@@ -62,6 +62,7 @@ interface Link {
     /** Whether the other side may still send. */
     readonly remoteWriteStatus: string
     readonly writeBufferLength: number
+    abort(error: Error): void
   }
 }
 
@@ -133,6 +134,8 @@ export class Gossip {
    * opens streams only when a connection is new.
    */
   mend(connection: Connection): void {
+    const half = this.#insides.streamsOutbound.get(connection.remotePeer.toString())?.rawStream
+    if (half !== undefined && half.writeStatus !== "writable") half.abort(new Error("half closed"))
     const protocol = this.#service.protocols[0] ?? ""
     for (const topology of this.#components.registrar.getTopologies(protocol))
       topology.onConnect?.(connection.remotePeer, connection)

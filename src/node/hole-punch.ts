@@ -97,7 +97,7 @@ export class HolePuncher {
   async observeFrom(relay: string): Promise<void> {
     const address = multiaddr(relay)
     const peer = address.getComponents().at(-1)?.value ?? ""
-    if (!CALLABLE.test(relay) || isPrivate(address)) return
+    if (callable([address]).length === 0) return
     if (this.#seen.has(peer) || this.#seen.size >= OBSERVERS_MAX) return
     this.#seen.set(peer, undefined)
     try {
@@ -142,13 +142,11 @@ export class HolePuncher {
     addresses: readonly Multiaddr[],
     { signal, initiator = true }: { signal?: AbortSignal; initiator?: boolean },
   ): Promise<Connection> {
-    const targets = addresses.filter((address) => CALLABLE.test(address.toString()))
+    const targets = callable(addresses)
     const done = new AbortController()
     const until = AbortSignal.any([done.signal, ...(signal === undefined ? [] : [signal])])
     try {
-      return await Promise.any(
-        targets.slice(0, PUNCHED_MAX).map((address) => this.#call(address, until, initiator)),
-      )
+      return await Promise.any(targets.map((address) => this.#call(address, until, initiator)))
     } finally {
       done.abort()
     }
@@ -191,6 +189,12 @@ export class HolePuncher {
     }
   }
 }
+
+/** What is called of the addresses that another peer named: it must not have us call at hosts of its choice, or many. */
+export const callable = (addresses: readonly Multiaddr[]): readonly Multiaddr[] =>
+  addresses
+    .filter((address) => CALLABLE.test(address.toString()) && !isPrivate(address))
+    .slice(0, PUNCHED_MAX)
 
 /** A socket that called counts as one that was called: yamux goes by that, and not by `initiator` as TLS does. */
 const asServer = (upgrader: Upgrader): Upgrader =>

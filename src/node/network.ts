@@ -389,9 +389,7 @@ class MeshNetwork implements Network {
     this.#undo.push(gossip.onSubscribed(this.mailbox.topic, (peer) => this.#sync?.greet(peer)))
     on("peer:connect", ({ detail }) => this.#acquaintances.connected(detail.toString()))
     on("peer:disconnect", ({ detail }) => this.#acquaintances.disconnected(detail.toString()))
-    on("connection:open", ({ detail }) => {
-      if (!this.transport.isPunched(detail)) this.#reachability.connected(detail)
-    })
+    on("connection:open", ({ detail }) => this.#reachability.connected(detail))
     on("peer:identify", ({ detail }) =>
       this.#acquaintances.identified(detail.peerId.toString(), detail.protocols),
     )

