@@ -143,7 +143,8 @@ export class Gossip {
     if (half !== undefined && half.writeStatus !== "writable") half.abort(new Error("half closed"))
     const protocol = this.#service.protocols[0] ?? ""
     for (const topology of this.#components.registrar.getTopologies(protocol))
-      topology.onConnect?.(connection.remotePeer, connection)
+      // Only asks for a stream; that it fails shows at the next look.
+      void topology.onConnect?.(connection.remotePeer, connection)
   }
 
   /** Bytes queued for the peer that is furthest behind. */

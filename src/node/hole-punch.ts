@@ -133,7 +133,7 @@ export class HolePuncher {
   }
 
   #named(seen: Multiaddr): Multiaddr {
-    const id = `/p2p/${this.#components.peerId}`
+    const id = `/p2p/${this.#components.peerId.toString()}`
     return seen.toString().endsWith(id) ? seen : seen.encapsulate(id)
   }
 
