@@ -175,10 +175,13 @@ export class Dialer {
       dialing: false,
     }
     if (ORIGINS.indexOf(origin) < ORIGINS.indexOf(target.origin)) target.origin = origin
+    const before = target.addresses.size
     for (const address of addresses.filter((text) => peerIn(text) === peer)) {
       if (target.addresses.size >= ADDRESSES_PER_PEER_MAX) break
       target.addresses.add(address)
     }
+    // It may be there now; and no more often than it has addresses can anybody have us call it sooner.
+    if (target.addresses.size > before) target.dueMs = Math.min(target.dueMs, now() + delayMs)
     this.#targets.set(key, target)
   }
 

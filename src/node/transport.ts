@@ -7,7 +7,7 @@ import type { GossipSubComponents } from "@chainsafe/libp2p-gossipsub"
 import { noise } from "@chainsafe/libp2p-noise"
 import { yamux } from "@chainsafe/libp2p-yamux"
 import { identify } from "@libp2p/identify"
-import type { Connection, PrivateKey } from "@libp2p/interface"
+import type { Connection, Peer, PrivateKey } from "@libp2p/interface"
 import { mdns } from "@libp2p/mdns"
 import { peerIdFromString } from "@libp2p/peer-id"
 import { ping } from "@libp2p/ping"
@@ -301,6 +301,10 @@ class Libp2pTransport implements Transport {
 /** `address` with the peer's id at its end, as what is dialled has it. */
 export const named = (address: string, peer: string): string =>
   address.endsWith(`/p2p/${peer}`) ? address : `${address}/p2p/${peer}`
+
+/** Where a peer can be called, as far as libp2p knows. */
+export const addressesOf = ({ id, addresses }: Peer): readonly string[] =>
+  addresses.map(({ multiaddr: address }) => named(address.toString(), id.toString()))
 
 const nameOf = (protocol: string | undefined) =>
   protocol === "/noise" ? "Noise" : (protocol ?? "none")

@@ -59,6 +59,20 @@ describe("a peer that is alone", () => {
     assert.equal(caller.alone(), null)
   })
 
+  test("calls sooner when it hears of another address", async (t) => {
+    const key = await newPeerKey()
+    const name = `/p2p/${peerIdFromPrivateKey(key).toString()}`
+    const caller = await testPeer(t, mesh, {
+      bootstrap: [`/ip4/127.0.0.1/tcp/${await freePort()}${name}`],
+    })
+    await until("a long pause", () => (caller.alone()?.retryInMs ?? 0) > 2_500)
+    const moved = await testPeer(t, mesh, { key })
+    caller.reach(moved.addresses())
+    const { retryInMs } = caller.alone() ?? { retryInMs: 0 }
+    assert(retryInMs < 1_500, `calls in ${retryInMs} ms`)
+    await untilLinked(caller, moved)
+  })
+
   test("refuses to start with an address that is none", async (t) => {
     await assert.rejects(testPeer(t, mesh, { bootstrap: ["not an address"] }), {
       code: "BAD_PEER_ADDRESS",
