@@ -26,7 +26,7 @@ export function lastHeight({ epochs }: Channel, { epoch, leaf }: SaidUnder): num
   const at = epochs.findIndex((each) => each.epoch === epoch)
   if (at === -1) return epochs.at(-1)?.began.height === 0 ? undefined : 0
   const [ending, ...after] = epochs.slice(0, at).reverse()
-  if (ending === undefined) return undefined
+  if (ending === undefined || ending.began.height === 0) return undefined
   const end = ending.began.height + LATE_HEIGHTS_MAX
   const without = [ending, ...after].find((each) => !hasLeaf(each, leaf))
   return without === undefined ? end : Math.min(end, without.began.height - 1)
