@@ -30,6 +30,8 @@ export interface TopicRule {
 export interface GossipOptions {
   /** 0 where many peers share an address (tests, a testnet on one machine); otherwise a negative weight. */
   readonly ipColocationWeight?: number
+  /** Of such a peer nothing more is looked at, though it may be connected still. */
+  readonly isHopeless?: (peer: string) => boolean
 }
 
 /** Published messages waiting for the slowest peer may grow to this; then publishing waits. */
@@ -90,7 +92,10 @@ export class Gossip {
   ) {
     this.#service = gossipsub(settings(rules, options))(components)
     this.#insides = insidesOf(this.#service)
-    this.#refuseAuthors(new Map(rules.map((rule) => [rule.topic, rule.messageBytesMax])))
+    this.#refuseAuthors(
+      new Map(rules.map((rule) => [rule.topic, rule.messageBytesMax])),
+      options.isHopeless ?? (() => false),
+    )
     for (const { topic, judge } of rules)
       this.#service.topicValidators.set(
         topic,
@@ -165,16 +170,25 @@ export class Gossip {
   }
 
   /** gossipsub itself takes a message with a forged `from` and would pass it on under our name. */
-  #refuseAuthors(limits: ReadonlyMap<string, number>): void {
+  #refuseAuthors(limits: ReadonlyMap<string, number>, isHopeless: (peer: string) => boolean): void {
     const insides = this.#insides
     const handle = insides.handleReceivedRpc.bind(insides)
     insides.handleReceivedRpc = async (from, rpc) => {
+      const peer = from.toString()
+      if (isHopeless(peer)) {
+        this.#dropped += rpc.messages.length
+        return
+      }
       const wanted = rpc.messages.filter((message) => anonymous(message) && fits(message, limits))
       this.#dropped += rpc.messages.length - wanted.length
       await handle(from, { ...rpc, messages: wanted.splice(0, RUN) })
       // a frame can hold a thousand; everything else gets its turn in between
       while (wanted.length > 0) {
         await nextTurn()
+        if (isHopeless(peer)) {
+          this.#dropped += wanted.length
+          return
+        }
         await handle(from, { subscriptions: [], messages: wanted.splice(0, RUN) })
       }
     }

@@ -12,6 +12,7 @@ import { Acquaintances } from "./acquaintances.ts"
 import { AddressBook } from "./address-book.ts"
 import type { PeerInfo, SyncProgress } from "./api/types.ts"
 import { systemClock } from "./clock.ts"
+import { CoolingOff } from "./cooling-off.ts"
 import { type Alone, Dialer } from "./dialer.ts"
 import type { TopicRule } from "./gossip.ts"
 import { type Admission, Mailbox, type Posted } from "./mailbox.ts"
@@ -55,6 +56,8 @@ export interface NetworkParts extends Pick<
   readonly prices?: () => readonly WorkPrice[]
   /** Whether the ledger has ordered an envelope: then sync may bring it without admission. */
   readonly vouched?: (id: Bytes) => boolean
+  /** From which hosts somebody was cut off; its own, by the time of this process, unless given. */
+  readonly coolingOff?: CoolingOff
   /** Further gossip topics. */
   readonly topics?: readonly TopicRule[]
   /** Most envelopes kept; default SHELF_ENVELOPES_MAX. */
@@ -140,9 +143,15 @@ export async function startNetwork(parts: NetworkParts): Promise<Network> {
   const book = await AddressBook.open(parts.store)
   const rejections = new Rejections()
   const topics = [mailbox.rule(), ...(parts.topics ?? [])].map((rule) => rejections.watching(rule))
-  const transport = await startTransport({ ...parts, topics })
+  const coolingOff = parts.coolingOff ?? new CoolingOff()
+  const transport = await startTransport({
+    ...parts,
+    topics,
+    isHopeless: (peer) => rejections.isHopeless(peer),
+    letsIn: (address) => coolingOff.letsIn(address),
+  })
   try {
-    const rooms = { genesis, meshId, judges, mailbox, book, transport, rejections }
+    const rooms = { genesis, meshId, judges, mailbox, book, transport, rejections, coolingOff }
     return await MeshNetwork.start(parts, rooms)
   } catch (error) {
     await transport.stop()
@@ -158,6 +167,7 @@ interface Rooms {
   readonly book: AddressBook
   readonly transport: Transport
   readonly rejections: Rejections
+  readonly coolingOff: CoolingOff
 }
 
 class MeshNetwork implements Network {
@@ -182,7 +192,7 @@ class MeshNetwork implements Network {
   #stopping: Promise<void> | undefined
 
   private constructor(parts: NetworkParts, rooms: Rooms) {
-    const { genesis, meshId, judges, mailbox, book, transport, rejections } = rooms
+    const { genesis, meshId, judges, mailbox, book, transport, rejections, coolingOff } = rooms
     this.membership = judges.membership
     this.verifier = judges.verifier
     this.#rejections = rejections
@@ -215,6 +225,7 @@ class MeshNetwork implements Network {
       dialer: this.#dialer,
       reachability: this.#reachability,
       rejections,
+      coolingOff,
       sync: () => this.#sync,
       isStopping: () => this.#stopping !== undefined,
       onPeers: () => parts.onPeers?.(),

@@ -57,6 +57,8 @@ export interface TransportOptions extends GossipOptions {
   /** Multiaddrs to tell others instead of the ones found on the interfaces. */
   readonly announce?: readonly string[]
   readonly topics: readonly TopicRule[]
+  /** Whether a connection from this multiaddr is taken at all; asked before anything is read from it. */
+  readonly letsIn?: (address: string) => boolean
   /** `required`: no connection without post-quantum key agreement, so none with a browser. `preferred` takes Noise or X25519 as well. */
   readonly postQuantum?: "preferred" | "required"
   /** Look for peers on the local network. Tells everybody there that sotto is running. */
@@ -122,6 +124,10 @@ export async function startTransport(options: TransportOptions): Promise<Transpo
           : [handshakes.encrypter(false), noise()],
       // the connection monitor asks for a sign of life already
       streamMuxers: [yamux({ enableKeepAlive: false })],
+      connectionGater: {
+        denyInboundConnection: ({ remoteAddr }) =>
+          options.letsIn?.(remoteAddr.toString()) === false,
+      },
       connectionManager: {
         maxConnections: CONNECTIONS_MAX,
         inboundConnectionThreshold: INBOUND_PER_SECOND_MAX,
