@@ -54,6 +54,9 @@ async function friends(order?: Order): Promise<[Person, Person]> {
   await tell(ada, bob, "hello")
   await bob.chat.accept(ada.address)
   await tell(bob, ada, "hello yourself")
+  await quiet(ada, bob)
+  // Who has said nothing since their first keys would greet once more after a restart.
+  await tell(bob, ada, "I like it here")
   // Receipts leave a little later than what they are for.
   const heard = (one: Person, other: Person) => async () =>
     (await one.messages(other)).every(({ state }) => state === "delivered")
