@@ -5,10 +5,7 @@
 import assert from "node:assert/strict"
 import { afterEach, beforeEach, describe, it } from "node:test"
 import type { Channel } from "../../src/chat/channel.ts"
-import {
-  UPDATE_EVERY_MESSAGES,
-  UPDATE_SPREAD_MESSAGES,
-} from "../../src/chat/updates.ts"
+import { UPDATE_EVERY_MESSAGES, UPDATE_SPREAD_MESSAGES } from "../../src/chat/updates.ts"
 import { type Bytes, toHex } from "../../src/crypto/bytes.ts"
 import { tagOf } from "../../src/crypto/envelope.ts"
 import { threadTag } from "../../src/crypto/tags.ts"
