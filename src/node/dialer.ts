@@ -168,7 +168,8 @@ export class Dialer {
     if (peer === this.#parts.transport.peer) return
     if (peer !== undefined && this.#isShunned(peer)) return
     const key = peer ?? first
-    const delayMs = peer === undefined || origin === "named" ? 0 : irregular(this.#courtesy(peer, courtesyMs))
+    const delayMs =
+      peer === undefined || origin === "named" ? 0 : irregular(this.#courtesy(peer, courtesyMs))
     const target = this.#targets.get(key) ?? {
       addresses: new Set<string>(),
       peer,
