@@ -21,7 +21,7 @@ import type { Waiting } from "./chat-records.ts"
 /** Contents that surely fit one envelope beside the MLS message around them. */
 const ONE_ENVELOPE_CONTENT_BYTES = 1_900
 /** Texts looked at for one envelope; no more would fit. */
-export const TOGETHER_MAX = 64
+const TOGETHER_MAX = 64
 
 export interface Batch {
   readonly group: string
@@ -41,7 +41,7 @@ export interface Batch {
 type Before = readonly { readonly batch: Batch }[]
 
 /** Those owed that are not on their way. To strangers nothing is confirmed: they would learn that somebody is there. */
-export function receiptsFor(
+function receiptsFor(
   thread: ChatThread,
   contact: ChatContact | undefined,
   ahead: Before,
@@ -53,7 +53,7 @@ export function receiptsFor(
 }
 
 /** The same of what was read, as much as fits beside. */
-export function readsFor(
+function readsFor(
   thread: ChatThread,
   contact: ChatContact | undefined,
   ahead: Before,
@@ -68,7 +68,7 @@ export function readsFor(
 export const textsOf = ({ waiting }: Batch) => waiting.map(({ content }) => content.id)
 
 /** What of these goes along with `used` bytes of other contents: a text of several envelopes only alone, or it might not fit them. */
-export function fittingBeside(used: number, next: readonly Saying[]): readonly Content[] {
+function fittingBeside(used: number, next: readonly Saying[]): readonly Content[] {
   const room = ONE_ENVELOPE_CONTENT_BYTES - used
   const [first] = next
   return used > 0 && first !== undefined && contentBytes(first) + 1 > room
@@ -76,9 +76,28 @@ export function fittingBeside(used: number, next: readonly Saying[]): readonly C
     : takeFitting(next, room)
 }
 
+/** What the next payload of a thread says, and which of those in line, behind what is `ahead`, go with it. `name`: what we call ourselves, if it says that. */
+export function nextContents(
+  thread: ChatThread,
+  contact: ChatContact | undefined,
+  { ahead, line: all, name }: { ahead: Before; line: readonly Waiting[]; name: string | undefined },
+): Pick<Batch, "contents" | "receipts" | "reads" | "waiting"> {
+  const sealed = ahead.reduce((sum, { batch }) => sum + batch.waiting.length, 0)
+  const line = all.slice(sealed, sealed + TOGETHER_MAX)
+  const receipts = receiptsFor(thread, contact, ahead)
+  const reads = readsFor(thread, contact, ahead, receipts.length)
+  const first: Content[] = receipts.length === 0 ? [] : [{ kind: "receipt", ids: receipts }]
+  if (reads.length > 0) first.push({ kind: "read", ids: reads })
+  if (name !== undefined) first.push({ kind: "profile", name })
+  const used = first.reduce((sum, each) => sum + contentBytes(each), 0)
+  const next = line.map(({ content }) => content)
+  const texts = fittingBeside(used, next)
+  return { contents: [...first, ...texts], receipts, reads, waiting: line.slice(0, texts.length) }
+}
+
 /** What leaves, and what is kept of it to show it to others. */
 export interface Leaving {
-  readonly unplaced: Unplaced
+  readonly unplaced: Omit<Unplaced, "deferred">
   readonly trace: Omit<SignedPayload, "by">
 }
 
@@ -94,6 +113,7 @@ export function leavingIn(
     return key === undefined ? [] : [{ id, key }]
   })
   const messages = waiting.flatMap(({ content }) => (isPosted(content) ? [content.id] : []))
-  const unplaced = { envelope: last.id, group: fromHex(group), epoch: until.epoch, messages }
+  const under = { group: fromHex(group), epoch: until.epoch, leaf: signed.opening.leaf }
+  const unplaced = { envelope: last.id, ...under, messages }
   return [{ unplaced, trace: { contents, carriers, ...signed } }]
 }

@@ -18,7 +18,7 @@ import { isMember } from "../crypto/session.ts"
 import type { Address } from "../crypto/address.ts"
 import { type Bytes, compare, equal, toHex } from "../crypto/bytes.ts"
 import type { ApiEvent, Message } from "./api/types.ts"
-import { KeptEvidence, wordsOf } from "./chat-evidence-records.ts"
+import { KeptEvidence, type Words, wordsOf } from "./chat-evidence-records.ts"
 import type { EarlyActs } from "./chat-marks.ts"
 import type { ChatParts } from "./chat-parts.ts"
 import type { ChatRecords } from "./chat-records.ts"
@@ -47,7 +47,12 @@ export class Step {
     before?: ChatMessage
   }[] = []
   /** Messages that nobody is to read here any more. */
-  readonly gone: { thread: ChatThread; message: ChatMessage }[] = []
+  readonly gone: {
+    thread: ChatThread
+    message: ChatMessage
+    /** It was not its author's to say then: said again it comes back. */
+    unsaid?: boolean
+  }[] = []
   /** What was done to messages that are not here yet, by their hexadecimal ids. */
   readonly early = new Map<string, EarlyActs>()
   /** What is kept from here on to show messages to others. */
@@ -248,7 +253,12 @@ export class ChatBook {
           ops.push(records.unlistFile(before))
       }
     for (const acts of step.early.values()) ops.push(records.marks.putEarly(acts))
-    for (const { thread, message } of step.gone) ops.push(...records.delMessage(thread.id, message))
+    for (const { thread, message, unsaid } of step.gone)
+      ops.push(
+        ...(unsaid === true
+          ? records.unsayMessage(thread.id, message)
+          : records.delMessage(thread.id, message)),
+      )
     return ops
   }
 
@@ -353,11 +363,11 @@ const hasMoved = (before: ChatMessage, after: ChatMessage): boolean =>
   !equal(positionOf(before), positionOf(after))
 
 /** Words that are not kept here any more: of messages that go or were deleted, and of edits that another one has replaced. */
-function wordsGoneIn({ messages, gone }: Step): Bytes[] {
+function wordsGoneIn({ messages, gone }: Step): Words[] {
   const replaced = messages.flatMap(({ message, before }) => {
     if (before === undefined) return []
     const left = message.deleted ? [] : wordsOf(message)
-    return wordsOf(before).filter((id) => !left.some((each) => equal(each, id)))
+    return wordsOf(before).filter(({ id }) => !left.some((each) => equal(each.id, id)))
   })
   return [...replaced, ...gone.flatMap(({ message }) => wordsOf(message))]
 }

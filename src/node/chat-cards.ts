@@ -61,7 +61,9 @@ export class KeptCards {
   /** Nothing is kept of this person any more. */
   async forget(owner: Address): Promise<void> {
     await this.#turns.run(async () => {
-      const owners = (await this.#known()).filter((each) => each !== owner)
+      const before = await this.#known()
+      if (!before.includes(owner)) return
+      const owners = before.filter((each) => each !== owner)
       await this.#write(owners, [this.#records.del(owner)])
     })
   }

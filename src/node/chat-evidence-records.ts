@@ -8,31 +8,43 @@ import {
   type Evidence,
   type EvidenceRecord,
 } from "../chat/evidence.ts"
-import { type Bytes, fromHex, toHex } from "../crypto/bytes.ts"
+import type { ChatMessage } from "../chat/message.ts"
+import type { Address } from "../crypto/address.ts"
+import { type Bytes, toHex } from "../crypto/bytes.ts"
 import type { Sealed, SealedOp } from "./sealed.ts"
 
 export const EVIDENCE_GROUP = "evidence"
 
+/** Whose words, and their id: nobody gets in the way of another's by taking their id. */
+export interface Words {
+  readonly by: Address
+  /** Of a text or an edit, 16 bytes. */
+  readonly id: Bytes
+}
+
+const nameOf = ({ by, id }: Words): string => `${toHex(id)} ${by}`
+
 /** What a step keeps. */
 export class KeptEvidence {
-  /** By the hexadecimal ids of texts and edits. */
-  readonly records = new Map<string, EvidenceRecord>()
-  /** Of these something else was kept before. */
-  readonly replaced: Bytes[] = []
+  readonly records = new Map<string, Words & { readonly record: EvidenceRecord }>()
+  /** Of these what was kept before goes. */
+  readonly dropped: Words[] = []
 
   /** One payload's evidence, for these of its contents. */
-  put(contents: readonly Bytes[], evidence: Evidence): void {
+  put(by: Address, contents: readonly Bytes[], evidence: Evidence): void {
     const [owner, ...others] = contents
     if (owner === undefined) return
-    this.records.set(toHex(owner), { kind: "evidence", evidence })
-    for (const each of others) this.records.set(toHex(each), { kind: "beside", owner })
+    const keep = (id: Bytes, record: EvidenceRecord) =>
+      this.records.set(nameOf({ by, id }), { by, id, record })
+    keep(owner, { kind: "evidence", evidence })
+    for (const each of others) keep(each, { kind: "beside", owner })
   }
 
   /** These words go, and whatever of this step opens them. */
-  forget(content: Bytes): void {
-    const record = this.records.get(toHex(content))
-    if (record?.kind === "beside") this.records.delete(toHex(record.owner))
-    this.records.delete(toHex(content))
+  forget(words: Words): void {
+    const kept = this.records.get(nameOf(words))?.record
+    if (kept?.kind === "beside") this.records.delete(nameOf({ by: words.by, id: kept.owner }))
+    this.records.delete(nameOf(words))
   }
 }
 
@@ -43,49 +55,57 @@ export class EvidenceRecords {
     this.#sealed = sealed
   }
 
-  #key = (content: Bytes) => this.#sealed.key(EVIDENCE_GROUP, toHex(content))
+  #key = (words: Words) => this.#sealed.key(EVIDENCE_GROUP, nameOf(words))
 
-  async #record(content: Bytes) {
-    const bytes = await this.#sealed.find(this.#key(content))
+  async #record(words: Words): Promise<EvidenceRecord | undefined> {
+    const bytes = await this.#sealed.find(this.#key(words))
     return bytes && decodeEvidence(bytes)
   }
 
-  /** Of a text or an edit, by its id (16 bytes). */
-  async of(content: Bytes): Promise<Evidence | undefined> {
-    const own = await this.#record(content)
-    const record = own?.kind === "beside" ? await this.#record(own.owner) : own
+  async of(words: Words): Promise<Evidence | undefined> {
+    const own = await this.#record(words)
+    const { by } = words
+    const record = own?.kind === "beside" ? await this.#record({ by, id: own.owner }) : own
     return record?.kind === "evidence" ? record.evidence : undefined
   }
 
-  async has(content: Bytes): Promise<boolean> {
-    return (await this.#record(content)) !== undefined
+  async has(words: Words): Promise<boolean> {
+    return (await this.#record(words)) !== undefined
   }
 
-  /** What a step writes: what it keeps, and that whatever opens words that go (by their ids) goes with them. */
-  async changed(kept: KeptEvidence, gone: readonly Bytes[]): Promise<SealedOp[]> {
-    for (const content of gone) kept.forget(content)
-    const ops = await this.#forget([...gone, ...kept.replaced])
-    for (const [content, record] of kept.records)
-      ops.push(this.#sealed.put(this.#key(fromHex(content)), encodeEvidence(record)))
+  /** What a step writes: what it keeps, and that whatever opens words that go goes with them. */
+  async changed(kept: KeptEvidence, gone: readonly Words[]): Promise<SealedOp[]> {
+    for (const words of gone) kept.forget(words)
+    const ops = await this.#forget([...gone, ...kept.dropped])
+    for (const { record, ...words } of kept.records.values())
+      ops.push(this.#sealed.put(this.#key(words), encodeEvidence(record)))
     return ops
   }
 
-  async #forget(contents: readonly Bytes[]): Promise<SealedOp[]> {
-    if (contents.length === 0) return []
-    const keys = contents.map(this.#key)
-    const found = await this.#sealed.findMany(keys)
-    return keys.flatMap((key, i) => {
+  async #forget(all: readonly Words[]): Promise<SealedOp[]> {
+    if (all.length === 0) return []
+    const found = await this.#sealed.findMany(all.map(this.#key))
+    return all.flatMap((words, i) => {
       const bytes = found[i]
       if (bytes === undefined) return []
       const record = decodeEvidence(bytes)
-      const owner = record.kind === "beside" ? [this.#sealed.del(this.#key(record.owner))] : []
-      return [this.#sealed.del(key), ...owner]
+      const { by } = words
+      const owner = record.kind === "beside" ? [{ by, id: record.owner }] : []
+      return [words, ...owner].map((each) => this.#sealed.del(this.#key(each)))
     })
   }
 }
 
-/** The ids under which a message's words are kept: its own, and that of the edit that counts. */
-export const wordsOf = (message: {
-  readonly id: Bytes
-  readonly edited: { readonly id: Bytes } | null
-}): Bytes[] => (message.edited === null ? [message.id] : [message.id, message.edited.id])
+/** The words of a message, as it said them and as the edit that counts does. */
+export function wordsOf({
+  author: by,
+  id,
+  edited,
+}: Pick<ChatMessage, "author" | "id" | "edited">): Words[] {
+  return edited === null
+    ? [{ by, id }]
+    : [
+        { by, id },
+        { by, id: edited.id },
+      ]
+}

@@ -4,6 +4,9 @@
  */
 import { isShowable } from "../chat/authorship.ts"
 import type { Evidence } from "../chat/evidence.ts"
+import type { ChatMessage } from "../chat/message.ts"
+import type { Text } from "../chat/said.ts"
+import type { Edit } from "../chat/act.ts"
 import type { Content } from "../chat/content.ts"
 import type { Address } from "../crypto/address.ts"
 import { type Bytes, equal } from "../crypto/bytes.ts"
@@ -25,26 +28,50 @@ export class EvidenceKeeper {
     this.#transcript = transcript
   }
 
-  /** Adds to the step what is kept of this payload: nothing when it is not known what carried it. After what it says is in the step; within a turn. */
-  async keep(step: Step, { by, contents, ...evidence }: SignedPayload): Promise<void> {
+  /**
+   * Adds to the step what is kept of this payload: nothing when it is not known what carried it. `deferred`: of its contents, what takes
+   * effect only later. After what it says is in the step; within a turn.
+   */
+  async keep(
+    step: Step,
+    { by, contents, ...evidence }: SignedPayload,
+    deferred: readonly Content[] = [],
+  ): Promise<void> {
     if (evidence.carriers.length === 0) return
     const kept: Bytes[] = []
-    for (const content of contents)
-      if (await this.#isKept(step, by, content)) kept.push((content as { id: Bytes }).id)
-    step.evidence.put(kept, evidence)
+    for (const content of contents.filter(isShowable)) {
+      const { id } = content
+      const message = await this.#messageOf(step, by, content)
+      if (message === undefined && !deferred.includes(content)) continue
+      if (await this.#book.records.evidence.has({ by, id })) {
+        // Said again while the first saying has no place: the later one counts.
+        if (message?.place !== "none") continue
+        step.evidence.dropped.push({ by, id })
+      }
+      kept.push(id)
+    }
+    step.evidence.put(by, kept, evidence)
   }
 
-  /** Its words are a message's here. Said again while the first saying has no place, the later one counts. */
-  async #isKept(step: Step, by: Address, content: Content): Promise<boolean> {
-    if (!isShowable(content)) return false
+  /** What was deferred has taken effect, or not: what is nowhere said by it is not kept. */
+  async sift(step: Step, by: Address, contents: readonly Content[]): Promise<void> {
+    for (const content of contents.filter(isShowable))
+      if ((await this.#messageOf(step, by, content)) === undefined)
+        step.evidence.dropped.push({ by, id: content.id })
+  }
+
+  /** The message here that says these words. */
+  async #messageOf(
+    step: Step,
+    by: Address,
+    content: Text | Edit,
+  ): Promise<ChatMessage | undefined> {
     const isEdit = content.kind === "edit"
     const found = await this.#transcript.find(step, isEdit ? content.target : content.id)
-    if (found === undefined) return false
-    const { author, deleted, edited, place } = found.message
-    if (author !== by || deleted) return false
-    if (isEdit) return edited !== null && edited.counts && equal(edited.id, content.id)
-    const isReplaced = await this.#book.records.evidence.has(content.id)
-    if (isReplaced && place === "none") step.evidence.replaced.push(content.id)
-    return !isReplaced || place === "none"
+    if (found === undefined || found.message.author !== by || found.message.deleted)
+      return undefined
+    const { edited } = found.message
+    const says = !isEdit || (edited !== null && edited.counts && equal(edited.id, content.id))
+    return says ? found.message : undefined
   }
 }

@@ -63,7 +63,7 @@ export class Exports {
     if (showing === undefined) throw new ApiError("BUSY", "nothing is exported without a network")
     const { message } = found
     const content = contentOf(message, asked.original ?? false)
-    const evidence = await book.records.evidence.of(content)
+    const evidence = await book.records.evidence.of({ by: message.author, id: content })
     if (evidence === undefined) throw noEvidence()
     const authorship = await this.#authorship(message, content, evidence)
     const judged = await judgeAuthorship(meshId, authorship)

@@ -9,22 +9,13 @@
  * Several envelopes are sealed ahead while the first waits for its admission, and those that have it by then share a write.
  */
 import { type Channel, leaving, sealContents } from "../chat/channel.ts"
-import { type Content, contentBytes } from "../chat/content.ts"
+import type { Content } from "../chat/content.ts"
 import { type ChatThread, paid, paidRead } from "../chat/thread.ts"
 import { type Bytes, equal, toHex } from "../crypto/bytes.ts"
 import { isMember } from "../crypto/session.ts"
 import { ApiError } from "./api/errors.ts"
 import { type ChatBook, Step } from "./chat-book.ts"
-import {
-  type Batch,
-  fittingBeside,
-  type Leaving,
-  leavingIn,
-  readsFor,
-  receiptsFor,
-  textsOf,
-  TOGETHER_MAX,
-} from "./chat-batch.ts"
+import { type Batch, type Leaving, leavingIn, nextContents, textsOf } from "./chat-batch.ts"
 import { Deliveries, type Readable } from "./chat-delivery.ts"
 import { Line, type Said, type Wording } from "./chat-line.ts"
 import { OwnCommits } from "./chat-own-commits.ts"
@@ -247,27 +238,16 @@ export class Outbox {
     // Somebody under another's name: nothing leaves before the user has decided (DESIGN §4).
     const contact = thread.peer === null ? undefined : this.#book.contacts.get(thread.peer)
     if ((contact?.claims ?? null) !== null) return undefined
-    const sealed = ahead.reduce((sum, { batch }) => sum + batch.waiting.length, 0)
-    const line = this.#line.of(threadId).slice(sealed, sealed + TOGETHER_MAX)
-    const receipts = receiptsFor(thread, contact, ahead)
-    const reads = readsFor(thread, contact, ahead, receipts.length)
-    const first: Content[] = receipts.length === 0 ? [] : [{ kind: "receipt", ids: receipts }]
-    if (reads.length > 0) first.push({ kind: "read", ids: reads })
-    const { name } = this.#parts.identity
-    if (this.#greetings.has(threadId)) first.push({ kind: "profile", name })
-    const used = first.reduce((sum, each) => sum + contentBytes(each), 0)
-    const next = line.map(({ content }) => content)
-    const texts = fittingBeside(used, next)
-    const contents = [...first, ...texts]
-    if (contents.length === 0) return undefined
-    const sealing = await sealContents(channel, this.#parts.meshId, contents)
-    const { envelopes, keys, until, opening, signedBy } = sealing
+    const line = this.#line.of(threadId)
+    const name = this.#greetings.has(threadId) ? this.#parts.identity.name : undefined
+    const said = nextContents(thread, contact, { ahead, line, name })
+    if (said.contents.length === 0) return undefined
+    const sealing = await sealContents(channel, this.#parts.meshId, said.contents)
+    const { channel: moved, opening, signedBy, ...carried } = sealing
     const group = toHex(channel.groupId)
-    this.#book.channels.set(group, sealing.channel)
+    this.#book.channels.set(group, moved)
     this.#greetings.delete(threadId)
-    const waiting = line.slice(0, texts.length)
-    const signed = { opening, signedBy }
-    return { group, until, envelopes, keys, contents, signed, waiting, receipts, reads }
+    return { group, ...carried, signed: { opening, signedBy }, ...said }
   }
 
   /** Writes through what these batches say and change, all at once, and posts them. */
@@ -320,12 +300,12 @@ export class Outbox {
     for (const group of new Set(batches.map((batch) => batch.group))) this.#events.spoke(group)
   }
 
-  /** Its epoch is no longer kept, or the group goes on without us. */
+  /** Its epoch is no longer kept, or what is sealed under it does not count any more, or the group goes on without us. */
   #isOver({ group, until }: Batch): boolean {
     const channel = this.#book.channels.get(group)
     if (channel === undefined) return false
     const kept = channel.epochs.some(({ epoch }) => epoch === until.epoch)
-    return !kept || !isMember(channel.state)
+    return !kept || !isMember(channel.state) || this.deliveries.isOver(channel, until.epoch)
   }
 
   /** What waits in this thread is not going to be said. Within a turn. */
@@ -391,9 +371,23 @@ export class Outbox {
     }
   }
 
-  /** The ledger has given these envelopes their places. Texts that no peer has taken yet stay as they are until one has. */
-  ordered(ids: readonly Bytes[]): Promise<void> {
-    return this.deliveries.ordered(ids.filter((id) => !this.posting.has(id)))
+  /**
+   * The ledger has given these envelopes their places, at this height. Texts that no peer has taken yet stay as they are until one has;
+   * what was sealed under keys that had ended by then is said again.
+   */
+  async ordered(ids: readonly Bytes[], height: number): Promise<void> {
+    for (const channel of this.deliveries.overdue(height))
+      await this.#book.turns.run(async () => {
+        const step = new Step()
+        const { sayings, done } = await this.deliveries.late(step, channel, height)
+        const thread = this.#book.threadOf(channel)
+        const lineUp = this.#line.again(step, thread.id, sayings)
+        await this.#book.commit(step)
+        done()
+        lineUp()
+        this.kick(thread)
+      })
+    await this.deliveries.ordered(ids.filter((id) => !this.posting.has(id)))
   }
 }
 

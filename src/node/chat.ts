@@ -65,7 +65,11 @@ export class Chat {
     this.#transcript = new Transcript(this.#book, (thread) => this.#expiry.eraseSoon(thread))
     this.#expiry = new Expiry(parts, this.#book, this.#transcript)
     this.#evidence = new EvidenceKeeper(this.#book, this.#transcript)
-    this.#places = new Places(parts, this.#book, this.#transcript, this.#expiry)
+    const kept = { transcript: this.#transcript, expiry: this.#expiry }
+    this.#places = new Places(parts, this.#book, kept, async (step, group, from, contents) => {
+      await this.#inbox.later(step, group, from, contents)
+      await this.#evidence.sift(step, from, contents)
+    })
     this.#outbox = new Outbox(parts, this.#book, this.#transcript, {
       spoke: (group) => this.#updates.spoke(group),
       leaving: async (step, { unplaced, trace }) => {
@@ -92,7 +96,10 @@ export class Chat {
             outbox: this.#outbox,
             caughtUp: (group) => this.#groups.caughtUp(group),
             placed: (height, ids) => this.#places.ordered(height, ids),
-            moved: () => this.#groups.returns.moved(),
+            moved: async () => {
+              await this.#places.moved()
+              this.#groups.returns.moved()
+            },
             lost: () => void this.#groups.returns.wantAll(),
           })
         : undefined
@@ -103,8 +110,7 @@ export class Chat {
       introductions: this.#introductions,
       stopping: this.#stopping.signal,
     })
-    const { transcript, expiry } = { transcript: this.#transcript, expiry: this.#expiry }
-    const shared = { book: this.#book, outbox: this.#outbox, transcript, expiry }
+    const shared = { book: this.#book, outbox: this.#outbox, ...kept }
     const welcomes = (thread: ChatThread) => this.#welcomes(thread)
     this.messages = new Messages({ parts, welcomes, ...shared })
     const { signal: stopping } = this.#stopping
@@ -124,8 +130,8 @@ export class Chat {
       passedAt: (id) => this.#order?.passedAt(id),
       fellBehind: () => this.#order?.kick(),
       transcript: this.#transcript,
-      heardIn: (step, payload) => this.#places.heard(step, payload),
-      signed: (step, payload) => this.#evidence.keep(step, payload),
+      signed: (step, payload, deferred) => this.#evidence.keep(step, payload, deferred),
+      places: this.#places,
       typing: (thread, by, content) => this.#typing.heard(thread, by, content),
       settled: (step, settled, at) => {
         this.#groups.settled(step, settled, at)

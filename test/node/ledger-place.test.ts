@@ -84,8 +84,8 @@ describe("proving a place", () => {
     const chain = await chainOf(2 * TERM + 4)
     const from: number[] = []
     const records = chain.records.bind(chain)
-    chain.records = (after = 0) => {
-      from.push(after)
+    chain.records = (after) => {
+      from.push(after ?? 0)
       return records(after)
     }
     await shows(chain, 2 * TERM + 1)
