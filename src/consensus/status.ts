@@ -9,7 +9,7 @@ import { certificateFault } from "./certificate.ts"
 import { onBoundaryProof, openTerm } from "./checkpoint.ts"
 import type { Core } from "./core.ts"
 import { needsBlocks } from "./fill.ts"
-import { STATUS_RELAY_MAX } from "./limits.ts"
+import { STATUS_BATCHES_MAX, STATUS_RELAY_MAX } from "./limits.ts"
 import { advance, attachBatch, execute } from "./normal.ts"
 import { bitOf } from "./quorum.ts"
 import type {
@@ -105,11 +105,13 @@ function missingIn(core: Core, status: Status): Message[] {
   if (core.newView !== undefined && status.view <= core.view)
     if (status.view < core.view || status.changing) return [...missing, core.newView]
   if (status.view !== core.view || status.changing) return missing
+  let batches = 0
   status.slots.forEach((theirs, i) => {
     const slot = core.slots[status.executed + i - core.low]
     if (slot === undefined) return
     const { proposal, batch } = slot
-    if (!theirs.proposal && proposal !== undefined && batch !== undefined)
+    const lacksBatch = !theirs.proposal && proposal !== undefined && batch !== undefined
+    if (lacksBatch && ++batches <= STATUS_BATCHES_MAX)
       missing.push({
         type: "pre-prepare",
         term: core.term,

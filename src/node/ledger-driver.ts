@@ -20,7 +20,6 @@ import type {
   Message,
   Output,
   Peer,
-  TimerName,
   Wrong,
 } from "../consensus/types.ts"
 import type { Bytes } from "../crypto/bytes.ts"
@@ -28,6 +27,7 @@ import { CodedError, CryptoError } from "../crypto/errors.ts"
 import type { LedgerProblem } from "./api/types.ts"
 import type { LedgerChain, Replayed } from "./ledger-chain.ts"
 import type { SignatureChecks } from "./ledger-checks.ts"
+import { LedgerTimers } from "./ledger-timers.ts"
 import type { LedgerLog } from "./ledger-wal.ts"
 import type { Want } from "./ledger-wanted.ts"
 
@@ -89,7 +89,9 @@ export class LedgerDriver {
   readonly #replica: Replica
   readonly #inbox: Inbox
   readonly #stopping = new AbortController()
-  readonly #timers = new Map<TimerName, NodeJS.Timeout>()
+  readonly #timers = new LedgerTimers((timer, token) =>
+    this.input({ type: "timeout", timer, token }),
+  )
   readonly #effects: Effect[] = []
   #blocks: { readonly record: BlockRecord; readonly applied: readonly Item[] }[] = []
   #stable: Certificate | undefined
@@ -231,8 +233,7 @@ export class LedgerDriver {
   /** Resolves when what was being written is on disk. What was not synced was never acted on. */
   async stop(): Promise<void> {
     this.#stopping.abort()
-    for (const timer of this.#timers.values()) clearTimeout(timer)
-    this.#timers.clear()
+    this.#timers.stop()
     await this.#syncing
     await this.#sealing
     await this.#parts.log.close()
@@ -261,7 +262,7 @@ export class LedgerDriver {
     if (this.#failed) return
     this.#failed = true
     this.#failure = error
-    for (const timer of this.#timers.values()) clearTimeout(timer)
+    this.#timers.stop()
     this.#effects.length = 0
     this.#parts.onFault(error)
   }
@@ -329,7 +330,7 @@ export class LedgerDriver {
         serve(output.to, output.after)
         return
       case "timer":
-        this.#arm(output)
+        this.#timers.arm(output.timer, output.token, output.afterMs)
         return
       case "deliver":
         onBlock(output.record, output.applied)
@@ -359,14 +360,6 @@ export class LedgerDriver {
       case "stable":
         return
     }
-  }
-
-  /** A timer of a name replaces the one before: its token is stale. */
-  #arm({ timer, token, afterMs }: Extract<Output, { type: "timer" }>): void {
-    clearTimeout(this.#timers.get(timer))
-    const armed = setTimeout(() => this.input({ type: "timeout", timer, token }), afterMs)
-    armed.unref()
-    this.#timers.set(timer, armed)
   }
 
   /** One at a time, of the newest boundary then: its chain of hashes covers those that are skipped. */
