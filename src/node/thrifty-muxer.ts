@@ -92,7 +92,7 @@ class Outbox {
     this.#bytes = 0
     const pieces =
       bytes <= PIECE_BYTES_MAX
-        ? [concat(...frames.map((frame) => frame.subarray() as Bytes))]
+        ? [concat(...frames.map((frame) => frame.subarray()))]
         : frames
     try {
       for (const piece of pieces) if (!this.#send(piece)) this.#isFull = true

@@ -39,6 +39,27 @@ describe("the pool", () => {
     pool.ordered(winner)
     assert.deepEqual(pool.firstItems(9), [sameRoot, work("e")])
   })
+  it("does not give what a proposal of this view named before it came, until the next one", () => {
+    const pool = poolOf(work("a"))
+    pool.proposed(work("b"))
+    pool.admit(work("b"))
+    assert.equal(pool.freshSize, 1)
+    assert.deepEqual(take(pool, 9), [work("a")])
+    pool.renew()
+    assert.deepEqual(take(pool, 9), [work("a"), work("b")])
+  })
+  it("knows what no proposal has named for how long", () => {
+    const pool = poolOf(work("a"), work("b"))
+    const { mark } = pool
+    pool.admit(work("c"))
+    assert.equal(pool.passedOverSince(mark), true)
+    pool.proposed(work("a"))
+    assert.equal(pool.passedOverSince(mark), true)
+    pool.proposed(work("b"))
+    assert.equal(pool.passedOverSince(mark), false)
+    assert.equal(pool.passedOverSince(pool.mark), true)
+    assert.equal(pool.waitsSince(mark), true)
+  })
   it("tells an item from another with its id", () => {
     const pool = poolOf(work("a"))
     assert.equal(pool.admits(work("a")), true)
