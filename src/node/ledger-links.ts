@@ -73,6 +73,8 @@ interface Outgoing {
   wake: () => void
   /** Ed25519 key of the validator there, once it has proved it. */
   key: Bytes | undefined
+  /** It has called: no more rest before the next attempt. */
+  called: () => void
   work: Promise<void>
 }
 
@@ -117,6 +119,7 @@ export class LedgerLinks {
       underWay: 0,
       wake: () => undefined,
       key: undefined,
+      called: () => undefined,
       work: Promise.resolve(),
     }
     this.#outgoing.set(peer, out)
@@ -170,6 +173,8 @@ export class LedgerLinks {
     let delayMs = RETRY_MIN_MS
     const signal = AbortSignal.any([out.stop.signal, this.#stop.signal])
     while (!signal.aborted) {
+      const called = new AbortController()
+      out.called = () => called.abort()
       try {
         await this.#sendAll(out, signal, () => (delayMs = RETRY_MIN_MS))
       } catch (error) {
@@ -181,8 +186,11 @@ export class LedgerLinks {
         out.bytes = 0
         this.#parts.onChange()
       }
-      await after(delayMs, undefined, { signal, ref: false }).catch(() => undefined)
-      delayMs = Math.min(2 * delayMs, RETRY_MAX_MS)
+      // who calls while an attempt is under way shortens the rest after it, and never interrupts it: both sides may be calling
+      if (called.signal.aborted) delayMs = RETRY_MIN_MS
+      const rested = called.signal.aborted ? signal : AbortSignal.any([signal, called.signal])
+      await after(delayMs, undefined, { signal: rested, ref: false }).catch(() => undefined)
+      delayMs = called.signal.aborted ? RETRY_MIN_MS : Math.min(2 * delayMs, RETRY_MAX_MS)
     }
   }
 
@@ -282,10 +290,9 @@ export class LedgerLinks {
   }
 
   #again(peer: string): void {
-    const out = this.#outgoing.get(peer)
-    if (out !== undefined && out.key !== undefined) return
-    this.lost(peer)
     this.reach(peer)
+    const out = this.#outgoing.get(peer)
+    if (out?.key === undefined) out?.called()
   }
 
   /** How many of the frame's messages were rejected. */

@@ -95,12 +95,14 @@ describe("the pool", () => {
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
         const pool = new Pool()
         const waiting = new Map<string, boolean>()
+        const named = new Set<string>()
         const items = Array.from({ length: 8 }, (_, i) => work(String(i)))
         for (const { kind, which } of steps) {
           const [item, key] = [items[which]!, String(which)]
-          if (kind === 0 && pool.admit(item)) waiting.set(key, true)
+          if (kind === 0 && pool.admit(item)) waiting.set(key, !named.has(key))
           if (kind === 1) {
             pool.ordered(item)
+            named.delete(key)
             waiting.delete(key)
           }
           if (kind === 2) {
@@ -113,11 +115,13 @@ describe("the pool", () => {
           }
           if (kind === 3) {
             pool.renew()
+            named.clear()
             for (const name of waiting.keys()) waiting.set(name, true)
           }
           if (kind === 4) {
             pool.proposed(item)
             if (waiting.has(key)) waiting.set(key, false)
+            else named.add(key)
           }
           assert.equal(pool.size, waiting.size)
           assert.equal(pool.freshSize, [...waiting.values()].filter(Boolean).length)
