@@ -185,7 +185,7 @@ export function onBlocks(core: Core, from: Peer, message: Blocks): void {
   for (const record of message.records) {
     if (core.mode === "halted") return
     if (record.height <= core.executed) checkKnown(core, record)
-    else if (!takeBlock(core, record)) break
+    else if (!takeBlock(core, from, record)) break
   }
   if (message.checkpoint !== undefined) onBoundaryProof(core, message.checkpoint)
   advance(core)
@@ -207,14 +207,18 @@ function checkKnown(core: Core, record: BlockRecord): void {
 }
 
 /** False when the block is not the next one, or not proven. */
-function takeBlock(core: Core, record: BlockRecord): boolean {
+function takeBlock(core: Core, from: Peer, record: BlockRecord): boolean {
   const { certificate } = record
   if (record.height !== core.executed + 1 || certificate.height !== record.height) return false
   const drained = core.executed === core.high
   const term = drained ? core.term + 1 : core.term
   const set = drained ? core.ledger.set : core.set
   if (certificate.type !== "commit" || certificate.term !== term) return false
-  if (certificateFault(certificate, core.meshId, set, core.parts.scheme) !== undefined) return false
+  const fault = certificateFault(certificate, core.meshId, set, core.parts.scheme)
+  if (fault !== undefined) {
+    core.emit({ type: "lie", from, code: fault })
+    return false
+  }
   const plan = core.ledger.plan(record.batch)
   if (!equal(plan.hash, certificate.digest)) {
     if (core.executed === 0 || !claimsHash(core, record)) return false

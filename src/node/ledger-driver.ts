@@ -45,6 +45,8 @@ export interface DriverParts {
   readonly want: (items: readonly Item[], why: Want) => void
   /** A block is certified and on disk. In order of height, each once. */
   readonly onBlock: (record: BlockRecord, applied: readonly Item[]) => void
+  /** What this peer sent no honest one would have sent. */
+  readonly lied: (from: Peer) => void
   /** Signs off the event loop. */
   readonly seal: (preimage: Bytes, signal: AbortSignal) => Promise<Bytes>
   /** One line for the log. */
@@ -317,7 +319,7 @@ export class LedgerDriver {
   }
 
   #carryOut({ output, want: why }: Effect): void {
-    const { send, serve, want, onBlock, note } = this.#parts
+    const { send, serve, want, onBlock, lied, note } = this.#parts
     switch (output.type) {
       case "send":
         send(output.to, output.message)
@@ -350,6 +352,10 @@ export class LedgerDriver {
         return
       case "blame":
         note(`ledger: validator ${output.signer}: ${output.code}`)
+        return
+      case "lie":
+        note(`ledger: a forged certificate from a validator's peer: ${output.code}`)
+        lied(output.from)
         return
       case "halt":
         note(`ledger: HALTED ${output.code}: ${output.detail}`)

@@ -17,6 +17,7 @@ import { HYBRID_SIGNATURE_BYTES } from "../consensus/limits.ts"
 import type { Peer, ValidatorKeys } from "../consensus/types.ts"
 import { type Bytes, equal, Reader, utf8, Writer } from "../crypto/bytes.ts"
 import { CryptoError } from "../crypto/errors.ts"
+import { Patience } from "./patience.ts"
 import { type Frames, StreamError, type Streams } from "./streams.ts"
 
 export const PBFT_PROTOCOL = "/sotto/pbft/1"
@@ -147,6 +148,12 @@ export class LedgerLinks {
       if (key !== undefined && members.some(({ ed25519 }) => equal(ed25519, key)))
         this.#enqueue(out, message)
     }
+  }
+
+  /** What this validator's peer sent turned out later to be a lie. */
+  accuse(from: Peer): void {
+    const peer = this.#names[from]
+    if (peer !== undefined) this.#parts.lied(peer)
   }
 
   async stop(): Promise<void> {
@@ -344,39 +351,6 @@ export class LedgerLinks {
 /** What a validator at peer `from` signs for the peer `to`. */
 export const helloPreimage = (meshId: Bytes, from: string, to: string): Bytes =>
   new Writer().raw(HELLO_DOMAIN).raw(meshId).text(from, 1).text(to, 1).finish()
-
-/** Ends waiting that takes too long. One timer for a whole stream: a signal for each of thousands of frames a second costs more. */
-class Patience {
-  readonly #late = new AbortController()
-  readonly #timer: NodeJS.Timeout
-  #waiting = false
-  /** Aborts when the stream is to end, or when something was waited for too long. */
-  readonly signal: AbortSignal
-
-  constructor(stopped: AbortSignal, deadlineMs: number) {
-    this.signal = AbortSignal.any([stopped, this.#late.signal])
-    this.#timer = setTimeout(() => {
-      if (this.#waiting) this.#late.abort()
-    }, deadlineMs).unref()
-  }
-
-  /** From now on, if it was not so before. */
-  wait(): void {
-    if (!this.#waiting) this.#timer.refresh()
-    this.#waiting = true
-  }
-
-  /** What was waited for has come. */
-  rest(): void {
-    this.#waiting = false
-  }
-
-  /** Whoever still waits gives up. */
-  end(): void {
-    clearTimeout(this.#timer)
-    this.#late.abort()
-  }
-}
 
 /** Whether the next frame may go on its way. */
 const fits = ({ underWay, bytes }: Outgoing): boolean =>
