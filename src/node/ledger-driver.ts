@@ -55,11 +55,10 @@ export interface DriverParts {
   readonly onFault: (error: unknown) => void
 }
 
-/**
- * Before a seal, a fifth of a second of work, on average: terms may follow each other faster than that, and validators on one machine
- * would all begin in the moment in which the next term opens.
- */
+/** Before a seal, on average: validators on one machine would all begin in the moment in which the next term opens. */
 const SEAL_REST_MS = 10_000
+/** From one seal to the next at least: a fifth of a second of work each, and terms follow each other in seconds under load. */
+const SEAL_EVERY_MS = 60_000
 
 /** The event loop gets its turn after this long. */
 const SLICE_MS = 8
@@ -105,6 +104,7 @@ export class LedgerDriver {
   #sealing: Promise<void> | undefined
   /** The newest boundary whose seal was asked for and not begun. */
   #sealNext: { readonly height: number; readonly preimage: Bytes } | undefined
+  #sealedAt = -Infinity
   /** Wrong messages so far, by what was wrong with them. */
   readonly wrong = new Map<string, number>()
   viewChanges = 0
@@ -377,11 +377,13 @@ export class LedgerDriver {
   async #sealAll(): Promise<void> {
     const { signal } = this.#stopping
     for (;;) {
-      const restMs = SEAL_REST_MS * (0.5 + Math.random())
+      const sinceMs = performance.now() - this.#sealedAt
+      const restMs = Math.max(SEAL_REST_MS * (0.5 + Math.random()), SEAL_EVERY_MS - sinceMs)
       await after(restMs, undefined, { signal, ref: false }).catch(() => undefined)
       const next = this.#takeSeal()
       if (next === undefined) return
       const { height, preimage } = next
+      this.#sealedAt = performance.now()
       try {
         this.input({ type: "sealed", height, signature: await this.#parts.seal(preimage, signal) })
       } catch (error) {
