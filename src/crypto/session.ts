@@ -50,4 +50,11 @@ export {
   ownLeaf,
   rememberEpochs,
   type SessionState,
+  signingOf,
 } from "./session/state.ts"
+export {
+  generateSignatureSeed,
+  PUBLIC_BYTES as SIGNATURE_KEY_BYTES,
+  signaturePublicOf,
+  type Signing,
+} from "./session/signature.ts"

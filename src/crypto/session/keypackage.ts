@@ -11,26 +11,30 @@ import {
 } from "ts-mls"
 import { makeKeyPackageRef, verifyKeyPackage } from "ts-mls/keyPackage.js"
 import { verifyLeafNodeSignatureKeyPackage } from "ts-mls/leafNode.js"
-import { type Bytes, equal, exactly, Reader, Writer } from "../bytes.ts"
+import { type Bytes, equal, Reader, Writer } from "../bytes.ts"
 import { CryptoError } from "../errors.ts"
 import { decodeMessage } from "./codec.ts"
 import {
   basicCredential,
-  capabilities,
+  capabilitiesIn,
   identityOf,
   LAST_RESORT_EXTENSION,
-  markedCapabilities,
   markExtensions,
   memberAt,
-  speaksOurSuite,
+  speaks,
 } from "./credential.ts"
 import { type KeyPackageCode, SessionError } from "./errors.ts"
 import { HYBRID_SEED_BYTES, importHybridPublic } from "./kem.ts"
 import { IDENTITY_MAX_BYTES, KEY_PACKAGE_MAX_BYTES, MARK_MAX_BYTES } from "./limits.ts"
-import { signaturePublicOf, suite, SUITE_NAME } from "./suite.ts"
+import {
+  PUBLIC_BYTES,
+  SEED_BYTES,
+  signaturePublicOf,
+  type Signing,
+  signingOfSeed,
+} from "./signature.ts"
+import { signingNamed, suites } from "./suite.ts"
 
-export const SIGNATURE_SEED_BYTES = 32
-const SIGNATURE_PUBLIC_BYTES = 32
 const PRIVATE_VERSION = 1
 const NOTHING = new Uint8Array(0)
 
@@ -38,16 +42,16 @@ const NOTHING = new Uint8Array(0)
 export const FOREVER_SECONDS = 2n ** 64n - 1n
 
 export interface KeyPackagePair {
-  /** An MLSMessage of about 3.5 KB. */
+  /** An MLSMessage of about 3.5 KB, or 15 KB with composite signatures. */
   readonly public: Bytes
-  /** 97 bytes of secrets. */
+  /** 97 bytes of secrets, or 129. */
   readonly private: Bytes
 }
 
 export interface KeyPackageRequest {
   /** 1 to 256 bytes. */
   readonly identity: Bytes
-  /** Ed25519, 32 bytes. */
+  /** 32 bytes, or 64 for groups with composite signatures (signature.ts). */
   readonly signatureSeed: Bytes
   /** May be used for several groups, when the one-time ones have run out. */
   readonly lastResort: boolean
@@ -94,10 +98,11 @@ export function generateKeyPackage(
     throw new SessionError("TOO_LARGE", `identity of ${identity.length} bytes`)
   if (mark.length > MARK_MAX_BYTES)
     throw new SessionError("TOO_LARGE", `mark of ${mark.length} bytes`)
-  const signKey = exactly(signatureSeed, SIGNATURE_SEED_BYTES, "signature seed").slice()
+  const suite = suites[signingOfSeed(signatureSeed)]
+  const signKey = signatureSeed.slice()
   return generateKeyPackageWithKey(
     basicCredential(identity),
-    mark.length === 0 ? capabilities : markedCapabilities,
+    capabilitiesIn(suite.name, mark.length > 0),
     { notBefore, notAfter },
     lastResort ? [{ extensionType: LAST_RESORT_EXTENSION, extensionData: new Uint8Array(0) }] : [],
     { signKey, publicKey: signaturePublicOf(signKey) },
@@ -136,7 +141,7 @@ export async function inspectKeyPackage(
     mark: (memberAt(0, leafNode)?.mark ?? NOTHING).slice(),
     lastResort: keyPackage.extensions.length > 0,
     notAfterSeconds: leafNode.lifetime.notAfter,
-    reference: await makeKeyPackageRef(keyPackage, suite.hash),
+    reference: await referenceOf(keyPackage),
   }
 }
 
@@ -148,8 +153,12 @@ export async function keyPackageReference(bytes: Bytes): Promise<Bytes> {
   const keyPackage = decodeKeyPackage(bytes)
   if (typeof keyPackage === "string")
     throw new SessionError("BAD_KEY_PACKAGE", `key package: ${keyPackage}`)
-  return makeKeyPackageRef(keyPackage, suite.hash)
+  return referenceOf(keyPackage)
 }
+
+// All our suites have one hash; of another's key package this is a name like any other.
+const referenceOf = (keyPackage: KeyPackage): Promise<Bytes> =>
+  makeKeyPackageRef(keyPackage, suites.ed25519.hash)
 
 /** A key package to add someone with, or why not. */
 export async function readKeyPackage(
@@ -173,11 +182,13 @@ export function decodeKeyPackage(bytes: Bytes): KeyPackage | KeyPackageCode {
 /** What every member can judge alike, whenever they look (RFC 9420 §10.1 without the lifetime). */
 export async function objectionTo(keyPackage: KeyPackage): Promise<KeyPackageCode | undefined> {
   const { leafNode } = keyPackage
-  if (keyPackage.cipherSuite !== SUITE_NAME || !speaksOurSuite(leafNode)) return "OTHER_SUITE"
+  const signing = signingNamed(keyPackage.cipherSuite)
+  if (signing === undefined || !speaks(keyPackage.cipherSuite, leafNode)) return "OTHER_SUITE"
+  const suite = suites[signing]
   if (!keyPackage.extensions.every(isLastResort) || keyPackage.extensions.length > 1)
     return "UNKNOWN_EXTENSION"
   if (identityOf(leafNode.credential) === undefined) return "BAD_CREDENTIAL"
-  if (leafNode.signaturePublicKey.length !== SIGNATURE_PUBLIC_BYTES) return "BAD_KEY"
+  if (leafNode.signaturePublicKey.length !== PUBLIC_BYTES[signing]) return "BAD_KEY"
   if (equal(keyPackage.initKey, leafNode.hpkePublicKey)) return "BAD_KEY"
   if (!isHybridKey(keyPackage.initKey) || !isHybridKey(leafNode.hpkePublicKey)) return "BAD_KEY"
   const signed =
@@ -208,14 +219,14 @@ function outsideLifetime(
 }
 
 /** Throws SessionError BAD_PRIVATE_KEY_PACKAGE. */
-export function decodePrivateKeyPackage(bytes: Bytes): PrivateKeyPackage {
+export function decodePrivateKeyPackage(bytes: Bytes, signing: Signing): PrivateKeyPackage {
   try {
     const reader = new Reader(bytes)
     if (reader.u8() !== PRIVATE_VERSION) throw new CryptoError("BAD_VERSION", "unknown version")
     const decoded = {
       initPrivateKey: reader.raw(HYBRID_SEED_BYTES),
       hpkePrivateKey: reader.raw(HYBRID_SEED_BYTES),
-      signaturePrivateKey: reader.raw(SIGNATURE_SEED_BYTES),
+      signaturePrivateKey: reader.raw(SEED_BYTES[signing]),
     }
     reader.done()
     return decoded
