@@ -30,6 +30,7 @@ export {
   createKeyPackage,
   inspectKeyPackage,
   keyPackageReference,
+  keyPackageSigning,
   type KeyPackagePair,
   type KeyPackageRequest,
   type KeyPackageVerdict,
@@ -57,4 +58,5 @@ export {
   PUBLIC_BYTES as SIGNATURE_KEY_BYTES,
   signaturePublicOf,
   type Signing,
+  SIGNINGS,
 } from "./session/signature.ts"

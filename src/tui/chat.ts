@@ -156,6 +156,12 @@ export function carryOut(model: Model, intent: Intent): Step {
         ? only(noticed(model, "bad", contact))
         : compare(taken, contact.address)
     }
+    case "pq": {
+      const contact = meant(model, intent.contact)
+      return typeof contact === "string"
+        ? only(noticed(model, "bad", contact))
+        : and(taken, { type: "strengthen", contact: contact.address })
+    }
     case "rename": {
       const contact = meant(model, intent.contact)
       return typeof contact === "string"
@@ -185,6 +191,7 @@ export function carryOut(model: Model, intent: Intent): Step {
     case "quit":
       return and(taken, { type: "exit", code: 0 })
     case "group":
+    case "pq-group":
     case "invite":
     case "remove":
     case "admin":

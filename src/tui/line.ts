@@ -17,6 +17,7 @@ import { transferEnd } from "./widgets/transfers.ts"
 import { clockOf } from "./transcript.ts"
 import { tidyCode } from "./overlays.ts"
 import { accept, claimOf, verify } from "./line-people.ts"
+import { signatureWords, strengthenedWords } from "./people.ts"
 import { searchInLines } from "./line-search.ts"
 import { createProfile, openVault } from "./line-setup.ts"
 import { changeWords, claimWords, describe, wordsOf } from "./line-words.ts"
@@ -329,6 +330,10 @@ class LineSession {
         const { contact } = await this.#api.call("contacts.block", params)
         return `${contactName(contact)} is ${contact.state}.`
       }
+      case "pq": {
+        const params = { code: this.#find(intent.contact), postQuantumSignatures: true }
+        return strengthenedWords((await this.#api.call("contacts.add", params)).contact)
+      }
       case "verify":
         return verify(this.#api, this.#talk, this.#find(intent.contact))
       case "rename": {
@@ -339,7 +344,9 @@ class LineSession {
       case "contacts":
         return [...this.#known.contacts.values()]
           .map(
-            (c) => `${contactName(c)}: ${c.state}${c.verified ? ", verified" : ""}${claimWords(c)}`,
+            (c) =>
+              `${contactName(c)}: ${c.state}${c.verified ? ", verified" : ""}${claimWords(c)}` +
+              (signatureWords(c) === "" ? "" : `, ${signatureWords(c)}`),
           )
           .join("\n")
       case "help":
@@ -354,6 +361,7 @@ class LineSession {
         await this.#api.call("identity.rotate", {})
         return "You have new keys. Your code stays, and contacts notice nothing."
       case "group":
+      case "pq-group":
       case "invite":
       case "remove":
       case "admin":

@@ -166,7 +166,7 @@ export type Action =
   | {
       readonly type: "contact"
       readonly contact: Contact
-      readonly what: "added" | "accepted" | "blocked" | "renamed" | "verified" | "unverified"
+      readonly what: "added" | "accepted" | "blocked" | "renamed" | "strengthened" | "verified" | "unverified"
     }
   | { readonly type: "safety"; readonly contact: Contact; readonly number: string }
   | { readonly type: "group"; readonly ask: GroupAsk; readonly group: GroupView }
@@ -230,7 +230,7 @@ export type Effect =
   | { readonly type: "read"; readonly thread: string; readonly through: string }
   | { readonly type: "add"; readonly code: string; readonly name: string | null }
   | { readonly type: "accept"; readonly contact: string; readonly anyway: boolean }
-  | { readonly type: "block" | "safety" | "unverify"; readonly contact: string }
+  | { readonly type: "block" | "safety" | "strengthen" | "unverify"; readonly contact: string }
   | { readonly type: "verify"; readonly contact: string; readonly number: string }
   | { readonly type: "rename"; readonly contact: string; readonly name: string }
   | { readonly type: "group"; readonly ask: GroupAsk }

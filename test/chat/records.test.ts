@@ -219,7 +219,13 @@ describe("contacts: petnames over addresses", () => {
       verified: true,
       claims: ada,
       namesake: ada,
-      card: { sequence: 7, hash: new Uint8Array(32).fill(9), leaf: new Uint8Array(32).fill(8) },
+      card: {
+        sequence: 7,
+        hash: new Uint8Array(32).fill(9),
+        leaf: new Uint8Array(32).fill(8),
+        compositeLeaf: new Uint8Array(32).fill(7),
+      },
+      signing: "composite" as const,
     }
     assert.deepEqual(decodeContact(encodeContact(whole)), whole)
     strictDecoder(encodeContact(whole), decodeContact, encodeContact)

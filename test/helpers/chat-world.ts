@@ -13,6 +13,7 @@ import { FRAGMENTS_MAX } from "../../src/crypto/fragment.ts"
 import { envelopeId, tagOf } from "../../src/crypto/envelope.ts"
 import {
   addressOfRoots,
+  compositeLeafOf,
   generateIntro,
   generateRoots,
   type Identity,
@@ -21,7 +22,7 @@ import {
 } from "../../src/crypto/identity.ts"
 import { openVault } from "../../src/crypto/keyfile.ts"
 import { primitives } from "../../src/crypto/primitives/native.ts"
-import { createKeyPackage } from "../../src/crypto/session.ts"
+import { createKeyPackage, generateSignatureSeed, type Signing } from "../../src/crypto/session.ts"
 import type { ApiEvent, Message } from "../../src/node/api/types.ts"
 import { Chat } from "../../src/node/chat.ts"
 import { LedgerView, type Order } from "./chat-ledger.ts"
@@ -97,6 +98,16 @@ export async function makeIdentity(name: string): Promise<{ identity: Identity; 
     lastResort: true,
     notAfterSeconds: 2 ** 33,
   })
+  const compositeLeaf = generateSignatureSeed("composite")
+  const composite = {
+    leaf: compositeLeaf,
+    lastResort: await createKeyPackage({
+      identity: addressBytes(address),
+      signatureSeed: compositeLeaf,
+      lastResort: true,
+      notAfterSeconds: 2 ** 33,
+    }),
+  }
   const publicRoots = rootPublic(roots)
   const body = {
     ed25519Root: publicRoots.ed25519,
@@ -106,6 +117,8 @@ export async function makeIdentity(name: string): Promise<{ identity: Identity; 
     leaf: primitives.ed25519.publicFromPrivate(primitives.ed25519.importPrivate(leaf)),
     lastResort: lastResort.public,
     formers: [],
+    compositeLeaf: compositeLeafOf({ composite }),
+    formerComposites: [],
   }
   const identity = {
     roots,
@@ -115,6 +128,7 @@ export async function makeIdentity(name: string): Promise<{ identity: Identity; 
     old: [],
     leaf,
     lastResort,
+    composite,
     card: encodeCardBody(body),
     name,
   }
@@ -289,10 +303,13 @@ export class Person {
       keys,
       records,
       isRetired: (keyPackage) =>
-        this.#retiredPackage && equal(keyPackage, this.#identity.lastResort.public),
+        this.#retiredPackage &&
+        [this.#identity.lastResort, this.#identity.composite?.lastResort].some(
+          (each) => each !== undefined && equal(keyPackage, each.public),
+        ),
       mailbox: this.mailbox.life(this.shelf),
       findCard: (address) => this.#world.findCard(address, this),
-      findKeyPackage: (card) => this.#world.findKeyPackage(card),
+      findKeyPackage: (card, signing) => this.#world.findKeyPackage(card, signing),
       admit: (envelopes) => {
         assert(envelopes.length <= FRAGMENTS_MAX, "one admission serves so many envelopes")
         return Promise.all(
@@ -376,7 +393,10 @@ export class World {
   admission: () => Promise<unknown> = () => Promise.resolve()
   findCard: (address: Address, asker?: Person) => Promise<Card | undefined> = (address) =>
     Promise.resolve(this.cards.get(address))
-  findKeyPackage = (card: Card): Promise<Bytes> => Promise.resolve(card.lastResort)
+  /** Key packages for groups with composite signatures; a card has room for none. */
+  readonly composites = new Map<Address, Bytes>()
+  findKeyPackage = (card: Card, signing: Signing): Promise<Bytes | undefined> =>
+    Promise.resolve(signing === "composite" ? this.composites.get(card.address) : card.lastResort)
   /** What was put for others to fetch, by the id of the blob. */
   readonly payloads = new Map<string, Bytes>()
   putPayload = (payload: Bytes): Promise<BlobRef> => {
@@ -397,6 +417,8 @@ export class World {
     const { identity, card } = await makeIdentity(name)
     const person = new Person(this, name, identity)
     this.cards.set(card.address, card)
+    if (identity.composite !== null)
+      this.composites.set(card.address, identity.composite.lastResort.public)
     this.people.push(person)
     await person.start()
     return person

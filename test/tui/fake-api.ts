@@ -171,6 +171,8 @@ export class FakeApi implements Api {
       state: "accepted",
       verified: false,
       claims: null,
+      postQuantumSignatures: false,
+      lacksKey: false,
       ...change,
     }
     this.contacts.set(contact.address, contact)
@@ -211,6 +213,7 @@ export class FakeApi implements Api {
       state: "open",
       epoch: 0,
       admin: true,
+      postQuantumSignatures: false,
       invitedBy: null,
       members: [person(ADDRESS, true), ...addresses.map((address) => person(address, false))],
       pending: [],
@@ -385,6 +388,7 @@ export class FakeApi implements Api {
       who: null,
       name: null,
       admin: null,
+      lacksKey: false,
       whoName: typeof wish.who === "string" ? this.#nameOf(thread, wish.who) : null,
       ...wish,
     }))
@@ -516,7 +520,7 @@ export class FakeApi implements Api {
       onOffer: 10,
     }),
     "contacts.list": () => ({ contacts: [...this.contacts.values()] }),
-    "contacts.add": ({ code, name }) => {
+    "contacts.add": ({ code, name, postQuantumSignatures }) => {
       if (!/^sotto(-invite)?1[a-z0-9]{20,}$/.test(code)) throw new FakeError("BAD_ADDRESS")
       const called = name ?? code.slice(6, 12)
       const contact: Contact = {
@@ -526,6 +530,8 @@ export class FakeApi implements Api {
         state: "pending",
         verified: false,
         claims: null,
+        postQuantumSignatures: postQuantumSignatures ?? false,
+      lacksKey: false,
       }
       this.contacts.set(code, contact)
       this.tell({ type: "contact", contact })

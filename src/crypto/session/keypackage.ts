@@ -31,9 +31,10 @@ import {
   SEED_BYTES,
   signaturePublicOf,
   type Signing,
+  SIGNINGS,
   signingOfSeed,
 } from "./signature.ts"
-import { signingNamed, suites } from "./suite.ts"
+import { signingNamed, SUITE_IDS, suites } from "./suite.ts"
 
 const PRIVATE_VERSION = 1
 const NOTHING = new Uint8Array(0)
@@ -159,6 +160,15 @@ export async function keyPackageReference(bytes: Bytes): Promise<Bytes> {
 // All our suites have one hash; of another's key package this is a name like any other.
 const referenceOf = (keyPackage: KeyPackage): Promise<Bytes> =>
   makeKeyPackageRef(keyPackage, suites.ed25519.hash)
+
+/** Where an MLSMessage with a key package names its suite: after three version and format numbers (RFC 9420 §6 and §10). */
+const SUITE_AT = 6
+
+/** How the groups sign that a key package is for, by its header alone; `undefined` when it names no suite of ours. */
+export function keyPackageSigning(bytes: Bytes): Signing | undefined {
+  const id = (bytes[SUITE_AT] ?? 0) * 256 + (bytes[SUITE_AT + 1] ?? 0)
+  return SIGNINGS.find((signing) => SUITE_IDS[signing] === id)
+}
 
 /** A key package to add someone with, or why not. */
 export async function readKeyPackage(

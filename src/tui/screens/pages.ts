@@ -4,6 +4,7 @@
  */
 import type { Contact } from "../../node/api/types.ts"
 import { contactName } from "../commands.ts"
+import { signatureWords } from "../people.ts"
 import { COLUMNS_MIN, ROWS_MIN } from "../layout.ts"
 import type { Model, Overlay, Screen } from "../model.ts"
 import { blank, line, span } from "../rows.ts"
@@ -136,6 +137,7 @@ export function contactsPage(model: Model, scroll: number): Page {
     const words = [
       contact.verified ? "verified" : "",
       contact.claims === null ? STATE_OF[contact.state] : "another identity under a known name",
+      signatureWords(contact),
     ].filter((w) => w !== "")
     return [
       span(` ${mark} `, contact.verified ? "good" : "warn"),
