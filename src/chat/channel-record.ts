@@ -157,7 +157,10 @@ function readGroup(read: Reader, version: number): GroupPart {
   const people = new Map(
     Array.from({ length: read.u16() }, (): [Channel["peer"], Acquaintance] => {
       const address = addressFromBytes(read.raw(64))
-      return [address, { name: read.text(1, NAME_BYTES_MAX), key: read.bytes(lengthBytes, KEY_BYTES_MAX) }]
+      return [
+        address,
+        { name: read.text(1, NAME_BYTES_MAX), key: read.bytes(lengthBytes, KEY_BYTES_MAX) },
+      ]
     }),
   )
   const wishes = Array.from({ length: read.u16() }, () => readWish(read))

@@ -131,7 +131,11 @@ export function encodeContact(contact: ChatContact): Bytes {
   if (claims !== null) out.raw(addressBytes(claims))
   if (namesake !== null) out.raw(addressBytes(namesake))
   if (card !== null)
-    out.u64(card.sequence).raw(card.hash).raw(card.leaf).bytes(card.compositeLeaf ?? NONE, 1)
+    out
+      .u64(card.sequence)
+      .raw(card.hash)
+      .raw(card.leaf)
+      .bytes(card.compositeLeaf ?? NONE, 1)
   return out.u8(SIGNINGS.indexOf(contact.signing)).finish()
 }
 

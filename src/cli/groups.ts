@@ -57,7 +57,10 @@ export async function printGroup(out: Output, group: GroupView): Promise<void> {
     return
   }
   const { printTable } = await import("./table.ts")
-  out.line({ text: group.name, style: "bold" }, `  ${group.thread}${stateOf(group)}${signaturesOf(group)}`)
+  out.line(
+    { text: group.name, style: "bold" },
+    `  ${group.thread}${stateOf(group)}${signaturesOf(group)}`,
+  )
   printTable(group.members.map((member) => [nameOf(member), standingOf(member), member.address]))
   for (const change of group.pending) {
     out.say(`Not so yet: ${sentenceOf(change)}.`)

@@ -153,8 +153,8 @@ export function oldAfter(identity: Identity, nowMs: number, forgetOld: boolean):
   if (forgetOld) return []
   const { intro, lastResort } = identity
   const leafHash = compositeLeafOf(identity)
-  const composite =
-    identity.composite && leafHash && { leafHash, lastResort: identity.composite.lastResort }
+  const composite = identity.composite &&
+    leafHash && { leafHash, lastResort: identity.composite.lastResort }
   const leaf = leafPublic(identity)
   const retired = { intro, leaf, lastResort, composite, untilMs: nowMs + KEEP_OLD_MS }
   return [retired, ...identity.old].filter(({ untilMs }) => untilMs > nowMs).slice(0, OLD_KEYS_MAX)

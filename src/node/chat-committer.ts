@@ -208,7 +208,10 @@ export class Committer {
 
   #isReady(who: Address, signing: Signing): boolean {
     const refusedAtMs = this.#refused.get(who) ?? Number.NEGATIVE_INFINITY
-    return this.#packages.has(nameOf(who, signing)) && refusedAtMs + PACKAGE_FRESH_MS < this.#parts.clock.nowMs()
+    return (
+      this.#packages.has(nameOf(who, signing)) &&
+      refusedAtMs + PACKAGE_FRESH_MS < this.#parts.clock.nowMs()
+    )
   }
 
   /** The next commit of this group, if it needs one. */

@@ -136,7 +136,8 @@ export class People {
     const channels = this.#book.channelsWith(address)
     const isStronger = this.#book.contacts.get(address)?.signing === "composite"
     // One that signs with less is only read from now on; `reachOut` does nothing where there is one to write into.
-    if (isStronger || channels.every(({ retired }) => retired)) this.#introductions.reachOut(address)
+    if (isStronger || channels.every(({ retired }) => retired))
+      this.#introductions.reachOut(address)
     for (const channel of channels) this.#introductions.join(channel)
   }
 

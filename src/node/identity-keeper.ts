@@ -59,10 +59,11 @@ export interface PublishedOffer {
   readonly offer: Uint8Array
 }
 
-const OFFERS: Readonly<Record<Signing, Pick<PublishedOffer, "kind"> & { readonly size: number }>> = {
-  ed25519: { kind: "offer", size: OFFER_SIZE },
-  composite: { kind: "composite-offer", size: COMPOSITE_OFFER_SIZE },
-}
+const OFFERS: Readonly<Record<Signing, Pick<PublishedOffer, "kind"> & { readonly size: number }>> =
+  {
+    ed25519: { kind: "offer", size: OFFER_SIZE },
+    composite: { kind: "composite-offer", size: COMPOSITE_OFFER_SIZE },
+  }
 
 export class IdentityKeeper {
   readonly #parts: IdentityKeeperParts

@@ -85,7 +85,10 @@ export type Intent =
   | AboutIntent
   | { readonly type: "say"; readonly text: string }
   | { readonly type: "add"; readonly code: string; readonly name: string | null }
-  | { readonly type: "accept" | "block" | "open" | "pq" | "verify"; readonly contact: string | null }
+  | {
+      readonly type: "accept" | "block" | "open" | "pq" | "verify"
+      readonly contact: string | null
+    }
   | { readonly type: "file"; readonly path: string; readonly text: string }
   | { readonly type: "save"; readonly id: string | null; readonly folder: string | null }
   | { readonly type: "view"; readonly id: string | null }

@@ -166,7 +166,8 @@ export type Action =
   | {
       readonly type: "contact"
       readonly contact: Contact
-      readonly what: "added" | "accepted" | "blocked" | "renamed" | "strengthened" | "verified" | "unverified"
+      readonly what:
+        "added" | "accepted" | "blocked" | "renamed" | "strengthened" | "verified" | "unverified"
     }
   | { readonly type: "safety"; readonly contact: Contact; readonly number: string }
   | { readonly type: "group"; readonly ask: GroupAsk; readonly group: GroupView }

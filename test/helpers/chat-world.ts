@@ -230,6 +230,11 @@ export class Person {
     return this.#identity.leaf
   }
 
+  /** The same for groups with composite signatures, 64 bytes. */
+  get compositeLeaf(): Bytes {
+    return this.#identity.composite?.leaf ?? assert.fail("no such key")
+  }
+
   /** What they call themselves from the next start on. */
   rename(name: string): void {
     this.#identity = { ...this.#identity, name }

@@ -47,7 +47,15 @@ async function absent(): Promise<Address> {
   const intro = introPublic(generateIntro())
   const public32 = primitives.ed25519.publicFromPrivate(primitives.ed25519.importPrivate(leaf))
   const hash = primitives.randomBytes(32)
-  const card = { ...roots, sequence: 1, intro, leaf: public32, lastResort, formers: [], ...NO_COMPOSITE }
+  const card = {
+    ...roots,
+    sequence: 1,
+    intro,
+    leaf: public32,
+    lastResort,
+    formers: [],
+    ...NO_COMPOSITE,
+  }
   world.cards.set(address, { ...card, address, hash })
   return address
 }

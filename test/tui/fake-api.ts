@@ -531,7 +531,7 @@ export class FakeApi implements Api {
         verified: false,
         claims: null,
         postQuantumSignatures: postQuantumSignatures ?? false,
-      lacksKey: false,
+        lacksKey: false,
       }
       this.contacts.set(code, contact)
       this.tell({ type: "contact", contact })

@@ -25,7 +25,7 @@ import {
   updates,
 } from "./story.ts"
 
-const { sign, verify } = SIGNATURES.composite
+const { composite } = SIGNATURES
 const LATTICE = 4627
 const message = utf8("what was said")
 
@@ -45,7 +45,7 @@ describe("a composite signature", () => {
     const prefix = utf8("CompositeAlgorithmSignatures2025")
     const signed = concat(prefix, label, Uint8Array.of(0), native.sha512(message))
     assert.deepEqual(native.sha512(message), portable.sha512(message))
-    const made = await sign(seed, message)
+    const made = await composite.sign(seed, message)
     assert.equal(made.length, COMPOSITE_SIGNATURE_BYTES)
     assert.equal(key.length, COMPOSITE_PUBLIC_BYTES)
     for (const { mlDsa87, ed25519 } of [native, portable]) {
@@ -58,14 +58,14 @@ describe("a composite signature", () => {
         await mlDsa87.signAside(mlDsa87.importPrivate(seed.slice(0, 32)), signed, label),
         ed25519.sign(ed25519.importPrivate(seed.slice(32)), signed),
       )
-      assert(await verify(key, message, again), "and what the parts sign is one, too")
+      assert(await composite.verify(key, message, again), "and what the parts sign is one, too")
     }
   })
 
   it("is none when either half is forged, of another message, or missing", async () => {
-    const made = await sign(seed, message)
-    const other = await sign(seed, utf8("something else"))
-    assert(await verify(key, message, made))
+    const made = await composite.sign(seed, message)
+    const other = await composite.sign(seed, utf8("something else"))
+    assert(await composite.verify(key, message, made))
     const forged = [
       flipped(made, 0),
       flipped(made, LATTICE - 1),
@@ -79,7 +79,7 @@ describe("a composite signature", () => {
       concat(made, Uint8Array.of(0)),
       new Uint8Array(0),
     ]
-    for (const each of forged) assert.equal(await verify(key, message, each), false)
+    for (const each of forged) assert.equal(await composite.verify(key, message, each), false)
   })
 
   it("is none under a key that shares one half only", async () => {
@@ -88,16 +88,19 @@ describe("a composite signature", () => {
       concat(seed.slice(0, 32), other.slice(32)),
       concat(other.slice(0, 32), seed.slice(32)),
     ]) {
-      const made = await sign(mixed, message)
-      assert(await verify(signaturePublicOf(mixed), message, made))
-      assert.equal(await verify(key, message, made), false)
+      const made = await composite.sign(mixed, message)
+      assert(await composite.verify(signaturePublicOf(mixed), message, made))
+      assert.equal(await composite.verify(key, message, made), false)
     }
     for (const noKey of [key.slice(1), key.slice(0, 32), concat(key, Uint8Array.of(0))])
-      assert.equal(await verify(noKey, message, await sign(seed, message)), false)
+      assert.equal(
+        await composite.verify(noKey, message, await composite.sign(seed, message)),
+        false,
+      )
   })
 
   it("serves for nothing but composite signatures", async () => {
-    const made = await sign(seed, message)
+    const made = await composite.sign(seed, message)
     const curve = native.ed25519.importPublic(key.slice(2592))
     assert(!native.ed25519.verify(curve, message, made.slice(LATTICE)))
   })
