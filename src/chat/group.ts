@@ -163,7 +163,7 @@ function isOfReturns(before: Group, { added, removed, about }: CommitChanges): b
     const address = addressOfMember(each)
     const old = address && memberIn(before, address)
     if (old === undefined || !gone.has(old.leaf)) return false
-    const { signatureKey, mark } = each
-    return isReturn(before.id, old.address, signatureKey, { mark, before: old.returned })
+    const { signatureKey, mark, proof } = each
+    return isReturn(before.id, old.address, signatureKey, { mark, proof, before: old.returned })
   })
 }

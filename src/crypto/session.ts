@@ -36,7 +36,7 @@ export {
   type KeyPackageVerdict,
 } from "./session/keypackage.ts"
 export * as sessionLimits from "./session/limits.ts"
-export { type CommitChanges } from "./session/commit.ts"
+export { type CommitChanges, type Newcomer } from "./session/commit.ts"
 export { encrypt, peek, process, type Processed } from "./session/messages.ts"
 export {
   aboutOf,

@@ -1,6 +1,8 @@
 /** What the rooms of groups share: how large one may be and behave, and what is made only after them. */
 import type { Channel } from "../chat/channel.ts"
 import { GROUP_MEMBERS_MAX } from "../chat/group.ts"
+import type { Wish } from "../chat/wishes.ts"
+import type { Address } from "../crypto/address.ts"
 import type { Bytes } from "../crypto/bytes.ts"
 import { type Identity, leafSeed } from "../crypto/identity.ts"
 import type { Signing } from "../crypto/session.ts"
@@ -22,6 +24,8 @@ export const isSmall = (channel: Channel): boolean =>
 
 export const full = (signing: Signing): ApiError =>
   new ApiError("GROUP_FULL", `such a group has at most ${GROUP_MEMBERS_MAX[signing]} members`)
+
+export const adding = (who: Address, again: boolean): Wish => ({ kind: "add", who, again })
 
 /** Our private leaf key for groups that sign so. Throws ApiError NO_POST_QUANTUM_KEY. */
 export function ownSeed(identity: Identity, signing: Signing): Bytes {

@@ -26,7 +26,7 @@ import type { GroupView } from "./api/types.ts"
 import { type ChatBook, Step } from "./chat-book.ts"
 import { Committer } from "./chat-committer.ts"
 import type { Inbox } from "./chat-inbox.ts"
-import { type Around, full, isSmall } from "./chat-group-parts.ts"
+import { adding, type Around, full, isSmall } from "./chat-group-parts.ts"
 import { checkedGroupName, foundGroup } from "./chat-group-founding.ts"
 import { Invitations } from "./chat-invitations.ts"
 import type { Outbox } from "./chat-outbox.ts"
@@ -397,5 +397,3 @@ export class Groups {
     this.#committer.kick(group)
   }
 }
-
-const adding = (who: Address, again: boolean): Wish => ({ kind: "add", who, again })

@@ -214,6 +214,7 @@ export class Returns {
       signatureSeed: seed,
       lastResort: false,
       mark: makeMark(identity.roots.ed25519, channel.groupId, number, leaf),
+      ...(signingOf(channel.state) === "composite" ? { proof: identity.card } : {}),
       notAfterSeconds: Math.floor(nowMs / 1000) + PACKAGE_LIFE_SECONDS,
     })
     const fresh = { ...made, number, reference: await keyPackageReference(made.public) }

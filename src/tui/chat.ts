@@ -150,17 +150,13 @@ export function carryOut(model: Model, intent: Intent): Step {
         ? and(taken, { type: "block", contact: contact.address })
         : and(taken, { type: "accept", contact: contact.address, anyway: false })
     }
+    case "pq":
     case "verify": {
       const contact = meant(model, intent.contact)
-      return typeof contact === "string"
-        ? only(noticed(model, "bad", contact))
+      if (typeof contact === "string") return only(noticed(model, "bad", contact))
+      return intent.type === "pq"
+        ? and(taken, { type: "strengthen", contact: contact.address })
         : compare(taken, contact.address)
-    }
-    case "pq": {
-      const contact = meant(model, intent.contact)
-      return typeof contact === "string"
-        ? only(noticed(model, "bad", contact))
-        : and(taken, { type: "strengthen", contact: contact.address })
     }
     case "rename": {
       const contact = meant(model, intent.contact)

@@ -8,7 +8,7 @@ import type { Address } from "../../src/crypto/address.ts"
 import { addressBytes } from "../../src/crypto/address.ts"
 import { type Bytes, equal, toHex } from "../../src/crypto/bytes.ts"
 import { type BlobRef, newBlobKey } from "../../src/crypto/blob.ts"
-import { type Card, encodeCardBody } from "../../src/crypto/card.ts"
+import { assembleCard, type Card, cardSigningBytes, encodeCardBody } from "../../src/crypto/card.ts"
 import { FRAGMENTS_MAX } from "../../src/crypto/fragment.ts"
 import { envelopeId, tagOf } from "../../src/crypto/envelope.ts"
 import {
@@ -87,7 +87,11 @@ export class MemoryShelf implements SealedShelf {
   }
 }
 
-export async function makeIdentity(name: string): Promise<{ identity: Identity; card: Card }> {
+/** The card is signed only when `signed`: that takes seconds, and most stories have nobody look. */
+export async function makeIdentity(
+  name: string,
+  signed = false,
+): Promise<{ identity: Identity; card: Card }> {
   const roots = generateRoots()
   const address = addressOfRoots(roots)
   const leaf = primitives.ed25519.generate()
@@ -129,10 +133,19 @@ export async function makeIdentity(name: string): Promise<{ identity: Identity; 
     leaf,
     lastResort,
     composite,
-    card: encodeCardBody(body),
+    card: signed ? signedBy(roots, encodeCardBody(body)) : encodeCardBody(body),
     name,
   }
   return { identity, card: { ...body, address, hash: primitives.sha3_256(identity.card) } }
+}
+
+function signedBy(roots: Identity["roots"], body: Bytes): Bytes {
+  const { ed25519, slhDsaShake256s } = primitives
+  const bytes = cardSigningBytes(body)
+  return assembleCard(body, {
+    ed25519: ed25519.sign(ed25519.importPrivate(roots.ed25519), bytes),
+    slhDsa: slhDsaShake256s.sign(slhDsaShake256s.importPrivate(roots.slhDsa), bytes),
+  })
 }
 
 /** The mailbox of one peer: what arrived, in order. */
@@ -418,8 +431,8 @@ export class World {
   /** Set to keep envelopes back; they arrive, in the order that `release` is given them, later. */
   held: { from: Person; envelope: Bytes }[] | undefined
 
-  async add(name: string): Promise<Person> {
-    const { identity, card } = await makeIdentity(name)
+  async add(name: string, { signed = false } = {}): Promise<Person> {
+    const { identity, card } = await makeIdentity(name, signed)
     const person = new Person(this, name, identity)
     this.cards.set(card.address, card)
     if (identity.composite !== null)

@@ -23,16 +23,21 @@ import { aboutIn, aboutOfContext } from "./about.ts"
 import { areStrangers, type Member, memberAt, speaks } from "./credential.ts"
 import type { IgnoreCode } from "./errors.ts"
 import { lighten } from "./history.ts"
-import { isHybridKey, objectionTo } from "./keypackage.ts"
+import { isHybridKey, objectionTo, proofIn } from "./keypackage.ts"
 import { MEMBERS_MAX } from "./limits.ts"
 import { copyMember, membersOf, type SessionState, wrap } from "./state.ts"
 import { membersMax, suiteOf } from "./suite.ts"
 import { areNewKeys } from "./tree.ts"
 
+export interface Newcomer extends Member {
+  /** What has their mark believed (`KeyPackageRequest.proof`); empty for none. */
+  readonly proof: Bytes
+}
+
 export interface CommitChanges {
   /** Who made the commit. */
   readonly sender: Member
-  readonly added: readonly Member[]
+  readonly added: readonly Newcomer[]
   readonly removed: readonly Member[]
   /** Who has new path secrets: the committer, unless it only added. Its signature key may be new, too: compare with its card. */
   readonly updated: readonly Member[]
@@ -66,13 +71,17 @@ export async function readCommit(
     ? await applyOwnRemoval(mls, commit, sender, tree)
     : await apply(mls, message)
   if (after === undefined) return "INVALID_COMMIT"
-  const joined = ({ signatureKey }: Member) =>
-    changes.added.some(({ leafNode }) => equal(leafNode.signaturePublicKey, signatureKey))
+  const joined = (member: Member): Newcomer[] => {
+    const isTheirs = ({ leafNode }: KeyPackage) =>
+      equal(leafNode.signaturePublicKey, member.signatureKey)
+    const keyPackage = changes.added.find(isTheirs)
+    return keyPackage === undefined ? [] : [{ ...copyMember(member), proof: proofIn(keyPackage) }]
+  }
   const renewed = ({ leaf }: Member) => commit.path !== undefined && leaf === sender.leaf
   const gone = ({ leaf }: Member) => changes.removed.includes(leaf)
   return {
     sender: copyMember(sender),
-    added: membersOf(after.ratchetTree).filter(joined).map(copyMember),
+    added: membersOf(after.ratchetTree).flatMap(joined),
     removed: membersOf(mls.ratchetTree).filter(gone).map(copyMember),
     updated: membersOf(after.ratchetTree).filter(renewed).map(copyMember),
     about: changes.about?.slice(),

@@ -39,11 +39,25 @@ export const ABOUT_EXTENSION = 0xf508
  */
 export const MARK_EXTENSION = 0xf509
 
-/** Of a leaf in this suite. One without a mark need not have heard of marks. */
-export const capabilitiesIn = (suite: CiphersuiteName, hasMark: boolean): Capabilities => ({
+/**
+ * Private use (RFC 9420 §17.3): in a key package with a mark, what its owner brings along to have the mark believed, as bytes of the caller's.
+ * Whoever reads the commit that adds them sees it; it is no part of the leaf, so the group does not carry it on.
+ */
+export const PROOF_EXTENSION = 0xf50a
+
+/** Of a leaf in this suite. One without a mark, or a proof, need not have heard of such. */
+export const capabilitiesIn = (
+  suite: CiphersuiteName,
+  has: { readonly mark: boolean; readonly proof: boolean },
+): Capabilities => ({
   versions: ["mls10"],
   ciphersuites: [suite],
-  extensions: [LAST_RESORT_EXTENSION, ABOUT_EXTENSION, ...(hasMark ? [MARK_EXTENSION] : [])],
+  extensions: [
+    LAST_RESORT_EXTENSION,
+    ABOUT_EXTENSION,
+    ...(has.mark ? [MARK_EXTENSION] : []),
+    ...(has.proof ? [PROOF_EXTENSION] : []),
+  ],
   proposals: [],
   credentials: ["basic"],
 })

@@ -5,6 +5,7 @@
  */
 import {
   encodeMlsMessage,
+  type Extension,
   generateKeyPackageWithKey,
   type KeyPackage,
   type PrivateKeyPackage,
@@ -12,7 +13,7 @@ import {
 import { makeKeyPackageRef, verifyKeyPackage } from "ts-mls/keyPackage.js"
 import { verifyLeafNodeSignatureKeyPackage } from "ts-mls/leafNode.js"
 import { type Bytes, equal, Reader, Writer } from "../bytes.ts"
-import { CryptoError } from "../errors.ts"
+import { assert, CryptoError } from "../errors.ts"
 import { decodeMessage } from "./codec.ts"
 import {
   basicCredential,
@@ -21,11 +22,17 @@ import {
   LAST_RESORT_EXTENSION,
   markExtensions,
   memberAt,
+  PROOF_EXTENSION,
   speaks,
 } from "./credential.ts"
 import { type KeyPackageCode, SessionError } from "./errors.ts"
 import { HYBRID_SEED_BYTES, importHybridPublic } from "./kem.ts"
-import { IDENTITY_MAX_BYTES, KEY_PACKAGE_MAX_BYTES, MARK_MAX_BYTES } from "./limits.ts"
+import {
+  IDENTITY_MAX_BYTES,
+  KEY_PACKAGE_MAX_BYTES,
+  MARK_MAX_BYTES,
+  PROOF_MAX_BYTES,
+} from "./limits.ts"
 import {
   PUBLIC_BYTES,
   SEED_BYTES,
@@ -58,6 +65,8 @@ export interface KeyPackageRequest {
   readonly lastResort: boolean
   /** What the leaf is to say besides its keys (`Member.mark`), up to 128 bytes. */
   readonly mark?: Bytes
+  /** What has the mark believed, up to 44 KiB; not for a last-resort package. */
+  readonly proof?: Bytes
   readonly notBeforeSeconds?: number
   readonly notAfterSeconds: number
 }
@@ -90,6 +99,7 @@ export function generateKeyPackage(
     identity,
     signatureSeed,
     mark = NOTHING,
+    proof = NOTHING,
   }: Omit<KeyPackageRequest, "notAfterSeconds" | "lastResort">,
   notBefore: bigint,
   notAfter: bigint,
@@ -99,18 +109,30 @@ export function generateKeyPackage(
     throw new SessionError("TOO_LARGE", `identity of ${identity.length} bytes`)
   if (mark.length > MARK_MAX_BYTES)
     throw new SessionError("TOO_LARGE", `mark of ${mark.length} bytes`)
+  if (proof.length > PROOF_MAX_BYTES)
+    throw new SessionError("TOO_LARGE", `proof of ${proof.length} bytes`)
+  assert(!lastResort || proof.length === 0, "a proof is for one return")
   const suite = suites[signingOfSeed(signatureSeed)]
   const signKey = signatureSeed.slice()
   return generateKeyPackageWithKey(
     basicCredential(identity),
-    capabilitiesIn(suite.name, mark.length > 0),
+    capabilitiesIn(suite.name, { mark: mark.length > 0, proof: proof.length > 0 }),
     { notBefore, notAfter },
-    lastResort ? [{ extensionType: LAST_RESORT_EXTENSION, extensionData: new Uint8Array(0) }] : [],
+    packageExtensions(lastResort, proof),
     { signKey, publicKey: signaturePublicOf(signKey) },
     suite,
     markExtensions(mark),
   )
 }
+
+const packageExtensions = (lastResort: boolean, proof: Bytes): Extension[] => [
+  ...(lastResort ? [{ extensionType: LAST_RESORT_EXTENSION, extensionData: NOTHING }] : []),
+  ...(proof.length > 0 ? [{ extensionType: PROOF_EXTENSION, extensionData: proof.slice() }] : []),
+]
+
+/** What has the mark of a key package's leaf believed; empty for none. */
+export const proofIn = ({ extensions }: KeyPackage): Bytes =>
+  extensions.find(isProof)?.extensionData.slice() ?? NOTHING
 
 export type KeyPackageVerdict =
   | {
@@ -121,6 +143,8 @@ export type KeyPackageVerdict =
       readonly lastResort: boolean
       /** See `Member.mark`. */
       readonly mark: Bytes
+      /** See `KeyPackageRequest.proof`. */
+      readonly proof: Bytes
       readonly notAfterSeconds: bigint
       /** 32 bytes; a Welcome names the key packages it is for by this (`welcomeRecipients`). */
       readonly reference: Bytes
@@ -140,7 +164,8 @@ export async function inspectKeyPackage(
     identity: (identityOf(leafNode.credential) ?? NOTHING).slice(),
     signatureKey: leafNode.signaturePublicKey.slice(),
     mark: (memberAt(0, leafNode)?.mark ?? NOTHING).slice(),
-    lastResort: keyPackage.extensions.length > 0,
+    proof: proofIn(keyPackage),
+    lastResort: keyPackage.extensions.some(isLastResort),
     notAfterSeconds: leafNode.lifetime.notAfter,
     reference: await referenceOf(keyPackage),
   }
@@ -195,7 +220,8 @@ export async function objectionTo(keyPackage: KeyPackage): Promise<KeyPackageCod
   const signing = signingNamed(keyPackage.cipherSuite)
   if (signing === undefined || !speaks(keyPackage.cipherSuite, leafNode)) return "OTHER_SUITE"
   const suite = suites[signing]
-  if (!keyPackage.extensions.every(isLastResort) || keyPackage.extensions.length > 1)
+  const { extensions } = keyPackage
+  if (extensions.length > 1 || !extensions.every((each) => isLastResort(each) || isProof(each)))
     return "UNKNOWN_EXTENSION"
   if (identityOf(leafNode.credential) === undefined) return "BAD_CREDENTIAL"
   if (leafNode.signaturePublicKey.length !== PUBLIC_BYTES[signing]) return "BAD_KEY"
@@ -206,6 +232,12 @@ export async function objectionTo(keyPackage: KeyPackage): Promise<KeyPackageCod
     (await verifyKeyPackage(keyPackage, suite.signature))
   return signed ? undefined : "BAD_SIGNATURE"
 }
+
+/** One that the leaf says it knows of. */
+const isProof = ({ extensionType, extensionData }: KeyPackage["extensions"][number]) =>
+  extensionType === PROOF_EXTENSION &&
+  extensionData.length > 0 &&
+  extensionData.length <= PROOF_MAX_BYTES
 
 const isLastResort = ({ extensionType, extensionData }: KeyPackage["extensions"][number]) =>
   extensionType === LAST_RESORT_EXTENSION && extensionData.length === 0

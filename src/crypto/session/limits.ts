@@ -17,6 +17,8 @@ export const GROUP_ID_MAX_BYTES = 64
 export const ABOUT_MAX_BYTES = 4096
 /** What a leaf says besides its keys. */
 export const MARK_MAX_BYTES = 128
+/** What a key package brings along for those who judge its mark. */
+export const PROOF_MAX_BYTES = 44 * 1024
 export const EXPORT_MAX_BYTES = 255 * 32
 
 /** Members of a group; a power of two, so the leaves of its ratchet tree, blank ones included, are never more. */
