@@ -7,7 +7,7 @@ import { contactName } from "./commands.ts"
 import type { GroupIntent } from "./commands.ts"
 import { entries } from "./model.ts"
 import type { Model } from "./model.ts"
-import { contactNamed } from "./people.ts"
+import { contactNamed, groupSignatureWords } from "./people.ts"
 import { sanitizeName, shortAddress } from "./sanitize.ts"
 
 /** What the node is asked about a group. `member`: an address, or a name as it stands in the group. */
@@ -107,6 +107,9 @@ function memberNamed(known: Known, thread: string, name: string): string | null 
   })
   return second === undefined ? (first ?? name) : null
 }
+
+/** After something else on the same line. */
+export const withDot = (words: string): string => (words === "" ? "" : ` · ${words}`)
 
 const nameOr = (name: string, otherwise: string): string => sanitizeName(name) || otherwise
 
@@ -213,18 +216,12 @@ export const memberWords = ({ admin, here, me, vouched }: Member): string =>
     .filter((words) => words !== "")
     .join(", ")
 
-/** How everybody in it signs, where that is worth a word. */
-export const signatureWords = ({
-  postQuantumSignatures,
-}: Pick<GroupView, "postQuantumSignatures">): string =>
-  postQuantumSignatures ? " · post-quantum signatures" : ""
-
 /** Line mode's page of members. */
 export const membersText = (group: GroupView): string => {
   const { name, members, pending } = group
   const people = members.length === 1 ? "person" : "people"
   return [
-    `${sanitizeName(name)}: ${members.length} ${people}${signatureWords(group)}.`,
+    `${sanitizeName(name)}: ${members.length} ${people}${withDot(groupSignatureWords(group))}.`,
     ...members.map((member) => {
       const words = memberWords(member)
       return words === "" ? memberName(member) : `${memberName(member)}: ${words}`

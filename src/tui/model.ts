@@ -311,6 +311,7 @@ export interface Entry {
   readonly group: boolean
   /** A group that we are out of. */
   readonly left: boolean
+  readonly postQuantumSignatures: boolean
 }
 
 const entriesOf = new WeakMap<object, WeakMap<object, readonly Entry[]>>()
@@ -345,6 +346,7 @@ function listEntries({ threads, contacts }: Pick<Model, "threads" | "contacts">)
       people: thread.members.length + (thread.left ? 0 : 1),
       group: thread.kind === "group",
       left: thread.left,
+      postQuantumSignatures: thread.postQuantumSignatures,
       at: thread.last?.sentAtMs ?? 0,
     })
   }
@@ -357,9 +359,8 @@ function listEntries({ threads, contacts }: Pick<Model, "threads" | "contacts">)
       mentions: 0,
       request: contact.state === "request",
       contact,
-      people: 2,
-      group: false,
-      left: false,
+      ...{ people: 2, group: false, left: false },
+      postQuantumSignatures: contact.postQuantumSignatures,
       at: 0,
     })
   }

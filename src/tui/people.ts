@@ -16,6 +16,10 @@ export const signatureWords = ({ postQuantumSignatures, lacksKey }: Contact): st
       ? "post-quantum signatures"
       : ""
 
+/** The same of a group, whose members all sign alike. */
+export const groupSignatureWords = (group: { readonly postQuantumSignatures: boolean }): string =>
+  group.postQuantumSignatures ? "post-quantum signatures" : ""
+
 /** The address a command means: the one named, else the one whose chat is open. A string says why there is none. */
 export function meant(model: Model, name: string | null): { readonly address: string } | string {
   if (name !== null) return contactNamed(model, name)

@@ -227,6 +227,7 @@ export class FakeApi implements Api {
       id: group.thread,
       kind: "group",
       left: group.state === "left",
+      postQuantumSignatures: group.postQuantumSignatures,
       title: name,
       members: group.members.filter(({ me }) => !me).map(({ address }) => address),
       unread: 0,
@@ -555,8 +556,8 @@ export class FakeApi implements Api {
     "contacts.unverify": ({ contact }) => this.#change(contact, { verified: false }),
     "contacts.block": ({ contact }) => this.#change(contact, { state: "blocked" }),
     "contacts.rename": ({ contact, name }) => this.#change(contact, { name }),
-    "groups.create": ({ name, members }) => {
-      const group = this.group(name, members)
+    "groups.create": ({ name, members, postQuantumSignatures = false }) => {
+      const group = this.group(name, members, { postQuantumSignatures })
       this.#tellThread(group.thread)
       return { group }
     },
