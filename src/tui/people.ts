@@ -11,7 +11,7 @@ export const strengthenedWords = (contact: Contact): string =>
 /** How a contact and we sign, and what that waits for; empty for ordinary signatures. */
 export const signatureWords = ({ postQuantumSignatures, lacksKey }: Contact): string =>
   lacksKey
-    ? "no key for post-quantum signatures found yet: what you write waits"
+    ? "no key of theirs for post-quantum signatures yet: what you write waits"
     : postQuantumSignatures
       ? "post-quantum signatures"
       : ""

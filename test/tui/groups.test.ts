@@ -85,9 +85,9 @@ test("a chat of two goes over to post-quantum signatures, and says what it waits
   await app.tty.until("· post-quantum signatures")
   const contact = { ...api.contacts.get(addressOf("bob")), lacksKey: true } as Contact
   api.tell({ type: "contact", contact })
-  await app.tty.until("no key for post-quantum signatures found yet: what you write waits")
+  await app.tty.until("no key of theirs for post-quantum signatures yet: what you write waits")
   app.tty.type("/contacts\r")
-  await app.tty.until(/bob .*no key for post-quantum signatures/)
+  await app.tty.until(/bob.* no key of theirs/)
 })
 
 test("a mesh without an order says so, and nothing opens", async () => {

@@ -136,7 +136,11 @@ export function contactsPage(model: Model, scroll: number): Page {
               : " "
     const words = [
       contact.verified ? "verified" : "",
-      contact.claims === null ? STATE_OF[contact.state] : "another identity under a known name",
+      contact.claims !== null
+        ? "another identity under a known name"
+        : contact.lacksKey
+          ? ""
+          : STATE_OF[contact.state],
       signatureWords(contact),
     ].filter((w) => w !== "")
     return [

@@ -38,7 +38,7 @@ export function titleRow(model: Model, entry: Entry | null): Row {
           : "wants to write to you"
         : "",
     contact !== null && isClaimed(model, contact.address) ? "! somebody else bears this name" : "",
-    contact?.state === "pending" ? "looking for their card" : "",
+    contact?.state === "pending" && !contact.lacksKey ? "looking for their card" : "",
     contact?.verified === true ? `${model.settings.glyphs.verified} verified` : "",
     contact === null ? groupSignatureWords(entry) : signatureWords(contact),
   ].filter((fact) => fact !== "")
