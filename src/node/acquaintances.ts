@@ -4,6 +4,7 @@
  * did wrong (sync.ts, rejections.ts).
  */
 import type { AddressBook } from "./address-book.ts"
+import type { CoolingOff } from "./cooling-off.ts"
 import { type Dialer, WANTED_PEERS } from "./dialer.ts"
 import { GREYLISTED_BELOW } from "./gossip.ts"
 import type { Reachability } from "./reachability.ts"
@@ -20,6 +21,7 @@ export interface AcquaintancesParts {
   readonly dialer: Dialer
   readonly reachability: Reachability
   readonly rejections: Rejections
+  readonly coolingOff: CoolingOff
   /** Undefined until it has started. */
   readonly sync: () => Sync | undefined
   readonly isStopping: () => boolean
@@ -32,6 +34,8 @@ export class Acquaintances {
   readonly #parts: AcquaintancesParts
   /** Connected, and of this mesh. */
   readonly #members = new Set<string>()
+  /** Of who is connected, the multiaddr of the first connection. */
+  readonly #addresses = new Map<string, string>()
 
   constructor(parts: AcquaintancesParts) {
     this.#parts = parts
@@ -44,12 +48,16 @@ export class Acquaintances {
       this.#background(transport.hangUp(peer))
       return
     }
+    this.#addresses.set(peer, this.#connectionTo(peer)?.remoteAddr.toString() ?? "")
     sync()?.read(peer)
     onPeers()
   }
 
   disconnected(peer: string): void {
-    const { rejections, dialer, reachability, onPeers } = this.#parts
+    const { rejections, coolingOff, dialer, reachability, onPeers } = this.#parts
+    // whoever hangs up before they are cut off gains nothing by it
+    if (rejections.isHopeless(peer)) coolingOff.offended(this.#addresses.get(peer) ?? "")
+    this.#addresses.delete(peer)
     rejections.forget(peer)
     this.#members.delete(peer)
     dialer.disconnected(peer)
@@ -112,11 +120,12 @@ export class Acquaintances {
 
   /** Who has had so much rejected that gossip reads nothing more of it is sent away, without being asked to close first. */
   #cutOff(peer: string): void {
-    const { transport, rejections, dialer, isStopping } = this.#parts
+    const { transport, rejections, coolingOff, dialer, isStopping } = this.#parts
     if (isStopping() || !transport.peers().includes(peer)) return
     const isHeard = transport.gossip.scoreOf(peer) >= GREYLISTED_BELOW
     if (isHeard && !rejections.isHopeless(peer)) return
     this.#background(dialer.shun(peer))
+    coolingOff.offended(this.#addresses.get(peer) ?? "")
     transport.cut(peer)
   }
 

@@ -17,6 +17,7 @@ import { CHUNK_BYTES, CHUNK_ID_BYTES } from "../crypto/blob.ts"
 import { GRANT_DEPTH_MAX, type GrantPath } from "../crypto/blob-grant.ts"
 import { ADMISSION_BYTES } from "../crypto/envelope.ts"
 import { CryptoError } from "../crypto/errors.ts"
+import { atMost, done, flag, repliesOf } from "./stream-replies.ts"
 
 export const BLOB_PROTOCOL = "/sotto/blob/1"
 
@@ -67,7 +68,7 @@ export type BlobRequest = { readonly meshId: Bytes } & (
 
 /** In place of an answer. */
 export type BlobRefusal = "OTHER_MESH" | "NO_KEEPER" | "FULL" | "NOT_ADMITTED"
-const REFUSALS: readonly BlobRefusal[] = ["OTHER_MESH", "NO_KEEPER", "FULL", "NOT_ADMITTED"]
+const REPLIES = repliesOf<BlobRefusal>(["OTHER_MESH", "NO_KEEPER", "FULL", "NOT_ADMITTED"])
 
 const KINDS = ["keepers", "have", "get", "put"] as const
 
@@ -122,10 +123,7 @@ function requestFields(kind: (typeof KINDS)[number], read: Reader) {
   }
 }
 
-export const encodeBlobRefusal = (refusal: BlobRefusal): Bytes =>
-  new Writer().u8(REFUSALS.indexOf(refusal) + 1).finish()
-
-const done = () => new Writer().u8(0)
+export const encodeBlobRefusal = REPLIES.encodeRefusal
 
 export const encodeStored = (): Bytes => done().finish()
 
@@ -147,21 +145,10 @@ export function encodeHave(have: readonly boolean[]): Bytes {
 export const encodeChunk = (chunk: Bytes | undefined): Bytes =>
   chunk === undefined ? done().u8(0).finish() : done().u8(1).raw(chunk).finish()
 
-/** Reads status and body; throws CryptoError for anything that is not one whole reply. */
-function decodeReply<T>(bytes: Bytes, body: (read: Reader) => T): T | BlobRefusal {
-  const read = new Reader(bytes)
-  const status = read.u8()
-  const refusal = REFUSALS[status - 1]
-  if (status !== 0 && refusal === undefined) throw new CryptoError("BAD_ENCODING", "unknown status")
-  const value = refusal ?? body(read)
-  read.done()
-  return value
-}
-
-export const decodeStored = (bytes: Bytes): null | BlobRefusal => decodeReply(bytes, () => null)
+export const decodeStored = (bytes: Bytes): null | BlobRefusal => REPLIES.decode(bytes, () => null)
 
 export const decodeKeepers = (bytes: Bytes): KeepersReply | BlobRefusal =>
-  decodeReply(bytes, (read) => {
+  REPLIES.decode(bytes, (read) => {
     const role = roleOf(read.u8())
     const others = Array.from({ length: atMost(read.u8(), KEEPERS_TOLD_MAX) }, () => {
       const theirs = roleOf(read.u8())
@@ -173,12 +160,12 @@ export const decodeKeepers = (bytes: Bytes): KeepersReply | BlobRefusal =>
   })
 
 export const decodeHave = (bytes: Bytes): readonly boolean[] | BlobRefusal =>
-  decodeReply(bytes, (read) =>
+  REPLIES.decode(bytes, (read) =>
     Array.from({ length: atMost(read.u8(), HAVE_MAX) }, () => flag(read.u8())),
   )
 
 export const decodeChunk = (bytes: Bytes): { chunk: Bytes | undefined } | BlobRefusal =>
-  decodeReply(bytes, (read) => ({
+  REPLIES.decode(bytes, (read) => ({
     chunk: flag(read.u8()) ? read.raw(CHUNK_BYTES) : undefined,
   }))
 
@@ -186,14 +173,4 @@ function roleOf(value: number): KeeperRole {
   const role = ROLES[value]
   if (role === undefined) throw new CryptoError("BAD_ENCODING", "no such role")
   return role
-}
-
-function atMost(value: number, max: number): number {
-  if (value > max) throw new CryptoError("TOO_LARGE", `${value} where at most ${max} are allowed`)
-  return value
-}
-
-function flag(value: number): boolean {
-  if (value > 1) throw new CryptoError("BAD_ENCODING", "a flag is 0 or 1")
-  return value === 1
 }

@@ -47,7 +47,12 @@ export class Step {
     before?: ChatMessage
   }[] = []
   /** Messages that nobody is to read here any more. */
-  readonly gone: { thread: ChatThread; message: ChatMessage }[] = []
+  readonly gone: {
+    thread: ChatThread
+    message: ChatMessage
+    /** It was not its author's to say then: said again it comes back. */
+    unsaid?: boolean
+  }[] = []
   /** What was done to messages that are not here yet, by their hexadecimal ids. */
   readonly early = new Map<string, EarlyActs>()
 
@@ -251,7 +256,12 @@ export class ChatBook {
           ops.push(records.unlistFile(before))
       }
     for (const acts of step.early.values()) ops.push(records.marks.putEarly(acts))
-    for (const { thread, message } of step.gone) ops.push(...records.delMessage(thread.id, message))
+    for (const { thread, message, unsaid } of step.gone)
+      ops.push(
+        ...(unsaid === true
+          ? records.unsayMessage(thread.id, message)
+          : records.delMessage(thread.id, message)),
+      )
     return ops
   }
 

@@ -22,6 +22,7 @@ import type { MadeCommit } from "./chat-own-commits.ts"
 import { keyPackageOf } from "./chat-key-package.ts"
 import { newLeafOf } from "./chat-leaf-key.ts"
 import type { ChatParts } from "./chat-parts.ts"
+import { KickedWork } from "./kicked-work.ts"
 
 /** How long a commit of somebody else's is waited for: it may never be ordered. */
 const PATIENCE_MS = 5_000
@@ -41,10 +42,7 @@ export class Committer {
   readonly #book: ChatBook
   readonly #outbox: Outbox
   readonly #events: CommitterEvents
-  readonly #stopping = new AbortController()
-  readonly #working = new Map<string, Promise<void>>()
-  readonly #again = new Set<string>()
-  readonly #timers = new Map<string, () => void>()
+  readonly #work: KickedWork
   readonly #pauses = new Map<string, number>()
   /** Since when others' commits are waited for, by group and epoch. */
   readonly #waitingSince = new Map<string, { readonly epoch: number; readonly sinceMs: number }>()
@@ -58,12 +56,18 @@ export class Committer {
     this.#book = book
     this.#outbox = outbox
     this.#events = events
+    this.#work = new KickedWork({
+      clock: parts.clock,
+      run: (group) => this.#commit(group),
+      onFailed: (group, error) => {
+        parts.log(`changing a group failed: ${String(error)}`)
+        this.#retryLater(group)
+      },
+    })
   }
 
-  async stop(): Promise<void> {
-    this.#stopping.abort()
-    for (const cancel of this.#timers.values()) cancel()
-    await Promise.allSettled(this.#working.values())
+  stop(): Promise<void> {
+    return this.#work.stop()
   }
 
   /** Wishes for something, durably. Within a turn. */
@@ -84,33 +88,11 @@ export class Committer {
 
   /** There may be something to commit in this group. */
   kick(group: string): void {
-    if (this.#stopping.signal.aborted) return
-    if (this.#working.has(group)) {
-      this.#again.add(group)
-      return
-    }
-    this.#timers.get(group)?.()
-    this.#timers.delete(group)
-    const work = this.#work(group)
-      .catch((error: unknown) => {
-        if (this.#stopping.signal.aborted) return
-        this.#parts.log(`changing a group failed: ${String(error)}`)
-        this.#kickLater(group)
-      })
-      .finally(() => {
-        this.#working.delete(group)
-        if (this.#again.delete(group)) this.kick(group)
-      })
-    this.#working.set(group, work)
+    this.#work.kick(group)
   }
 
-  #kickLater(group: string, ms = this.#nextPause(group)): void {
-    this.#timers.get(group)?.()
-    const cancel = this.#parts.clock.after(ms, () => {
-      this.#timers.delete(group)
-      this.kick(group)
-    })
-    this.#timers.set(group, cancel)
+  #retryLater(group: string): void {
+    this.#work.kickLater(group, this.#nextPause(group))
   }
 
   #nextPause(group: string): number {
@@ -119,7 +101,7 @@ export class Committer {
     return pause
   }
 
-  async #work(group: string): Promise<void> {
+  async #commit(group: string): Promise<void> {
     const channel = await this.#book.turns.run(() => this.#tidied(group))
     const wishes = channel?.group?.wishes ?? []
     if (channel === undefined || wishes.length === 0) return
@@ -135,7 +117,7 @@ export class Committer {
     if (channel.held.some(({ own }) => own !== null)) return
     const waitMs = this.#waitFor(group, channel)
     if (waitMs > 0) {
-      this.#kickLater(group, waitMs)
+      this.#work.kickLater(group, waitMs)
       return
     }
     const wanted = wishes.flatMap((wish) => (wish.kind === "add" ? [wish.who] : []))
@@ -143,7 +125,7 @@ export class Committer {
     const thread = this.#book.threadOf(channel)
     const made = await this.#outbox.commits.commit(group, thread, (current) => this.#make(current))
     if (made) this.#pauses.delete(group)
-    if (!isWhole) this.#kickLater(group)
+    if (!isWhole) this.#retryLater(group)
   }
 
   /** The channel, if it is one to commit in, without the wishes that have come true. */
@@ -189,7 +171,7 @@ export class Committer {
 
   async #find(who: Address, signing: Signing): Promise<boolean> {
     try {
-      const { signal } = this.#stopping
+      const { signal } = this.#work
       const card = await this.#parts.findCard(who, signal)
       if (card?.address !== who) return false
       const bytes = await this.#parts.findKeyPackage(card, signing, signal)
@@ -200,7 +182,7 @@ export class Committer {
       this.#packages.set(nameOf(who, signing), { bytes, foundAtMs: nowMs })
       return true
     } catch (error) {
-      if (!this.#stopping.signal.aborted)
+      if (!this.#work.signal.aborted)
         this.#parts.log(`looking for a key package failed: ${String(error)}`)
       return false
     }
@@ -275,7 +257,7 @@ export class Committer {
     const group = toHex(channel.groupId)
     step.channels.set(group, { ...channel, group: { ...channel.group, wishes } })
     await this.#book.commit(step)
-    this.#again.add(group)
+    this.kick(group)
   }
 }
 

@@ -6,6 +6,7 @@ import type { Channel } from "../chat/channel.ts"
 import type { Saying } from "../chat/content.ts"
 import { further } from "../chat/delivery.ts"
 import { addressOfMember } from "../chat/group.ts"
+import { lastHeight } from "../chat/lateness.ts"
 import { awaitedAs, type ChatMessage } from "../chat/message.ts"
 import type { ChatThread } from "../chat/thread.ts"
 import type { Address } from "../crypto/address.ts"
@@ -20,6 +21,12 @@ import type { Transcript } from "./chat-transcript.ts"
 
 /** Own envelopes whose place in the ledger is awaited. */
 const UNORDERED_MAX = 10_000
+
+/** Of ours, and nobody may be able to read it: to be said again. `done` is for after the step is written. */
+interface Lost {
+  readonly sayings: readonly Saying[]
+  readonly done: () => void
+}
 
 /** In which group (its id) and epoch an envelope can be read. */
 export type Readable = Pick<Unordered, "group" | "epoch">
@@ -141,16 +148,49 @@ export class Deliveries {
    * Texts of ours from epochs before `oldest` that had no place in the order by `height`: nobody may be able to read them. Adds to
    * the step that they are not awaited; `done` is for after it is written.
    */
-  async lost(
-    step: Step,
-    { groupId }: Channel,
-    oldest: number,
-    height: number,
-  ): Promise<{ readonly sayings: readonly Saying[]; readonly done: () => void }> {
+  async lost(step: Step, { groupId }: Channel, oldest: number, height: number): Promise<Lost> {
     const lost = [...this.#unordered.values()].filter(({ id, group, epoch }) => {
       const at = this.#parts.ledger?.orderedAt(id)
       return equal(group, groupId) && epoch < oldest && (at === undefined || at >= height)
     })
+    return this.#sayAgain(step, lost)
+  }
+
+  /** Whether what we seal under this epoch would come too late by now. */
+  isOver(channel: Channel, epoch: number): boolean {
+    const last = this.#lastHeight(channel, epoch)
+    return last !== undefined && (this.#parts.ledger?.height() ?? 0) > last
+  }
+
+  #lastHeight(channel: Channel, epoch: number): number | undefined {
+    if (this.#parts.order === "arrival" || channel.behindFrom !== null) return undefined
+    const kept = channel.epochs.find((each) => each.epoch === epoch)
+    return kept && lastHeight(channel, { epoch, leaf: kept.ownLeaf })
+  }
+
+  /** Ours came too late, now that the order has got to this height: nobody takes it for said (chat/lateness.ts). */
+  #isLate({ id, group, epoch }: Unordered, height: number): boolean {
+    const channel = this.#book.channels.get(toHex(group))
+    const last = channel && this.#lastHeight(channel, epoch)
+    return last !== undefined && (this.#parts.ledger?.orderedAt(id) ?? height) > last
+  }
+
+  /** Channels in which something of ours came too late. */
+  overdue(height: number): Channel[] {
+    const late = [...this.#unordered.values()].filter((each) => this.#isLate(each, height))
+    const groups = new Set(late.map(({ group }) => toHex(group)))
+    return [...groups].flatMap((group) => this.#book.channels.get(group) ?? [])
+  }
+
+  /** The same as `lost` of what came too late. */
+  late(step: Step, { groupId }: Channel, height: number): Promise<Lost> {
+    const late = [...this.#unordered.values()].filter(
+      (each) => equal(each.group, groupId) && this.#isLate(each, height),
+    )
+    return this.#sayAgain(step, late)
+  }
+
+  async #sayAgain(step: Step, lost: readonly Unordered[]): Promise<Lost> {
     const ids = lost.flatMap(({ messages }) => messages)
     const sayings = await Promise.all(ids.map((id) => this.#saying(id)))
     for (const { id } of lost) step.ops.push(this.#book.records.delUnordered(id))

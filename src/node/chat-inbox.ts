@@ -8,47 +8,34 @@ import {
   type Expected,
   openEnvelope,
   type Place,
-  type Read,
   readPayload,
 } from "../chat/channel.ts"
 import { hold, settle, type Settled } from "../chat/commits.ts"
-import { type Content, isPosted } from "../chat/content.ts"
-import type { ChatThread } from "../chat/thread.ts"
-import type { Address } from "../crypto/address.ts"
+import { isPosted } from "../chat/content.ts"
 import { type Bytes, toHex } from "../crypto/bytes.ts"
 import type { ChatBook, Step } from "./chat-book.ts"
 import { FirstContact, type FirstContactEvents } from "./chat-first-contact.ts"
 import { Batch } from "./chat-inbox-batch.ts"
-import type { Unplaced } from "./chat-marks.ts"
+import { Hearing, type HearingEvents } from "./chat-hearing.ts"
 import type { Outbox } from "./chat-outbox.ts"
 import { Partials, STRANGERS, type Whole } from "./chat-partials.ts"
 import type { ChatParts } from "./chat-parts.ts"
-import { renamed, standingOf } from "./chat-standing.ts"
-import type { Transcript } from "./chat-transcript.ts"
+import type { Places } from "./chat-places.ts"
 import type { Kept } from "./shelf.ts"
 import type { Hit } from "./tag-map.ts"
 
 const PAGE = 128
-/** Unread texts of a stranger that was not accepted; later ones are dropped and never confirmed. */
-export const REQUEST_MESSAGES_MAX = 1_000
-
 /** Looked up in the store at a time. */
 const CATCH_UP_TOGETHER = 32
 
-export interface InboxEvents extends FirstContactEvents {
+export interface InboxEvents extends FirstContactEvents, HearingEvents {
   /** Where this envelope was ordered, when the order was followed past it already. */
   passedAt(id: Bytes): number | undefined
   /** A channel has to be taken through the order from an earlier height. */
   fellBehind(): void
-  readonly transcript: Transcript
-  /** A payload of somebody's with these messages was read: they stand where its envelope is ordered, or was. Within a turn. */
-  heardIn(step: Step, payload: Unplaced): Promise<void>
-  /** Somebody writes, or has stopped writing. */
-  typing(thread: ChatThread, by: Address, typing: Extract<Content, { kind: "typing" }>): void
+  readonly places: Pick<Places, "sorted" | "heard">
   /** A commit counts. Adds to the step what follows from it. */
   settled(step: Step, settled: Extract<Settled, { kind: "entered" }>, at: Place | undefined): void
-  /** The channel with what it shows of its thread's other side, after somebody in a group said something about themselves. */
-  heard(channel: Channel, from: Address, content: Content): Channel
 }
 
 export class Inbox {
@@ -58,6 +45,7 @@ export class Inbox {
   readonly #events: InboxEvents
   readonly #partials: Partials
   readonly #firstContact: FirstContact
+  readonly #hearing: Hearing
   #cursor = 0
   #caughtUp = false
   #draining: Promise<void> | undefined
@@ -71,6 +59,12 @@ export class Inbox {
     this.#events = events
     this.#partials = new Partials(book.records)
     this.#firstContact = new FirstContact(parts, book, this.#partials, events)
+    this.#hearing = new Hearing(book, outbox, events)
+  }
+
+  /** Takes in what waited until it was known to count. Within a turn. */
+  get later(): Hearing["later"] {
+    return this.#hearing.later
   }
 
   async load(): Promise<void> {
@@ -243,13 +237,19 @@ export class Inbox {
         return this.#hold(batch, hit, channel, id, whole)
       case "contents": {
         batch.step.channels.set(hit.group, read.channel)
-        const known = await this.#known(batch, read.contents)
-        for (const content of read.contents)
-          await this.#apply(batch, hit.group, read, content, known)
-        const posted = read.contents.filter(isPosted).map((content) => content.id)
-        const { groupId } = channel
-        const payload = { envelope: whole.last, group: groupId, epoch: hit.at.epoch }
-        await this.#events.heardIn(batch.step, { ...payload, messages: posted })
+        const { epoch, leaf } = hit.at
+        const { from, contents } = read
+        const payload = { envelope: whole.last, epoch, leaf, from, contents }
+        const { now, later } = this.#events.places.sorted(channel, payload)
+        await this.#hearing.applyAll(batch, hit.group, from, now)
+        await this.#events.places.heard(batch.step, {
+          envelope: whole.last,
+          group: channel.groupId,
+          epoch,
+          leaf,
+          messages: [...now, ...later].filter(isPosted).map((content) => content.id),
+          deferred: later.length === 0 ? null : { by: from, contents: later },
+        })
       }
     }
   }
@@ -274,59 +274,6 @@ export class Inbox {
     const behindFrom = Math.min(held.behindFrom ?? height - 1, height - 1)
     batch.step.channels.set(group, { ...held, behindFrom })
     batch.later.push(() => this.#events.fellBehind())
-  }
-
-  /** Ids of the texts among these that are there already, or were, in hexadecimal. */
-  async #known(batch: Batch, contents: readonly Content[]): Promise<Set<string>> {
-    const ids = contents.filter(isPosted).map((content) => content.id)
-    const known = await Promise.all(ids.map((id) => this.#book.records.wasHere(id)))
-    const there = ids.filter((_, i) => known[i] === true).map(toHex)
-    return new Set([...batch.texts, ...there])
-  }
-
-  async #apply(
-    batch: Batch,
-    group: string,
-    { from }: Extract<Read, { kind: "contents" }>,
-    content: Content,
-    known: Set<string>,
-  ): Promise<void> {
-    const { step } = batch
-    const channel = step.channels.get(group)
-    if (channel === null || channel === undefined) return
-    const standing = standingOf(this.#book, step, channel)
-    if (standing === "blocked") return
-    const before = this.#book.threadOf(channel)
-    const thread = step.threads.get(toHex(before.id)) ?? before
-    switch (content.kind) {
-      case "receipt":
-        return this.#outbox.deliveries.delivered(step, content.ids, thread, from)
-      case "profile":
-      case "leave":
-        if (channel.group !== null)
-          step.channels.set(group, this.#events.heard(channel, from, content))
-        else if (content.kind === "profile") renamed(this.#book, step, from, content.name)
-        return
-      case "read":
-        if (thread.tellsRead) await this.#outbox.deliveries.read(step, content.ids, thread, from)
-        return
-      case "typing":
-        if (thread.tellsTyping && standing === "open")
-          batch.after.push(() => this.#events.typing(thread, from, content))
-        return
-      case "edit":
-      case "reaction":
-      case "deletion":
-        return this.#events.transcript.act(step, thread, content, from)
-      case "text":
-      case "lifetime":
-        if (known.has(toHex(content.id))) return
-        if (standing === "request" && thread.unread >= REQUEST_MESSAGES_MAX) return
-        known.add(toHex(content.id))
-        batch.texts.add(toHex(content.id))
-        await this.#events.transcript.said(step, thread, from, content)
-        if (standing === "open") this.#outbox.kickSoon(thread)
-    }
   }
 
   /**

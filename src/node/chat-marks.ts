@@ -7,6 +7,7 @@ import { type Content, decodeContents, encodeContents, isAct } from "../chat/con
 import { decodeEarly, type Early, encodeEarly } from "../chat/fold.ts"
 import { MESSAGE_ID_BYTES } from "../chat/said.ts"
 import { THREAD_ID_BYTES } from "../chat/thread.ts"
+import { type Address, addressBytes, addressFromBytes } from "../crypto/address.ts"
 import { type Bytes, concat, Reader, toHex, Writer } from "../crypto/bytes.ts"
 import { CryptoError } from "../crypto/errors.ts"
 import type { Sealed, SealedOp } from "./sealed.ts"
@@ -33,7 +34,17 @@ export interface Unplaced {
   /** In which group (its id) and epoch it can be read. */
   readonly group: Bytes
   readonly epoch: number
+  /** Its author's leaf; null in a record of an earlier program. */
+  readonly leaf: number | null
   readonly messages: readonly Bytes[]
+  /** What else it brings and what takes effect with its place only; null when there is nothing of that. */
+  readonly deferred: Deferred | null
+}
+
+/** What a member did, for when it is known to count. */
+export interface Deferred {
+  readonly by: Address
+  readonly contents: readonly Content[]
 }
 
 /** What was done to a message that is not here yet. */
@@ -86,15 +97,23 @@ export class MarkRecords {
   delUnread = (thread: Bytes, id: Bytes): SealedOp => this.#del(unreadOf(thread), id)
 
   async unplaced(): Promise<Unplaced[]> {
-    return (await this.#sealed.list("unplaced")).map(({ plaintext }) => decodeUnplaced(plaintext))
+    const former = await this.#sealed.list("unplaced")
+    const rows = await this.#sealed.list("to be placed")
+    return [
+      ...former.map(({ plaintext }) => decodeFormerUnplaced(plaintext)),
+      ...rows.map(({ plaintext }) => decodeUnplaced(plaintext)),
+    ]
   }
   async unplacedIn(envelope: Bytes): Promise<Unplaced | undefined> {
-    const bytes = await this.#get("unplaced", toHex(envelope))
-    return bytes && decodeUnplaced(bytes)
+    const bytes = await this.#get("to be placed", toHex(envelope))
+    if (bytes !== undefined) return decodeUnplaced(bytes)
+    const former = await this.#get("unplaced", toHex(envelope))
+    return former && decodeFormerUnplaced(former)
   }
   putUnplaced = (unplaced: Unplaced): SealedOp =>
-    this.#put("unplaced", toHex(unplaced.envelope), encodeUnplaced(unplaced))
-  delUnplaced = (envelope: Bytes): SealedOp => this.#del("unplaced", toHex(envelope))
+    this.#put("to be placed", toHex(unplaced.envelope), encodeUnplaced(unplaced))
+  delUnplaced = ({ envelope, leaf }: Unplaced): SealedOp =>
+    this.#del(leaf === null ? "unplaced" : "to be placed", toHex(envelope))
 
   async early(target: Bytes): Promise<EarlyActs | undefined> {
     const bytes = await this.#get("early acts", toHex(target))
@@ -131,20 +150,40 @@ export class MarkRecords {
   ]
 }
 
-const encodeUnplaced = ({ envelope, group, epoch, messages }: Unplaced): Bytes =>
-  new Writer()
+function encodeUnplaced({ envelope, group, epoch, leaf, messages, deferred }: Unplaced): Bytes {
+  const out = new Writer()
     .raw(envelope)
     .bytes(group, 1)
     .u64(epoch)
-    .raw(concat(...messages))
-    .finish()
+    .u32(leaf ?? 0)
+  out.bytes(concat(...messages), 2)
+  if (deferred !== null)
+    out.raw(addressBytes(deferred.by)).raw(encodeContents([...deferred.contents]))
+  return out.finish()
+}
 
 function decodeUnplaced(bytes: Bytes): Unplaced {
   const read = new Reader(bytes)
   const [envelope, group, epoch] = [read.raw(32), read.bytes(1, 64), read.u64()]
-  const messages: Bytes[] = []
-  while (read.left > 0) messages.push(read.raw(MESSAGE_ID_BYTES))
-  return { envelope, group, epoch, messages }
+  const leaf = read.u32()
+  const messages = readIds(new Reader(read.bytes(2, bytes.length)))
+  if (read.left === 0) return { envelope, group, epoch, leaf, messages, deferred: null }
+  const by = addressFromBytes(read.raw(64))
+  const contents = decodeContents(read.raw(read.left))
+  return { envelope, group, epoch, leaf, messages, deferred: { by, contents } }
+}
+
+/** Of a program that did not ask who said it. */
+function decodeFormerUnplaced(bytes: Bytes): Unplaced {
+  const read = new Reader(bytes)
+  const [envelope, group, epoch] = [read.raw(32), read.bytes(1, 64), read.u64()]
+  return { envelope, group, epoch, leaf: null, messages: readIds(read), deferred: null }
+}
+
+function readIds(read: Reader): Bytes[] {
+  const ids: Bytes[] = []
+  while (read.left > 0) ids.push(read.raw(MESSAGE_ID_BYTES))
+  return ids
 }
 
 function decodeEarlyActs(bytes: Bytes): EarlyActs {

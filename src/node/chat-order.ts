@@ -37,7 +37,7 @@ export interface OrderingParts {
   /** Everything in this block was looked at: messages inside have their place. */
   readonly placed: (height: number, ids: readonly Bytes[]) => Promise<void>
   /** The order was followed on, to this end for now. */
-  readonly moved: () => void
+  readonly moved: () => Promise<void>
   /** Envelopes that were ordered cannot be had for good: groups may have gone on by them without us. */
   readonly lost: () => void
 }
@@ -105,7 +105,7 @@ export class Ordering {
         await this.#leadOn()
         const blocks = await ledger.blocksAfter(this.#height, BLOCKS)
         if (blocks.length === 0) {
-          this.#parts.moved()
+          await this.#parts.moved()
           return
         }
         for (const { height, ids } of blocks) {
@@ -158,7 +158,7 @@ export class Ordering {
     if (this.#stopped) return
     for (const [index, id] of ids.entries()) await inbox.ordered(id, { height, index })
     await this.#parts.placed(height, ids)
-    await outbox.ordered(ids)
+    await outbox.ordered(ids, height)
     this.#height = height
     await book.turns.run(() => {
       const step = new Step()

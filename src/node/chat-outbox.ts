@@ -46,10 +46,12 @@ export interface OutboxEvents {
   /** Messages of ours have left in this group or thread of two. */
   spoke(group: string): void
   /** These messages leave in that envelope: adds to the step what begins with it. Within a turn. */
-  leaving(step: Step, payload: Unplaced): Promise<void>
+  leaving(step: Step, payload: LeavingPayload): Promise<void>
   /** Where an envelope was ordered, when the order was followed past it. */
   passedAt(id: Bytes): number | undefined
 }
+
+type LeavingPayload = Omit<Unplaced, "deferred">
 
 /** A batch on its way to the disk. */
 interface Ahead {
@@ -273,15 +275,19 @@ export class Outbox {
     const batches = ready.map(({ batch }) => batch)
     const outgoing: Outgoing[] = []
     const origins = new Map<string, Readable>()
-    const payloads: Unplaced[] = []
+    const payloads: LeavingPayload[] = []
     for (const { batch, admitted } of ready) {
       const some = this.posting.outgoingOf(bytesOf(thread), (await admitted) ?? [], textsOf(batch))
       outgoing.push(...some)
-      const readable = { group: bytesOf(batch.group), epoch: batch.until.epoch }
+      const { epoch } = batch.until
+      const readable = { group: bytesOf(batch.group), epoch }
       for (const { id } of some) origins.set(toHex(id), readable)
       const last = some.at(-1)
-      if (last !== undefined)
-        payloads.push({ envelope: last.id, ...readable, messages: postedIn(batch) })
+      const kept = this.#book.channels.get(batch.group)?.epochs.find((each) => each.epoch === epoch)
+      if (last !== undefined && kept !== undefined) {
+        const { ownLeaf: leaf } = kept
+        payloads.push({ envelope: last.id, ...readable, leaf, messages: postedIn(batch) })
+      }
     }
     const waiting = batches.flatMap((batch) => batch.waiting)
     const left = await this.#book.turns.run(async () => {
@@ -320,12 +326,12 @@ export class Outbox {
     for (const group of new Set(batches.map((batch) => batch.group))) this.#events.spoke(group)
   }
 
-  /** Its epoch is no longer kept, or the group goes on without us. */
+  /** Its epoch is no longer kept, or what is sealed under it does not count any more, or the group goes on without us. */
   #isOver({ group, until }: Batch): boolean {
     const channel = this.#book.channels.get(group)
     if (channel === undefined) return false
     const kept = channel.epochs.some(({ epoch }) => epoch === until.epoch)
-    return !kept || !isMember(channel.state)
+    return !kept || !isMember(channel.state) || this.deliveries.isOver(channel, until.epoch)
   }
 
   /** What waits in this thread is not going to be said. Within a turn. */
@@ -391,9 +397,23 @@ export class Outbox {
     }
   }
 
-  /** The ledger has given these envelopes their places. Texts that no peer has taken yet stay as they are until one has. */
-  ordered(ids: readonly Bytes[]): Promise<void> {
-    return this.deliveries.ordered(ids.filter((id) => !this.posting.has(id)))
+  /**
+   * The ledger has given these envelopes their places, at this height. Texts that no peer has taken yet stay as they are until one has;
+   * what was sealed under keys that had ended by then is said again.
+   */
+  async ordered(ids: readonly Bytes[], height: number): Promise<void> {
+    for (const channel of this.deliveries.overdue(height))
+      await this.#book.turns.run(async () => {
+        const step = new Step()
+        const { sayings, done } = await this.deliveries.late(step, channel, height)
+        const thread = this.#book.threadOf(channel)
+        const lineUp = this.#line.again(step, thread.id, sayings)
+        await this.#book.commit(step)
+        done()
+        lineUp()
+        this.kick(thread)
+      })
+    await this.deliveries.ordered(ids.filter((id) => !this.posting.has(id)))
   }
 }
 

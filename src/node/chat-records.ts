@@ -211,6 +211,10 @@ export class ChatRecords {
       ...this.marks.forget(thread, message.id),
     ]
   }
+  /** It was never said, as far as anybody is concerned: who says it again is heard. */
+  unsayMessage(thread: Bytes, message: ChatMessage): SealedOp[] {
+    return [...this.delMessage(thread, message), this.#del("message ids", toHex(message.id))]
+  }
   /** Where a message stands, 22 bytes. */
   async positionOf(id: Bytes): Promise<Bytes | undefined> {
     const where = await this.#get("message ids", toHex(id))

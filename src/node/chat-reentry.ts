@@ -6,6 +6,7 @@ import { type Channel, EPOCHS_KEPT, type GroupPart, openChannel } from "../chat/
 import { groupIn, memberIn } from "../chat/group.ts"
 import { decodeHello, type Hello } from "../chat/hello.ts"
 import { type Bytes, equal, toHex } from "../crypto/bytes.ts"
+import { assert } from "../crypto/errors.ts"
 import { vouchesFor } from "../crypto/card.ts"
 import {
   epochOf,
@@ -157,7 +158,11 @@ export class Reentry {
       renewedAtMs: this.#parts.clock.nowMs(),
     })
     const past = isLater ? before.epochs : []
-    return { ...opened, epochs: [...opened.epochs, ...past].slice(0, EPOCHS_KEPT) }
+    // The epochs before it ended there.
+    const began = { height: hello.group?.since ?? 0, index: 0 }
+    const [current, ...none] = opened.epochs.map((epoch) => ({ ...epoch, began }))
+    assert(current !== undefined && none.length === 0, "a new channel has one epoch")
+    return { ...opened, epochs: [current, ...past].slice(0, EPOCHS_KEPT) }
   }
 
   #shown(step: Step, channel: Channel): void {

@@ -28,6 +28,7 @@ import { type ChatBook, Step } from "./chat-book.ts"
 import type { Outbox } from "./chat-outbox.ts"
 import type { ChatParts } from "./chat-parts.ts"
 import { Reentry, type ReentryEvents } from "./chat-reentry.ts"
+import { KickedWork } from "./kicked-work.ts"
 
 /** Members asked at a time. */
 const ASKED_TOGETHER = 2
@@ -51,17 +52,22 @@ export class Returns {
   readonly #book: ChatBook
   readonly #outbox: Outbox
   readonly #reentry: Reentry
-  readonly #stopping = new AbortController()
+  readonly #work: KickedWork
   readonly #asking = new Map<string, Asking>()
-  readonly #working = new Map<string, Promise<void>>()
-  readonly #again = new Set<string>()
-  readonly #timers = new Map<string, () => void>()
 
   constructor(parts: ChatParts, book: ChatBook, outbox: Outbox, events: ReentryEvents) {
     this.#parts = parts
     this.#book = book
     this.#outbox = outbox
     this.#reentry = new Reentry(parts, book, outbox, events)
+    this.#work = new KickedWork({
+      clock: parts.clock,
+      run: (group) => this.#return(group),
+      onFailed: (group, error) => {
+        parts.log(`coming back into a group failed: ${String(error)}`)
+        this.#work.kickLater(group, FIRST_PAUSE_MS)
+      },
+    })
   }
 
   start(): void {
@@ -69,10 +75,8 @@ export class Returns {
   }
 
   async stop(): Promise<void> {
-    this.#stopping.abort()
-    for (const cancel of this.#timers.values()) cancel()
     this.#reentry.stop()
-    await Promise.allSettled(this.#working.values())
+    await this.#work.stop()
   }
 
   /** Part of the order is lost: any group may have gone on without us. */
@@ -102,44 +106,19 @@ export class Returns {
 
   /** There may be something to ask for, or to enter. */
   kick(group: string): void {
-    if (this.#stopping.signal.aborted) return
-    if (this.#working.has(group)) {
-      this.#again.add(group)
-      return
-    }
-    this.#timers.get(group)?.()
-    this.#timers.delete(group)
-    const work = this.#work(group)
-      .catch((error: unknown) => {
-        if (this.#stopping.signal.aborted) return
-        this.#parts.log(`coming back into a group failed: ${String(error)}`)
-        this.#kickLater(group, FIRST_PAUSE_MS)
-      })
-      .finally(() => {
-        this.#working.delete(group)
-        if (this.#again.delete(group)) this.kick(group)
-      })
-    this.#working.set(group, work)
+    this.#work.kick(group)
   }
 
-  #kickLater(group: string, ms: number): void {
-    this.#timers.get(group)?.()
-    this.#timers.set(
-      group,
-      this.#parts.clock.after(ms, () => this.kick(group)),
-    )
-  }
-
-  async #work(group: string): Promise<void> {
+  async #return(group: string): Promise<void> {
     const retryMs = await this.#reentry.enter(group)
-    if (retryMs !== undefined) this.#kickLater(group, retryMs)
+    if (retryMs !== undefined) this.#work.kickLater(group, retryMs)
     const channel = this.#wanting(group)
     if (channel === undefined) {
       this.#asking.delete(group)
       return
     }
     const waitMs = (this.#asking.get(group)?.nextAtMs ?? 0) - this.#parts.clock.nowMs()
-    if (waitMs > 0) this.#kickLater(group, waitMs)
+    if (waitMs > 0) this.#work.kickLater(group, waitMs)
     else await this.#ask(group, channel)
   }
 
@@ -166,7 +145,7 @@ export class Returns {
     const plea = encodePlea({ group: channel.groupId, keyPackage: keyPackage.public })
     const waiting = [...left]
     let asked = 0
-    while (asked < ASKED_TOGETHER && !this.#stopping.signal.aborted) {
+    while (asked < ASKED_TOGETHER && !this.#work.signal.aborted) {
       const who = waiting.shift()
       if (who === undefined) break
       if (await this.#send(channel, who, plea)) asked++
@@ -175,11 +154,11 @@ export class Returns {
     const nextMs = Math.min(2 * pauseMs, LAST_PAUSE_MS)
     const nextAtMs = this.#parts.clock.nowMs() + pauseMs
     this.#asking.set(group, { left: waiting, pauseMs: nextMs, nextAtMs, inVain: asked === 0 })
-    if (!this.#stopping.signal.aborted) this.#kickLater(group, pauseMs)
+    this.#work.kickLater(group, pauseMs)
   }
 
   async #send(channel: Channel, who: Address, plea: Bytes): Promise<boolean> {
-    const card = await this.#parts.findCard(who, this.#stopping.signal)
+    const card = await this.#parts.findCard(who, this.#work.signal)
     if (card?.address !== who) return false
     const { meshId } = this.#parts
     const plaintexts = cut(plea, INTRO_PLAINTEXT_BYTES, INTRO_FRAGMENTS_MAX)

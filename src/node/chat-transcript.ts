@@ -5,7 +5,7 @@
 import type { Act } from "../chat/act.ts"
 import type { Setting } from "../chat/content.ts"
 import { actedOn, gathered, withEarly } from "../chat/fold.ts"
-import { type ChatMessage, PLAIN } from "../chat/message.ts"
+import { type ChatMessage, PLAIN, positionOf } from "../chat/message.ts"
 import type { Text } from "../chat/said.ts"
 import { type Arrived, type ChatThread, names, received, withLifetime } from "../chat/thread.ts"
 import type { Address } from "../crypto/address.ts"
@@ -17,6 +17,9 @@ import type { Unread } from "./chat-marks.ts"
 export const UNREAD_MAX = 10_000
 /** Messages that are not here yet and that one member has done something to; what they do to more of them is dropped. */
 export const EARLY_PER_MEMBER_MAX = 64
+
+/** Messages read at a time. */
+const PAGE = 256
 
 export interface Found {
   readonly thread: ChatThread
@@ -139,8 +142,8 @@ export class Transcript {
     return counted
   }
 
-  /** A message goes from here, and does not come back when it is said again. */
-  async remove(step: Step, { thread: before, message }: Found): Promise<void> {
+  /** A message goes from here, and does not come back when it is said again: unless it is `unsaid`. */
+  async remove(step: Step, { thread: before, message }: Found, unsaid = false): Promise<void> {
     const thread = this.threadIn(step, before)
     const unread = await this.#book.records.marks.isUnread(thread.id, message.id)
     if (unread !== undefined)
@@ -149,7 +152,35 @@ export class Transcript {
         unread: Math.max(0, thread.unread - 1),
         mentioned: Math.max(0, thread.mentioned - Number(unread.mention)),
       })
-    step.gone.push({ thread, message })
+    step.gone.push({ thread, message, ...(unsaid && { unsaid }) })
+  }
+
+  /** It was not its author's to say then: it goes, with what it has set here, and comes when it is said again. */
+  async unsay(step: Step, found: Found): Promise<void> {
+    await this.remove(step, found, true)
+    const thread = this.threadIn(step, found.thread)
+    if (thread.lifetime === null || !equal(thread.lifetime.id, found.message.id)) return
+    const lifetime = await this.#lifetimeBut(thread, found.message.id)
+    step.threads.set(toHex(thread.id), { ...thread, lifetime })
+  }
+
+  /** What was set last for this thread, but for that. */
+  async #lifetimeBut(thread: ChatThread, but: Bytes): Promise<ChatThread["lifetime"]> {
+    let without: ChatThread = { ...thread, lifetime: null }
+    let before: Bytes | undefined
+    for (;;) {
+      const page = await this.#book.records.messages(thread.id, {
+        limit: PAGE,
+        reverse: true,
+        ...(before && { before }),
+      })
+      for (const { id, lamport, sets } of page)
+        if (sets !== null && !equal(id, but))
+          without = withLifetime(without, { id, lamport, lifetime: sets.lifetime })
+      const last = page.at(-1)
+      if (last === undefined || page.length < PAGE) return without.lifetime
+      before = positionOf(last)
+    }
   }
 
   #earlyOf(by: Address): Set<string> {

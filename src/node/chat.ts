@@ -58,7 +58,8 @@ export class Chat {
     this.#book.followTexts((changes) => this.search.follow(changes))
     this.#transcript = new Transcript(this.#book, (thread) => this.#expiry.eraseSoon(thread))
     this.#expiry = new Expiry(parts, this.#book, this.#transcript)
-    this.#places = new Places(parts, this.#book, this.#transcript, this.#expiry)
+    const kept = { transcript: this.#transcript, expiry: this.#expiry }
+    this.#places = new Places(parts, this.#book, kept, (...said) => this.#inbox.later(...said))
     this.#outbox = new Outbox(parts, this.#book, this.#transcript, {
       spoke: (group) => this.#updates.spoke(group),
       leaving: (step, payload) => this.#places.leaving(step, payload),
@@ -82,7 +83,10 @@ export class Chat {
             outbox: this.#outbox,
             caughtUp: (group) => this.#groups.caughtUp(group),
             placed: (height, ids) => this.#places.ordered(height, ids),
-            moved: () => this.#groups.returns.moved(),
+            moved: async () => {
+              await this.#places.moved()
+              this.#groups.returns.moved()
+            },
             lost: () => void this.#groups.returns.wantAll(),
           })
         : undefined
@@ -94,8 +98,7 @@ export class Chat {
       identity: () => parts.identity,
       stopping: this.#stopping.signal,
     })
-    const { transcript, expiry } = { transcript: this.#transcript, expiry: this.#expiry }
-    const shared = { book: this.#book, outbox: this.#outbox, transcript, expiry }
+    const shared = { book: this.#book, outbox: this.#outbox, ...kept }
     const welcomes = (thread: ChatThread) => this.#welcomes(thread)
     this.messages = new Messages({ parts, welcomes, ...shared })
     const isUnordered = parts.order === "arrival" && parts.readsOnly !== true
@@ -113,7 +116,7 @@ export class Chat {
       passedAt: (id) => this.#order?.passedAt(id),
       fellBehind: () => this.#order?.kick(),
       transcript: this.#transcript,
-      heardIn: (step, payload) => this.#places.heard(step, payload),
+      places: this.#places,
       typing: (thread, by, content) => this.#typing.heard(thread, by, content),
       settled: (step, settled, at) => {
         this.#groups.settled(step, settled, at)

@@ -12,7 +12,7 @@ import {
   type SubscriptionChangeData,
   TopicValidatorResult,
 } from "@chainsafe/libp2p-gossipsub"
-import type { PeerId } from "@libp2p/interface"
+import type { Connection, PeerId } from "@libp2p/interface"
 import { primitives } from "#primitives"
 import { type Bytes, utf8 } from "../crypto/bytes.ts"
 import { assert } from "../crypto/errors.ts"
@@ -30,6 +30,8 @@ export interface TopicRule {
 export interface GossipOptions {
   /** 0 where many peers share an address (tests, a testnet on one machine); otherwise a negative weight. */
   readonly ipColocationWeight?: number
+  /** Of such a peer nothing more is looked at, though it may be connected still. */
+  readonly isHopeless?: (peer: string) => boolean
 }
 
 /** Published messages waiting for the slowest peer may grow to this; then publishing waits. */
@@ -62,6 +64,7 @@ interface Link {
     /** Whether the other side may still send. */
     readonly remoteWriteStatus: string
     readonly writeBufferLength: number
+    abort(error: Error): void
   }
 }
 
@@ -81,6 +84,7 @@ interface Insides {
 export class Gossip {
   readonly #service: GossipSub
   readonly #insides: Insides
+  readonly #components: GossipSubComponents
   #dropped = 0
 
   constructor(
@@ -88,9 +92,13 @@ export class Gossip {
     rules: readonly TopicRule[],
     options: GossipOptions,
   ) {
+    this.#components = components
     this.#service = gossipsub(settings(rules, options))(components)
     this.#insides = insidesOf(this.#service)
-    this.#refuseAuthors(new Map(rules.map((rule) => [rule.topic, rule.messageBytesMax])))
+    this.#refuseAuthors(
+      new Map(rules.map((rule) => [rule.topic, rule.messageBytesMax])),
+      options.isHopeless ?? (() => false),
+    )
     for (const { topic, judge } of rules)
       this.#service.topicValidators.set(
         topic,
@@ -124,6 +132,19 @@ export class Gossip {
       to?.status === "open" &&
       to.writeStatus === "writable"
     )
+  }
+
+  /**
+   * Opens our half of a link anew over this connection, if it has died with another one; the peer does the same for its half. gossipsub
+   * opens streams only when a connection is new.
+   */
+  mend(connection: Connection): void {
+    const half = this.#insides.streamsOutbound.get(connection.remotePeer.toString())?.rawStream
+    if (half !== undefined && half.writeStatus !== "writable") half.abort(new Error("half closed"))
+    const protocol = this.#service.protocols[0] ?? ""
+    for (const topology of this.#components.registrar.getTopologies(protocol))
+      // Only asks for a stream; that it fails shows at the next look.
+      void topology.onConnect?.(connection.remotePeer, connection)
   }
 
   /** Bytes queued for the peer that is furthest behind. */
@@ -165,16 +186,25 @@ export class Gossip {
   }
 
   /** gossipsub itself takes a message with a forged `from` and would pass it on under our name. */
-  #refuseAuthors(limits: ReadonlyMap<string, number>): void {
+  #refuseAuthors(limits: ReadonlyMap<string, number>, isHopeless: (peer: string) => boolean): void {
     const insides = this.#insides
     const handle = insides.handleReceivedRpc.bind(insides)
     insides.handleReceivedRpc = async (from, rpc) => {
+      const peer = from.toString()
+      if (isHopeless(peer)) {
+        this.#dropped += rpc.messages.length
+        return
+      }
       const wanted = rpc.messages.filter((message) => anonymous(message) && fits(message, limits))
       this.#dropped += rpc.messages.length - wanted.length
       await handle(from, { ...rpc, messages: wanted.splice(0, RUN) })
       // a frame can hold a thousand; everything else gets its turn in between
       while (wanted.length > 0) {
         await nextTurn()
+        if (isHopeless(peer)) {
+          this.#dropped += wanted.length
+          return
+        }
         await handle(from, { subscriptions: [], messages: wanted.splice(0, RUN) })
       }
     }

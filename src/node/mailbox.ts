@@ -4,12 +4,12 @@
  * stores first and then publishes at a pace that no peer's buffer overflows; if nobody is there, or a publication gets lost, sync
  * brings the envelope on. Who wrote an envelope is neither known nor noted.
  */
-import { setTimeout as after } from "node:timers/promises"
 import { type Bytes, equal, toHex } from "../crypto/bytes.ts"
 import { ADMISSION_BYTES, ENVELOPE_BYTES, envelopeId } from "../crypto/envelope.ts"
 import { CodedError } from "../crypto/errors.ts"
 import { ACCEPT, ignore, reject, type Verdict } from "../crypto/verdict.ts"
-import { BACKLOG_BYTES_MAX, type Gossip, type TopicRule } from "./gossip.ts"
+import type { Gossip, TopicRule } from "./gossip.ts"
+import { Publisher } from "./mailbox-publisher.ts"
 import { type Kept, Shelf, type ShelfOptions } from "./shelf.ts"
 import type { Store, Write } from "./store.ts"
 
@@ -19,16 +19,8 @@ export const mailboxTopic = (meshId: Bytes) => `/sotto/${toHex(meshId)}/mailbox/
 export const JUDGING_MAX = 4096
 /** The same for one peer, so that one flood does not shut out the others. */
 export const JUDGING_PER_PEER_MAX = 1024
-/** Envelopes waiting to be published; beyond it they are stored only, and sync brings them on. */
-export const PUBLISHING_MAX = 4096
 /** Ids that came by sync and may still be passed on when gossip brings them. */
 const SYNCED_FIRST_MAX = 4096
-/** Published without a pause; then everything else gets its turn. */
-const PUBLISH_RUN = 16
-const BACKLOG_POLL_MS = 5
-/** A peer that takes nothing for so long does not hold up the others any longer. */
-const BACKLOG_WAIT_MS = 2_000
-
 export type AdmitCode =
   /** [REJECT] not 4096 bytes. */
   | "BAD_LENGTH"
@@ -106,16 +98,14 @@ export class Mailbox {
   readonly #judging = new Map<string, number>()
   #judgingAll = 0
   readonly #syncedFirst = new Set<string>()
-  readonly #publishing: { bytes: Bytes; done: (peers: number) => void }[] = []
-  #publisher: Promise<void> | undefined
-  #gossip: Gossip | undefined
-  readonly #stop = new AbortController()
+  readonly #publisher: Publisher
 
   private constructor(parts: MailboxParts, shelf: Shelf, stored: Set<StoredListener>) {
     this.#parts = parts
     this.#shelf = shelf
     this.#stored = stored
     this.topic = mailboxTopic(parts.meshId)
+    this.#publisher = new Publisher(this.topic, parts.onFault)
   }
 
   static async open(parts: MailboxParts): Promise<Mailbox> {
@@ -136,7 +126,7 @@ export class Mailbox {
 
   /** From now on posts are published. */
   publishThrough(gossip: Gossip): void {
-    this.#gossip = gossip
+    this.#publisher.through(gossip)
   }
 
   get count(): number {
@@ -187,12 +177,12 @@ export class Mailbox {
     return this.#shelf.idsAfter(seq, limit)
   }
 
-  /** In the order of `ids`; `undefined` for what is not here. */
   /** Those of these envelopes that are not kept here. */
   missing(ids: readonly Bytes[]): Promise<readonly Bytes[]> {
     return Promise.resolve(ids.filter((id) => !this.#shelf.isKept(id)))
   }
 
+  /** In the order of `ids`; `undefined` for what is not here. */
   getMany(ids: readonly Bytes[]): Promise<readonly (Bytes | undefined)[]> {
     return this.#shelf.getMany(ids)
   }
@@ -226,11 +216,7 @@ export class Mailbox {
       throw new MailboxError("NOT_ADMITTED", `own envelope refused: ${verdict.code}`)
     const id = envelopeId(envelope)
     if (verdict.verdict !== "accept") await this.#renew(id, envelope)
-    if (this.#publishing.length >= PUBLISHING_MAX) return { id, peers: 0 }
-    const { promise, resolve } = Promise.withResolvers<number>()
-    this.#publishing.push({ bytes: envelope, done: resolve })
-    this.#publisher ??= this.#publish()
-    return { id, peers: await promise }
+    return { id, peers: await this.#publisher.publish(envelope) }
   }
 
   /** An own envelope that is here already under an admission that has lost its worth: the new one takes its place. */
@@ -246,8 +232,7 @@ export class Mailbox {
 
   /** Lets what is being stored settle; what waits for publication is left to sync. */
   async stop(): Promise<void> {
-    this.#stop.abort()
-    await this.#publisher
+    await this.#publisher.stop()
     await this.#shelf.settled()
   }
 
@@ -340,37 +325,6 @@ export class Mailbox {
       this.#syncedFirst.delete(oldest)
       return
     }
-  }
-
-  async #publish(): Promise<void> {
-    for (let run = 1; ; run++) {
-      const next = this.#publishing.shift()
-      if (next === undefined) break
-      next.done(await this.#publishOne(next.bytes))
-      if (run % PUBLISH_RUN === 0) await after(0)
-    }
-    this.#publisher = undefined
-  }
-
-  async #publishOne(bytes: Bytes): Promise<number> {
-    const gossip = this.#gossip
-    if (gossip === undefined || this.#stopping()) return 0
-    // nobody there: were it published now, gossipsub would refuse to publish it again
-    if (gossip.subscribers(this.topic).length === 0) return 0
-    for (let waited = 0; gossip.backlogBytes > BACKLOG_BYTES_MAX; waited += BACKLOG_POLL_MS) {
-      if (waited >= BACKLOG_WAIT_MS || this.#stopping()) break
-      await after(BACKLOG_POLL_MS)
-    }
-    try {
-      return await gossip.publish(this.topic, bytes)
-    } catch (error) {
-      this.#parts.onFault(error)
-      return 0
-    }
-  }
-
-  #stopping(): boolean {
-    return this.#stop.signal.aborted
   }
 }
 

@@ -12,6 +12,7 @@ import { Acquaintances } from "./acquaintances.ts"
 import { AddressBook } from "./address-book.ts"
 import type { PeerInfo, SyncProgress } from "./api/types.ts"
 import { systemClock } from "./clock.ts"
+import { CoolingOff } from "./cooling-off.ts"
 import { type Alone, Dialer } from "./dialer.ts"
 import type { TopicRule } from "./gossip.ts"
 import { type Admission, Mailbox, type Posted } from "./mailbox.ts"
@@ -27,7 +28,7 @@ import { StreamError, Streams } from "./streams.ts"
 import { Sync } from "./sync.ts"
 import { FETCH_MAX } from "./sync-messages.ts"
 import { SyncError } from "./sync-round.ts"
-import { named, startTransport, type Transport, type TransportOptions } from "./transport.ts"
+import { addressesOf, startTransport, type Transport, type TransportOptions } from "./transport.ts"
 import type { ProofVerifier } from "./verify.ts"
 import { startWatchdog } from "./watchdog.ts"
 
@@ -55,6 +56,8 @@ export interface NetworkParts extends Pick<
   readonly prices?: () => readonly WorkPrice[]
   /** Whether the ledger has ordered an envelope: then sync may bring it without admission. */
   readonly vouched?: (id: Bytes) => boolean
+  /** From which hosts somebody was cut off; its own, by the time of this process, unless given. */
+  readonly coolingOff?: CoolingOff
   /** Further gossip topics. */
   readonly topics?: readonly TopicRule[]
   /** Most envelopes kept; default SHELF_ENVELOPES_MAX. */
@@ -140,9 +143,15 @@ export async function startNetwork(parts: NetworkParts): Promise<Network> {
   const book = await AddressBook.open(parts.store)
   const rejections = new Rejections()
   const topics = [mailbox.rule(), ...(parts.topics ?? [])].map((rule) => rejections.watching(rule))
-  const transport = await startTransport({ ...parts, topics })
+  const coolingOff = parts.coolingOff ?? new CoolingOff()
+  const transport = await startTransport({
+    ...parts,
+    topics,
+    isHopeless: (peer) => rejections.isHopeless(peer),
+    letsIn: (address) => coolingOff.letsIn(address),
+  })
   try {
-    const rooms = { genesis, meshId, judges, mailbox, book, transport, rejections }
+    const rooms = { genesis, meshId, judges, mailbox, book, transport, rejections, coolingOff }
     return await MeshNetwork.start(parts, rooms)
   } catch (error) {
     await transport.stop()
@@ -158,6 +167,7 @@ interface Rooms {
   readonly book: AddressBook
   readonly transport: Transport
   readonly rejections: Rejections
+  readonly coolingOff: CoolingOff
 }
 
 class MeshNetwork implements Network {
@@ -182,7 +192,7 @@ class MeshNetwork implements Network {
   #stopping: Promise<void> | undefined
 
   private constructor(parts: NetworkParts, rooms: Rooms) {
-    const { genesis, meshId, judges, mailbox, book, transport, rejections } = rooms
+    const { genesis, meshId, judges, mailbox, book, transport, rejections, coolingOff } = rooms
     this.membership = judges.membership
     this.verifier = judges.verifier
     this.#rejections = rejections
@@ -215,6 +225,7 @@ class MeshNetwork implements Network {
       dialer: this.#dialer,
       reachability: this.#reachability,
       rejections,
+      coolingOff,
       sync: () => this.#sync,
       isStopping: () => this.#stopping !== undefined,
       onPeers: () => parts.onPeers?.(),
@@ -393,8 +404,7 @@ class MeshNetwork implements Network {
     on("peer:identify", ({ detail }) =>
       this.#acquaintances.identified(detail.peerId.toString(), detail.protocols),
     )
-    on("peer:discovery", ({ detail: { id, multiaddrs } }) =>
-      this.#dialer.found(multiaddrs.map((address) => named(address.toString(), id.toString()))),
-    )
+    // not peer:discovery, which tells of each peer once, and not that it is somewhere else by now
+    on("peer:update", ({ detail }) => this.#dialer.found(addressesOf(detail.peer)))
   }
 }

@@ -20,6 +20,7 @@ import { type Bytes, Reader, Writer } from "../crypto/bytes.ts"
 import { ENVELOPE_BYTES } from "../crypto/envelope.ts"
 import { CryptoError } from "../crypto/errors.ts"
 import { GENESIS_BYTES_MAX } from "../crypto/genesis.ts"
+import { atMost, done, flag, repliesOf } from "./stream-replies.ts"
 
 export const STORE_ID_BYTES = 16
 /** Ids in one page: 128 KiB. */
@@ -70,7 +71,7 @@ export interface IdsPage {
 
 /** In place of an answer: this peer belongs to another mesh. */
 export type Refusal = "OTHER_MESH"
-const REFUSALS: readonly Refusal[] = ["OTHER_MESH"]
+const REPLIES = repliesOf<Refusal>(["OTHER_MESH"])
 
 const KINDS = ["ids", "fetch", "genesis", "peers", "news", "blocks"] as const
 
@@ -124,10 +125,7 @@ function requestFields(kind: (typeof KINDS)[number], read: Reader) {
   }
 }
 
-export const encodeRefusal = (refusal: Refusal): Bytes =>
-  new Writer().u8(REFUSALS.indexOf(refusal) + 1).finish()
-
-const done = () => new Writer().u8(0)
+export const encodeRefusal = REPLIES.encodeRefusal
 
 export const encodeNothing = (): Bytes => done().finish()
 
@@ -163,21 +161,10 @@ export function encodeBlocks(blocks: readonly Bytes[]): Bytes {
   return out.finish()
 }
 
-/** The refusal in place of an answer, or what `fields` reads after the status. Throws CryptoError. */
-function decodeReply<T>(bytes: Bytes, fields: (read: Reader) => T): T | Refusal {
-  const read = new Reader(bytes)
-  const status = read.u8()
-  const refusal = REFUSALS[status - 1]
-  if (status !== 0 && refusal === undefined) throw new CryptoError("BAD_ENCODING", "unknown status")
-  const value = refusal ?? fields(read)
-  read.done()
-  return value
-}
-
-export const decodeNothing = (bytes: Bytes): null | Refusal => decodeReply(bytes, () => null)
+export const decodeNothing = (bytes: Bytes): null | Refusal => REPLIES.decode(bytes, () => null)
 
 export const decodePage = (bytes: Bytes): IdsPage | Refusal =>
-  decodeReply(bytes, (read) => {
+  REPLIES.decode(bytes, (read) => {
     const storeId = read.raw(STORE_ID_BYTES)
     const [last, next] = [read.u64(), read.u64()]
     const count = atMost(read.u16(), PAGE_IDS_MAX)
@@ -185,17 +172,17 @@ export const decodePage = (bytes: Bytes): IdsPage | Refusal =>
   })
 
 export const decodeEnvelopes = (bytes: Bytes): readonly (Bytes | undefined)[] | Refusal =>
-  decodeReply(bytes, (read) =>
+  REPLIES.decode(bytes, (read) =>
     Array.from({ length: atMost(read.u8(), FETCH_MAX) }, () =>
       flag(read.u8()) ? read.raw(ENVELOPE_BYTES) : undefined,
     ),
   )
 
 export const decodeGenesisReply = (bytes: Bytes): Bytes | Refusal =>
-  decodeReply(bytes, (read) => read.bytes(4, GENESIS_BYTES_MAX))
+  REPLIES.decode(bytes, (read) => read.bytes(4, GENESIS_BYTES_MAX))
 
 export const decodePeers = (bytes: Bytes): readonly (readonly string[])[] | Refusal =>
-  decodeReply(bytes, (read) =>
+  REPLIES.decode(bytes, (read) =>
     Array.from({ length: atMost(read.u8(), PEERS_MAX) }, () =>
       Array.from({ length: atMost(read.u8(), ADDRESSES_PER_PEER_MAX) }, () =>
         read.text(2, ADDRESS_BYTES_MAX),
@@ -205,16 +192,6 @@ export const decodePeers = (bytes: Bytes): readonly (readonly string[])[] | Refu
 
 /** Encoded blocks; what they say is for the ledger to judge. */
 export const decodeBlocks = (bytes: Bytes): readonly Bytes[] | Refusal =>
-  decodeReply(bytes, (read) =>
+  REPLIES.decode(bytes, (read) =>
     Array.from({ length: atMost(read.u8(), BLOCKS_MAX) }, () => read.bytes(4, BLOCK_BYTES_MAX)),
   )
-
-function atMost(value: number, max: number): number {
-  if (value > max) throw new CryptoError("TOO_LARGE", `${value} where at most ${max} are allowed`)
-  return value
-}
-
-function flag(value: number): boolean {
-  if (value > 1) throw new CryptoError("BAD_ENCODING", "a flag is 0 or 1")
-  return value === 1
-}

@@ -20,8 +20,9 @@ import { admitted, meshId } from "./membership-fixture.ts"
 export type Flood = "unpaid" | "quota" | "replay"
 
 /** Written in one go. Nobody stops to ask whether what nobody paid for is welcome. */
-const TOGETHER = { unpaid: 128, quota: 32, replay: 32 } as const
-const IDENTITIES_MAX = 128
+const TOGETHER = { unpaid: 256, quota: 32, replay: 32 } as const
+const TRIES_MAX = 1024
+const REFUSED_MS = 200
 
 const bare = () =>
   concat(new Uint8Array(ADMISSION_BYTES), primitives.randomBytes(ENVELOPE_BYTES - ADMISSION_BYTES))
@@ -67,8 +68,9 @@ const t = { after: (stop: () => unknown) => stops.push(stop) } as unknown as Tes
 
 let sent = 0
 let identities = 0
+let refused = 0
 let stranger: Stranger | undefined
-while (sent < Number(count) && identities < IDENTITIES_MAX) {
+while (sent < Number(count) && identities + refused < TRIES_MAX) {
   try {
     if (stranger?.connected() !== true) {
       stranger = await gossipStranger(t, address, mailboxTopic(meshId))
@@ -81,8 +83,10 @@ while (sent < Number(count) && identities < IDENTITIES_MAX) {
     // a moment for the answer: being cut off is one
     await new Promise((resolve) => setTimeout(resolve, 5))
   } catch {
+    // refused before a word was said: the flooded peer has had enough of this host for the moment
     stranger = undefined
-    identities += identities === 0 ? 1 : 0
+    refused += 1
+    await new Promise((resolve) => setTimeout(resolve, REFUSED_MS))
   }
 }
 // what was written may still be on its way, and so may the answer
@@ -90,6 +94,6 @@ const patienceMs = kind === "unpaid" ? 60_000 : 0
 for (let waited = 0; waited < patienceMs && stranger?.connected() === true; waited += 50)
   await new Promise((resolve) => setTimeout(resolve, 50))
 const isCutOff = stranger?.connected() !== true
-process.stdout.write(`${JSON.stringify({ sent, identities, isCutOff })}\n`)
+process.stdout.write(`${JSON.stringify({ sent, identities, refused, isCutOff })}\n`)
 for (const stop of stops) await stop()
 process.exit(0)

@@ -5,38 +5,17 @@
 import assert from "node:assert/strict"
 import { afterEach, beforeEach, describe, it } from "node:test"
 import type { Channel } from "../../src/chat/channel.ts"
-import {
-  UPDATE_EVERY_MESSAGES,
-  UPDATE_EVERY_MS,
-  UPDATE_SPREAD_MESSAGES,
-} from "../../src/chat/updates.ts"
+import { UPDATE_EVERY_MESSAGES, UPDATE_SPREAD_MESSAGES } from "../../src/chat/updates.ts"
 import { type Bytes, toHex } from "../../src/crypto/bytes.ts"
 import { tagOf } from "../../src/crypto/envelope.ts"
 import { threadTag } from "../../src/crypto/tags.ts"
-import type { Clock } from "../../src/node/clock.ts"
+import { Calendar } from "../helpers/calendar.ts"
 import { Order } from "../helpers/chat-ledger.ts"
 import { type Person, World } from "../helpers/chat-world.ts"
 import { befriendAll, GroupTalk, ordering } from "../helpers/group-talk.ts"
 
 const EARLIEST = UPDATE_EVERY_MESSAGES - UPDATE_SPREAD_MESSAGES
 const LATEST = UPDATE_EVERY_MESSAGES + UPDATE_SPREAD_MESSAGES
-
-/** Days pass at a word, and pauses fifty times as fast. */
-class Calendar implements Clock {
-  #aheadMs = 0
-
-  nowMs = (): number => Date.now() + this.#aheadMs
-
-  after(ms: number, run: () => void): () => void {
-    const timer = setTimeout(run, ms / 50)
-    return () => clearTimeout(timer)
-  }
-
-  aDayPasses(): number {
-    this.#aheadMs += UPDATE_EVERY_MS
-    return this.nowMs()
-  }
-}
 
 let world: World
 let calendar: Calendar
@@ -72,6 +51,9 @@ async function friends(order?: Order): Promise<[Person, Person]> {
   await tell(ada, bob, "hello")
   await bob.chat.accept(ada.address)
   await tell(bob, ada, "hello yourself")
+  await quiet(ada, bob)
+  // Who has said nothing since their first keys would greet once more after a restart.
+  await tell(bob, ada, "I like it here")
   // Receipts leave a little later than what they are for.
   const heard = (one: Person, other: Person) => async () =>
     (await one.messages(other)).every(({ state }) => state === "delivered")
