@@ -15,7 +15,7 @@ import { type Bytes, concat, equal, type Reader, type Writer } from "../crypto/b
 import { type Card, CARD_BYTES_MAX, verifyCard, vouchesFor } from "../crypto/card.ts"
 import { ADMISSION_BYTES, ENVELOPE_BYTES, envelopeId, openThread } from "../crypto/envelope.ts"
 import { CryptoError } from "../crypto/errors.ts"
-import { decodeFragment } from "../crypto/fragment.ts"
+import { COMPOSITE_FRAGMENTS_MAX, decodeFragment } from "../crypto/fragment.ts"
 import { type Opening, readShown, type ShownFault } from "../crypto/session.ts"
 import type { Edit } from "./act.ts"
 import { type Content, decodeContents, encodeContents } from "./content.ts"
@@ -142,7 +142,9 @@ export const isShowable = (content: Content): content is Text | Edit =>
 
 /** The payload of these plaintexts, which must be its fragments, in order, and all of them. */
 function whole(plaintexts: readonly Bytes[]): Bytes | undefined {
-  const fragments = plaintexts.map((plaintext) => decodeFragment(plaintext))
+  const fragments = plaintexts.map((plaintext) =>
+    decodeFragment(plaintext, COMPOSITE_FRAGMENTS_MAX),
+  )
   const [first] = fragments
   if (first === undefined || first.count !== fragments.length) return undefined
   const isOne = fragments.every(

@@ -11,6 +11,7 @@ import { openThread, sealThread, THREAD_PLAINTEXT_BYTES } from "../crypto/envelo
 import { assert, CryptoError } from "../crypto/errors.ts"
 import {
   COMMIT_FRAGMENTS_MAX,
+  COMPOSITE_FRAGMENTS_MAX,
   cut,
   decodeFragment,
   type Fragment,
@@ -28,6 +29,7 @@ import {
   peek,
   process,
   type SessionState,
+  signingOf,
 } from "../crypto/session.ts"
 import { type EpochKeys, epochKeys, EXPORTER_LABEL, threadKey, threadTag } from "../crypto/tags.ts"
 import { type Content, decodeContents, encodeContents } from "./content.ts"
@@ -128,7 +130,7 @@ export const NEW_GROUP: GroupPart = { people: new Map(), wishes: [], way: NO_WAY
 export interface Acquaintance {
   /** What they call themselves; empty until they said so. */
   readonly name: string
-  /** The leaf key that their card vouches for, 32 bytes; empty while no card was found that does. */
+  /** The leaf key that their card vouches for; empty while no card was found that does. */
   readonly key: Bytes
 }
 
@@ -232,7 +234,11 @@ export interface Signed {
   readonly signedBy: Bytes
 }
 
-/** Contents as one MLS message, cut into envelopes. Throws CryptoError TOO_LARGE when they do not fit eight. */
+/** Envelopes of one message, signatures included. */
+const saidFragmentsMax = ({ state }: Pick<Channel, "state">): number =>
+  signingOf(state) === "composite" ? COMPOSITE_FRAGMENTS_MAX : FRAGMENTS_MAX
+
+/** Contents as one MLS message, cut into envelopes. Throws CryptoError TOO_LARGE when they do not fit so many. */
 export async function sealContents(
   channel: Channel,
   meshId: Bytes,
@@ -244,7 +250,8 @@ export async function sealContents(
     encodeContents(contents),
   )
   const spoken = channel.spoken + 1
-  const sealed = sealMessage({ ...channel, state: next, spoken }, meshId, message, FRAGMENTS_MAX)
+  const fragmentsMax = saidFragmentsMax(channel)
+  const sealed = sealMessage({ ...channel, state: next, spoken }, meshId, message, fragmentsMax)
   return { ...sealed, opening, signedBy }
 }
 
@@ -370,13 +377,13 @@ function soundContents(plaintext: Bytes): Content[] {
   }
 }
 
-/** The signature key of our own leaf, 32 bytes. */
+/** The signature key of our own leaf. */
 export function ownLeafKey(channel: Channel): Bytes | undefined {
   const own = ownLeaf(channel.state)
   return members(channel.state).find(({ leaf }) => leaf === own)?.signatureKey
 }
 
-/** The signature key of the leaf that claims to be the peer's, 32 bytes; `undefined` when the group holds no such leaf. */
+/** The signature key of the leaf that claims to be the peer's; `undefined` when the group holds no such leaf. */
 export function peerLeafKey(channel: Channel): Bytes | undefined {
   const identity = addressBytes(channel.peer)
   const own = ownLeaf(channel.state)

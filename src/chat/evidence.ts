@@ -8,7 +8,7 @@
  */
 import { type Bytes, Reader, Writer } from "../crypto/bytes.ts"
 import { CryptoError } from "../crypto/errors.ts"
-import { FRAGMENTS_MAX } from "../crypto/fragment.ts"
+import { COMPOSITE_FRAGMENTS_MAX } from "../crypto/fragment.ts"
 import { type Opening, sessionLimits } from "../crypto/session.ts"
 import { MESSAGE_ID_BYTES } from "./said.ts"
 
@@ -30,7 +30,7 @@ export interface Evidence {
   readonly opening: Opening
   /** The leaf key that signed it. */
   readonly signedBy: Bytes
-  /** In the order of their fragments, 1 to FRAGMENTS_MAX. */
+  /** In the order of their fragments, 1 to COMPOSITE_FRAGMENTS_MAX. */
   readonly carriers: readonly Carrier[]
 }
 
@@ -98,7 +98,7 @@ export function decodeCarriers(bytes: Bytes): PieceCarrier[] {
 /** A number of envelopes that one payload may have. Throws CryptoError BAD_ENCODING. */
 export function readCarriers(read: Reader): number {
   const count = read.u8()
-  if (count < 1 || count > FRAGMENTS_MAX)
+  if (count < 1 || count > COMPOSITE_FRAGMENTS_MAX)
     throw new CryptoError("BAD_ENCODING", `a payload of ${count} envelopes`)
   return count
 }

@@ -39,7 +39,7 @@ import type { BlockRecord, Certificate, ValidatorKeys } from "./types.ts"
 /** Changes of the validators that a proof may lead over; there is one in a term at most. */
 export const LINKS_MAX = 4096
 /** Blocks of a proof: as many as what is said has envelopes. */
-export const PLACES_MAX = 8
+export const PLACES_MAX = 11
 
 /** The last block of a term behind which another set begins. */
 export interface Link {

@@ -14,12 +14,16 @@ import type { Signed, Until } from "../chat/channel.ts"
 import type { ChatContact } from "../chat/contact.ts"
 import type { ChatThread } from "../chat/thread.ts"
 import { type Bytes, fromHex, toHex } from "../crypto/bytes.ts"
+import type { Signing } from "../crypto/session.ts"
 import type { SignedPayload } from "./chat-evidence.ts"
 import type { Unplaced } from "./chat-marks.ts"
 import type { Waiting } from "./chat-records.ts"
 
-/** Contents that surely fit one envelope beside the MLS message around them. */
-const ONE_ENVELOPE_CONTENT_BYTES = 1_900
+/**
+ * Contents that surely fit, beside the MLS message around them, one envelope; or the four that a message with a composite signature takes
+ * when it is worth its 4,691 bytes (alone, a short text takes three).
+ */
+const ROOM_BYTES: Readonly<Record<Signing, number>> = { ed25519: 1_900, composite: 3_600 }
 /** Texts looked at for one envelope; no more would fit. */
 const TOGETHER_MAX = 64
 
@@ -68,8 +72,12 @@ function readsFor(
 export const textsOf = ({ waiting }: Batch) => waiting.map(({ content }) => content.id)
 
 /** What of these goes along with `used` bytes of other contents: a text of several envelopes only alone, or it might not fit them. */
-function fittingBeside(used: number, next: readonly Saying[]): readonly Content[] {
-  const room = ONE_ENVELOPE_CONTENT_BYTES - used
+function fittingBeside(
+  used: number,
+  next: readonly Saying[],
+  signing: Signing,
+): readonly Content[] {
+  const room = ROOM_BYTES[signing] - used
   const [first] = next
   return used > 0 && first !== undefined && contentBytes(first) + 1 > room
     ? []
@@ -80,7 +88,17 @@ function fittingBeside(used: number, next: readonly Saying[]): readonly Content[
 export function nextContents(
   thread: ChatThread,
   contact: ChatContact | undefined,
-  { ahead, line: all, name }: { ahead: Before; line: readonly Waiting[]; name: string | undefined },
+  {
+    ahead,
+    line: all,
+    name,
+    signing,
+  }: {
+    ahead: Before
+    line: readonly Waiting[]
+    name: string | undefined
+    signing: Signing
+  },
 ): Pick<Batch, "contents" | "receipts" | "reads" | "waiting"> {
   const sealed = ahead.reduce((sum, { batch }) => sum + batch.waiting.length, 0)
   const line = all.slice(sealed, sealed + TOGETHER_MAX)
@@ -91,7 +109,7 @@ export function nextContents(
   if (name !== undefined) first.push({ kind: "profile", name })
   const used = first.reduce((sum, each) => sum + contentBytes(each), 0)
   const next = line.map(({ content }) => content)
-  const texts = fittingBeside(used, next)
+  const texts = fittingBeside(used, next, signing)
   return { contents: [...first, ...texts], receipts, reads, waiting: line.slice(0, texts.length) }
 }
 

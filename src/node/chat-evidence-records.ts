@@ -10,7 +10,7 @@ import {
 } from "../chat/evidence.ts"
 import type { ChatMessage } from "../chat/message.ts"
 import type { Address } from "../crypto/address.ts"
-import { type Bytes, toHex } from "../crypto/bytes.ts"
+import { type Bytes, equal, toHex } from "../crypto/bytes.ts"
 import type { Sealed, SealedOp } from "./sealed.ts"
 
 export const EVIDENCE_GROUP = "evidence"
@@ -108,4 +108,17 @@ export function wordsOf({
         { by, id },
         { by, id: edited.id },
       ]
+}
+
+/** Words that a step takes away: of messages that go or were deleted, and of edits that another one has replaced. */
+export function wordsGoneIn(step: {
+  readonly messages: readonly { readonly message: ChatMessage; readonly before?: ChatMessage }[]
+  readonly gone: readonly { readonly message: ChatMessage }[]
+}): Words[] {
+  const replaced = step.messages.flatMap(({ message, before }) => {
+    if (before === undefined) return []
+    const left = message.deleted ? [] : wordsOf(message)
+    return wordsOf(before).filter(({ id }) => !left.some((each) => equal(each.id, id)))
+  })
+  return [...replaced, ...step.gone.flatMap(({ message }) => wordsOf(message))]
 }

@@ -11,6 +11,7 @@ import type { Content } from "../chat/content.ts"
 import type { Address } from "../crypto/address.ts"
 import { type Bytes, equal } from "../crypto/bytes.ts"
 import type { ChatBook, Step } from "./chat-book.ts"
+import type { Apply } from "./chat-places.ts"
 import type { Transcript } from "./chat-transcript.ts"
 
 /** A payload that was read here, or leaves from here. */
@@ -53,11 +54,14 @@ export class EvidenceKeeper {
     step.evidence.put(by, kept, evidence)
   }
 
-  /** What was deferred has taken effect, or not: what is nowhere said by it is not kept. */
-  async sift(step: Step, by: Address, contents: readonly Content[]): Promise<void> {
-    for (const content of contents.filter(isShowable))
-      if ((await this.#messageOf(step, by, content)) === undefined)
-        step.evidence.dropped.push({ by, id: content.id })
+  /** How what was deferred takes effect: what is nowhere said by it then is not kept. */
+  sifting(apply: Apply): Apply {
+    return async (step, group, by, contents) => {
+      await apply(step, group, by, contents)
+      for (const content of contents.filter(isShowable))
+        if ((await this.#messageOf(step, by, content)) === undefined)
+          step.evidence.dropped.push({ by, id: content.id })
+    }
   }
 
   /** The message here that says these words. */

@@ -37,18 +37,24 @@ export interface ExportAsked {
   readonly replace?: boolean
 }
 
-export interface ExportsParts {
-  readonly parts: Pick<ChatParts, "meshId" | "showing" | "ledger">
-  readonly book: Pick<ChatBook, "records">
-  readonly cards: Pick<KeptCards, "naming">
-  readonly stopping: AbortSignal
-}
+type Parts = Pick<ChatParts, "meshId" | "showing" | "ledger">
 
 export class Exports {
-  readonly #parts: ExportsParts
+  readonly #parts: Parts
+  readonly #records: ChatBook["records"]
+  readonly #cards: Pick<KeptCards, "naming">
+  readonly #stopping: AbortSignal
 
-  constructor(parts: ExportsParts) {
+  constructor(
+    parts: Parts,
+    { records }: Pick<ChatBook, "records">,
+    cards: Pick<KeptCards, "naming">,
+    stopping: AbortSignal,
+  ) {
     this.#parts = parts
+    this.#records = records
+    this.#cards = cards
+    this.#stopping = stopping
   }
 
   /**
@@ -56,14 +62,13 @@ export class Exports {
    * does; then there is no file.
    */
   async write(id: Bytes, asked: ExportAsked): Promise<ExportMade> {
-    const { book, parts } = this.#parts
-    const { showing, meshId } = parts
-    const found = await book.records.findMessage(id)
+    const { showing, meshId } = this.#parts
+    const found = await this.#records.findMessage(id)
     if (found === undefined) throw new ApiError("UNKNOWN_MESSAGE", "there is no such message")
     if (showing === undefined) throw new ApiError("BUSY", "nothing is exported without a network")
     const { message } = found
     const content = contentOf(message, asked.original ?? false)
-    const evidence = await book.records.evidence.of({ by: message.author, id: content })
+    const evidence = await this.#records.evidence.of({ by: message.author, id: content })
     if (evidence === undefined) throw noEvidence()
     const authorship = await this.#authorship(message, content, evidence)
     const judged = await judgeAuthorship(meshId, authorship)
@@ -91,9 +96,8 @@ export class Exports {
     content: Bytes,
     { opening, signedBy, carriers }: Evidence,
   ): Promise<Authorship> {
-    const { cards, stopping } = this.#parts
     const envelopes = await this.#envelopes(carriers.map(({ id }) => id))
-    const card = await cards.naming(author, signedBy, stopping)
+    const card = await this.#cards.naming(author, signedBy, this.#stopping)
     if (card === undefined)
       throw new ApiError("NO_CARD", "no card of its author that names the key which signed it")
     const shown = carriers.flatMap(({ key }, i) => {
@@ -105,7 +109,7 @@ export class Exports {
 
   /** From here, or else from whoever still keeps them. */
   async #envelopes(ids: readonly Bytes[]): Promise<readonly Bytes[]> {
-    const { showing, ledger } = this.#parts.parts
+    const { showing, ledger } = this.#parts
     const look = async () => (await showing?.envelopes(ids))?.flatMap((each) => each ?? []) ?? []
     const here = await look()
     if (here.length === ids.length) return here
@@ -117,10 +121,10 @@ export class Exports {
   }
 
   async #places(envelopes: readonly Bytes[]): Promise<PlaceProof> {
-    const { parts, stopping } = this.#parts
-    const proof = await parts.showing?.places?.(envelopes, stopping)
+    const { showing } = this.#parts
+    const proof = await showing?.places?.(envelopes, this.#stopping)
     if (proof !== undefined) return proof
-    throw parts.showing?.places === undefined
+    throw showing?.places === undefined
       ? new ApiError("NOT_ORDERED", "nothing is ordered in this mesh")
       : new ApiError("NOT_ORDERED", "the ledger has not given it a place yet")
   }

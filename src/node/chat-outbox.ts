@@ -12,7 +12,7 @@ import { type Channel, leaving, sealContents } from "../chat/channel.ts"
 import type { Content } from "../chat/content.ts"
 import { type ChatThread, paid, paidRead } from "../chat/thread.ts"
 import { type Bytes, equal, toHex } from "../crypto/bytes.ts"
-import { isMember } from "../crypto/session.ts"
+import { isMember, signingOf } from "../crypto/session.ts"
 import { ApiError } from "./api/errors.ts"
 import { type ChatBook, Step } from "./chat-book.ts"
 import { type Batch, type Leaving, leavingIn, nextContents, textsOf } from "./chat-batch.ts"
@@ -240,7 +240,8 @@ export class Outbox {
     if ((contact?.claims ?? null) !== null) return undefined
     const line = this.#line.of(threadId)
     const name = this.#greetings.has(threadId) ? this.#parts.identity.name : undefined
-    const said = nextContents(thread, contact, { ahead, line, name })
+    const signing = signingOf(channel.state)
+    const said = nextContents(thread, contact, { ahead, line, name, signing })
     if (said.contents.length === 0) return undefined
     const sealing = await sealContents(channel, this.#parts.meshId, said.contents)
     const { channel: moved, opening, signedBy, ...carried } = sealing

@@ -5,7 +5,7 @@
  */
 import { toHex } from "../crypto/bytes.ts"
 import type { Carrier, PieceCarrier } from "../chat/evidence.ts"
-import { type Fragment, FRAGMENTS_MAX, join, type Partial } from "../crypto/fragment.ts"
+import { type Fragment, COMPOSITE_FRAGMENTS_MAX, join, type Partial } from "../crypto/fragment.ts"
 import type { Bytes } from "../crypto/bytes.ts"
 import type { ChatRecords, PartialPlace } from "./chat-records.ts"
 import type { SealedOp } from "./sealed.ts"
@@ -103,7 +103,7 @@ export class Partials {
     id: Bytes,
     key: Bytes | undefined,
   ): Promise<readonly PieceCarrier[]> {
-    if (key === undefined || count > FRAGMENTS_MAX) return []
+    if (key === undefined || count > COMPOSITE_FRAGMENTS_MAX) return []
     const before = carriers.get(name) ?? (await this.#records.carriersOf(place))
     const isNew = before.every((each) => each.index !== index)
     const after = isNew ? [...before, { index, id, key }] : before

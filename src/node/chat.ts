@@ -8,6 +8,7 @@ import type { Lifetime } from "../chat/lifetime.ts"
 import type { ChatThread } from "../chat/thread.ts"
 import type { Address } from "../crypto/address.ts"
 import { type Bytes, toHex } from "../crypto/bytes.ts"
+import type { Signing } from "../crypto/session.ts"
 import { ApiError } from "./api/errors.ts"
 import type { Contact, GroupView, Message, Page, ThreadSummary } from "./api/types.ts"
 import { ChatBook, Step } from "./chat-book.ts"
@@ -66,10 +67,8 @@ export class Chat {
     this.#expiry = new Expiry(parts, this.#book, this.#transcript)
     this.#evidence = new EvidenceKeeper(this.#book, this.#transcript)
     const kept = { transcript: this.#transcript, expiry: this.#expiry }
-    this.#places = new Places(parts, this.#book, kept, async (step, group, from, contents) => {
-      await this.#inbox.later(step, group, from, contents)
-      await this.#evidence.sift(step, from, contents)
-    })
+    const apply = this.#evidence.sifting((...said) => this.#inbox.later(...said))
+    this.#places = new Places(parts, this.#book, kept, apply)
     this.#outbox = new Outbox(parts, this.#book, this.#transcript, {
       spoke: (group) => this.#updates.spoke(group),
       leaving: async (step, { unplaced, trace }) => {
@@ -108,13 +107,13 @@ export class Chat {
       book: this.#book,
       finder: this.#finder,
       introductions: this.#introductions,
+      identity: () => parts.identity,
       stopping: this.#stopping.signal,
     })
     const shared = { book: this.#book, outbox: this.#outbox, ...kept }
     const welcomes = (thread: ChatThread) => this.#welcomes(thread)
     this.messages = new Messages({ parts, welcomes, ...shared })
-    const { signal: stopping } = this.#stopping
-    this.exports = new Exports({ parts, book: this.#book, cards: this.#cards, stopping })
+    this.exports = new Exports(parts, this.#book, this.#cards, this.#stopping.signal)
     const isUnordered = parts.order === "arrival" && parts.readsOnly !== true
     this.#reading = new Reading({ isUnordered, ...shared })
     this.#updates = new Updates(parts, this.#book, {
@@ -230,8 +229,8 @@ export class Chat {
   }
 
   contacts = (): Contact[] => this.#people.all()
-  addContact = (address: Address, name: string | undefined): Promise<Contact> =>
-    this.#people.add(address, name)
+  addContact = (address: Address, name: string | undefined, signing?: Signing): Promise<Contact> =>
+    this.#people.add(address, name, signing)
   accept = (which: string, options: { anyway?: boolean } = {}): Promise<Contact> =>
     this.#people.accept(which, options)
   safety = (which: string): Promise<{ contact: Contact; number: string }> =>
@@ -312,10 +311,11 @@ export class Chat {
       await this.accept(thread.peer)
   }
 
-  groupCreate(name: string, people: readonly string[]): Promise<GroupView> {
+  groupCreate(name: string, people: readonly string[], signing?: Signing): Promise<GroupView> {
     return this.#groups.create(
       name,
       people.map((who) => this.#wanted(who)),
+      signing,
     )
   }
 

@@ -53,6 +53,8 @@ function somebody() {
     leaf: primitives.ed25519.publicFromPrivate(primitives.ed25519.importPrivate(leaf)),
     lastResort: new Uint8Array(100),
     formers: [],
+    compositeLeaf: null,
+    formerComposites: [],
   })
   const { ed25519, slhDsaShake256s } = primitives
   const signed = cardSigningBytes(body)

@@ -174,6 +174,8 @@ export class FakeApi implements Api {
       state: "accepted",
       verified: false,
       claims: null,
+      postQuantumSignatures: false,
+      lacksKey: false,
       ...change,
     }
     this.contacts.set(contact.address, contact)
@@ -214,6 +216,7 @@ export class FakeApi implements Api {
       state: "open",
       epoch: 0,
       admin: true,
+      postQuantumSignatures: false,
       invitedBy: null,
       members: [person(ADDRESS, true), ...addresses.map((address) => person(address, false))],
       pending: [],
@@ -227,6 +230,7 @@ export class FakeApi implements Api {
       id: group.thread,
       kind: "group",
       left: group.state === "left",
+      postQuantumSignatures: group.postQuantumSignatures,
       title: name,
       members: group.members.filter(({ me }) => !me).map(({ address }) => address),
       unread: 0,
@@ -388,6 +392,7 @@ export class FakeApi implements Api {
       who: null,
       name: null,
       admin: null,
+      lacksKey: false,
       whoName: typeof wish.who === "string" ? this.#nameOf(thread, wish.who) : null,
       ...wish,
     }))
@@ -519,7 +524,7 @@ export class FakeApi implements Api {
       onOffer: 10,
     }),
     "contacts.list": () => ({ contacts: [...this.contacts.values()] }),
-    "contacts.add": ({ code, name }) => {
+    "contacts.add": ({ code, name, postQuantumSignatures }) => {
       if (!/^sotto(-invite)?1[a-z0-9]{20,}$/.test(code)) throw new FakeError("BAD_ADDRESS")
       const called = name ?? code.slice(6, 12)
       const contact: Contact = {
@@ -529,6 +534,8 @@ export class FakeApi implements Api {
         state: "pending",
         verified: false,
         claims: null,
+        postQuantumSignatures: postQuantumSignatures ?? false,
+        lacksKey: false,
       }
       this.contacts.set(code, contact)
       this.tell({ type: "contact", contact })
@@ -552,8 +559,8 @@ export class FakeApi implements Api {
     "contacts.unverify": ({ contact }) => this.#change(contact, { verified: false }),
     "contacts.block": ({ contact }) => this.#change(contact, { state: "blocked" }),
     "contacts.rename": ({ contact, name }) => this.#change(contact, { name }),
-    "groups.create": ({ name, members }) => {
-      const group = this.group(name, members)
+    "groups.create": ({ name, members, postQuantumSignatures = false }) => {
+      const group = this.group(name, members, { postQuantumSignatures })
       this.#tellThread(group.thread)
       return { group }
     },

@@ -26,7 +26,7 @@ import {
   unwrap,
   wrap,
 } from "./state.ts"
-import { suite } from "./suite.ts"
+import { suiteOf } from "./suite.ts"
 
 export type Processed =
   | {
@@ -63,7 +63,7 @@ export async function encrypt(
   const { privateMessage, newState } = await createApplicationMessage(
     mls,
     plaintext,
-    suite,
+    suiteOf(mls),
     authenticated,
   )
   const { senderDataSecret } = mls.keySchedule
@@ -161,7 +161,7 @@ async function open(
       keys.ratchetTree,
       keys.groupContext,
       config.keyRetentionConfig,
-      suite,
+      suiteOf(keys),
     )
   } catch {
     // Whatever ts-mls or the suite found wrong, the sender made it so. The sender's ratchet tells which.
@@ -171,7 +171,7 @@ async function open(
 
 async function whyUnreadable(keys: EpochKeys, message: PrivateMessage): Promise<IgnoreCode> {
   try {
-    const data = await decryptSenderData(message, keys.senderDataSecret, suite)
+    const data = await decryptSenderData(message, keys.senderDataSecret, suiteOf(keys))
     if (data === undefined) return "NOT_AUTHENTIC"
     if (data.leafIndex === keys.ownLeaf) return "OWN_MESSAGE"
     const node = keys.secretTree[2 * data.leafIndex]

@@ -24,7 +24,7 @@ import { aboutIn } from "./about.ts"
 import { decodeMessage, decodeStrictly } from "./codec.ts"
 import { CONTEXT_MAX_BYTES, MESSAGE_MAX_BYTES } from "./limits.ts"
 import { config } from "./state.ts"
-import { suite, SUITE_NAME } from "./suite.ts"
+import { signingNamed, suiteOf } from "./suite.ts"
 
 /** What opens one application message. Whoever has it beside the message reads that message: as secret as its words. */
 export interface Opening {
@@ -50,7 +50,7 @@ export interface Shown {
 export type ShownFault =
   /** No application message of a group. */
   | "BAD_MESSAGE"
-  /** A group context that is none, or of another group, epoch or suite than the message. */
+  /** A group context that is none, of another group or epoch than the message, or of a suite that is none of ours. */
   | "OTHER_GROUP"
   /** Key and nonce do not open it. */
   | "NOT_OPENED"
@@ -66,6 +66,7 @@ export async function openingOf(
   },
   message: PrivateMessage,
 ): Promise<Opening> {
+  const suite = suiteOf(keys)
   const sender = await decryptSenderData(message, keys.senderDataSecret, suite)
   assert(sender !== undefined, "a message that was opened, or made here, says who sent it")
   const { key, nonce } = await ratchetToGeneration(
@@ -116,7 +117,7 @@ export async function readShown(
     content,
     auth,
     group,
-    suite.signature,
+    suiteOf({ groupContext: group }).signature,
   )
   if (!signed) return "BAD_SIGNATURE"
   const { groupId, epoch } = privateMessage
@@ -131,7 +132,7 @@ function contextOf(
   const context = decodeStrictly(decodeGroupContext, encodeGroupContext, bytes)
   const fits =
     context?.version === "mls10" &&
-    context.cipherSuite === SUITE_NAME &&
+    signingNamed(context.cipherSuite) !== undefined &&
     equal(context.groupId, groupId) &&
     context.epoch === epoch
   return fits ? context : undefined
