@@ -16,7 +16,7 @@ import {
   signingOf,
 } from "../../src/crypto/session.ts"
 import { Order } from "../helpers/chat-ledger.ts"
-import { type Person, World } from "../helpers/chat-world.ts"
+import { makeIdentity, type Person, World } from "../helpers/chat-world.ts"
 import { befriendAll, GroupTalk, ordering } from "../helpers/group-talk.ts"
 import { Rogue } from "../helpers/rogue.ts"
 
@@ -325,6 +325,32 @@ describe("a group with post-quantum signatures", () => {
     await talk.everybodyRead(ada, bob, cyd)
     const group = (await bob.channels()).find((channel) => channel.group && !channel.retired)
     assert(group && signingOf(group.state) === "composite")
+  })
+
+  it("takes in who comes last by a Welcome in a blob, when it is too long for envelopes", async () => {
+    const [talk, ada, bob] = (await team("Ada", "Bob")) as [GroupTalk, Person, Person]
+    const cyd = await world.add("Cyd")
+    await befriendAll(world, ada, cyd)
+    const ENOUGH = 13
+    for (let i = 0; i < ENOUGH; i++) {
+      const absent = await makeIdentity(`nobody ${i}`)
+      world.cards.set(absent.card.address, absent.card)
+      const keyPackage = absent.identity.composite?.lastResort.public ?? assert.fail()
+      world.composites.set(absent.card.address, keyPackage)
+      await ada.chat.addContact(absent.card.address, `nobody ${i}`)
+    }
+    await ada.chat.groupAdd(
+      "Team",
+      Array.from({ length: ENOUGH }, (_, i) => `nobody ${i}`),
+    )
+    const sizeAt = (one: Person) => (talk.has(one) ? talk.view(one).members.length : 0)
+    await ordering(world, bob, "all of them", () => sizeAt(bob) === ENOUGH + 2)
+    world.payloads.clear()
+    await ada.chat.groupAdd("Team", ["Cyd"])
+    await ordering(world, cyd, "Cyd in the group", () => sizeAt(cyd) === ENOUGH + 3)
+    assert(world.payloads.size > 0)
+    await talk.say(cyd, "from the last one")
+    await talk.everybodyRead(ada, bob, cyd)
   })
 
   it("holds fewer people than an ordinary one", async () => {
