@@ -127,6 +127,27 @@ describe("a thread of two with post-quantum signatures", () => {
     }
   })
 
+  it("loses nothing of who wrote first at the same moment, with less", async () => {
+    world = new World()
+    const [ada, bob] = [await world.add("Ada"), await world.add("Bob")]
+    world.held = []
+    await ada.chat.addContact(bob.address, "bob", "composite")
+    await bob.chat.addContact(ada.address, "ada")
+    await ada.chat.send("bob", "from Ada", undefined)
+    await bob.chat.send("ada", "from Bob", undefined)
+    for (const one of [ada, bob])
+      await one.until("both to have written", async () => (await one.channels()).length === 1)
+    await bob.until("his text to be sealed", () => (world.held?.length ?? 0) >= 13 + 3 + 3 + 1)
+    world.release()
+    await bob.until("Ada's text", async () => (await bob.texts(ada)).includes("from Ada"))
+    await ada.until("Bob's text", async () => (await ada.texts(bob)).includes("from Bob"))
+    await delivered(bob, ada)
+    await delivered(ada, bob)
+    assert.equal((await ada.texts(bob)).filter((text) => text === "from Bob").length, 1)
+    const kept = (await ada.channels()).map(({ state }) => signingOf(state))
+    assert.deepEqual(kept, ["composite"], "what came with less was not taken")
+  })
+
   it("survives a restart, and going on from a backup", async () => {
     world = new World()
     const [ada, bob] = await pair()
