@@ -20,7 +20,9 @@ import {
 import { readWindow, type Window, writeWindow } from "./window.ts"
 import { readWish, writeWish } from "./wishes.ts"
 
-const VERSION = 3
+const VERSION = 4
+/** Before it was kept who is leaving. */
+const VERSION_WITHOUT_LEAVING = 3
 /** Before there was a way back into a group. */
 const VERSION_WITHOUT_WAY = 2
 const LEAVES_MAX = 512
@@ -49,7 +51,7 @@ export function encodeChannel(channel: Channel): Bytes {
 export function decodeChannel(bytes: Bytes): Channel {
   const read = new Reader(bytes)
   const version = read.u8()
-  if (version !== VERSION && version !== VERSION_WITHOUT_WAY)
+  if (version > VERSION || version < VERSION_WITHOUT_WAY)
     throw new CryptoError("BAD_VERSION", "channel record")
   const peer = addressFromBytes(read.raw(64))
   const theirName = read.text(1, NAME_BYTES_MAX)
@@ -63,7 +65,7 @@ export function decodeChannel(bytes: Bytes): Channel {
     throw new CryptoError("BAD_ENCODING", "channel record")
   const epochs = Array.from({ length: count }, () => readEpoch(read))
   const held = Array.from({ length: read.u16() }, () => readHeld(read, bytes.length))
-  const group = read.u8() === 0 ? null : readGroup(read, version === VERSION)
+  const group = read.u8() === 0 ? null : readGroup(read, version)
   read.done()
   return {
     groupId: groupIdOf(state),
@@ -132,7 +134,7 @@ function readOwn(read: Reader, max: number): OwnCommit {
   return { next, welcome, invited, grants, renews, madeAtMs }
 }
 
-function writeGroup(out: Writer, { people, wishes, way }: GroupPart): void {
+function writeGroup(out: Writer, { people, wishes, way, leaving }: GroupPart): void {
   out.u16(people.size)
   for (const [address, { name, key }] of people)
     out.raw(addressBytes(address)).text(name, 1).bytes(key, 1)
@@ -141,9 +143,11 @@ function writeGroup(out: Writer, { people, wishes, way }: GroupPart): void {
   out.u64(way.returned).bytes(way.hello, 4).u8(way.packages.length)
   for (const each of way.packages)
     out.u64(each.number).raw(each.reference).bytes(each.public, 4).bytes(each.private, 4)
+  out.u16(leaving.length)
+  for (const who of leaving) out.raw(addressBytes(who))
 }
 
-function readGroup(read: Reader, hasWay: boolean): GroupPart {
+function readGroup(read: Reader, version: number): GroupPart {
   const people = new Map(
     Array.from({ length: read.u16() }, (): [Channel["peer"], Acquaintance] => {
       const address = addressFromBytes(read.raw(64))
@@ -151,7 +155,11 @@ function readGroup(read: Reader, hasWay: boolean): GroupPart {
     }),
   )
   const wishes = Array.from({ length: read.u16() }, () => readWish(read))
-  return { people, wishes, way: hasWay ? readWay(read) : NO_WAY_BACK }
+  const way = version === VERSION_WITHOUT_WAY ? NO_WAY_BACK : readWay(read)
+  const isWithout = version <= VERSION_WITHOUT_LEAVING
+  const count = isWithout ? 0 : read.u16()
+  const leaving = Array.from({ length: count }, () => addressFromBytes(read.raw(64)))
+  return { people, wishes, way, leaving }
 }
 
 function readWay(read: Reader): WayBack {

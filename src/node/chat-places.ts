@@ -45,7 +45,8 @@ export type Apply = (
 interface Awaited extends Pick<Unplaced, "envelope" | "epoch" | "leaf"> {
   /** Hexadecimal. */
   readonly group: string
-  readonly hasDeferred: boolean
+  /** Something was deferred, and not because it needs its place. */
+  readonly mayTakeEffect: boolean
   /** Its block was gone through while its channel was behind. */
   passedBy: boolean
 }
@@ -88,7 +89,7 @@ export class Places {
       this.#awaited.set(toHex(envelope), {
         ...shared,
         group: toHex(group),
-        hasDeferred: deferred !== null,
+        mayTakeEffect: deferred?.contents.every(({ kind }) => kind !== "leave") === true,
       })
     else this.#hasMore = true
   }
@@ -115,7 +116,10 @@ export class Places {
       const counts = (each: Content) => isHarmless(each) || (isNew && each.kind === "profile")
       return { now: contents.filter(counts), later: [] }
     }
-    if (this.#goesOn(channel, payload)) return { now: [...contents], later: [] }
+    // Who leaves is asked to go once that has its place: so all know by the same commit that they left by themselves.
+    const isLeave = ({ kind }: Content) => kind === "leave"
+    if (this.#goesOn(channel, payload) && !contents.some(isLeave))
+      return { now: [...contents], later: [] }
     // Were it late already, we would be further behind.
     const isNear = (this.#parts.ledger?.height() ?? 0) <= this.#reached + LATE_HEIGHTS_MAX
     const isNow = (each: Content) => isHarmless(each) || (isNear && isPosted(each))
@@ -223,7 +227,7 @@ export class Places {
     if (channel === undefined || channel.behindFrom !== null) return false
     if (awaited.passedBy) return true
     if (lastOf(channel, awaited) !== undefined) return this.#verdict(channel, awaited) !== "open"
-    return awaited.hasDeferred && this.#goesOn(channel, awaited)
+    return awaited.mayTakeEffect && this.#goesOn(channel, awaited)
   }
 
   async #settleTogether(due: readonly Awaited[]): Promise<void> {
