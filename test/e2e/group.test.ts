@@ -100,6 +100,14 @@ describe("e2e: a group of eight", () => {
         (seen) => said.every((text) => seen.includes(text)),
         PATIENCE,
       )
+    // Who left by themselves is out of it for everybody.
+    for (const i of stayed)
+      await until(
+        api(i),
+        () => groupHistory(api(i)),
+        (seen) => seen.some(({ notice }) => notice?.kind === "left"),
+        PATIENCE,
+      )
     // Texts stand behind the others until the ledger has placed them.
     for (const i of stayed)
       await until(
