@@ -19,6 +19,8 @@ const PAUSE_MIN_MS = 500
 const PAUSE_MAX_MS = 60_000
 /** How long the higher id leaves the call to the lower one. */
 const COURTESY_MS = 1_000
+/** The same at the start: who knows this peer from before does not know that it is back, unless it starts in the same moment. */
+const COURTESY_AT_START_MS = 100
 /** A find that was tried so often without an answer is dropped. */
 const FOUND_FAILURES_MAX = 5
 /** Never names that lead to further names, and over one relay at most. */
@@ -80,7 +82,8 @@ export class Dialer {
   static start(parts: DialerParts): Dialer {
     const dialer = new Dialer(parts)
     for (const address of parts.bootstrap) dialer.#add([address], "named")
-    for (const [, addresses] of parts.book.entries()) dialer.#add(addresses, "met")
+    for (const [, addresses] of parts.book.entries())
+      dialer.#add(addresses, "met", COURTESY_AT_START_MS)
     dialer.#schedule()
     return dialer
   }
@@ -158,14 +161,15 @@ export class Dialer {
     await Promise.all(this.#calls)
   }
 
-  #add(addresses: readonly string[], origin: Origin): void {
+  #add(addresses: readonly string[], origin: Origin, courtesyMs = COURTESY_MS): void {
     const [first] = addresses
     if (first === undefined) return
     const peer = peerIn(first)
     if (peer === this.#parts.transport.peer) return
     if (peer !== undefined && this.#isShunned(peer)) return
     const key = peer ?? first
-    const delayMs = peer === undefined || origin === "named" ? 0 : irregular(this.#courtesy(peer))
+    const delayMs =
+      peer === undefined || origin === "named" ? 0 : irregular(this.#courtesy(peer, courtesyMs))
     const target = this.#targets.get(key) ?? {
       addresses: new Set<string>(),
       peer,
@@ -175,10 +179,13 @@ export class Dialer {
       dialing: false,
     }
     if (ORIGINS.indexOf(origin) < ORIGINS.indexOf(target.origin)) target.origin = origin
+    const before = target.addresses.size
     for (const address of addresses.filter((text) => peerIn(text) === peer)) {
       if (target.addresses.size >= ADDRESSES_PER_PEER_MAX) break
       target.addresses.add(address)
     }
+    // It may be there now; and no more often than it has addresses can anybody have us call it sooner.
+    if (target.addresses.size > before) target.dueMs = Math.min(target.dueMs, now() + delayMs)
     this.#targets.set(key, target)
   }
 
@@ -187,8 +194,8 @@ export class Dialer {
   }
 
   /** How long this side waits before it calls a peer that knows it as well. */
-  #courtesy(peer: string): number {
-    return this.#parts.transport.peer < peer ? 0 : COURTESY_MS
+  #courtesy(peer: string, courtesyMs = COURTESY_MS): number {
+    return this.#parts.transport.peer < peer ? 0 : courtesyMs
   }
 
   /** Targets that should be called sooner or later, the next one first. */

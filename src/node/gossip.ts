@@ -12,7 +12,7 @@ import {
   type SubscriptionChangeData,
   TopicValidatorResult,
 } from "@chainsafe/libp2p-gossipsub"
-import type { PeerId } from "@libp2p/interface"
+import type { Connection, PeerId } from "@libp2p/interface"
 import { primitives } from "#primitives"
 import { type Bytes, utf8 } from "../crypto/bytes.ts"
 import { assert } from "../crypto/errors.ts"
@@ -64,6 +64,7 @@ interface Link {
     /** Whether the other side may still send. */
     readonly remoteWriteStatus: string
     readonly writeBufferLength: number
+    abort(error: Error): void
   }
 }
 
@@ -83,6 +84,7 @@ interface Insides {
 export class Gossip {
   readonly #service: GossipSub
   readonly #insides: Insides
+  readonly #components: GossipSubComponents
   #dropped = 0
 
   constructor(
@@ -90,6 +92,7 @@ export class Gossip {
     rules: readonly TopicRule[],
     options: GossipOptions,
   ) {
+    this.#components = components
     this.#service = gossipsub(settings(rules, options))(components)
     this.#insides = insidesOf(this.#service)
     this.#refuseAuthors(
@@ -129,6 +132,19 @@ export class Gossip {
       to?.status === "open" &&
       to.writeStatus === "writable"
     )
+  }
+
+  /**
+   * Opens our half of a link anew over this connection, if it has died with another one; the peer does the same for its half. gossipsub
+   * opens streams only when a connection is new.
+   */
+  mend(connection: Connection): void {
+    const half = this.#insides.streamsOutbound.get(connection.remotePeer.toString())?.rawStream
+    if (half !== undefined && half.writeStatus !== "writable") half.abort(new Error("half closed"))
+    const protocol = this.#service.protocols[0] ?? ""
+    for (const topology of this.#components.registrar.getTopologies(protocol))
+      // Only asks for a stream; that it fails shows at the next look.
+      void topology.onConnect?.(connection.remotePeer, connection)
   }
 
   /** Bytes queued for the peer that is furthest behind. */

@@ -150,6 +150,7 @@ export class MeshRooms {
       ...(options.testnet === true ? { ipColocationWeight: 0 } : {}),
       postQuantum: options.postQuantum ?? "preferred",
       relay: options.relay ?? false,
+      announce: options.announce ?? [],
       reachedBy: options.reachedBy ?? "auto",
       services: directoryServicesIn(store, mesh.meshId),
       onPeers: () => {

@@ -28,7 +28,7 @@ import { StreamError, Streams } from "./streams.ts"
 import { Sync } from "./sync.ts"
 import { FETCH_MAX } from "./sync-messages.ts"
 import { SyncError } from "./sync-round.ts"
-import { named, startTransport, type Transport, type TransportOptions } from "./transport.ts"
+import { addressesOf, startTransport, type Transport, type TransportOptions } from "./transport.ts"
 import type { ProofVerifier } from "./verify.ts"
 import { startWatchdog } from "./watchdog.ts"
 
@@ -404,8 +404,7 @@ class MeshNetwork implements Network {
     on("peer:identify", ({ detail }) =>
       this.#acquaintances.identified(detail.peerId.toString(), detail.protocols),
     )
-    on("peer:discovery", ({ detail: { id, multiaddrs } }) =>
-      this.#dialer.found(multiaddrs.map((address) => named(address.toString(), id.toString()))),
-    )
+    // not peer:discovery, which tells of each peer once, and not that it is somewhere else by now
+    on("peer:update", ({ detail }) => this.#dialer.found(addressesOf(detail.peer)))
   }
 }

@@ -19,6 +19,8 @@ export interface NodeOptions {
   readonly listen?: readonly string[]
   /** Peers to keep a connection to, besides those of the ticket and those met before. */
   readonly bootstrap?: readonly string[]
+  /** Multiaddrs to tell others besides those of the interfaces. */
+  readonly announce?: readonly string[]
   /** Joins this mesh when the profile has none. */
   readonly ticket?: string
   /** Many peers on one machine: no penalty for sharing an address, no LAN discovery. */

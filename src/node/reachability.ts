@@ -16,7 +16,7 @@ const RETRY_MS = 60_000
 export type ReachedBy = "auto" | "relay" | "direct"
 
 export interface ReachabilityParts {
-  readonly transport: Pick<Transport, "reserveAt">
+  readonly transport: Pick<Transport, "reserveAt" | "isPunched">
   readonly by: ReachedBy
   readonly clock: Clock
   /** The addresses under which this peer can be reached have changed. */
@@ -53,6 +53,8 @@ export class Reachability {
     limits,
   }: Pick<Connection, "direction" | "remoteAddr" | "limits">) {
     if (this.#parts.by !== "auto" || direction !== "inbound" || limits !== undefined) return
+    // Two that called each other show of neither that anybody else could.
+    if (this.#parts.transport.isPunched({ remoteAddr })) return
     if (!isRelayed(remoteAddr.toString()) && !isPrivate(remoteAddr)) this.#isCalled = true
   }
 

@@ -4,11 +4,11 @@
  * is for peers that are told to; everything else here is loaded when it is first needed, which at most peers is never.
  */
 import type { CircuitRelayTransportComponents } from "@libp2p/circuit-relay-v2"
-import type { DCUtRServiceComponents } from "@libp2p/dcutr"
 import { type Connection, type PeerId, start, stop, type Transport } from "@libp2p/interface"
 import { peerIdFromString } from "@libp2p/peer-id"
 import { multiaddr } from "@multiformats/multiaddr"
 import { orAborted } from "./deadline.ts"
+import type { HolePuncher, PuncherComponents } from "./hole-punch.ts"
 
 /** Peers that a relay keeps a place for. */
 export const RELAY_RESERVATIONS_MAX = 64
@@ -46,12 +46,13 @@ export const isRelayed = (address: string): boolean => address.includes("/p2p-ci
 export const directFirst = (connections: readonly Connection[]): readonly Connection[] =>
   [...connections].sort((a, b) => Number(a.limits !== undefined) - Number(b.limits !== undefined))
 
-type Components = CircuitRelayTransportComponents & DCUtRServiceComponents
+type Components = CircuitRelayTransportComponents & PuncherComponents
 
 /** A libp2p service: the other side of a relay, reaching and being reached over it. */
 export class RelayClient {
   readonly #components: Components
   #loaded: Promise<Loaded> | undefined
+  #puncher: HolePuncher | undefined
   /** Relays at which this peer has listened: the listener stays, and takes up new reservations by itself. */
   readonly #listening = new Set<string>()
 
@@ -59,23 +60,34 @@ export class RelayClient {
     this.#components = components
   }
 
-  /** Before an address is dialled that leads over a relay. */
-  async load(): Promise<void> {
-    await this.#load()
+  /** Before these addresses are dialled, which lead over relays: the peer there may want to make a direct connection of it. */
+  async prepare(addresses: readonly string[]): Promise<void> {
+    const { puncher } = await this.#load()
+    const relays = new Set(addresses.map((address) => address.replace(/\/p2p-circuit.*$/, "")))
+    await Promise.all([...relays].map((relay) => puncher.observeFrom(relay)))
+  }
+
+  /** Whether this connection comes of two peers calling each other (hole-punch.ts). */
+  isPunched(connection: Pick<Connection, "remoteAddr">): boolean {
+    return this.#puncher?.isPunched(connection) ?? false
   }
 
   #load(): Promise<Loaded> {
-    return (this.#loaded ??= load(this.#components))
+    return (this.#loaded ??= load(this.#components).then((loaded) => {
+      this.#puncher = loaded.puncher
+      return loaded
+    }))
   }
 
   /** Asks a connected relay for a place, and tells others of it. `address`: the relay's own. Throws libp2p's errors. */
   async listenAt(relay: string, address: string): Promise<void> {
-    const { transport } = await this.#load()
+    const { transport, puncher } = await this.#load()
     const asking = this.#listening.has(relay)
       ? transport.reservationStore.addRelay(peerIdFromString(relay), "configured")
       : this.#components.transportManager.listen([multiaddr(`${address}/p2p-circuit`)])
     await orAborted<unknown>(asking, AbortSignal.timeout(ASK_DEADLINE_MS))
     this.#listening.add(relay)
+    await puncher.observeFrom(address)
   }
 
   async stop(): Promise<void> {
@@ -86,7 +98,7 @@ export class RelayClient {
 
 interface Loaded {
   readonly transport: RelayTransport
-  readonly puncher: unknown
+  readonly puncher: HolePuncher
 }
 
 /** As much of it as is used here: the package names the class nowhere. */
@@ -100,12 +112,12 @@ interface RelayTransport extends Transport {
 const NOBODY = { has: () => true, add: () => undefined, remove: () => undefined }
 
 async function load(components: Components): Promise<Loaded> {
-  const [{ circuitRelayTransport }, { dcutr }] = await Promise.all([
+  const [{ circuitRelayTransport }, { HolePuncher }] = await Promise.all([
     import("@libp2p/circuit-relay-v2"),
-    import("@libp2p/dcutr"),
+    import("./hole-punch.ts"),
   ])
   const transport = circuitRelayTransport({ discoveryFilter: NOBODY })(components) as RelayTransport
-  const puncher = dcutr()(components)
+  const puncher = new HolePuncher(components)
   components.transportManager.add(transport)
   await start(transport, puncher)
   return { transport, puncher }

@@ -7,7 +7,7 @@ import type { GossipSubComponents } from "@chainsafe/libp2p-gossipsub"
 import { noise } from "@chainsafe/libp2p-noise"
 import { yamux } from "@chainsafe/libp2p-yamux"
 import { identify } from "@libp2p/identify"
-import type { Connection, PrivateKey } from "@libp2p/interface"
+import type { Connection, Peer, PrivateKey } from "@libp2p/interface"
 import { mdns } from "@libp2p/mdns"
 import { peerIdFromString } from "@libp2p/peer-id"
 import { ping } from "@libp2p/ping"
@@ -18,6 +18,7 @@ import { createLibp2p, type Libp2p, type ServiceFactoryMap } from "libp2p"
 import { CodedError } from "../crypto/errors.ts"
 import { Gossip, type GossipOptions, type TopicRule } from "./gossip.ts"
 import { Handshakes, POST_QUANTUM_GROUP } from "./handshake.ts"
+import { OwnAddresses } from "./own-addresses.ts"
 import { directFirst, isRelayed, RelayClient, relayServer } from "./relays.ts"
 
 /** How many peers may be connected at once; at the limit libp2p closes the least valued. */
@@ -54,7 +55,7 @@ export interface TransportOptions extends GossipOptions {
   readonly key: PrivateKey
   /** Multiaddrs to listen on; none: this peer only dials. */
   readonly listen: readonly string[]
-  /** Multiaddrs to tell others instead of the ones found on the interfaces. */
+  /** Multiaddrs to tell others besides the ones of the interfaces: where a router lets calls in for us. */
   readonly announce?: readonly string[]
   readonly topics: readonly TopicRule[]
   /** Whether a connection from this multiaddr is taken at all; asked before anything is read from it. */
@@ -93,8 +94,12 @@ export interface Transport {
   links(): readonly Link[]
   /** Connects, or finds the open connection; resolves to the peer's id. Throws TransportError DIAL_FAILED, BAD_PEER_ADDRESS. */
   dial(addresses: readonly string[], signal: AbortSignal): Promise<string>
+  /** Whether a connection that just opened comes of two peers calling each other, which shows of neither that it can be called. */
+  isPunched(connection: Pick<Connection, "remoteAddr">): boolean
   /** Asks a connected relay for a place at which this peer can be reached. Throws TransportError NO_RELAY. */
   reserveAt(relay: string): Promise<void>
+  /** Opens what gossip with this peer lacks, over the best connection to it that is open. */
+  mend(peer: string): void
   /** Closes every connection to the peer. */
   hangUp(peer: string): Promise<void>
   /** The same without a word: for who would go on sending while it is being asked to close. */
@@ -106,7 +111,7 @@ export interface Transport {
 /** Throws TransportError LISTEN_FAILED or BAD_PEER_ADDRESS. */
 export async function startTransport(options: TransportOptions): Promise<Transport> {
   const handshakes = new Handshakes()
-  const made: { gossip?: Gossip; relays?: RelayClient } = {}
+  const made: { gossip?: Gossip; relays?: RelayClient; own?: OwnAddresses } = {}
   const relay = options.relay === true ? { relay: await relayServer() } : {}
   const libp2p = await listening(
     createLibp2p({
@@ -115,7 +120,7 @@ export async function startTransport(options: TransportOptions): Promise<Transpo
       nodeInfo: { name: "sotto", version: "1", userAgent: AGENT },
       addresses: {
         listen: options.listen.map(checkedAddress),
-        announce: (options.announce ?? []).map(checkedAddress),
+        appendAnnounce: (options.announce ?? []).map(checkedAddress),
       },
       transports: [tcp(), webSockets()],
       connectionEncrypters:
@@ -150,6 +155,8 @@ export async function startTransport(options: TransportOptions): Promise<Transpo
         ...relay,
         relays: (components: ConstructorParameters<typeof RelayClient>[0]) =>
           (made.relays = new RelayClient(components)),
+        own: (components: ConstructorParameters<typeof OwnAddresses>[0]) =>
+          (made.own = new OwnAddresses(components)),
         identify: identify({ protocolPrefix: PROTOCOL_PREFIX }),
         ping: ping({ protocolPrefix: PROTOCOL_PREFIX }),
         pubsub: (components: GossipSubComponents) => {
@@ -159,16 +166,19 @@ export async function startTransport(options: TransportOptions): Promise<Transpo
       },
     }),
   )
-  const { gossip, relays } = made
-  if (gossip === undefined || relays === undefined) throw new Error("libp2p made no services")
+  const { gossip, relays, own } = made
+  if (gossip === undefined || relays === undefined || own === undefined)
+    throw new Error("libp2p made no services")
   await listening(Promise.resolve(libp2p.start()))
+  own.confirm()
   for (const { topic } of options.topics) gossip.subscribe(topic)
-  return new Libp2pTransport(libp2p, { gossip, relays, handshakes })
+  return new Libp2pTransport(libp2p, { gossip, relays, own, handshakes })
 }
 
 interface Services {
   readonly gossip: Gossip
   readonly relays: RelayClient
+  readonly own: OwnAddresses
   readonly handshakes: Handshakes
 }
 
@@ -178,16 +188,19 @@ class Libp2pTransport implements Transport {
   readonly peer: string
   readonly #handshakes: Handshakes
   readonly #relays: RelayClient
+  readonly #own: OwnAddresses
 
-  constructor(libp2p: Libp2p, { gossip, relays, handshakes }: Services) {
+  constructor(libp2p: Libp2p, { gossip, relays, own, handshakes }: Services) {
     this.libp2p = libp2p
     this.gossip = gossip
     this.peer = libp2p.peerId.toString()
     this.#handshakes = handshakes
     this.#relays = relays
+    this.#own = own
   }
 
   addresses(): readonly string[] {
+    this.#own.confirm()
     return this.libp2p.getMultiaddrs().map((address) => address.toString())
   }
 
@@ -217,7 +230,7 @@ class Libp2pTransport implements Transport {
       })
       if (reached !== undefined) return reached
     }
-    await this.#relays.load()
+    await this.#relays.prepare(relayed)
     return await this.#dial(relayed, signal)
   }
 
@@ -230,6 +243,10 @@ class Libp2pTransport implements Transport {
     }
   }
 
+  isPunched(connection: Pick<Connection, "remoteAddr">): boolean {
+    return this.#relays.isPunched(connection)
+  }
+
   async reserveAt(relay: string): Promise<void> {
     const connection = directFirst(this.libp2p.getConnections(peerIdFromString(relay)))[0]
     if (connection === undefined || connection.limits !== undefined)
@@ -239,6 +256,12 @@ class Libp2pTransport implements Transport {
     } catch (cause) {
       throw new TransportError("NO_RELAY", "the peer gives no place", { cause })
     }
+  }
+
+  mend(peer: string): void {
+    const open = this.libp2p.getConnections(peerIdFromString(peer))
+    const [best] = directFirst(open.filter(({ status }) => status === "open"))
+    if (best !== undefined) this.gossip.mend(best)
   }
 
   async hangUp(peer: string): Promise<void> {
@@ -278,6 +301,10 @@ class Libp2pTransport implements Transport {
 /** `address` with the peer's id at its end, as what is dialled has it. */
 export const named = (address: string, peer: string): string =>
   address.endsWith(`/p2p/${peer}`) ? address : `${address}/p2p/${peer}`
+
+/** Where a peer can be called, as far as libp2p knows. */
+export const addressesOf = ({ id, addresses }: Peer): readonly string[] =>
+  addresses.map(({ multiaddr: address }) => named(address.toString(), id.toString()))
 
 const nameOf = (protocol: string | undefined) =>
   protocol === "/noise" ? "Noise" : (protocol ?? "none")

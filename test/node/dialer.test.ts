@@ -9,7 +9,7 @@ import { AddressBook, BOOK_PEERS_MAX } from "../../src/node/address-book.ts"
 import { Dialer } from "../../src/node/dialer.ts"
 import { newPeerKey, peerKeyAt } from "../../src/node/peer-key.ts"
 import { openMemoryStore } from "../../src/node/store.ts"
-import { startTransport } from "../../src/node/transport.ts"
+import { startTransport, type Transport } from "../../src/node/transport.ts"
 import { testMesh } from "../helpers/envelopes.ts"
 import { testPeer, untilLinked } from "../helpers/peers.ts"
 import { temporaryDirectory } from "../helpers/temporary.ts"
@@ -21,6 +21,19 @@ async function testTransport(t: TestContext) {
   const transport = await startTransport({ key: await newPeerKey(), listen: [], topics: [] })
   t.after(() => transport.stop())
   return transport
+}
+
+/** Of a peer that remembers this other one. */
+async function testDialer(t: TestContext, transport: Transport, met?: string): Promise<Dialer> {
+  const store = await openMemoryStore()
+  const book = await AddressBook.open(store)
+  if (met !== undefined) await book.remember(met, [`/ip4/127.0.0.1/tcp/9/p2p/${met}`])
+  const dialer = Dialer.start({ transport, book, bootstrap: [], onChange: () => undefined })
+  t.after(async () => {
+    await dialer.stop()
+    await store.close()
+  })
+  return dialer
 }
 
 /** A peer id that sorts before (-1) or after (1) another. */
@@ -57,6 +70,20 @@ describe("a peer that is alone", () => {
     const late = await testPeer(t, mesh, { listen: [address] })
     await untilLinked(caller, late)
     assert.equal(caller.alone(), null)
+  })
+
+  test("calls sooner when it hears of another address", async (t) => {
+    const key = await newPeerKey()
+    const name = `/p2p/${peerIdFromPrivateKey(key).toString()}`
+    const caller = await testPeer(t, mesh, {
+      bootstrap: [`/ip4/127.0.0.1/tcp/${await freePort()}${name}`],
+    })
+    await until("a long pause", () => (caller.alone()?.retryInMs ?? 0) > 2_500)
+    const moved = await testPeer(t, mesh, { key })
+    caller.reach(moved.addresses())
+    const { retryInMs } = caller.alone() ?? { retryInMs: 0 }
+    assert(retryInMs < 1_500, `calls in ${retryInMs} ms`)
+    await untilLinked(caller, moved)
   })
 
   test("refuses to start with an address that is none", async (t) => {
@@ -161,14 +188,19 @@ describe("peers that hear of each other", () => {
       [higher, true],
       [lower, false],
     ] as const) {
-      const store = await openMemoryStore()
-      t.after(() => store.close())
-      const book = await AddressBook.open(store)
-      await book.remember(peer, [`/ip4/127.0.0.1/tcp/9/p2p/${peer}`])
-      const dialer = Dialer.start({ transport, book, bootstrap: [], onChange: () => undefined })
+      const dialer = await testDialer(t, transport)
+      dialer.found([`/ip4/127.0.0.1/tcp/9/p2p/${peer}`])
       const { retryInMs } = dialer.alone()!
       assert.equal(retryInMs < 500, atOnce, `${retryInMs} ms`)
-      await dialer.stop()
+    }
+  })
+
+  test("are called at the start nearly at once, by either: who was here before does not know that we are back", async (t) => {
+    const transport = await testTransport(t)
+    for (const side of [-1, 1] as const) {
+      const peer = await peerIdWhere(transport.peer, side)
+      const dialer = await testDialer(t, transport, peer)
+      assert(dialer.alone()!.retryInMs <= 125)
     }
   })
 

@@ -3,6 +3,7 @@ import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { createInterface } from "node:readline"
 import { describe, test, type TestContext } from "node:test"
+import { multiaddr } from "@multiformats/multiaddr"
 import { type Bytes, toHex } from "../../src/crypto/bytes.ts"
 import { envelopeId } from "../../src/crypto/envelope.ts"
 import { openStore } from "../../src/node/store.ts"
@@ -29,6 +30,10 @@ function gossipStreams(from: TestPeer, to: TestPeer) {
   }
 }
 
+const connectionsOf = ({ transport }: TestPeer) =>
+  transport.libp2p.getConnections().map(({ id }) => id)
+const linkUp = (from: TestPeer, to: TestPeer) => from.transport.gossip.linkUp(to.id)
+
 describe("a gossip link that dies under a live connection", () => {
   const deaths: Record<string, (a: TestPeer, b: TestPeer) => void> = {
     "its outbound stream is reset": (a, b) => gossipStreams(a, b).outbound.abort(new Error("x")),
@@ -43,9 +48,12 @@ describe("a gossip link that dies under a live connection", () => {
     await a.transport.dial(b.addresses(), AbortSignal.timeout(10_000))
     await untilLinked(a, b)
     await until("they know each other", () => a.sync().state === "idle" && b.peers().length === 1)
+    const [connection] = a.transport.libp2p.getConnections()
     kill(a, b)
-    await until("the watchdog hung up", () => a.peers().length === 0 || b.peers().length === 0)
+    await until("the link to be dead", () => !(linkUp(a, b) && linkUp(b, a)))
+    await until("the link to be mended", () => linkUp(a, b) && linkUp(b, a))
     await untilLinked(a, b)
+    assert.deepEqual(connectionsOf(a), [connection?.id], "nobody had to hang up")
     const envelope = paidEnvelope(mesh)
     const posted = await a.post(envelope)
     assert.equal(posted.peers, 1, "handed on by gossip")
@@ -54,6 +62,39 @@ describe("a gossip link that dies under a live connection", () => {
 
   test(`comes back, and gossip flows again, whether ${Object.keys(deaths).join(", or ")}`, async (t) => {
     await Promise.all(Object.values(deaths).map((kill) => recovers(t, kill)))
+  })
+})
+
+describe("a gossip link that was on one of two connections", () => {
+  test("goes on over the other when that one ends", async (t) => {
+    const [a, b] = [await testPeer(t, mesh), await testPeer(t, mesh)]
+    await a.transport.dial(b.addresses(), AbortSignal.timeout(10_000))
+    await untilLinked(a, b)
+    const { libp2p } = a.transport
+    const second = await libp2p.dial(
+      b.addresses().map((address) => multiaddr(address)),
+      { force: true },
+    )
+    const [first] = libp2p.getConnections().filter((connection) => connection !== second)
+    assert(first !== undefined)
+    await first.close()
+    await until("the link to be mended", () => linkUp(a, b) && linkUp(b, a))
+    assert.deepEqual(connectionsOf(a), [second.id])
+    const envelope = paidEnvelope(mesh)
+    await until("gossip", async () => (await a.post(envelope)).peers === 1 || has(b, envelope))
+    await until("it arrived", () => has(b, envelope))
+  })
+})
+
+describe("a gossip link that stays dead", () => {
+  test("is hung up, so that everything starts anew", async (t) => {
+    const [a, b] = [await testPeer(t, mesh), await testPeer(t, mesh)]
+    await a.transport.dial(b.addresses(), AbortSignal.timeout(10_000))
+    await untilLinked(a, b)
+    for (const version of ["1.0.0", "1.1.0", "1.2.0"])
+      await b.transport.libp2p.unhandle(`/meshsub/${version}`)
+    gossipStreams(a, b).outbound.abort(new Error("x"))
+    await until("the watchdog to hang up", () => a.peers().length === 0)
   })
 })
 

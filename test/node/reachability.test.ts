@@ -7,6 +7,7 @@ import { TransportError } from "../../src/node/transport.ts"
 import { ManualClock } from "../helpers/manual-clock.ts"
 
 const RELAY = [HOP_PROTOCOL]
+const PUNCHED = "/ip4/1.1.1.2/tcp/1"
 const WAIT_MS = 30_000
 
 function begin(by: ReachedBy, refuse: ReadonlySet<string> = new Set()) {
@@ -20,6 +21,7 @@ function begin(by: ReachedBy, refuse: ReadonlySet<string> = new Set()) {
         if (refuse.has(relay)) return Promise.reject(new TransportError("NO_RELAY", "full"))
         return Promise.resolve()
       },
+      isPunched: ({ remoteAddr }) => remoteAddr.toString() === PUNCHED,
     },
     by,
     clock,
@@ -42,6 +44,7 @@ describe("whether a peer asks for a place at a relay", () => {
     reach.identified("somebody", ["/meshsub/1.2.0"])
     reach.connected(called("/ip4/192.168.1.7/tcp/1"))
     reach.connected(called("/ip4/1.1.1.1/tcp/1", "outbound"))
+    reach.connected(called(PUNCHED))
     await settled()
     assert.deepEqual(asked, [])
     clock.advance(WAIT_MS)

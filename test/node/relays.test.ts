@@ -11,6 +11,19 @@ const linkTo = async (node: TestNode, peer: string): Promise<PeerInfo | undefine
 
 const peerIdOf = (address: string) => address.slice(address.lastIndexOf("/p2p/") + 5)
 
+describe("the addresses of a peer", () => {
+  it("are what it listens on, and what it was told to tell besides", async (t) => {
+    const announce = "/ip4/55.1.1.1/tcp/4001"
+    const node = await newNode(t, { announce: [announce] })
+    await node.call("mesh.join", { name: "hills" })
+    const { listen } = await node.call("status", {})
+    const told = (part: string) => listen.some((address) => address.startsWith(part))
+    assert(told("/ip4/127.0.0.1/tcp/") && told(`${announce}/p2p/`))
+    const { peers } = decodeTicket(await node.ticket())
+    assert(peers.some((address) => address.startsWith(`${announce}/p2p/`)))
+  })
+})
+
 describe("a peer that listens nowhere", () => {
   it("keeps a place at a relay, invites by it, and is reached and talked to over it", async (t) => {
     const relay = await newNode(t, { relay: true })

@@ -47,6 +47,7 @@ function optionsOf(context: Context, log: (line: string) => void): NodeOptions {
   const ticket = context.text("ticket")
   const listen = context.texts("listen")
   const bootstrap = context.texts("bootstrap")
+  const announce = context.texts("announce")
   const postQuantum = context.text("post-quantum")
   const reachedBy = context.text("reached-by")
   const keepGib = context.number("keep", 0, KEEP_GIB_MAX)
@@ -77,6 +78,7 @@ function optionsOf(context: Context, log: (line: string) => void): NodeOptions {
       ? { reachedBy }
       : {}),
     ...(bootstrap.length === 0 ? {} : { bootstrap }),
+    ...(announce.length === 0 ? {} : { announce }),
     ...(ticket === undefined ? {} : { ticket }),
     ...(passphrase === undefined ? {} : { passphrase: utf8(passphrase) }),
     ...(postQuantum === "required" || postQuantum === "preferred" ? { postQuantum } : {}),

@@ -41,6 +41,12 @@ export const NODE_COMMANDS: readonly Command[] = [
         multiple: true,
         help: "a multiaddr to listen on; none: this peer only calls",
       },
+      announce: {
+        type: "string",
+        value: "ADDR",
+        multiple: true,
+        help: "a multiaddr to tell others as well, such as a port that a router passes on to this peer",
+      },
       bootstrap: {
         type: "string",
         value: "ADDR",
