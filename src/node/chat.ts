@@ -9,6 +9,7 @@ import type { ChatMessage } from "../chat/message.ts"
 import type { ChatThread } from "../chat/thread.ts"
 import type { Address } from "../crypto/address.ts"
 import { type Bytes, toHex } from "../crypto/bytes.ts"
+import type { Signing } from "../crypto/session.ts"
 import { ApiError } from "./api/errors.ts"
 import type { Contact, GroupView, Message, Page, ThreadSummary } from "./api/types.ts"
 import { ChatBook, Step } from "./chat-book.ts"
@@ -97,6 +98,7 @@ export class Chat {
       book: this.#book,
       finder: this.#finder,
       introductions: this.#introductions,
+      identity: () => parts.identity,
       stopping: this.#stopping.signal,
     })
     const shared = { book: this.#book, outbox: this.#outbox, ...kept }
@@ -217,8 +219,8 @@ export class Chat {
   }
 
   contacts = (): Contact[] => this.#people.all()
-  addContact = (address: Address, name: string | undefined): Promise<Contact> =>
-    this.#people.add(address, name)
+  addContact = (address: Address, name: string | undefined, signing?: Signing): Promise<Contact> =>
+    this.#people.add(address, name, signing)
   accept = (which: string, options: { anyway?: boolean } = {}): Promise<Contact> =>
     this.#people.accept(which, options)
   safety = (which: string): Promise<{ contact: Contact; number: string }> =>
@@ -312,10 +314,11 @@ export class Chat {
       await this.accept(thread.peer)
   }
 
-  groupCreate(name: string, people: readonly string[]): Promise<GroupView> {
+  groupCreate(name: string, people: readonly string[], signing?: Signing): Promise<GroupView> {
     return this.#groups.create(
       name,
       people.map((who) => this.#wanted(who)),
+      signing,
     )
   }
 

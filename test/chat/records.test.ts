@@ -233,16 +233,24 @@ describe("contacts: petnames over addresses", () => {
       verified: true,
       claims: ada,
       namesake: ada,
-      card: { sequence: 7, hash: new Uint8Array(32).fill(9), leaf: new Uint8Array(32).fill(8) },
+      card: {
+        sequence: 7,
+        hash: new Uint8Array(32).fill(9),
+        leaf: new Uint8Array(32).fill(8),
+        compositeLeaf: new Uint8Array(32).fill(7),
+      },
+      signing: "composite" as const,
     }
     assert.deepEqual(decodeContact(encodeContact(whole)), whole)
     strictDecoder(encodeContact(whole), decodeContact, encodeContact)
   })
 
-  it("written before there were claims are read as they were", () => {
+  it("written before there were claims, or a choice of signatures, are read as they were", () => {
     const contact = { ...introduced(undefined, bob, "Bob"), verified: true }
-    const before = encodeContact(contact)
-    before[0] = 1
-    assert.deepEqual(decodeContact(before), contact)
+    const before = encodeContact(contact).slice(0, -1)
+    for (const version of [1, 3]) {
+      before[0] = version
+      assert.deepEqual(decodeContact(before), contact)
+    }
   })
 })

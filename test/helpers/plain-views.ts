@@ -20,4 +20,5 @@ export const PLAIN_THREAD = {
   mentions: 0,
   lifetime: null,
   tells: { read: false, typing: false },
+  postQuantumSignatures: false,
 } as const satisfies Partial<ThreadSummary>

@@ -33,6 +33,8 @@ afterEach(async () => {
   assert.doesNotMatch(logged, /assertion|TypeError|stopped|failed/)
 })
 
+const NO_COMPOSITE = { compositeLeaf: null, formerComposites: [] }
+
 /** Somebody whose card can be found and whose program does not run. */
 async function absent(): Promise<Address> {
   const leaf = primitives.ed25519.generate()
@@ -47,7 +49,15 @@ async function absent(): Promise<Address> {
   const intro = introPublic(generateIntro())
   const public32 = primitives.ed25519.publicFromPrivate(primitives.ed25519.importPrivate(leaf))
   const hash = primitives.randomBytes(32)
-  const card = { ...roots, sequence: 1, intro, leaf: public32, lastResort, formers: [] }
+  const card = {
+    ...roots,
+    sequence: 1,
+    intro,
+    leaf: public32,
+    lastResort,
+    formers: [],
+    ...NO_COMPOSITE,
+  }
   world.cards.set(address, { ...card, address, hash })
   return address
 }

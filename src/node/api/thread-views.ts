@@ -105,6 +105,8 @@ export interface ThreadSummary {
   readonly request: boolean
   /** A group that we are out of. */
   readonly left: boolean
+  /** What is said here is signed with post-quantum signatures too. */
+  readonly postQuantumSignatures: boolean
 }
 
 export interface Member {
@@ -129,6 +131,8 @@ export interface PendingChange {
   readonly whoName: string | null
   readonly name: string | null
   readonly admin: boolean | null
+  /** It waits for somebody of whom no key for post-quantum signatures was found when last looked for. */
+  readonly lacksKey: boolean
 }
 
 export interface GroupView {
@@ -139,6 +143,8 @@ export interface GroupView {
   readonly epoch: number
   /** We may add, remove and rename. */
   readonly admin: boolean
+  /** Everybody in it signs with post-quantum signatures too; fixed when it is founded. */
+  readonly postQuantumSignatures: boolean
   /** Address of whoever let us in; null when the group is our own. */
   readonly invitedBy: string | null
   readonly members: readonly Member[]
