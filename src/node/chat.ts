@@ -19,6 +19,7 @@ import { Groups } from "./chat-groups.ts"
 import { Inbox, type InboxEvents } from "./chat-inbox.ts"
 import { type IntroductionEvents, Introductions } from "./chat-introductions.ts"
 import { messageIdOf, Messages, newMessageId } from "./chat-messages.ts"
+import { notice } from "./chat-notices.ts"
 import { Ordering } from "./chat-order.ts"
 import { Outbox } from "./chat-outbox.ts"
 import type { ChatParts } from "./chat-parts.ts"
@@ -34,6 +35,7 @@ import type { FileMessage } from "./files.ts"
 
 export class Chat {
   readonly search: Search
+  readonly #parts: ChatParts
   readonly #book: ChatBook
   readonly #outbox: Outbox
   readonly #inbox: Inbox
@@ -52,6 +54,7 @@ export class Chat {
   readonly #stopping = new AbortController()
 
   private constructor(parts: ChatParts) {
+    this.#parts = parts
     this.#book = new ChatBook(parts)
     this.#finder = new Finder(this.#book)
     this.search = new Search(parts, this.#book)
@@ -118,8 +121,9 @@ export class Chat {
       transcript: this.#transcript,
       places: this.#places,
       typing: (thread, by, content) => this.#typing.heard(thread, by, content),
-      settled: (step, settled, at) => {
-        this.#groups.settled(step, settled, at)
+      settled: async (step, settled, by) => {
+        await notice(this.#parts, this.#book, step, settled, by)
+        this.#groups.settled(step, settled, by.at)
         if (settled.channel.group === null) this.#advanced(settled.channel)
       },
       heard: (channel, from, content) => this.#groups.heard(channel, from, content),
