@@ -100,6 +100,8 @@ export interface GroupPart {
   /** What we want changed and the group has not yet. */
   readonly wishes: readonly Wish[]
   readonly way: WayBack
+  /** Who has asked to be taken out, and is in it still. */
+  readonly leaving: readonly Address[]
 }
 
 /** What it takes to be let into a group anew (return.ts). */
@@ -124,7 +126,7 @@ export const RETURN_PACKAGES_MAX = 4
 export const NO_WAY_BACK: WayBack = { packages: [], returned: 0, hello: new Uint8Array(0) }
 
 /** A group that we are new in. */
-export const NEW_GROUP: GroupPart = { people: new Map(), wishes: [], way: NO_WAY_BACK }
+export const NEW_GROUP: GroupPart = { people: new Map(), wishes: [], way: NO_WAY_BACK, leaving: [] }
 
 /** A member as we know them from the group. */
 export interface Acquaintance {

@@ -9,6 +9,7 @@ import { type FileNote, readFileNote, writeFileNote } from "./file.ts"
 import { type Lifetime, readLifetimeOrNone, writeLifetimeOrNone } from "./lifetime.ts"
 import { type Mention, readMentions, writeMentions } from "./mention.ts"
 import { type MessagePlace, type Placed, positionOf } from "./position.ts"
+import { type Notice, readNotice, writeNotice } from "./notice.ts"
 import { readSigns, writeSigns } from "./reaction.ts"
 import { LAMPORT_MAX, MESSAGE_ID_BYTES, readLamport, TEXT_BYTES_MAX, writeLamport } from "./said.ts"
 
@@ -68,6 +69,8 @@ export interface ChatMessage extends Placed {
   readonly lifetime: Lifetime | null
   /** It says nothing, it sets how long what is said here stays. */
   readonly sets: { readonly lifetime: Lifetime | null } | null
+  /** Nobody said it: the group tells it of itself (notice.ts). */
+  readonly notice: Notice | null
   readonly edited: Edited | null
   /** By address, ascending. */
   readonly reactions: readonly Reacted[]
@@ -83,6 +86,7 @@ export const PLAIN = {
   mentions: [],
   lifetime: null,
   sets: null,
+  notice: null,
   edited: null,
   reactions: [],
   deleted: false,
@@ -98,11 +102,20 @@ export function advanceLamport(clock: number, claimed: number): number {
   return Math.min(Math.max(clock, Math.min(claimed, clock + LAMPORT_LEAP_MAX)), LAMPORT_MAX)
 }
 
-const FLAGS = { mine: 1, late: 2, file: 4, deleted: 8, edited: 16, counts: 32, sets: 64 } as const
+const FLAGS = {
+  mine: 1,
+  late: 2,
+  file: 4,
+  deleted: 8,
+  edited: 16,
+  counts: 32,
+  sets: 64,
+  notice: 128,
+} as const
 const PLACES = { none: 0, former: 1, ordered: 2 } as const
 
 export function encodeMessage(message: ChatMessage): Bytes {
-  const { edited, sets, file } = message
+  const { edited, sets, notice, file } = message
   const out = new Writer()
     .u8(VERSION)
     .raw(message.id)
@@ -114,7 +127,8 @@ export function encodeMessage(message: ChatMessage): Bytes {
         (message.deleted ? FLAGS.deleted : 0) |
         (edited === null ? 0 : FLAGS.edited) |
         (edited?.counts === true ? FLAGS.counts : 0) |
-        (sets === null ? 0 : FLAGS.sets),
+        (sets === null ? 0 : FLAGS.sets) |
+        (notice === null ? 0 : FLAGS.notice),
     )
     .u8(DELIVERIES.indexOf(message.delivery))
     .u64(message.lamport)
@@ -128,6 +142,7 @@ export function encodeMessage(message: ChatMessage): Bytes {
   out.bytes(message.replyTo ?? new Uint8Array(0), 1)
   writeLifetimeOrNone(writeMentions(out, message.mentions), message.lifetime)
   if (sets !== null) writeLifetimeOrNone(out, sets.lifetime)
+  if (notice !== null) writeNotice(out, notice)
   if (edited !== null) {
     const { id, lamport, atMs, first } = edited
     writeLamport(out.raw(id), lamport).u64(atMs).text(first.text, 4)
@@ -148,7 +163,7 @@ export function decodeMessage(bytes: Bytes): ChatMessage {
   const author = addressFromBytes(read.raw(64))
   const flags = read.u8()
   const delivery = DELIVERIES[read.u8()]
-  if (delivery === undefined || flags > (version === 2 ? 7 : 127))
+  if (delivery === undefined || flags > (version === 2 ? 7 : 255))
     throw new CryptoError("BAD_ENCODING", "message record")
   const has = (flag: number) => (flags & flag) !== 0
   const lamport = read.u64()
@@ -169,10 +184,12 @@ export function decodeMessage(bytes: Bytes): ChatMessage {
   const mentions = readMentions(read)
   const lifetime = readLifetimeOrNone(read)
   const sets = has(FLAGS.sets) ? { lifetime: readLifetimeOrNone(read) } : null
+  const notice = has(FLAGS.notice) ? readNotice(read) : null
   const edited = has(FLAGS.edited) ? readEdited(read, has(FLAGS.counts)) : null
   const reactions = Array.from({ length: read.u16() }, () => readReacted(read))
   read.done()
-  const more = { place, mentions, lifetime, sets, edited, reactions, deleted: has(FLAGS.deleted) }
+  const told = { place, mentions, lifetime, sets, notice }
+  const more = { ...told, edited, reactions, deleted: has(FLAGS.deleted) }
   return { ...kept, ...more, replyTo: answered.length === 0 ? null : answered }
 }
 

@@ -132,7 +132,7 @@ export class Exports {
 
 /** Which of its words are shown, by their id. Throws ApiError NO_WORDS. */
 function contentOf(message: ChatMessage, original: boolean): Bytes {
-  if (message.deleted || message.sets !== null)
+  if (message.deleted || message.sets !== null || message.notice !== null)
     throw new ApiError("NO_WORDS", "there are no words in it")
   return message.edited?.counts === true && !original ? message.edited.id : message.id
 }

@@ -349,9 +349,12 @@ export class Groups {
       people.set(from, { name: content.name, key: people.get(from)?.key ?? new Uint8Array(0) })
       return { ...channel, group: { ...group, people } }
     }
-    if (content.kind !== "leave" || !isIn(now, from) || !isAdmin(now, this.#book.me)) return channel
+    if (content.kind !== "leave" || !isIn(now, from)) return channel
+    const leaving = [...group.leaving.filter((who) => who !== from), from]
+    const known = { ...channel, group: { ...group, leaving } }
+    if (!isAdmin(now, this.#book.me)) return known
     this.#committer.kick(toHex(channel.groupId))
-    return this.#committer.wish(new Step(), channel, { kind: "remove", who: from })
+    return this.#committer.wish(new Step(), known, { kind: "remove", who: from })
   }
 
   /** A commit counts: what it means for the thread and for those it added. Within a turn. */

@@ -39,7 +39,11 @@ export interface InboxEvents extends FirstContactEvents, HearingEvents {
   /** What they said was signed so: kept for whoever is to be shown it, also of what is `deferred`. Within a turn. */
   signed(step: Step, payload: SignedPayload, deferred: readonly Content[]): Promise<void>
   /** A commit counts. Adds to the step what follows from it. */
-  settled(step: Step, settled: Extract<Settled, { kind: "entered" }>, at: Place | undefined): void
+  settled(
+    step: Step,
+    settled: Extract<Settled, { kind: "entered" }>,
+    by: { readonly envelope: Bytes; readonly at: Place | undefined },
+  ): Promise<void>
 }
 
 export class Inbox {
@@ -326,8 +330,10 @@ export class Inbox {
     }
     const oldest = settled.channel.epochs.at(-1)?.epoch ?? 0
     if (at !== undefined && channel.epochs.some(({ epoch }) => epoch < oldest))
-      batch.after.push(await this.#outbox.epochsForgotten(step, settled.channel, oldest, at.height))
-    this.#events.settled(step, settled, at)
+      batch.after.push(
+        await this.#outbox.again.epochsForgotten(step, settled.channel, oldest, at.height),
+      )
+    await this.#events.settled(step, settled, { envelope: id, at })
     const after = step.channels.get(group) ?? settled.channel
     if (after.trusted) batch.fresh.push(...this.#book.tags.follow(after))
   }

@@ -153,6 +153,7 @@ export class Introductions {
     if (made === undefined) return false
     const { channel, envelopes } = made
     const thread = this.#book.threadWith(card.address)
+    const isOver = this.#hasWeaker(channel)
     await this.#outbox.posting.sendSealed(thread, envelopes, (step) => {
       // As they are by then: admission takes a while, in which texts are said and contacts change.
       const now = this.#book.threadWith(card.address)
@@ -164,7 +165,15 @@ export class Introductions {
       step.contacts.set(card.address, withCard({ ...contact, standing }, card))
     })
     this.#outbox.kick(thread)
+    if (isOver) await this.#outbox.again.unconfirmed(thread)
     return true
+  }
+
+  /** Whether the two begin to sign with more by this channel: what is on its way in the others may not be taken any more. */
+  #hasWeaker({ state, peer }: Channel): boolean {
+    const others = this.#book.channelsWith(peer).map((channel) => signingOf(channel.state))
+    const isFirst = !others.includes("composite")
+    return signingOf(state) === "composite" && isFirst && others.length > 0
   }
 
   /** A group of the two of us. The first commit needs no order: nobody else is in the group to make another. */
@@ -201,6 +210,7 @@ export class Introductions {
   }
 
   async #judge(group: string, card: Card): Promise<void> {
+    const before = this.#book.contacts.get(card.address)?.signing
     const fresh = await this.#book.turns.run(() => this.#settle(group, card))
     if (fresh === undefined) return
     await this.#events.expectNow(fresh)
@@ -210,6 +220,10 @@ export class Introductions {
     else if (channel.retired) this.reachOut(channel.peer)
     else this.join(channel)
     if (channel.behindFrom !== null) this.#events.fellBehind()
+    const now = this.#book.contacts.get(card.address)
+    // They chose so, and take nothing less from us any more.
+    if (before === "ed25519" && now?.signing === "composite" && now.standing === "accepted")
+      await this.#outbox.again.unconfirmed(this.#book.threadWith(card.address))
   }
 
   async #settle(group: string, card: Card): Promise<Bytes[] | undefined> {

@@ -22,6 +22,7 @@ import { Groups } from "./chat-groups.ts"
 import { Inbox, type InboxEvents } from "./chat-inbox.ts"
 import { type IntroductionEvents, Introductions } from "./chat-introductions.ts"
 import { messageIdOf, Messages, newMessageId } from "./chat-messages.ts"
+import { notice } from "./chat-notices.ts"
 import { Ordering } from "./chat-order.ts"
 import { Outbox } from "./chat-outbox.ts"
 import type { ChatParts } from "./chat-parts.ts"
@@ -82,7 +83,7 @@ export class Chat {
       inbox: () => this.#inbox,
       order: () => this.#order,
     })
-    const events = this.#events()
+    const events = this.#events(parts)
     this.#inbox = new Inbox(parts, this.#book, this.#outbox, events)
     const { ledger } = parts
     this.#order =
@@ -111,8 +112,7 @@ export class Chat {
       stopping: this.#stopping.signal,
     })
     const shared = { book: this.#book, outbox: this.#outbox, ...kept }
-    const welcomes = (thread: ChatThread) => this.#welcomes(thread)
-    this.messages = new Messages({ parts, welcomes, ...shared })
+    this.messages = new Messages({ parts, welcomes: (thread) => this.#welcomes(thread), ...shared })
     this.exports = new Exports(parts, this.#book, this.#cards, this.#stopping.signal)
     const isUnordered = parts.order === "arrival" && parts.readsOnly !== true
     this.#reading = new Reading({ isUnordered, ...shared })
@@ -122,7 +122,7 @@ export class Chat {
     })
   }
 
-  #events(): InboxEvents & IntroductionEvents {
+  #events(parts: ChatParts): InboxEvents & IntroductionEvents {
     return {
       introduced: (channel) => this.#introductions.verify(channel),
       height: () => this.#order?.height ?? 0,
@@ -132,8 +132,9 @@ export class Chat {
       signed: (step, payload, deferred) => this.#evidence.keep(step, payload, deferred),
       places: this.#places,
       typing: (thread, by, content) => this.#typing.heard(thread, by, content),
-      settled: (step, settled, at) => {
-        this.#groups.settled(step, settled, at)
+      settled: async (step, settled, by) => {
+        await notice(parts, this.#book, step, settled, by)
+        this.#groups.settled(step, settled, by.at)
         if (settled.channel.group === null) this.#advanced(settled.channel)
       },
       heard: (channel, from, content) => this.#groups.heard(channel, from, content),
@@ -296,9 +297,7 @@ export class Chat {
     return this.messages.say(this.#finder.threadTo(to), id, text, { file })
   }
 
-  /** The file that a message brought, if there is such a message and it brought one. */
   fileOf = (id: Bytes): Promise<FileMessage | undefined> => fileOf(this.#book, id)
-  /** Messages that brought files, the newest first. */
   files = (which: string | undefined, limit: number): Promise<FileMessage[]> =>
     filesIn(this.#book, which === undefined ? undefined : this.#finder.thread(which).id, limit)
 

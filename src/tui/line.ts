@@ -207,7 +207,8 @@ class LineSession {
   }
 
   #onMessage(message: Message): void {
-    if (message.mine) return
+    // Own texts stand there as they were written; that a change of ours has come about is news.
+    if (message.mine && message.notice === null) return
     if (message.thread === this.#open) {
       this.#print(message)
       this.#api

@@ -16,6 +16,7 @@ import {
   LAMPORT_MAX,
   takeFitting,
 } from "../../src/chat/content.ts"
+import type { Notice } from "../../src/chat/notice.ts"
 import { DELIVERIES, further } from "../../src/chat/delivery.ts"
 import {
   decodeCarriers,
@@ -175,6 +176,19 @@ describe("message: its record and its place", () => {
           )
       }),
     )
+  })
+
+  it("of what the group tells of itself comes back as it was", () => {
+    const notices: Notice[] = [
+      { kind: "added", who: [ada, bob], name: "" },
+      { kind: "left", who: [bob], name: "" },
+      { kind: "renamed", who: [], name: "Crew" },
+    ]
+    for (const notice of notices) {
+      const told = { ...message, text: "", place: { height: 9, index: 2, part: 1 }, notice }
+      assert.deepEqual(decodeMessage(encodeMessage(told)), told)
+      strictDecoder(encodeMessage(told), decodeMessage)
+    }
   })
 
   it("cannot drag the clock to the end of time", () => {

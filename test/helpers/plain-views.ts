@@ -12,6 +12,7 @@ export const PLAIN_MESSAGE = {
   reactions: [],
   lifetime: null,
   sets: null,
+  notice: null,
   file: null,
 } as const satisfies Partial<Message>
 
