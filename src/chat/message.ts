@@ -53,6 +53,8 @@ export interface ChatMessage extends Placed {
   readonly delivery: Delivery
   /** The ledger put it before something that had been read already, or behind something written after it. */
   readonly late: boolean
+  /** Its author said it again, because we had lost the keys: where it stands is their word. */
+  readonly again: boolean
   /** Of ours in a group: how many were in it when it left, besides us. */
   readonly audience: number
   /** Those of them whose receipt has not come, 8 bytes each: the begin of their address. */
@@ -78,6 +80,7 @@ export interface ChatMessage extends Placed {
 /** What most messages have nothing of. */
 export const PLAIN = {
   place: "none",
+  again: false,
   readBy: [],
   replyTo: null,
   mentions: [],
@@ -98,7 +101,16 @@ export function advanceLamport(clock: number, claimed: number): number {
   return Math.min(Math.max(clock, Math.min(claimed, clock + LAMPORT_LEAP_MAX)), LAMPORT_MAX)
 }
 
-const FLAGS = { mine: 1, late: 2, file: 4, deleted: 8, edited: 16, counts: 32, sets: 64 } as const
+const FLAGS = {
+  mine: 1,
+  late: 2,
+  file: 4,
+  deleted: 8,
+  edited: 16,
+  counts: 32,
+  sets: 64,
+  again: 128,
+} as const
 const PLACES = { none: 0, former: 1, ordered: 2 } as const
 
 export function encodeMessage(message: ChatMessage): Bytes {
@@ -110,6 +122,7 @@ export function encodeMessage(message: ChatMessage): Bytes {
     .u8(
       (message.mine ? FLAGS.mine : 0) |
         (message.late ? FLAGS.late : 0) |
+        (message.again ? FLAGS.again : 0) |
         (file === undefined ? 0 : FLAGS.file) |
         (message.deleted ? FLAGS.deleted : 0) |
         (edited === null ? 0 : FLAGS.edited) |
@@ -148,7 +161,7 @@ export function decodeMessage(bytes: Bytes): ChatMessage {
   const author = addressFromBytes(read.raw(64))
   const flags = read.u8()
   const delivery = DELIVERIES[read.u8()]
-  if (delivery === undefined || flags > (version === 2 ? 7 : 127))
+  if (delivery === undefined || (version === 2 && flags > 7))
     throw new CryptoError("BAD_ENCODING", "message record")
   const has = (flag: number) => (flags & flag) !== 0
   const lamport = read.u64()
@@ -172,8 +185,9 @@ export function decodeMessage(bytes: Bytes): ChatMessage {
   const edited = has(FLAGS.edited) ? readEdited(read, has(FLAGS.counts)) : null
   const reactions = Array.from({ length: read.u16() }, () => readReacted(read))
   read.done()
-  const more = { place, mentions, lifetime, sets, edited, reactions, deleted: has(FLAGS.deleted) }
-  return { ...kept, ...more, replyTo: answered.length === 0 ? null : answered }
+  const marks = { deleted: has(FLAGS.deleted), again: has(FLAGS.again) }
+  const more = { place, mentions, lifetime, sets, edited, reactions }
+  return { ...kept, ...more, ...marks, replyTo: answered.length === 0 ? null : answered }
 }
 
 function readBegins(read: Reader, most: number): Bytes[] {

@@ -11,6 +11,7 @@ import {
   introduced as introducedContact,
   named,
 } from "../chat/contact.ts"
+import type { ChatThread } from "../chat/thread.ts"
 import { withClaim } from "../chat/names.ts"
 import { encodeHello } from "../chat/hello.ts"
 import { type Address, addressBytes } from "../crypto/address.ts"
@@ -91,6 +92,9 @@ export class Introductions {
     for (const channel of this.#book.channels.values()) {
       if (!channel.trusted) this.verify(channel)
       else if (channel.group === null) {
+        // A crash may have come before it was asked for.
+        const hasLeft = channel.epochs.some(({ unsent }) => unsent > 0)
+        if (!hasLeft && this.#isOpen(channel)) this.#askFor(this.#book.threadWith(channel.peer))
         this.join(channel)
         this.#vouch(channel)
       }
@@ -147,6 +151,7 @@ export class Introductions {
     if (made === undefined) return false
     const { channel, envelopes } = made
     const thread = this.#book.threadWith(card.address)
+    this.#askFor(thread)
     await this.#outbox.posting.sendSealed(thread, envelopes, (step) => {
       // As they are by then: admission takes a while, in which texts are said and contacts change.
       const now = this.#book.threadWith(card.address)
@@ -159,6 +164,15 @@ export class Introductions {
     })
     this.#outbox.kick(thread)
     return true
+  }
+
+  /** We go on from a backup: what they have said to us since, and we have no keys of, they can say again. */
+  #askFor({ id, peer }: ChatThread): void {
+    const former = peer === null ? [] : this.#book.channelsWith(peer).filter((each) => each.retired)
+    if (former.length === 0) return
+    const began = former.map(({ epochs }) => epochs[0]?.began.height ?? 0)
+    // Up to there everything was here; and what is of these epochs is read as it comes.
+    this.#outbox.beside.lack(toHex(id), Math.max(this.#parts.restoredAt?.() ?? 0, ...began))
   }
 
   /** A group of the two of us. The first commit needs no order: nobody else is in the group to make another. */
@@ -341,7 +355,8 @@ export class Introductions {
     const invited = ownLeaf(channel.state) !== 0
     const untouched = invited && channel.epochs.length === 1
     // Once more when nothing left since the update: a crash may have destroyed the first greeting.
-    if (untouched || (invited && channel.epochs[0]?.unsent === 0)) this.#outbox.greet(thread)
+    if (untouched || (invited && channel.epochs[0]?.unsent === 0))
+      this.#outbox.beside.greet(toHex(thread.id))
     this.#outbox.kick(thread)
     this.#renewKeys(channel)
   }

@@ -9,11 +9,12 @@
  * Several envelopes are sealed ahead while the first waits for its admission, and those that have it by then share a write.
  */
 import { type Channel, leaving, sealContents } from "../chat/channel.ts"
-import { type Content, contentBytes } from "../chat/content.ts"
+import { type Content, contentBytes, type Saying } from "../chat/content.ts"
 import { type ChatThread, paid, paidRead } from "../chat/thread.ts"
 import { type Bytes, equal, toHex } from "../crypto/bytes.ts"
 import { isMember } from "../crypto/session.ts"
 import { ApiError } from "./api/errors.ts"
+import { Beside } from "./chat-beside.ts"
 import { type ChatBook, Step } from "./chat-book.ts"
 import {
   type Batch,
@@ -80,8 +81,7 @@ export class Outbox {
   readonly #timers = new Set<() => void>()
   /** Threads whose receipts leave in a moment. */
   readonly #soon = new Set<string>()
-  /** Threads in which we have not said yet what we call ourselves. */
-  readonly #greetings = new Set<string>()
+  readonly beside = new Beside()
 
   constructor(parts: ChatParts, book: ChatBook, transcript: Transcript, events: OutboxEvents) {
     this.#parts = parts
@@ -165,9 +165,13 @@ export class Outbox {
     this.#pumping.set(id, pump)
   }
 
-  /** Says with the next envelope of this thread what we call ourselves. */
-  greet(thread: Pick<ChatThread, "id">): void {
-    this.#greetings.add(toHex(thread.id))
+  /** With `step` these of our sayings are in line again. Within a turn; returns what to do once it is written. */
+  sayAgain(step: Step, thread: ChatThread, sayings: readonly Saying[]): () => void {
+    const lineUp = this.#line.again(step, thread.id, sayings)
+    return () => {
+      lineUp()
+      this.kick(thread)
+    }
   }
 
   /** Receipts are owed: they leave together, a moment from now, or with the next text. */
@@ -255,8 +259,7 @@ export class Outbox {
     const reads = readsFor(thread, contact, ahead, receipts.length)
     const first: Content[] = receipts.length === 0 ? [] : [{ kind: "receipt", ids: receipts }]
     if (reads.length > 0) first.push({ kind: "read", ids: reads })
-    const { name } = this.#parts.identity
-    if (this.#greetings.has(threadId)) first.push({ kind: "profile", name })
+    first.push(...this.beside.of(threadId, this.#parts.identity.name))
     const used = first.reduce((sum, each) => sum + contentBytes(each), 0)
     const next = line.map(({ content }) => content)
     const texts = fittingBeside(used, next)
@@ -266,7 +269,7 @@ export class Outbox {
     const { envelopes, until } = sealing
     const group = toHex(channel.groupId)
     this.#book.channels.set(group, sealing.channel)
-    this.#greetings.delete(threadId)
+    this.beside.forget(threadId)
     return { group, until, envelopes, waiting: line.slice(0, texts.length), receipts, reads }
   }
 
@@ -339,7 +342,7 @@ export class Outbox {
     const id = toHex(thread.id)
     this.#line.forget(step, id)
     this.#ahead.delete(id)
-    this.#greetings.delete(id)
+    this.beside.forget(id)
   }
 
   /** The thread goes: so does, with `step`, what waits in it and what no peer has taken. Within a turn. */

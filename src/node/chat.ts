@@ -24,6 +24,7 @@ import type { ChatParts } from "./chat-parts.ts"
 import { mustBeDecided, mustTake, People } from "./chat-people.ts"
 import { Places } from "./chat-places.ts"
 import { PAGE_MAX, type PageCursor, Reading } from "./chat-reading.ts"
+import { SaidAgain } from "./chat-said-again.ts"
 import { Transcript } from "./chat-transcript.ts"
 import { Typing } from "./chat-typing.ts"
 import { Search } from "./chat-search.ts"
@@ -42,6 +43,7 @@ export class Chat {
   readonly #expiry: Expiry
   readonly #places: Places
   readonly #typing: Typing
+  readonly #saidAgain: SaidAgain
   readonly #reading: Reading
   readonly messages: Messages
   readonly #people: People
@@ -64,6 +66,7 @@ export class Chat {
       leaving: (step, payload) => this.#places.leaving(step, payload),
       passedAt: (id) => this.#order?.passedAt(id),
     })
+    this.#saidAgain = new SaidAgain(parts, this.#book, this.#outbox)
     this.#typing = new Typing(parts, this.#book, this.#outbox)
     this.#groups = new Groups(parts, this.#book, this.#outbox, {
       inbox: () => this.#inbox,
@@ -120,6 +123,7 @@ export class Chat {
         this.#groups.settled(step, settled, at)
         if (settled.channel.group === null) this.#advanced(settled.channel)
       },
+      lacks: (thread, above) => this.#saidAgain.answer(thread, above),
       heard: (channel, from, content) => this.#groups.heard(channel, from, content),
       expectNow: (tags) => this.#inbox.expectNow(tags),
       pleaded: async (batch, plea) => {
