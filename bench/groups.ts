@@ -1,6 +1,7 @@
 /**
  * What large groups cost, MLS alone: groups of 8, 30, 100 and 250 made at once, nobody of whom has committed yet (the dearest state), then
- * with everybody having committed once. Sizes of a Welcome for one newcomer and of a commit, and what making and reading them takes.
+ * with everybody having committed once. Sizes of a Welcome for one newcomer and of a commit, and what making and reading them takes. The
+ * same with composite signatures, up to what such a group holds, and a pair of each kind.
  */
 import { primitives as p } from "#primitives"
 import {
@@ -9,32 +10,39 @@ import {
   createKeyPackage,
   encodeState,
   encrypt,
+  generateSignatureSeed,
   joinFromWelcome,
   type KeyPackagePair,
   mergeCommit,
   process as read,
   type SessionState,
+  type Signing,
+  SIGNINGS,
   updateSelf,
 } from "../src/crypto/session.ts"
 import { type Bench, median, type Result } from "./bench.ts"
 
-const SIZES = [8, 30, 100, 250]
+const SIZES: Readonly<Record<Signing, readonly number[]>> = {
+  ed25519: [3, 8, 30, 100, 250],
+  composite: [3, 8, 30, 60],
+}
 const RUNS = 3
 
 export const groupsBench: Bench = { name: "groups", run }
 
 async function run(): Promise<Result[]> {
   const results: Result[] = []
-  for (const size of SIZES) results.push(...(await measure(size)))
+  for (const signing of SIGNINGS)
+    for (const size of SIZES[signing]) results.push(...(await measure(size, signing)))
   return results
 }
 
 const nowSeconds = () => Math.floor(Date.now() / 1000)
 
-function newcomer(): Promise<KeyPackagePair> {
+function newcomer(signing: Signing): Promise<KeyPackagePair> {
   return createKeyPackage({
     identity: p.randomBytes(64),
-    signatureSeed: p.ed25519.generate(),
+    signatureSeed: generateSignatureSeed(signing),
     lastResort: true,
     notAfterSeconds: 2 ** 33,
   })
@@ -59,7 +67,7 @@ async function processed(state: SessionState, message: Uint8Array): Promise<Sess
   return taken.next
 }
 
-async function measure(size: number): Promise<Result[]> {
+async function measure(size: number, signing: Signing): Promise<Result[]> {
   const times: Record<string, number[]> = {}
   const sizes: Record<string, number> = {}
   const time = <T>(name: string, work: () => Promise<T>) => timed((times[name] ??= []), work)
@@ -67,9 +75,9 @@ async function measure(size: number): Promise<Result[]> {
     const alone = await createGroup({
       groupId: p.randomBytes(16),
       identity: p.randomBytes(64),
-      signatureSeed: p.ed25519.generate(),
+      signatureSeed: generateSignatureSeed(signing),
     })
-    const pairs = await Promise.all(Array.from({ length: size - 2 }, newcomer))
+    const pairs = await Promise.all(Array.from({ length: size - 2 }, () => newcomer(signing)))
     const founded = await addMembers(
       alone,
       pairs.map((pair) => pair.public),
@@ -79,7 +87,7 @@ async function measure(size: number): Promise<Result[]> {
     const [first] = pairs
     if (first === undefined) throw new Error("somebody is in it")
     let other = await joined(founded.welcome, first)
-    const last = await newcomer()
+    const last = await time("key_package", () => newcomer(signing))
     const added = await time("add", () => addMembers(founder, [last.public], nowSeconds()))
     other = await time("add_read", () => processed(other, added.commit))
     const member = await time("join", () => joined(added.welcome, last))
@@ -90,18 +98,21 @@ async function measure(size: number): Promise<Result[]> {
     const text = await time("text", () => encrypt(merged, p.randomBytes(256)))
     other = await time("text_read", () => processed(other, text.message))
     Object.assign(sizes, {
+      key_package: last.public.length,
+      text: text.message.length,
       welcome: added.welcome.length,
       add: added.commit.length,
       commit: update.commit.length,
       state: encodeState(other).length,
     })
   }
+  const of = signing === "composite" ? `pq_${size}` : `${size}`
   return [
     ...Object.entries(sizes).map(([name, bytes]) => {
-      return { metric: `groups.${size}_${name}_bytes`, value: bytes, unit: "bytes", runs: RUNS }
+      return { metric: `groups.${of}_${name}_bytes`, value: bytes, unit: "bytes", runs: RUNS }
     }),
     ...Object.entries(times).map(([name, values]) => {
-      return { metric: `groups.${size}_${name}_ms`, value: median(values), unit: "ms", runs: RUNS }
+      return { metric: `groups.${of}_${name}_ms`, value: median(values), unit: "ms", runs: RUNS }
     }),
   ]
 }

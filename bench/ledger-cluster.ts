@@ -6,7 +6,7 @@
 import { type ChildProcess, fork } from "node:child_process"
 import { randomFillSync } from "node:crypto"
 import { once } from "node:events"
-import { mkdirSync, writeFileSync } from "node:fs"
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { faulty, validatorSet } from "../src/consensus/quorum.ts"
@@ -75,6 +75,16 @@ export interface ClusterOptions {
 /** Where a validator's data lies. */
 export const directoryOf = (directory: string, seat: number) => join(directory, `validator${seat}`)
 
+/** The kernel counts in hundredths of a second (proc(5), fields 14 and 15 of stat). */
+const TICK_MS = 10
+
+function cpuMsOf(pid: number | undefined): number {
+  if (pid === undefined || process.platform !== "linux") return NaN
+  const stat = readFileSync(`/proc/${pid}/stat`, "latin1")
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
+  return TICK_MS * (Number(fields[11]) + Number(fields[12]))
+}
+
 export class LedgerCluster {
   readonly size: number
   readonly blocks: Block[] = []
@@ -134,7 +144,12 @@ export class LedgerCluster {
   }
 
   async #launch(peer: Peer): Promise<void> {
-    const options = { serialization: "advanced", stdio: ["ignore", "ignore", "inherit", "ipc"] }
+    const options = {
+      serialization: "advanced",
+      stdio: ["ignore", "ignore", "inherit", "ipc"],
+      // as bin/sotto starts the program
+      execArgv: [...process.execArgv, "--max-semi-space-size=4"],
+    }
     const child = fork(PEER, [], options as Parameters<typeof fork>[2] & object)
     peer.child = child
     child.on("message", (word: Word) => this.#hear(peer, word))
@@ -187,14 +202,18 @@ export class LedgerCluster {
     }
   }
 
-  /** New ids to every validator that runs. `since`: when they were due; now when not given. Returns the number of the first. */
-  submit(count: number, since = performance.now()): number {
-    const first = this.#since.length
-    for (let done = 0; done < count; done += ADMIT_MAX) {
-      const some = Math.min(ADMIT_MAX, count - done)
-      const ids = randomFillSync(new Uint8Array(some * ID_BYTES))
+  /** New ids to every validator that runs, due now. */
+  submit(count: number): void {
+    this.submitDue(new Array<number>(count).fill(performance.now()))
+  }
+
+  /** New ids to every validator that runs, one for each time at which one was due. */
+  submitDue(due: readonly number[]): void {
+    for (let done = 0; done < due.length; done += ADMIT_MAX) {
+      const some = due.slice(done, done + ADMIT_MAX)
+      const ids = randomFillSync(new Uint8Array(some.length * ID_BYTES))
       const view = new DataView(ids.buffer)
-      for (let i = 0; i < some; i++) {
+      for (const [i, since] of some.entries()) {
         view.setUint32((i + 1) * ID_BYTES - TAIL_BYTES, this.#since.length)
         this.#since.push(since)
         this.#reports.push(0)
@@ -202,7 +221,11 @@ export class LedgerCluster {
       for (const peer of this.#peers)
         if (peer.plan.secrets !== undefined) this.#tell(peer, { type: "admit", ids })
     }
-    return first
+  }
+
+  /** Processor time that the running peers have taken so far, all threads, milliseconds. */
+  get cpuMs(): number {
+    return this.#peers.reduce((sum, { child }) => sum + cpuMsOf(child?.pid), 0)
   }
 
   /** Of the last block that f+1 validators have. */

@@ -96,6 +96,7 @@ async function repeated(load: () => Promise<Load>): Promise<Load> {
     p50Ms: of("p50Ms"),
     p99Ms: of("p99Ms"),
     blocks: of("blocks"),
+    cpuMsPerBlock: of("cpuMsPerBlock"),
   }
 }
 
@@ -122,6 +123,8 @@ async function normalCase(cluster: LedgerCluster): Promise<Result[]> {
     row("p50_ms", open.p50Ms, "ms", RUNS),
     row("p99_ms", open.p99Ms, "ms", RUNS),
     row(`closed${MANY}_p50_ms`, many.p50Ms, "ms", RUNS),
+    row(`closed${MANY}_cpu_ms`, many.cpuMsPerBlock, "ms", RUNS),
+    row("open_cpu_ms", open.cpuMsPerBlock, "ms", RUNS),
     ...few,
   ]
 }

@@ -5,7 +5,7 @@ import {
   getCiphersuiteFromName,
   getCiphersuiteImpl,
 } from "ts-mls"
-import { SUITE_ID, suite as ownSuite } from "../../src/crypto/session/suite.ts"
+import { SUITE_IDS, suites } from "../../src/crypto/session/suite.ts"
 import {
   cryptoBasics,
   keySchedule,
@@ -58,7 +58,7 @@ const SUITES: ReadonlyMap<number, CiphersuiteName> = new Map([
 ])
 
 async function suiteOf(id: number): Promise<CiphersuiteImpl | undefined> {
-  if (id === SUITE_ID) return ownSuite
+  if (id === SUITE_IDS.ed25519) return suites.ed25519
   const name = SUITES.get(id)
   return name === undefined ? undefined : getCiphersuiteImpl(getCiphersuiteFromName(name))
 }
@@ -80,7 +80,7 @@ export async function checkVectors(kind: string, vectors: unknown): Promise<Outc
   for (const [index, each] of vectors.entries())
     try {
       const vector = new Fields(each)
-      const id = vector.has("cipher_suite") ? vector.number("cipher_suite") : SUITE_ID
+      const id = vector.has("cipher_suite") ? vector.number("cipher_suite") : SUITE_IDS.ed25519
       const suite = await suiteOf(id)
       if (suite === undefined) leftOut++
       else {

@@ -27,7 +27,10 @@ import { type Bytes, toHex, utf8 } from "../../src/crypto/bytes.ts"
 import * as session from "../../src/crypto/session.ts"
 import { generateKeyPackage } from "../../src/crypto/session/keypackage.ts"
 import { unwrap } from "../../src/crypto/session/state.ts"
-import { signaturePublicOf, suite, SUITE_ID, SUITE_NAME } from "../../src/crypto/session/suite.ts"
+import { signaturePublicOf } from "../../src/crypto/session/signature.ts"
+import { SUITE_IDS, suites } from "../../src/crypto/session/suite.ts"
+
+const suite = suites.ed25519
 
 const NOW = Math.floor(Date.now() / 1000)
 const ALWAYS = 2 ** 40
@@ -37,7 +40,7 @@ const secret = (): Bytes => primitives.randomBytes(SECRET_BYTES)
 
 const contextOf = (treeHash: Bytes, epoch: bigint): GroupContext => ({
   version: "mls10",
-  cipherSuite: SUITE_NAME,
+  cipherSuite: suite.name,
   groupId: utf8("a vector"),
   epoch,
   treeHash,
@@ -46,7 +49,7 @@ const contextOf = (treeHash: Bytes, epoch: bigint): GroupContext => ({
 })
 
 const shared = (context: GroupContext) => ({
-  cipher_suite: SUITE_ID,
+  cipher_suite: SUITE_IDS.ed25519,
   group_id: toHex(context.groupId),
   epoch: Number(context.epoch),
   confirmed_transcript_hash: toHex(context.confirmedTranscriptHash),
@@ -163,7 +166,7 @@ export async function welcomeVector(): Promise<object> {
   })
   const { welcome } = await session.addMembers(ada, [keyPackage], NOW)
   return {
-    cipher_suite: SUITE_ID,
+    cipher_suite: SUITE_IDS.ed25519,
     init_priv: toHex(privatePackage.initPrivateKey),
     signer_pub: toHex(signaturePublicOf(signatureSeed)),
     key_package: toHex(keyPackage),

@@ -4,7 +4,7 @@
  */
 import { Reader, toHex, utf8 } from "../../src/crypto/bytes.ts"
 import * as session from "../../src/crypto/session.ts"
-import { SUITE_ID } from "../../src/crypto/session/suite.ts"
+import { SUITE_IDS } from "../../src/crypto/session/suite.ts"
 import { type SessionState, unwrap } from "../../src/crypto/session/state.ts"
 import { primitives } from "#primitives"
 
@@ -45,7 +45,7 @@ export async function passiveClientVector(): Promise<object> {
   }
 
   const vector = {
-    cipher_suite: SUITE_ID,
+    cipher_suite: SUITE_IDS.ed25519,
     external_psks: [],
     key_package: toHex(ben.public),
     init_priv: toHex(secrets.raw(32)),

@@ -88,7 +88,7 @@ const MUTANTS: readonly Mutant[] = [
         put: "height <= highMark(term, termHeights) + 1",
       },
       {
-        file: "normal.js",
+        file: "propose.js",
         find: "return height > core.high || isFull",
         put: "return height > core.high + 1 || isFull",
       },

@@ -3,7 +3,13 @@ import { addressBytes, addressFromBytes } from "../crypto/address.ts"
 import { type Bytes, Reader, Writer } from "../crypto/bytes.ts"
 import { CryptoError } from "../crypto/errors.ts"
 import { NAME_BYTES_MAX } from "../crypto/identity.ts"
-import { decodeState, encodeState, groupIdOf, sessionLimits } from "../crypto/session.ts"
+import {
+  decodeState,
+  encodeState,
+  groupIdOf,
+  sessionLimits,
+  SIGNATURE_KEY_BYTES,
+} from "../crypto/session.ts"
 import { epochKeys } from "../crypto/tags.ts"
 import {
   type Acquaintance,
@@ -20,10 +26,15 @@ import {
 import { readWindow, type Window, writeWindow } from "./window.ts"
 import { readWish, writeWish } from "./wishes.ts"
 
-const VERSION = 3
+const VERSION = 5
+/** Before it was kept who is leaving. */
+const VERSION_WITHOUT_LEAVING = 4
+/** Before members could have keys of more than 255 bytes. */
+const VERSION_OF_SHORT_KEYS = 3
 /** Before there was a way back into a group. */
 const VERSION_WITHOUT_WAY = 2
 const LEAVES_MAX = 512
+const KEY_BYTES_MAX = SIGNATURE_KEY_BYTES.composite
 const TRUSTED = 1
 const RETIRED = 2
 const FOLLOWING = 2 ** 53 - 1
@@ -49,7 +60,7 @@ export function encodeChannel(channel: Channel): Bytes {
 export function decodeChannel(bytes: Bytes): Channel {
   const read = new Reader(bytes)
   const version = read.u8()
-  if (version !== VERSION && version !== VERSION_WITHOUT_WAY)
+  if (version < VERSION_WITHOUT_WAY || version > VERSION)
     throw new CryptoError("BAD_VERSION", "channel record")
   const peer = addressFromBytes(read.raw(64))
   const theirName = read.text(1, NAME_BYTES_MAX)
@@ -63,7 +74,7 @@ export function decodeChannel(bytes: Bytes): Channel {
     throw new CryptoError("BAD_ENCODING", "channel record")
   const epochs = Array.from({ length: count }, () => readEpoch(read))
   const held = Array.from({ length: read.u16() }, () => readHeld(read, bytes.length))
-  const group = read.u8() === 0 ? null : readGroup(read, version === VERSION)
+  const group = read.u8() === 0 ? null : readGroup(read, version)
   read.done()
   return {
     groupId: groupIdOf(state),
@@ -132,26 +143,35 @@ function readOwn(read: Reader, max: number): OwnCommit {
   return { next, welcome, invited, grants, renews, madeAtMs }
 }
 
-function writeGroup(out: Writer, { people, wishes, way }: GroupPart): void {
+function writeGroup(out: Writer, { people, wishes, way, leaving }: GroupPart): void {
   out.u16(people.size)
   for (const [address, { name, key }] of people)
-    out.raw(addressBytes(address)).text(name, 1).bytes(key, 1)
+    out.raw(addressBytes(address)).text(name, 1).bytes(key, 2)
   out.u16(wishes.length)
   for (const wish of wishes) writeWish(out, wish)
   out.u64(way.returned).bytes(way.hello, 4).u8(way.packages.length)
   for (const each of way.packages)
     out.u64(each.number).raw(each.reference).bytes(each.public, 4).bytes(each.private, 4)
+  out.u16(leaving.length)
+  for (const who of leaving) out.raw(addressBytes(who))
 }
 
-function readGroup(read: Reader, hasWay: boolean): GroupPart {
+function readGroup(read: Reader, version: number): GroupPart {
+  const lengthBytes = version > VERSION_OF_SHORT_KEYS ? 2 : 1
   const people = new Map(
     Array.from({ length: read.u16() }, (): [Channel["peer"], Acquaintance] => {
       const address = addressFromBytes(read.raw(64))
-      return [address, { name: read.text(1, NAME_BYTES_MAX), key: read.bytes(1, 255) }]
+      return [
+        address,
+        { name: read.text(1, NAME_BYTES_MAX), key: read.bytes(lengthBytes, KEY_BYTES_MAX) },
+      ]
     }),
   )
   const wishes = Array.from({ length: read.u16() }, () => readWish(read))
-  return { people, wishes, way: hasWay ? readWay(read) : NO_WAY_BACK }
+  const way = version > VERSION_WITHOUT_WAY ? readWay(read) : NO_WAY_BACK
+  const count = version > VERSION_WITHOUT_LEAVING ? read.u16() : 0
+  const leaving = Array.from({ length: count }, () => addressFromBytes(read.raw(64)))
+  return { people, wishes, way, leaving }
 }
 
 function readWay(read: Reader): WayBack {

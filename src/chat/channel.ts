@@ -11,6 +11,7 @@ import { openThread, sealThread, THREAD_PLAINTEXT_BYTES } from "../crypto/envelo
 import { assert, CryptoError } from "../crypto/errors.ts"
 import {
   COMMIT_FRAGMENTS_MAX,
+  COMPOSITE_FRAGMENTS_MAX,
   cut,
   decodeFragment,
   type Fragment,
@@ -27,6 +28,7 @@ import {
   peek,
   process,
   type SessionState,
+  signingOf,
 } from "../crypto/session.ts"
 import { type EpochKeys, epochKeys, EXPORTER_LABEL, threadKey, threadTag } from "../crypto/tags.ts"
 import { type Content, decodeContents, encodeContents } from "./content.ts"
@@ -97,6 +99,8 @@ export interface GroupPart {
   /** What we want changed and the group has not yet. */
   readonly wishes: readonly Wish[]
   readonly way: WayBack
+  /** Who has asked to be taken out, and is in it still. */
+  readonly leaving: readonly Address[]
 }
 
 /** What it takes to be let into a group anew (return.ts). */
@@ -121,13 +125,13 @@ export const RETURN_PACKAGES_MAX = 4
 export const NO_WAY_BACK: WayBack = { packages: [], returned: 0, hello: new Uint8Array(0) }
 
 /** A group that we are new in. */
-export const NEW_GROUP: GroupPart = { people: new Map(), wishes: [], way: NO_WAY_BACK }
+export const NEW_GROUP: GroupPart = { people: new Map(), wishes: [], way: NO_WAY_BACK, leaving: [] }
 
 /** A member as we know them from the group. */
 export interface Acquaintance {
   /** What they call themselves; empty until they said so. */
   readonly name: string
-  /** The leaf key that their card vouches for, 32 bytes; empty while no card was found that does. */
+  /** The leaf key that their card vouches for; empty while no card was found that does. */
   readonly key: Bytes
 }
 
@@ -222,7 +226,11 @@ export interface Until {
   readonly counter: number
 }
 
-/** Contents as one MLS message, cut into envelopes. Throws CryptoError TOO_LARGE when they do not fit eight. */
+/** Envelopes of one message, signatures included. */
+const saidFragmentsMax = ({ state }: Pick<Channel, "state">): number =>
+  signingOf(state) === "composite" ? COMPOSITE_FRAGMENTS_MAX : FRAGMENTS_MAX
+
+/** Contents as one MLS message, cut into envelopes. Throws CryptoError TOO_LARGE when they do not fit so many. */
 export async function sealContents(
   channel: Channel,
   meshId: Bytes,
@@ -231,7 +239,8 @@ export async function sealContents(
   assert(!channel.retired, "nothing is encrypted with a state that may have moved on elsewhere")
   const { message, next } = await encrypt(channel.state, encodeContents(contents))
   const spoken = channel.spoken + 1
-  return sealMessage({ ...channel, state: next, spoken }, meshId, message, FRAGMENTS_MAX)
+  const fragmentsMax = saidFragmentsMax(channel)
+  return sealMessage({ ...channel, state: next, spoken }, meshId, message, fragmentsMax)
 }
 
 /** An MLS message of this epoch (a commit, or what `encrypt` gave), cut into envelopes. Throws CryptoError TOO_LARGE. */
@@ -342,13 +351,13 @@ function soundContents(plaintext: Bytes): Content[] {
   }
 }
 
-/** The signature key of our own leaf, 32 bytes. */
+/** The signature key of our own leaf. */
 export function ownLeafKey(channel: Channel): Bytes | undefined {
   const own = ownLeaf(channel.state)
   return members(channel.state).find(({ leaf }) => leaf === own)?.signatureKey
 }
 
-/** The signature key of the leaf that claims to be the peer's, 32 bytes; `undefined` when the group holds no such leaf. */
+/** The signature key of the leaf that claims to be the peer's; `undefined` when the group holds no such leaf. */
 export function peerLeafKey(channel: Channel): Bytes | undefined {
   const identity = addressBytes(channel.peer)
   const own = ownLeaf(channel.state)

@@ -10,9 +10,13 @@ import { type Address, addressBytes, addressFromBytes } from "../crypto/address.
 import { type Bytes, Reader, Writer } from "../crypto/bytes.ts"
 import { CryptoError } from "../crypto/errors.ts"
 import { NAME_BYTES_MAX } from "../crypto/identity.ts"
+import { type Signing, SIGNINGS } from "../crypto/session.ts"
 
-const VERSION = 3
+const VERSION = 4
+/** Before there was a choice of signatures. */
+const VERSION_WITHOUT_CHOICE = 3
 export const CONTACTS_MAX = 10_000
+const NONE = new Uint8Array(0)
 export const STANDINGS = ["request", "pending", "accepted", "blocked"] as const
 export type Standing = (typeof STANDINGS)[number]
 
@@ -29,6 +33,11 @@ export interface ChatContact {
   readonly namesake: Address | null
   /** The newest card seen of theirs: no older one is taken, nor another of the same number. */
   readonly card: SeenCard | null
+  /**
+   * How the two sign what they say to each other: chosen by whoever makes contact. Once `composite`, nobody gets in under this address with
+   * less.
+   */
+  readonly signing: Signing
 }
 
 export interface SeenCard {
@@ -37,9 +46,18 @@ export interface SeenCard {
   readonly hash: Bytes
   /** The MLS leaf key that it names, 32 bytes. */
   readonly leaf: Bytes
+  /** The hash of the composite leaf key that it names, 32 bytes (card.ts). */
+  readonly compositeLeaf: Bytes | null
 }
 
-const fresh = { theirName: null, verified: false, claims: null, namesake: null, card: null }
+const fresh = {
+  theirName: null,
+  verified: false,
+  claims: null,
+  namesake: null,
+  card: null,
+  signing: "ed25519" as const,
+}
 
 /** Added by the user: a request from the same person is thereby accepted; a blocked one is let in again. */
 export function added(
@@ -112,15 +130,21 @@ export function encodeContact(contact: ChatContact): Bytes {
     .text(theirName ?? "", 1)
   if (claims !== null) out.raw(addressBytes(claims))
   if (namesake !== null) out.raw(addressBytes(namesake))
-  if (card !== null) out.u64(card.sequence).raw(card.hash).raw(card.leaf)
-  return out.finish()
+  if (card !== null)
+    out
+      .u64(card.sequence)
+      .raw(card.hash)
+      .raw(card.leaf)
+      .bytes(card.compositeLeaf ?? NONE, 1)
+  return out.u8(SIGNINGS.indexOf(contact.signing)).finish()
 }
 
-/** From our own sealed store; version 1 ended with the names. Throws CryptoError when that is damaged. */
+/** From our own sealed store; of this program or an earlier one; version 1 ended with the names. Throws CryptoError when that is damaged. */
 export function decodeContact(bytes: Bytes): ChatContact {
   const read = new Reader(bytes)
   const version = read.u8()
-  if (version !== 1 && version !== VERSION) throw new CryptoError("BAD_VERSION", "contact record")
+  if (version !== 1 && version !== VERSION_WITHOUT_CHOICE && version !== VERSION)
+    throw new CryptoError("BAD_VERSION", "contact record")
   const address = addressFromBytes(read.raw(64))
   const standing = STANDINGS[read.u8()]
   const flags = read.u8()
@@ -128,10 +152,10 @@ export function decodeContact(bytes: Bytes): ChatContact {
   const theirName = read.text(1, NAME_BYTES_MAX)
   const claims = (flags & 4) === 0 ? null : addressFromBytes(read.raw(64))
   const namesake = (flags & 8) === 0 ? null : addressFromBytes(read.raw(64))
-  const card =
-    (flags & 16) === 0 ? null : { sequence: read.u64(), hash: read.raw(32), leaf: read.raw(32) }
+  const card = (flags & 16) === 0 ? null : readCard(read, version === VERSION)
+  const signing = version === VERSION ? SIGNINGS[read.u8()] : "ed25519"
   read.done()
-  if (standing === undefined || flags > (version === 1 ? 3 : 31))
+  if (standing === undefined || signing === undefined || flags > (version === 1 ? 3 : 31))
     throw new CryptoError("BAD_ENCODING", "contact record")
   return {
     address,
@@ -142,5 +166,14 @@ export function decodeContact(bytes: Bytes): ChatContact {
     claims,
     namesake,
     card,
+    signing,
   }
+}
+
+function readCard(read: Reader, hasComposite: boolean): SeenCard {
+  const known = { sequence: read.u64(), hash: read.raw(32), leaf: read.raw(32) }
+  const hash = hasComposite ? read.bytes(1, 32) : NONE
+  if (hash.length !== 0 && hash.length !== 32)
+    throw new CryptoError("BAD_ENCODING", "contact record")
+  return { ...known, compositeLeaf: hash.length === 0 ? null : hash }
 }

@@ -16,6 +16,7 @@ import {
   type Member,
   members,
   sessionLimits,
+  type Signing,
 } from "../crypto/session.ts"
 import type { SessionState } from "../crypto/session.ts"
 import { isReturn, numberOf } from "./return.ts"
@@ -23,7 +24,10 @@ import { isReturn, numberOf } from "./return.ts"
 const VERSION = 1
 export const GROUP_NAME_BYTES_MAX = 128
 export const ADMINS_MAX = 16
-export const GROUP_MEMBERS_MAX = sessionLimits.MEMBERS_MAX
+export const GROUP_MEMBERS_MAX: Readonly<Record<Signing, number>> = {
+  ed25519: sessionLimits.MEMBERS_MAX,
+  composite: sessionLimits.COMPOSITE_MEMBERS_MAX,
+}
 
 export interface About {
   readonly name: string
@@ -34,7 +38,7 @@ export interface About {
 export interface GroupMember {
   readonly address: Address
   readonly leaf: number
-  /** Ed25519, 32 bytes: the leaf key, which their card should name. */
+  /** The leaf key, which their card should name: 32 bytes, or 2,624 in a group with composite signatures. */
   readonly key: Bytes
   /** Number of the mark that they came back with (return.ts); 0 for who never had to. */
   readonly returned: number
@@ -159,7 +163,7 @@ function isOfReturns(before: Group, { added, removed, about }: CommitChanges): b
     const address = addressOfMember(each)
     const old = address && memberIn(before, address)
     if (old === undefined || !gone.has(old.leaf)) return false
-    const { signatureKey, mark } = each
-    return isReturn(before.id, old.address, signatureKey, { mark, before: old.returned })
+    const { signatureKey, mark, proof } = each
+    return isReturn(before.id, old.address, signatureKey, { mark, proof, before: old.returned })
   })
 }

@@ -5,15 +5,19 @@
  * member can put somebody else's keys under an address, or throw anybody out that way. Marks are numbered, and a leaf keeps the one it came
  * in with: each serves once.
  *
+ * In a group with composite signatures the Ed25519 root alone is not believed: the key package brings the owner's card along, which names
+ * the new leaf key, and which both root keys have signed.
+ *
  *   mark  version 1 · number 8 · Ed25519 signature 64
  *   plea  version 1 · kind 1 (= 3) · group id (length 1) · key package (length 4)        in intro envelopes, to a member
  */
 import { primitives } from "#primitives"
 import { type Address, addressBytes } from "../crypto/address.ts"
 import { type Bytes, concat, Reader, Writer } from "../crypto/bytes.ts"
+import { isLeafOf, verifyCard } from "../crypto/card.ts"
 import { CryptoError } from "../crypto/errors.ts"
 import { domain } from "../crypto/kdf.ts"
-import { sessionLimits } from "../crypto/session.ts"
+import { sessionLimits, SIGNATURE_KEY_BYTES } from "../crypto/session.ts"
 
 const VERSION = 1
 const SIGNATURE_BYTES = 64
@@ -33,7 +37,7 @@ export interface Plea {
 const signingBytes = (group: Bytes, number: number, leafKey: Bytes): Bytes =>
   concat(domain("group return"), new Writer().bytes(group, 1).u64(number).raw(leafKey).finish())
 
-/** `root`: Ed25519 seed of the root key, `leafKey`: Ed25519 public key of the new leaf; 32 bytes each. */
+/** `root`: Ed25519 seed of the root key, 32 bytes; `leafKey`: public key of the new leaf. */
 export function makeMark(root: Bytes, group: Bytes, number: number, leafKey: Bytes): Bytes {
   const { ed25519 } = primitives
   const signature = ed25519.sign(ed25519.importPrivate(root), signingBytes(group, number, leafKey))
@@ -61,19 +65,40 @@ function readMark(bytes: Bytes): Mark | undefined {
 /** The number of a leaf's mark; 0 for a leaf without one. */
 export const numberOf = (mark: Bytes): number => readMark(mark)?.number ?? 0
 
+export interface Said {
+  readonly mark: Bytes
+  /** The card that came along; empty for none. */
+  readonly proof: Bytes
+  /** Number of the leaf that this one takes the place of. */
+  readonly before: number
+}
+
 /** Whether the owner of `address` has said that this leaf key is to come into this group in place of their leaf numbered `before`. */
 export function isReturn(
   group: Bytes,
   address: Address,
   leafKey: Bytes,
-  { mark, before }: { readonly mark: Bytes; readonly before: number },
+  { mark, proof, before }: Said,
 ): boolean {
+  if (leafKey.length === SIGNATURE_KEY_BYTES.composite && !isNamed(proof, address, leafKey))
+    return false
   const read = readMark(mark)
   if (read === undefined || read.number < before + RETURN_EVERY_MS) return false
   const { ed25519 } = primitives
   try {
     const root = ed25519.importPublic(addressBytes(address).subarray(0, 32))
     return ed25519.verify(root, signingBytes(group, read.number, leafKey), read.signature)
+  } catch (error) {
+    if (error instanceof CryptoError) return false
+    throw error
+  }
+}
+
+/** Whether these bytes are a card of this address, signed by both its root keys, that names the leaf key. */
+function isNamed(proof: Bytes, address: Address, leafKey: Bytes): boolean {
+  try {
+    const card = verifyCard(proof)
+    return card.address === address && isLeafOf(card, leafKey)
   } catch (error) {
     if (error instanceof CryptoError) return false
     throw error

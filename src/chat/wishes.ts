@@ -42,6 +42,8 @@ export type Wish =
 export const WISHES_MAX = 512
 /** People added by one commit: at 3.5 KB each it stays well below what fragments carry. */
 export const ADDED_TOGETHER_MAX = 16
+/** And of their key packages, which with a card inside have 52 KB, so many bytes. */
+const RETURNED_BYTES_MAX = 256 * 1024
 
 /** Nothing is left to do: the group is as wished, or it is no longer ours to ask. */
 export function isGranted(group: Group, me: Address, wish: Wish): boolean {
@@ -91,6 +93,12 @@ export interface Plan {
   readonly grants: readonly Wish[]
 }
 
+/** Of key packages the first ones that have no more bytes together. */
+const within = (max: number) => {
+  let bytes = 0
+  return ({ keyPackage }: { readonly keyPackage: Bytes }) => (bytes += keyPackage.length) <= max
+}
+
 /** The next commit, or `undefined` when there is nothing to commit. `ready`: whose key packages are at hand. */
 export function plan(
   group: Group,
@@ -115,6 +123,7 @@ export function plan(
     .filter((wish) => wish.kind === "readmit")
     .filter(({ who }) => about === undefined && !removed.has(who) && !coming.has(who))
     .slice(0, ADDED_TOGETHER_MAX - added.length)
+    .filter(within(RETURNED_BYTES_MAX))
   const back = returning.map(({ who }) => who)
   const leaving = new Set([...leavers.map(({ who }) => who), ...again, ...back])
   const remove = group.members.filter(({ address }) => leaving.has(address))

@@ -110,6 +110,7 @@ const EXIT: Readonly<Record<ApiErrorCode | CliErrorCode | PathErrorCode, number>
   LAST_ADMIN: 7,
   NOT_A_GROUP: 4,
   GROUP_FULL: 9,
+  NO_POST_QUANTUM_KEY: 9,
   IDENTITY_CHANGED: 7,
   NUMBER_DIFFERS: 7,
   OTHER_MESH: 7,

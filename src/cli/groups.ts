@@ -57,13 +57,26 @@ export async function printGroup(out: Output, group: GroupView): Promise<void> {
     return
   }
   const { printTable } = await import("./table.ts")
-  out.line({ text: group.name, style: "bold" }, `  ${group.thread}${stateOf(group)}`)
+  out.line(
+    { text: group.name, style: "bold" },
+    `  ${group.thread}${stateOf(group)}${signaturesOf(group)}`,
+  )
   printTable(group.members.map((member) => [nameOf(member), standingOf(member), member.address]))
-  for (const change of group.pending) out.say(`Not so yet: ${sentenceOf(change)}.`)
+  for (const change of group.pending) {
+    out.say(`Not so yet: ${sentenceOf(change)}.`)
+    if (change.lacksKey)
+      out.say(
+        `No key for post-quantum signatures was found of ${change.whoName ?? "them"}: their program may be older, or they were not ` +
+          "there for days. They come in when there is one; a group without post-quantum signatures takes them now.",
+      )
+  }
 }
 
 const stateOf = ({ state }: GroupView) =>
   state === "open" ? "" : state === "left" ? "  left" : "  you were added by a stranger"
+
+const signaturesOf = ({ postQuantumSignatures }: GroupView) =>
+  postQuantumSignatures ? "  post-quantum signatures" : ""
 
 const nameOf = ({ me, name }: Member) => (me ? "you" : name)
 

@@ -38,6 +38,8 @@ const NEXT: Readonly<Record<ApiErrorCode, string | undefined>> = {
   NOT_A_MEMBER: "`sotto group show` shows who is in it",
   LAST_ADMIN: "name another first: `sotto group admin GROUP NAME`",
   GROUP_FULL: "remove somebody first, or make another group",
+  NO_POST_QUANTUM_KEY:
+    "the node makes one within a minute of running: try again then; `sotto identity rotate` does it at once",
   IDENTITY_CHANGED:
     "`sotto verify CONTACT` compares numbers; or `sotto contact accept --anyway`, or `sotto contact block`",
   NUMBER_DIFFERS:

@@ -12,6 +12,7 @@ import { votePreimage } from "./preimage.ts"
 import type { Scheme, Sign } from "./hybrid.ts"
 import type { Ledger } from "./ledger.ts"
 import { DOUBLINGS_MAX, EVIDENCE_PER_SIGNER } from "./limits.ts"
+import { newPace, type Pace } from "./pace.ts"
 import { Pool } from "./pool.ts"
 import { bitmap, primaryOf, seatOf } from "./quorum.ts"
 import type { ValidatorSet } from "./quorum.ts"
@@ -74,16 +75,6 @@ export interface ReplicaParts {
    * whose past is unknown stays an observer.
    */
   readonly nonce?: number
-}
-
-/** How the primary of this term and those of the last ones kept up; see `pace`. */
-export interface Pace {
-  watching: boolean
-  late: number
-  worst: number
-  /** What had arrived at the last look. */
-  mark: number
-  readonly history: number[]
 }
 
 export type Mode = "voter" | "observer" | "halted"
@@ -155,7 +146,7 @@ export class Core {
   asked = false
   /** The oldest waiting item at the last regular STATUS. */
   requestSeen: string | undefined
-  readonly pace: Pace = { watching: false, late: 0, worst: 0, mark: 0, history: [] }
+  readonly pace: Pace = newPace()
   /** Everything signed in this term: (type, view, height) → digest. A second, different one must never be signed. */
   signed = new Map<string, Vote>()
   evidence = new Map<number, Set<string>>()

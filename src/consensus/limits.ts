@@ -35,6 +35,11 @@ export const REQUEST_ITEMS_MAX = 64
 export const POOL_ITEMS_MAX = 65_536
 /** Votes relayed in answer to one STATUS; the next STATUS asks for the rest. */
 export const STATUS_RELAY_MAX = 512
+/**
+ * Proposals among them with their batches, the lowest heights first. Everybody answers a STATUS, and what is missing is often only on its
+ * way: all of a full pipeline from each of them would be more than what was late.
+ */
+export const STATUS_BATCHES_MAX = 4
 /** Conflicting pairs kept for one signer and term; more prove nothing new. */
 export const EVIDENCE_PER_SIGNER = 8
 /** Messages of the next term that are held for one peer until the term opens; the oldest stays, a newer one is dropped. */

@@ -1,5 +1,5 @@
 /**
- * The normal case, section 4.2 of the paper: PRE-PREPARE, PREPARE, COMMIT, execution. Proposals, PREPAREs and P speak of the
+ * The normal case, section 4.2 of the paper: PREPARE, COMMIT, execution, and what a backup does with a PRE-PREPARE (`propose` makes them). Proposals, PREPAREs and P speak of the
  * batch digest D, so slots are independent and run side by side; COMMIT speaks of the block hash B and goes out in the order
  * of heights.
  */
@@ -9,10 +9,11 @@ import { assert } from "../crypto/errors.ts"
 import { certificateOf } from "./certificate.ts"
 import { endTerm } from "./checkpoint.ts"
 import type { Core } from "./core.ts"
-import { FILL_SLOTS, needsBlocks } from "./fill.ts"
-import { batchOf, encodeItem, isNull, keysOf, NULL_BATCH, sameItem } from "./item.ts"
-import { BATCH_MAX_BYTES } from "./limits.ts"
+import { needsBlocks } from "./fill.ts"
+import { isNull, keysOf, NULL_BATCH, sameItem } from "./item.ts"
 import type { Plan } from "./ledger.ts"
+import { notePaceOf, noteWork } from "./pace.ts"
+import { propose } from "./propose.ts"
 import type { Proposal, Slot } from "./slot.ts"
 import { accuseBySpare } from "./spare.ts"
 import type { Batch, Certificate, Commit, Item, Prepare, PrePrepare } from "./types.ts"
@@ -23,82 +24,6 @@ import { conflict } from "./verify.ts"
  * once would, in a network slower than that, throw away each view that works.
  */
 const PROGRESS_BLOCKS = 3
-/** Room left in a batch for its count and a tick. */
-const BATCH_SLACK_BYTES = 64
-
-// ---- proposing
-
-/** Section 4.2: the primary "assigns a sequence number n to the request" and multicasts the pre-prepare. */
-export function propose(core: Core): void {
-  for (;;) {
-    const height = freeHeight(core)
-    if (height === undefined) return
-    const inFlight = height - 1 - core.executed
-    const { blockItemsMax } = core.ledger.rules
-    const waiting = core.pool.freshSize
-    // With something in flight, small batches wait: they fill up until it is decided, so there is no fixed delay.
-    if (waiting === 0 || (inFlight > 0 && waiting < Math.ceil(blockItemsMax / 8))) return
-    const tick = nextTick(core)
-    const room = blockItemsMax - tick.length
-    const ids = new Set<string>()
-    const spends = new Set<string>()
-    const bytesMax = BATCH_MAX_BYTES - BATCH_SLACK_BYTES
-    const items = core.pool
-      .take(Math.max(room, 1), bytesMax, (item) =>
-        item.type === "envelope" ? 81 : encodeItem(item).length,
-      )
-      .filter(
-        (item) => (staysAllowed(item) || core.ledger.allows(item)) && firstUse(item, ids, spends),
-      )
-    if (items.length === 0) continue
-    proposeBatch(core, height, batchOf(room > 0 ? [...tick, ...items] : items))
-  }
-}
-
-/** The next height that we may propose for, or undefined while there is none. */
-function freeHeight(core: Core): number | undefined {
-  if (!core.leads || core.executed < core.carriedLow) return undefined
-  // What the view carries on must be known, or an item of it could be proposed twice.
-  if (core.carriedHigh > core.executed)
-    for (const slot of core.slotsAbove(core.executed))
-      if (slot.height <= core.carriedHigh && slot.batch === undefined) return undefined
-  const height = Math.max(core.proposedUpTo, core.carriedHigh, core.executed) + 1
-  const isFull = height - 1 - core.executed >= core.parts.pipelineSlots
-  return height > core.high || isFull ? undefined : height
-}
-
-function proposeBatch(core: Core, height: number, batch: Batch): void {
-  const message = { ...core.vote("pre-prepare", core.view, height, batch.digest), batch }
-  core.proposedUpTo = height
-  const slot = core.slot(height)
-  slot.proposal = { view: core.view, digest: batch.digest, signature: message.signature }
-  slot.batch = batch
-  slot.preparedIn = core.view
-  // [PERSIST] Section 4.2 asks the log to hold the pre-prepare; ours must outlive a crash before anyone sees it.
-  core.persist({ kind: "proposal", message })
-  core.broadcast(message)
-  checkPrepared(core, slot)
-}
-
-/** A few null batches when nothing else waits and the state asks for the end of the term (see `fill`). */
-export function onFillTimeout(core: Core): void {
-  core.filling = false
-  for (let i = 0; i < FILL_SLOTS && needsBlocks(core) && core.pool.freshSize === 0; i++) {
-    const height = freeHeight(core)
-    if (height === undefined) break
-    proposeBatch(core, height, NULL_BATCH)
-  }
-  advance(core)
-}
-
-/** "A primary may propose a tick at least 60 s after the last one", and only beside traffic. */
-function nextTick(core: Core): Item[] {
-  if (core.tick !== "due") return []
-  const underway = core
-    .slotsAbove(core.executed)
-    .some((slot) => slot.batch?.items.some((item) => item.type === "tick") === true)
-  return underway ? [] : [{ type: "tick", period: core.ledger.now.period + 1 }]
-}
 
 // ---- PRE-PREPARE
 
@@ -157,6 +82,7 @@ function takeBatch(core: Core, slot: Slot, batch: Batch | undefined): void {
   if (batch.items.length > core.ledger.rules.blockItemsMax) return
   // Our own objects for what we know: the others are forgotten again, with the keys that would be worked out for them.
   slot.batch = { ...batch, items: batch.items.map((item) => core.pool.proposed(item)) }
+  notePaceOf(core, batch)
   goOn(core, slot)
 }
 
@@ -175,7 +101,7 @@ function fetchBatch(core: Core, slot: Slot): void {
 // ---- PREPARE
 
 /** Notes what an item uses; false when the batch has used it before. */
-function firstUse(item: Item, ids: Set<string>, spends: Set<string>): boolean {
+export function firstUse(item: Item, ids: Set<string>, spends: Set<string>): boolean {
   const { id, spend } = keysOf(item)
   const known = ids.size + spends.size
   ids.add(id)
@@ -187,7 +113,7 @@ function firstUse(item: Item, ids: Set<string>, spends: Set<string>): boolean {
  * An admitted envelope was allowed when it came, and leaves the pool with whatever excludes it: while it is there, the state
  * allows it. What else is ordered depends on the term and the set as well.
  */
-const staysAllowed = ({ type }: Item): boolean => type === "envelope"
+export const staysAllowed = ({ type }: Item): boolean => type === "envelope"
 
 type Judgement = "good" | "wait" | "bad"
 
@@ -232,6 +158,7 @@ export function tryPrepare(core: Core, slot: Slot): void {
   persistProposal(core, slot.height, proposal, batch)
   core.persist({ kind: "vote", message: vote })
   core.broadcast(vote)
+  noteWork(core)
   slot.prepares.add(core.me, vote)
   checkPrepared(core, slot)
 }
@@ -367,6 +294,7 @@ export function execute(core: Core, plan: Plan, certificate: Certificate): void 
   const { batch, applied } = plan
   const slot = core.slot(plan.height)
   core.ledger.apply(plan)
+  noteWork(core)
   core.tip = certificate
   slot.decided = { digest: batch.digest, hash: plan.hash, view: certificate.view }
   slot.plan = undefined
@@ -425,20 +353,16 @@ const fillHead = (core: Core): string | undefined =>
 
 /** New items: they are proposed by the primary, waited for by the others, and may be what a proposal lacked. */
 export function onItems(core: Core, items: readonly Item[], admitted: boolean): void {
-  const open = core.slotsAbove(core.executed)
+  const lacking = core.slotsAbove(core.executed).filter(({ missing }) => missing.size > 0)
   for (const item of items) {
     if (!core.ledger.allows(item)) continue
-    const wanted = open.flatMap(({ missing }) => missing.get(keysOf(item).id) ?? [])
+    const wanted = lacking.flatMap(({ missing }) => missing.get(keysOf(item).id) ?? [])
     if (!admitted) core.pool.hold(item)
     // The proposal's form of an envelope counts, not the one that came here first: else whoever pays for an id again splits the votes.
     else if (!core.pool.admit(item, wanted.length > 0) && wanted.some((one) => sameItem(one, item)))
       core.pool.replace(item)
   }
-  for (const slot of open) {
-    // What the view carries on is under way already, whenever its content comes.
-    if (slot.height <= core.carriedHigh)
-      for (const item of slot.batch?.items ?? []) core.pool.proposed(item)
-    if (slot.missing.size === 0) continue
+  for (const slot of lacking) {
     for (const item of items) slot.missing.delete(keysOf(item).id)
     if (slot.missing.size === 0) tryPrepare(core, slot)
   }

@@ -28,6 +28,8 @@ export class Pool {
   #next = 0
   #freshCount = 0
   readonly #held = new Map<string, Item>()
+  /** Ids that proposals of this view name and that were not admitted then: no more than the batches of a term hold. */
+  readonly #named = new Set<string>()
   /** Admitted items that are no envelopes: what one of them changes may forbid another. */
   readonly #changes = new Set<string>()
   /** What is used up → admitted items that would use it: nearly always one. */
@@ -47,11 +49,12 @@ export class Pool {
   admit(item: Item, wanted = false): boolean {
     const { id } = keysOf(item)
     if (this.#admitted.has(id) || (this.#admitted.size >= POOL_ITEMS_MAX && !wanted)) return false
-    const waiting = { item, arrival: ++this.#arrivals, fresh: true }
+    const fresh = this.#named.size === 0 || !this.#named.has(id)
+    const waiting = { item, arrival: ++this.#arrivals, fresh }
     this.#admitted.set(id, waiting)
-    this.#queue.push(waiting)
+    if (fresh) this.#queue.push(waiting)
     if (this.#queue.length > 2 * this.#admitted.size + QUEUE_SLACK) this.#compact()
-    this.#freshCount++
+    if (fresh) this.#freshCount++
     if (this.#held.size > 0) this.#held.delete(id)
     if (item.type !== "envelope") this.#changes.add(id)
     this.#enter(id, item)
@@ -109,6 +112,7 @@ export class Pool {
     const known = this.#admitted.get(id)
     if (known !== undefined) this.#drop(id, known)
     if (this.#held.size > 0) this.#held.delete(id)
+    if (this.#named.size > 0) this.#named.delete(id)
     for (const use of usesOf(item)) {
       const rivals = this.#rivals.get(use)
       if (rivals === undefined) continue
@@ -135,6 +139,13 @@ export class Pool {
   /** Whether something waits that had arrived by then. */
   waitsSince(mark: number): boolean {
     const [first] = this.#admitted.values()
+    return first !== undefined && first.arrival <= mark
+  }
+
+  /** Whether something that no proposal of this view names had arrived by then. */
+  passedOverSince(mark: number): boolean {
+    while (this.#queue[this.#next]?.fresh === false) this.#next++
+    const first = this.#queue[this.#next]
     return first !== undefined && first.arrival <= mark
   }
 
@@ -173,16 +184,21 @@ export class Pool {
     this.#next = 0
   }
 
-  /** A proposal of this view names the item. Returns our own object for it when it is the very same. */
+  /** A proposal of this view names the item, admitted or not yet. Returns our own object for it when it is the very same. */
   proposed(item: Item): Item {
-    const known = this.#admitted.get(item.type === "envelope" ? keyOf(item.id) : keysOf(item).id)
-    if (known === undefined) return item
+    const id = item.type === "envelope" ? keyOf(item.id) : keysOf(item).id
+    const known = this.#admitted.get(id)
+    if (known === undefined) {
+      this.#named.add(id)
+      return item
+    }
     this.#stale(known)
     return isSameEnvelope(known.item, item) ? known.item : item
   }
 
   /** A new view: what was proposed and fell out returns, and is proposed again in the old order. */
   renew(): void {
+    this.#named.clear()
     this.#queue = [...this.#admitted.values()]
     this.#next = 0
     this.#freshCount = this.#queue.length

@@ -16,16 +16,9 @@ import type { Mode, ReplicaParts } from "./core.ts"
 import { watchFill } from "./fill.ts"
 import { checkInvariants, markOf } from "./invariants.ts"
 import type { Ledger } from "./ledger.ts"
-import {
-  advance,
-  onFillTimeout,
-  onItems,
-  onPrePrepare,
-  onTickTimeout,
-  onVote,
-  TICK_TOLERANCE,
-} from "./normal.ts"
+import { advance, onItems, onPrePrepare, onTickTimeout, onVote, TICK_TOLERANCE } from "./normal.ts"
 import { onPaceTimeout, watchPace } from "./pace.ts"
+import { onFillTimeout } from "./propose.ts"
 import { onResume, recall } from "./recovery.ts"
 import { setVoteAside } from "./spare.ts"
 import type { Memory } from "./recovery.ts"

@@ -9,7 +9,7 @@ import { certificateFault } from "./certificate.ts"
 import { onBoundaryProof, openTerm } from "./checkpoint.ts"
 import type { Core } from "./core.ts"
 import { needsBlocks } from "./fill.ts"
-import { STATUS_RELAY_MAX } from "./limits.ts"
+import { STATUS_BATCHES_MAX, STATUS_RELAY_MAX } from "./limits.ts"
 import { advance, attachBatch, execute } from "./normal.ts"
 import { bitOf } from "./quorum.ts"
 import type {
@@ -105,11 +105,13 @@ function missingIn(core: Core, status: Status): Message[] {
   if (core.newView !== undefined && status.view <= core.view)
     if (status.view < core.view || status.changing) return [...missing, core.newView]
   if (status.view !== core.view || status.changing) return missing
+  let batches = 0
   status.slots.forEach((theirs, i) => {
     const slot = core.slots[status.executed + i - core.low]
     if (slot === undefined) return
     const { proposal, batch } = slot
-    if (!theirs.proposal && proposal !== undefined && batch !== undefined)
+    const lacksBatch = !theirs.proposal && proposal !== undefined && batch !== undefined
+    if (lacksBatch && ++batches <= STATUS_BATCHES_MAX)
       missing.push({
         type: "pre-prepare",
         term: core.term,
@@ -183,7 +185,7 @@ export function onBlocks(core: Core, from: Peer, message: Blocks): void {
   for (const record of message.records) {
     if (core.mode === "halted") return
     if (record.height <= core.executed) checkKnown(core, record)
-    else if (!takeBlock(core, record)) break
+    else if (!takeBlock(core, from, record)) break
   }
   if (message.checkpoint !== undefined) onBoundaryProof(core, message.checkpoint)
   advance(core)
@@ -205,14 +207,18 @@ function checkKnown(core: Core, record: BlockRecord): void {
 }
 
 /** False when the block is not the next one, or not proven. */
-function takeBlock(core: Core, record: BlockRecord): boolean {
+function takeBlock(core: Core, from: Peer, record: BlockRecord): boolean {
   const { certificate } = record
   if (record.height !== core.executed + 1 || certificate.height !== record.height) return false
   const drained = core.executed === core.high
   const term = drained ? core.term + 1 : core.term
   const set = drained ? core.ledger.set : core.set
   if (certificate.type !== "commit" || certificate.term !== term) return false
-  if (certificateFault(certificate, core.meshId, set, core.parts.scheme) !== undefined) return false
+  const fault = certificateFault(certificate, core.meshId, set, core.parts.scheme)
+  if (fault !== undefined) {
+    core.emit({ type: "lie", from, code: fault })
+    return false
+  }
   const plan = core.ledger.plan(record.batch)
   if (!equal(plan.hash, certificate.digest)) {
     if (core.executed === 0 || !claimsHash(core, record)) return false

@@ -306,6 +306,8 @@ export type Output =
       readonly code: string
       readonly evidence?: Evidence
     }
+  /** This peer sent a block with a certificate of the open term (or the next) that is none: no honest one would have. */
+  | { readonly type: "lie"; readonly from: Peer; readonly code: string }
   /** Have these bytes signed with SLH-DSA off the event loop, and feed back `sealed`. */
   | { readonly type: "seal"; readonly height: number; readonly preimage: Bytes }
   | { readonly type: "halt"; readonly code: HaltCode; readonly detail: string }

@@ -12,6 +12,7 @@ import { isNull, NULL_BATCH } from "./item.ts"
 import { carriedBy, provenHeight } from "./new-view.ts"
 import type { Carried } from "./new-view.ts"
 import { acceptProposal, advance, checkPrepared, tryPrepare } from "./normal.ts"
+import { turnPace } from "./pace.ts"
 import type { NewView, Peer, Reproposal, ViewChange } from "./types.ts"
 
 /**
@@ -48,6 +49,7 @@ export function moveTo(core: Core, view: number): void {
   core.newView = undefined
   core.viewTimerFor = -1
   core.progress = 0
+  turnPace(core)
   for (const slot of core.slotsAbove(core.low)) slot.moveTo(view)
 }
 
@@ -146,6 +148,7 @@ export function enterView(core: Core, message: NewView, carried: Carried): void 
   if (message.view > core.view) moveTo(core, message.view)
   core.newView = message
   core.changing = false
+  turnPace(core)
   core.tokens.view++
   core.carriedLow = carried.low
   core.carriedHigh = carried.high

@@ -27,9 +27,13 @@ export const BLINDED_KEY_BYTES = 32
  * What an address has in the directory. Each has a blinded key of its own, so that nobody without the address can tell that two of them
  * belong together.
  */
-export const RECORD_KINDS = ["card", "offer"] as const
+export const RECORD_KINDS = ["card", "offer", "composite-offer"] as const
 export type RecordKind = (typeof RECORD_KINDS)[number]
-const LABEL: Readonly<Record<RecordKind, string>> = { card: "blind", offer: "blind offer" }
+const LABEL: Readonly<Record<RecordKind, string>> = {
+  card: "blind",
+  offer: "blind offer",
+  "composite-offer": "blind composite offer",
+}
 
 const SEED_BYTES = 32
 const WIDE_BYTES = 64

@@ -1,9 +1,12 @@
 /**
  * The card: an identity's current public keys, signed by its root keys (DESIGN §4). About 35 KB, of which the SLH-DSA signature is 29,792.
  *
- *   body  version 2 · Ed25519 root 32 · SLH-DSA root 64 · sequence 8 · intro X25519 32 · intro ML-KEM-1024 1568 ·
- *         MLS leaf key Ed25519 32 · last-resort MLS key package (length 2) · former leaf keys (count 1, 32 each)
+ *   body  version 3 · Ed25519 root 32 · SLH-DSA root 64 · sequence 8 · intro X25519 32 · intro ML-KEM-1024 1568 ·
+ *         MLS leaf key Ed25519 32 · last-resort MLS key package (length 2) · former leaf keys (count 1, 32 each) ·
+ *         hash of the composite MLS leaf key 32 (zeros: none) · hashes of former ones (count 1, 32 each)
  *   then  Ed25519 signature 64 · SLH-DSA-SHAKE-256s signature 29,792, both over domain("card") ‖ body
+ *
+ * The composite leaf key (session/composite.ts) has 2,624 bytes and comes with its key packages, so its hash is enough here.
  *
  * Both signatures must verify: forging a card needs the break of elliptic curves and of SHAKE. Making them takes a second (SLH-DSA), so
  * signing is split: `cardSigningBytes` here, the signing itself where it does not stop an event loop, `assembleCard` here again.
@@ -13,10 +16,11 @@ import { type Address, addressOf } from "./address.ts"
 import { type Bytes, concat, equal, exactly, Reader, Writer } from "./bytes.ts"
 import type { IntroPublic } from "./envelope.ts"
 import { CryptoError } from "./errors.ts"
-import { domain } from "./kdf.ts"
+import { domain, labelledHash } from "./kdf.ts"
 
-const VERSION = 2
+const VERSION = 3
 const KEY_PACKAGE_BYTES_MAX = 16 * 1024
+const NO_LEAF = new Uint8Array(32)
 /** Leaf keys of earlier cards that a card may vouch for. */
 export const FORMER_LEAVES_MAX = 8
 /** Largest card accepted before it is decoded. */
@@ -36,6 +40,10 @@ export interface CardBody {
   readonly lastResort: Bytes
   /** Leaf keys of earlier cards whose first contacts may be on their way, newest first, 32 bytes each. */
   readonly formers: readonly Bytes[]
+  /** `compositeLeafHash` of the key for groups with composite signatures; null in cards of earlier versions. */
+  readonly compositeLeaf: Bytes | null
+  /** The same of earlier cards, newest first. */
+  readonly formerComposites: readonly Bytes[]
 }
 
 export interface Card extends CardBody {
@@ -44,9 +52,31 @@ export interface Card extends CardBody {
   readonly hash: Bytes
 }
 
-/** Whether this card says that the leaf key is its owner's. */
-export const vouchesFor = ({ leaf, formers }: CardBody, key: Bytes): boolean =>
-  [leaf, ...formers].some((each) => equal(each, key))
+const LEAF_BYTES = primitives.ed25519.publicBytes
+
+/** 32 bytes that stand for a composite leaf key (2,624 bytes) in a card. */
+export const compositeLeafHash = (key: Bytes): Bytes => labelledHash("composite leaf key", key)
+
+/** What a card names of the two kinds of leaf key. */
+export interface LeafKeys {
+  readonly leaf: Bytes
+  readonly compositeLeaf: Bytes | null
+}
+
+/** Whether this leaf key, of either kind, is the one that the card names now. */
+export const isLeafOf = ({ leaf, compositeLeaf }: LeafKeys, key: Bytes): boolean =>
+  key.length === LEAF_BYTES
+    ? equal(leaf, key)
+    : compositeLeaf !== null && equal(compositeLeaf, compositeLeafHash(key))
+
+/** Whether this card says that the leaf key, of either kind, is its owner's. */
+export const vouchesFor = (card: CardBody, key: Bytes): boolean => {
+  const isFormer =
+    key.length === LEAF_BYTES
+      ? card.formers.some((each) => equal(each, key))
+      : card.formerComposites.some((each) => equal(each, compositeLeafHash(key)))
+  return isFormer || isLeafOf(card, key)
+}
 
 export function encodeCardBody(body: CardBody): Bytes {
   if (body.formers.length > FORMER_LEAVES_MAX)
@@ -62,6 +92,12 @@ export function encodeCardBody(body: CardBody): Bytes {
     .bytes(body.lastResort, 2)
     .u8(body.formers.length)
   for (const former of body.formers) out.raw(exactly(former, 32, "former leaf key"))
+  if (body.formerComposites.length > FORMER_LEAVES_MAX)
+    throw new CryptoError("TOO_LARGE", `${body.formerComposites.length} former composite keys`)
+  out.raw(exactly(body.compositeLeaf ?? NO_LEAF, 32, "composite leaf key hash"))
+  out.u8(body.formerComposites.length)
+  for (const former of body.formerComposites)
+    out.raw(exactly(former, 32, "former composite leaf key hash"))
   return out.finish()
 }
 
@@ -114,8 +150,16 @@ function readBody(read: Reader): CardBody {
     leaf: read.raw(32),
     lastResort: read.bytes(2, KEY_PACKAGE_BYTES_MAX),
   }
-  // Version 1 ended here.
-  const count = version === 1 ? 0 : read.u8()
+  // Version 1 ended here, and version 2 after the former leaf keys.
+  const formers = version === 1 ? [] : readFormers(read)
+  if (version < 3) return { ...body, formers, compositeLeaf: null, formerComposites: [] }
+  const hash = read.raw(32)
+  const compositeLeaf = equal(hash, NO_LEAF) ? null : hash
+  return { ...body, formers, compositeLeaf, formerComposites: readFormers(read) }
+}
+
+function readFormers(read: Reader): Bytes[] {
+  const count = read.u8()
   if (count > FORMER_LEAVES_MAX) throw new CryptoError("TOO_LARGE", `${count} former leaf keys`)
-  return { ...body, formers: Array.from({ length: count }, () => read.raw(32)) }
+  return Array.from({ length: count }, () => read.raw(32))
 }

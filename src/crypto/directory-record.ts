@@ -7,7 +7,8 @@
  * A storing peer checks size, key, day and signature, and keeps the highest `order`. `order` is the sequence number plus an
  * offset that only the address and the day give: it sorts one day's records and says nothing about the next day's, while a
  * bare sequence number would be the same on both. Kind 1 is the card itself; 2 is kept for the id of a blob that holds it; 3 is an offer
- * of one-time key packages (one-time.ts), under a blinded key of its own: who keeps the two cannot tell them apart or put them together.
+ * of one-time key packages (one-time.ts), and 4 one of those for groups with composite signatures, each under a blinded key of its own: who
+ * keeps them cannot tell them apart or put them together.
  * Not hidden: that somebody published that day, how often the card changed that day, and from which peer the record came.
  */
 import { primitives } from "#primitives"
@@ -38,7 +39,7 @@ export const PAYLOAD_MAX_BYTES = 40 * 1024
 export const SEQUENCE_LIMIT = 2 ** 32
 
 const VERSION = 1
-const KIND_BYTE: Readonly<Record<RecordKind, number>> = { card: 1, offer: 3 }
+const KIND_BYTE: Readonly<Record<RecordKind, number>> = { card: 1, offer: 3, "composite-offer": 4 }
 const NONCE_BYTES = 12
 const HEADER_BYTES = 1 + BLINDED_KEY_BYTES + 4 + 8
 const SEALED_BYTES = 1 + 4 + 4 + PAYLOAD_MAX_BYTES + 16
@@ -130,7 +131,7 @@ export interface RecordParts {
   readonly sequence: number
   /** At most PAYLOAD_MAX_BYTES. */
   readonly card: Bytes
-  /** With `offer`, `card` is an encoded offer and `sequence` is its own. */
+  /** Of an offer, `card` is an encoded offer and `sequence` is its own. */
   readonly kind?: RecordKind
 }
 

@@ -13,6 +13,8 @@ const HEADER_BYTES = 13
 export const TRANSFER_ID_BYTES = 8
 /** Of what is said. */
 export const FRAGMENTS_MAX = 8
+/** The same where every message carries 4,691 bytes of composite signature. */
+export const COMPOSITE_FRAGMENTS_MAX = 11
 /** Of a commit: 520 KB, which is one among the most members that a group holds, none of whom has committed yet. */
 export const COMMIT_FRAGMENTS_MAX = 255
 /** Of a first contact: 130 KB, an invitation into a group of about thirty. */

@@ -7,10 +7,12 @@ import { primitives } from "#primitives"
 import { type Address, addressOf } from "./address.ts"
 import { type Bytes, Reader, Writer } from "./bytes.ts"
 import { assert, CryptoError } from "./errors.ts"
+import { compositeLeafHash } from "./card.ts"
 import { type IntroPrivate, type IntroPublic, importIntroPrivate } from "./envelope.ts"
+import { signaturePublicOf, type Signing } from "./session.ts"
 
-const VERSION = 2
-const RECORD_BYTES_MAX = 256 * 1024
+const VERSION = 3
+const RECORD_BYTES_MAX = 512 * 1024
 /** Cards whose keys are kept; one more, and the oldest keys are destroyed before their time. Every foreign envelope is tried with each. */
 export const OLD_KEYS_MAX = 8
 const DAY_MS = 86_400_000
@@ -39,12 +41,27 @@ export interface StoredKeyPackage {
   readonly private: Bytes
 }
 
+/** For groups with composite signatures (session/composite.ts). */
+export interface CompositeKeys {
+  /** Private key of the MLS leaf, 64 bytes. */
+  readonly leaf: Bytes
+  readonly lastResort: StoredKeyPackage
+}
+
+export interface OldCompositeKeys {
+  /** What the card named of the leaf key (card.ts), 32 bytes. */
+  readonly leafHash: Bytes
+  readonly lastResort: StoredKeyPackage
+}
+
 /** What an earlier card named, and until when it opens mail. */
 export interface OldKeys {
   readonly intro: IntroSeeds
   /** Ed25519 public key of the MLS leaf, 32 bytes: a first contact made with it may still be on its way. */
   readonly leaf: Bytes
   readonly lastResort: StoredKeyPackage
+  /** Null for a card that named no composite leaf key. */
+  readonly composite: OldCompositeKeys | null
   /** Milliseconds since 1970. */
   readonly untilMs: number
 }
@@ -55,6 +72,8 @@ export interface OperationalKeys {
   /** Ed25519 seed of the MLS leaf key, 32 bytes. */
   readonly leaf: Bytes
   readonly lastResort: StoredKeyPackage
+  /** Null in an identity that is older than such keys, until its next rotation. */
+  readonly composite: CompositeKeys | null
 }
 
 export interface Identity extends OperationalKeys {
@@ -111,6 +130,16 @@ export function addressOfRoots(roots: RootKeys): Address {
 export const leafPublic = ({ leaf }: Pick<OperationalKeys, "leaf">): Bytes =>
   primitives.ed25519.publicFromPrivate(primitives.ed25519.importPrivate(leaf))
 
+/** The private key of our leaf in groups that sign so; `undefined` while there is none. */
+export const leafSeed = (
+  { leaf, composite }: Pick<OperationalKeys, "leaf" | "composite">,
+  signing: Signing,
+): Bytes | undefined => (signing === "composite" ? composite?.leaf : leaf)
+
+/** What a card names of a composite leaf key, 32 bytes; null without one. */
+export const compositeLeafOf = ({ composite }: Pick<OperationalKeys, "composite">): Bytes | null =>
+  composite && compositeLeafHash(signaturePublicOf(composite.leaf))
+
 export interface Rotation extends OperationalKeys {
   readonly card: Bytes
   readonly sequence: number
@@ -123,16 +152,20 @@ export interface Rotation extends OperationalKeys {
 export function oldAfter(identity: Identity, nowMs: number, forgetOld: boolean): OldKeys[] {
   if (forgetOld) return []
   const { intro, lastResort } = identity
-  const retired = { intro, leaf: leafPublic(identity), lastResort, untilMs: nowMs + KEEP_OLD_MS }
+  const leafHash = compositeLeafOf(identity)
+  const composite = identity.composite &&
+    leafHash && { leafHash, lastResort: identity.composite.lastResort }
+  const leaf = leafPublic(identity)
+  const retired = { intro, leaf, lastResort, composite, untilMs: nowMs + KEEP_OLD_MS }
   return [retired, ...identity.old].filter(({ untilMs }) => untilMs > nowMs).slice(0, OLD_KEYS_MAX)
 }
 
 /** The identity with new operational keys, under a sequence number that grows. */
 export function rotated(identity: Identity, rotation: Rotation): Identity {
-  const { intro, leaf, lastResort, card, sequence, nowMs, forgetOld } = rotation
+  const { intro, leaf, lastResort, composite, card, sequence, nowMs, forgetOld } = rotation
   assert(sequence > identity.sequence, "a new card has a higher sequence number")
   const old = oldAfter(identity, nowMs, forgetOld)
-  return { ...identity, intro, leaf, lastResort, card, sequence, sinceMs: nowMs, old }
+  return { ...identity, intro, leaf, lastResort, composite, card, sequence, sinceMs: nowMs, old }
 }
 
 /** Without the keys whose time is over; the very same value when there are none. */
@@ -144,15 +177,23 @@ export function withoutExpired(identity: Identity, nowMs: number): Identity {
 /** For the vault only: these bytes are the person. */
 export function encodeIdentity(identity: Identity): Bytes {
   const out = new Writer().u8(VERSION).raw(identity.roots.ed25519).raw(identity.roots.slhDsa)
-  const { sequence, sinceMs, intro, leaf, lastResort, old } = identity
+  const { sequence, sinceMs, intro, leaf, lastResort, composite, old } = identity
   out.u64(sequence).u64(sinceMs).raw(intro.x25519).raw(intro.mlKem).raw(leaf)
-  out.bytes(lastResort.public, 4).bytes(lastResort.private, 4).u8(old.length)
+  writePackage(out, lastResort)
+  out.u8(composite === null ? 0 : 1)
+  if (composite !== null) writePackage(out.raw(composite.leaf), composite.lastResort)
+  out.u8(old.length)
   for (const each of old) {
     out.raw(each.intro.x25519).raw(each.intro.mlKem).raw(each.leaf).u64(each.untilMs)
-    out.bytes(each.lastResort.public, 4).bytes(each.lastResort.private, 4)
+    writePackage(out, each.lastResort).u8(each.composite === null ? 0 : 1)
+    if (each.composite !== null)
+      writePackage(out.raw(each.composite.leafHash), each.composite.lastResort)
   }
   return out.bytes(identity.card, 4).text(identity.name, 1).finish()
 }
+
+const writePackage = (out: Writer, each: StoredKeyPackage): Writer =>
+  out.bytes(each.public, 4).bytes(each.private, 4)
 
 /** Throws CryptoError BAD_VERSION, BAD_LENGTH, BAD_ENCODING or TOO_LARGE. */
 export function decodeIdentity(bytes: Bytes): Identity {
@@ -162,7 +203,7 @@ export function decodeIdentity(bytes: Bytes): Identity {
   if (version < 1 || version > VERSION)
     throw new CryptoError("BAD_VERSION", `identity version ${version}`)
   const roots = { ed25519: read.raw(32), slhDsa: read.raw(128) }
-  const keys = version === 1 ? readFirstVersion(read) : readKeys(read)
+  const keys = version === 1 ? readFirstVersion(read) : readKeys(read, version > 2)
   const card = read.bytes(4, RECORD_BYTES_MAX)
   const name = read.text(1, NAME_BYTES_MAX)
   read.done()
@@ -176,17 +217,35 @@ const readPackage = (read: Reader): StoredKeyPackage => ({
   private: read.bytes(4, RECORD_BYTES_MAX),
 })
 
-function readKeys(read: Reader) {
+function readKeys(read: Reader, hasComposite: boolean) {
   const [sequence, sinceMs] = [read.u64(), read.u64()]
   const [intro, leaf, lastResort] = [readIntro(read), read.raw(32), readPackage(read)]
+  const composite = hasComposite && readFlag(read) ? readComposite(read) : null
   const olds = read.u8()
   if (olds > OLD_KEYS_MAX) throw new CryptoError("TOO_LARGE", `keys of ${olds} old cards`)
   const old = Array.from({ length: olds }, (): OldKeys => {
     const [oldIntro, oldLeaf, untilMs] = [readIntro(read), read.raw(32), read.u64()]
-    return { intro: oldIntro, leaf: oldLeaf, lastResort: readPackage(read), untilMs }
+    const kept = { intro: oldIntro, leaf: oldLeaf, lastResort: readPackage(read), untilMs }
+    return { ...kept, composite: hasComposite && readFlag(read) ? readOldComposite(read) : null }
   })
-  return { sequence, sinceMs, intro, leaf, lastResort, old }
+  return { sequence, sinceMs, intro, leaf, lastResort, composite, old }
 }
+
+function readFlag(read: Reader): boolean {
+  const flag = read.u8()
+  if (flag > 1) throw new CryptoError("BAD_ENCODING", "identity")
+  return flag === 1
+}
+
+const readComposite = (read: Reader): CompositeKeys => ({
+  leaf: read.raw(64),
+  lastResort: readPackage(read),
+})
+
+const readOldComposite = (read: Reader): OldCompositeKeys => ({
+  leafHash: read.raw(32),
+  lastResort: readPackage(read),
+})
 
 /** Version 1 never rotated and did not know how old its keys were: they count as old enough to be replaced. */
 function readFirstVersion(read: Reader) {
@@ -194,5 +253,5 @@ function readFirstVersion(read: Reader) {
   const intro = readIntro(read)
   if (read.u8() !== 0) throw new CryptoError("BAD_ENCODING", "old keys in an identity of version 1")
   const [leaf, lastResort] = [read.raw(32), readPackage(read)]
-  return { sequence, sinceMs: 0, intro, leaf, lastResort, old: [] }
+  return { sequence, sinceMs: 0, intro, leaf, lastResort, composite: null, old: [] }
 }

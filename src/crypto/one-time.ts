@@ -3,6 +3,9 @@
  * owner offers a handful; whoever writes first picks one at random; the owner takes the one that was used from the offer and destroys
  * its private part USED_GRACE_MS later. Nobody hands them out, so two people can pick the same one: within the grace both get through.
  *
+ * Key packages for groups with composite signatures are four times as large: a handful fits no record. Their offer holds one for one use,
+ * and a last-resort one beside it.
+ *
  *   offer    version 1 · sequence 4 · count 1 · (length 2) key package each          a record of the directory, beside the card
  *   private  version 1 · reference 32 · destroy at 8 (0: on offer) · (length 4) public · (length 4) private     for the vault only
  */
@@ -14,7 +17,9 @@ const VERSION = 1
 /** Key packages of an offer: as many as a directory record holds, with some room. */
 export const OFFER_SIZE = 10
 const OFFER_MAX = 16
-const PACKAGE_BYTES_MAX = 8192
+/** The same of those with composite signatures, 15.4 KB each; a last-resort one comes beside it. */
+export const COMPOSITE_OFFER_SIZE = 1
+const PACKAGE_BYTES_MAX = 20 * 1024
 /** A used package opens further first contacts for so long: two strangers may have picked it at the same time. */
 export const USED_GRACE_MS = 24 * 3_600_000
 

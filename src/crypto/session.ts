@@ -30,12 +30,13 @@ export {
   createKeyPackage,
   inspectKeyPackage,
   keyPackageReference,
+  keyPackageSigning,
   type KeyPackagePair,
   type KeyPackageRequest,
   type KeyPackageVerdict,
 } from "./session/keypackage.ts"
 export * as sessionLimits from "./session/limits.ts"
-export { type CommitChanges } from "./session/commit.ts"
+export { type CommitChanges, type Newcomer } from "./session/commit.ts"
 export { encrypt, peek, process, type Processed } from "./session/messages.ts"
 export {
   aboutOf,
@@ -50,4 +51,12 @@ export {
   ownLeaf,
   rememberEpochs,
   type SessionState,
+  signingOf,
 } from "./session/state.ts"
+export {
+  generateSignatureSeed,
+  PUBLIC_BYTES as SIGNATURE_KEY_BYTES,
+  signaturePublicOf,
+  type Signing,
+  SIGNINGS,
+} from "./session/signature.ts"

@@ -80,9 +80,11 @@ const METHODS: Table = {
     return node.keeper.show()
   },
   "contacts.list": (node) => ({ contacts: node.chat.contacts() }),
-  "contacts.add": async (node, { code, name }) => {
+  "contacts.add": async (node, { code, name, postQuantumSignatures = false }) => {
     const who = personIn(node, code)
-    return { contact: await node.chat.addContact(who.address, name ?? (who.name || undefined)) }
+    const called = name ?? (who.name || undefined)
+    const signing = postQuantumSignatures ? "composite" : undefined
+    return { contact: await node.chat.addContact(who.address, called, signing) }
   },
   "contacts.remove": async (node, { contact }) => {
     await node.chat.remove(contact)
@@ -102,8 +104,12 @@ const METHODS: Table = {
   "contacts.rename": async (node, { contact, name }) => ({
     contact: await node.chat.rename(contact, name),
   }),
-  "groups.create": async (node, { name, members }) => ({
-    group: await node.chat.groupCreate(name, members),
+  "groups.create": async (node, { name, members, postQuantumSignatures = false }) => ({
+    group: await node.chat.groupCreate(
+      name,
+      members,
+      postQuantumSignatures ? "composite" : "ed25519",
+    ),
   }),
   "groups.show": (node, { group }) => ({ group: node.chat.groupShow(group) }),
   "groups.add": async (node, { group, members }) => ({

@@ -14,10 +14,14 @@ import type { Until } from "../chat/channel.ts"
 import type { ChatContact } from "../chat/contact.ts"
 import type { ChatThread } from "../chat/thread.ts"
 import { type Bytes, toHex } from "../crypto/bytes.ts"
+import type { Signing } from "../crypto/session.ts"
 import type { Waiting } from "./chat-records.ts"
 
-/** Contents that surely fit one envelope beside the MLS message around them. */
-const ONE_ENVELOPE_CONTENT_BYTES = 1_900
+/**
+ * Contents that surely fit, beside the MLS message around them, one envelope; or the four that a message with a composite signature takes
+ * when it is worth its 4,691 bytes (alone, a short text takes three).
+ */
+const ROOM_BYTES: Readonly<Record<Signing, number>> = { ed25519: 1_900, composite: 3_600 }
 /** Texts looked at for one envelope; no more would fit. */
 export const TOGETHER_MAX = 64
 
@@ -62,8 +66,12 @@ export function readsFor(
 export const textsOf = ({ waiting }: Batch) => waiting.map(({ content }) => content.id)
 
 /** What of these goes along with `used` bytes of other contents: a text of several envelopes only alone, or it might not fit them. */
-export function fittingBeside(used: number, next: readonly Saying[]): readonly Content[] {
-  const room = ONE_ENVELOPE_CONTENT_BYTES - used
+export function fittingBeside(
+  used: number,
+  next: readonly Saying[],
+  signing: Signing,
+): readonly Content[] {
+  const room = ROOM_BYTES[signing] - used
   const [first] = next
   return used > 0 && first !== undefined && contentBytes(first) + 1 > room
     ? []

@@ -14,6 +14,7 @@ import {
   threadIdOf,
 } from "../chat/thread.ts"
 import { groupIn } from "../chat/group.ts"
+import { preferred } from "../chat/preference.ts"
 import { isMember } from "../crypto/session.ts"
 import type { Address } from "../crypto/address.ts"
 import { type Bytes, compare, equal, toHex } from "../crypto/bytes.ts"
@@ -88,6 +89,8 @@ export class ChatBook {
   readonly contacts = new Map<Address, ChatContact>()
   readonly threads = new Map<string, ChatThread>()
   readonly channels = new Map<string, Channel>()
+  /** Of whom no key for post-quantum signatures was found when last looked for; no more than are wished for or contacts. */
+  readonly lacking = new Set<Address>()
   /** Newest message of each thread. */
   readonly last = new Map<string, ChatMessage>()
   readonly #emit: (event: ApiEvent) => void
@@ -169,11 +172,19 @@ export class ChatBook {
     )
   }
 
+  /** Whether a key of theirs for post-quantum signatures was found, when one was looked for. */
+  noteKey(who: Address, isThere: boolean): void {
+    const changed = isThere ? this.lacking.delete(who) : !this.lacking.has(who)
+    if (!isThere) this.lacking.add(who)
+    const contact = this.contacts.get(who)
+    if (changed && contact !== undefined)
+      this.#emit({ type: "contact", contact: contactView(this, contact) })
+  }
+
   /** The channel to write into: both sides pick the same one of several, once both know them. */
   sendingChannel(peer: Address): Channel | undefined {
-    return this.channelsWith(peer)
-      .filter(({ trusted, retired }) => trusted && !retired)
-      .sort((a, b) => compare(a.groupId, b.groupId))[0]
+    const least = this.contacts.get(peer)?.signing ?? "ed25519"
+    return preferred(this.channelsWith(peer), least)
   }
 
   /** The same for any thread; in a group there is one, as long as we are in it. */
@@ -301,7 +312,7 @@ export class ChatBook {
       this.#emit(
         contact === null
           ? { type: "contact-removed", address }
-          : { type: "contact", contact: contactView(contact) },
+          : { type: "contact", contact: contactView(this, contact) },
       )
     for (const { thread, message, fresh, before } of step.messages) {
       const quoted = message.replyTo === null ? undefined : answered.get(toHex(message.replyTo))

@@ -6,19 +6,20 @@
 import type { Channel } from "../chat/channel.ts"
 import { encodeAbout, groupIn } from "../chat/group.ts"
 import { canLeave, isGranted, plan, type Wish, wishing } from "../chat/wishes.ts"
-import { type Address, addressBytes } from "../crypto/address.ts"
-import { type Bytes, equal, toHex } from "../crypto/bytes.ts"
-import type { Card } from "../crypto/card.ts"
+import type { Address } from "../crypto/address.ts"
+import { type Bytes, toHex } from "../crypto/bytes.ts"
 import {
   changeGroup,
-  inspectKeyPackage,
   isMember,
   SessionError,
+  type Signing,
+  signingOf,
   updateSelf,
 } from "../crypto/session.ts"
 import { type ChatBook, Step } from "./chat-book.ts"
 import type { Outbox } from "./chat-outbox.ts"
 import type { MadeCommit } from "./chat-own-commits.ts"
+import { keyPackageOf } from "./chat-key-package.ts"
 import { newLeafOf } from "./chat-leaf-key.ts"
 import type { ChatParts } from "./chat-parts.ts"
 import { KickedWork } from "./kicked-work.ts"
@@ -47,8 +48,8 @@ export class Committer {
   readonly #waitingSince = new Map<string, { readonly epoch: number; readonly sinceMs: number }>()
   /** Whose key packages could not be used, and when that was. */
   readonly #refused = new Map<Address, number>()
-  /** Key packages to add people with. */
-  readonly #packages = new Map<Address, { readonly bytes: Bytes; readonly foundAtMs: number }>()
+  /** Key packages to add people with, by how the group signs and who it is. */
+  readonly #packages = new Map<string, { readonly bytes: Bytes; readonly foundAtMs: number }>()
 
   constructor(parts: ChatParts, book: ChatBook, outbox: Outbox, events: CommitterEvents) {
     this.#parts = parts
@@ -120,7 +121,7 @@ export class Committer {
       return
     }
     const wanted = wishes.flatMap((wish) => (wish.kind === "add" ? [wish.who] : []))
-    const isWhole = await this.#findAll(wanted)
+    const isWhole = await this.#findAll(wanted, signingOf(channel.state))
     const thread = this.#book.threadOf(channel)
     const made = await this.#outbox.commits.commit(group, thread, (current) => this.#make(current))
     if (made) this.#pauses.delete(group)
@@ -158,25 +159,27 @@ export class Committer {
   }
 
   /** Whether the key packages of all of them are at hand. */
-  async #findAll(wanted: readonly Address[]): Promise<boolean> {
+  async #findAll(wanted: readonly Address[], signing: Signing): Promise<boolean> {
     const nowMs = this.#parts.clock.nowMs()
     const missing = wanted.filter((who) => {
-      const known = this.#packages.get(who)
+      const known = this.#packages.get(nameOf(who, signing))
       return known === undefined || known.foundAtMs + PACKAGE_FRESH_MS < nowMs
     })
-    const found = await Promise.all(missing.map((who) => this.#find(who)))
+    const found = await Promise.all(missing.map((who) => this.#find(who, signing)))
     return found.every((isFound) => isFound)
   }
 
-  async #find(who: Address): Promise<boolean> {
+  async #find(who: Address, signing: Signing): Promise<boolean> {
     try {
       const { signal } = this.#work
       const card = await this.#parts.findCard(who, signal)
       if (card?.address !== who) return false
-      const bytes = await this.#parts.findKeyPackage(card, signal)
+      const bytes = await this.#parts.findKeyPackage(card, signing, signal)
       const nowMs = this.#parts.clock.nowMs()
-      if (!(await isTheirs(bytes, card, nowMs))) return false
-      this.#packages.set(who, { bytes, foundAtMs: nowMs })
+      const theirs = bytes && (await keyPackageOf(card, bytes, Math.floor(nowMs / 1000)))
+      if (signing === "composite") this.#book.noteKey(who, theirs !== undefined)
+      if (bytes === undefined || theirs === undefined) return false
+      this.#packages.set(nameOf(who, signing), { bytes, foundAtMs: nowMs })
       return true
     } catch (error) {
       if (!this.#work.signal.aborted)
@@ -185,16 +188,20 @@ export class Committer {
     }
   }
 
-  #isReady(who: Address): boolean {
+  #isReady(who: Address, signing: Signing): boolean {
     const refusedAtMs = this.#refused.get(who) ?? Number.NEGATIVE_INFINITY
-    return this.#packages.has(who) && refusedAtMs + PACKAGE_FRESH_MS < this.#parts.clock.nowMs()
+    return (
+      this.#packages.has(nameOf(who, signing)) &&
+      refusedAtMs + PACKAGE_FRESH_MS < this.#parts.clock.nowMs()
+    )
   }
 
   /** The next commit of this group, if it needs one. */
   async #make(channel: Channel): Promise<MadeCommit | undefined> {
     const now = groupIn(channel.state)
     const wishes = channel.group?.wishes ?? []
-    const next = now && plan(now, this.#book.me, wishes, (who) => this.#isReady(who))
+    const signing = signingOf(channel.state)
+    const next = now && plan(now, this.#book.me, wishes, (who) => this.#isReady(who, signing))
     if (next === undefined) return undefined
     const { add, readmit, remove, about } = next
     const hasNewLeaf = newLeafOf(channel, this.#parts) !== undefined
@@ -208,7 +215,7 @@ export class Committer {
       const shared = { madeAtMs: this.#parts.clock.nowMs(), grants, renews: true }
       return { commit, own: { ...shared, next: state, welcome: NOTHING, invited: [] } }
     }
-    const keyPackages = add.flatMap((who) => this.#packages.get(who)?.bytes ?? [])
+    const keyPackages = add.flatMap((who) => this.#packages.get(nameOf(who, signing))?.bytes ?? [])
     const changes = {
       add: [...keyPackages, ...readmit.map(({ keyPackage }) => keyPackage)],
       remove,
@@ -223,7 +230,7 @@ export class Committer {
     // What cannot be done for somebody must not stand in the way of everything else.
     if (made === undefined) return this.#without(channel, add, readmit)
     // One that was handed out once is not used again.
-    for (const who of add) this.#packages.delete(who)
+    for (const who of add) this.#packages.delete(nameOf(who, signing))
     const own = {
       next: made.next,
       welcome: made.welcome ?? NOTHING,
@@ -242,7 +249,7 @@ export class Committer {
   ): Promise<undefined> {
     if (channel.group === null) return
     for (const who of refused) {
-      this.#packages.delete(who)
+      this.#packages.delete(nameOf(who, signingOf(channel.state)))
       this.#refused.set(who, this.#parts.clock.nowMs())
     }
     const wishes = channel.group.wishes.filter((wish) => !gone.includes(wish))
@@ -254,12 +261,4 @@ export class Committer {
   }
 }
 
-/** The key package is its owner's own and can be used now. */
-async function isTheirs(bytes: Bytes, { address, leaf }: Card, nowMs: number): Promise<boolean> {
-  const verdict = await inspectKeyPackage(bytes, Math.floor(nowMs / 1000))
-  return (
-    verdict.verdict === "accept" &&
-    equal(verdict.signatureKey, leaf) &&
-    equal(verdict.identity, addressBytes(address))
-  )
-}
+const nameOf = (who: Address, signing: Signing): string => `${signing} ${who}`

@@ -4,19 +4,22 @@ import { type Channel, NEW_GROUP, openChannel } from "../chat/channel.ts"
 import { encodeAbout, GROUP_NAME_BYTES_MAX } from "../chat/group.ts"
 import { addressBytes } from "../crypto/address.ts"
 import { utf8 } from "../crypto/bytes.ts"
-import { createGroup } from "../crypto/session.ts"
+import { createGroup, type Signing } from "../crypto/session.ts"
 import { ApiError } from "./api/errors.ts"
+import { ownSeed } from "./chat-group-parts.ts"
 import type { ChatParts } from "./chat-parts.ts"
 import { GROUP_ID_BYTES } from "./chat-introductions.ts"
 
+/** Throws ApiError NO_POST_QUANTUM_KEY. */
 export async function foundGroup(
   { me, identity, clock }: ChatParts,
   name: string,
+  signing: Signing,
 ): Promise<Channel> {
   const state = await createGroup({
     groupId: primitives.randomBytes(GROUP_ID_BYTES),
     identity: addressBytes(me),
-    signatureSeed: identity.leaf,
+    signatureSeed: ownSeed(identity, signing),
     about: encodeAbout({ name, admins: [me] }),
   })
   const about = { peer: me, theirName: "", trusted: true, group: NEW_GROUP }

@@ -1,6 +1,11 @@
 /** What the rooms of groups share: how large one may be and behave, and what is made only after them. */
 import type { Channel } from "../chat/channel.ts"
 import { GROUP_MEMBERS_MAX } from "../chat/group.ts"
+import type { Wish } from "../chat/wishes.ts"
+import type { Address } from "../crypto/address.ts"
+import type { Bytes } from "../crypto/bytes.ts"
+import { type Identity, leafSeed } from "../crypto/identity.ts"
+import type { Signing } from "../crypto/session.ts"
 import { ApiError } from "./api/errors.ts"
 import type { Inbox } from "./chat-inbox.ts"
 import type { Ordering } from "./chat-order.ts"
@@ -17,5 +22,15 @@ export interface Around {
 export const isSmall = (channel: Channel): boolean =>
   (channel.epochs[0]?.windows.size ?? 0) <= GREETED_AT_ONCE_MAX
 
-export const full = (): ApiError =>
-  new ApiError("GROUP_FULL", `a group has at most ${GROUP_MEMBERS_MAX} members`)
+export const full = (signing: Signing): ApiError =>
+  new ApiError("GROUP_FULL", `such a group has at most ${GROUP_MEMBERS_MAX[signing]} members`)
+
+export const adding = (who: Address, again: boolean): Wish => ({ kind: "add", who, again })
+
+/** Our private leaf key for groups that sign so. Throws ApiError NO_POST_QUANTUM_KEY. */
+export function ownSeed(identity: Identity, signing: Signing): Bytes {
+  const seed = leafSeed(identity, signing)
+  if (seed === undefined)
+    throw new ApiError("NO_POST_QUANTUM_KEY", "this identity has no key for such signatures yet")
+  return seed
+}

@@ -20,13 +20,13 @@ import { type ChatThread, newGroupThread } from "../chat/thread.ts"
 import { type Wish, WISHES_MAX } from "../chat/wishes.ts"
 import { type Address } from "../crypto/address.ts"
 import { toHex } from "../crypto/bytes.ts"
-import { epochOf, isMember } from "../crypto/session.ts"
+import { epochOf, isMember, type Signing, signingOf } from "../crypto/session.ts"
 import { ApiError } from "./api/errors.ts"
 import type { GroupView } from "./api/types.ts"
 import { type ChatBook, Step } from "./chat-book.ts"
 import { Committer } from "./chat-committer.ts"
 import type { Inbox } from "./chat-inbox.ts"
-import { type Around, full, isSmall } from "./chat-group-parts.ts"
+import { adding, type Around, full, isSmall } from "./chat-group-parts.ts"
 import { checkedGroupName, foundGroup } from "./chat-group-founding.ts"
 import { Invitations } from "./chat-invitations.ts"
 import type { Outbox } from "./chat-outbox.ts"
@@ -121,13 +121,17 @@ export class Groups {
     this.#outbox.kick(thread)
   }
 
-  async create(name: string, people: readonly Address[]): Promise<GroupView> {
+  async create(
+    name: string,
+    people: readonly Address[],
+    signing: Signing = "ed25519",
+  ): Promise<GroupView> {
     if (this.#parts.order !== "ledger")
       throw new ApiError("NO_LEDGER", "a group needs a mesh whose ledger orders its changes")
     const called = checkedGroupName(name)
     const others = [...new Set(people)].filter((who) => who !== this.#book.me)
-    if (others.length + 1 > GROUP_MEMBERS_MAX) throw full()
-    const channel = await foundGroup(this.#parts, called)
+    if (others.length + 1 > GROUP_MEMBERS_MAX[signing]) throw full(signing)
+    const channel = await foundGroup(this.#parts, called, signing)
     const thread = newGroupThread(channel.groupId, called)
     await this.#book.turns.run(async () => {
       const step = new Step()
@@ -142,13 +146,14 @@ export class Groups {
 
   show(thread: ChatThread): GroupView {
     if (thread.group === null) throw new ApiError("NOT_A_GROUP", "that is a chat of two")
-    return groupView(this.#book, this.#book.threads.get(toHex(thread.id)) ?? thread)
+    const now = this.#book.threads.get(toHex(thread.id)) ?? thread
+    return groupView(this.#book, now)
   }
 
   add(thread: ChatThread, people: readonly Address[]): Promise<GroupView> {
-    return this.#change(thread, (group) => {
+    return this.#change(thread, (group, signing) => {
       const coming = people.filter((who) => !isIn(group, who))
-      if (group.members.length + coming.length > GROUP_MEMBERS_MAX) throw full()
+      if (group.members.length + coming.length > GROUP_MEMBERS_MAX[signing]) throw full(signing)
       return people
         .filter((who) => who !== this.#book.me)
         .map((who) => adding(who, isIn(group, who)))
@@ -180,14 +185,14 @@ export class Groups {
   /** Wishes of somebody who runs this group. */
   async #change(
     thread: ChatThread,
-    wishesFor: (group: Group) => readonly Wish[],
+    wishesFor: (group: Group, signing: Signing) => readonly Wish[],
   ): Promise<GroupView> {
     const group = await this.#book.turns.run(async () => {
       const channel = this.#ownChannel(thread)
       const now = groupIn(channel.state)
       if (now === undefined || !isAdmin(now, this.#book.me))
         throw new ApiError("NOT_ADMIN", "only whoever runs the group can do that")
-      const wishes = wishesFor(now)
+      const wishes = wishesFor(now, signingOf(channel.state))
       if ((channel.group?.wishes.length ?? 0) + wishes.length > WISHES_MAX)
         throw new ApiError("QUEUE_FULL", "too many changes of this group are waiting")
       const step = new Step()
@@ -344,9 +349,12 @@ export class Groups {
       people.set(from, { name: content.name, key: people.get(from)?.key ?? new Uint8Array(0) })
       return { ...channel, group: { ...group, people } }
     }
-    if (content.kind !== "leave" || !isIn(now, from) || !isAdmin(now, this.#book.me)) return channel
+    if (content.kind !== "leave" || !isIn(now, from)) return channel
+    const leaving = [...group.leaving.filter((who) => who !== from), from]
+    const known = { ...channel, group: { ...group, leaving } }
+    if (!isAdmin(now, this.#book.me)) return known
     this.#committer.kick(toHex(channel.groupId))
-    return this.#committer.wish(new Step(), channel, { kind: "remove", who: from })
+    return this.#committer.wish(new Step(), known, { kind: "remove", who: from })
   }
 
   /** A commit counts: what it means for the thread and for those it added. Within a turn. */
@@ -392,5 +400,3 @@ export class Groups {
     this.#committer.kick(group)
   }
 }
-
-const adding = (who: Address, again: boolean): Wish => ({ kind: "add", who, again })

@@ -35,7 +35,11 @@ export interface InboxEvents extends FirstContactEvents, HearingEvents {
   fellBehind(): void
   readonly places: Pick<Places, "sorted" | "heard">
   /** A commit counts. Adds to the step what follows from it. */
-  settled(step: Step, settled: Extract<Settled, { kind: "entered" }>, at: Place | undefined): void
+  settled(
+    step: Step,
+    settled: Extract<Settled, { kind: "entered" }>,
+    by: { readonly envelope: Bytes; readonly at: Place | undefined },
+  ): Promise<void>
 }
 
 export class Inbox {
@@ -319,7 +323,7 @@ export class Inbox {
     const oldest = settled.channel.epochs.at(-1)?.epoch ?? 0
     if (at !== undefined && channel.epochs.some(({ epoch }) => epoch < oldest))
       batch.after.push(await this.#outbox.epochsForgotten(step, settled.channel, oldest, at.height))
-    this.#events.settled(step, settled, at)
+    await this.#events.settled(step, settled, { envelope: id, at })
     const after = step.channels.get(group) ?? settled.channel
     if (after.trusted) batch.fresh.push(...this.#book.tags.follow(after))
   }

@@ -15,14 +15,16 @@ import type { ChatThread } from "../chat/thread.ts"
 import { withClaim } from "../chat/names.ts"
 import { encodeHello } from "../chat/hello.ts"
 import { type Address, addressBytes } from "../crypto/address.ts"
-import { type Bytes, equal, Reader, toHex, Writer } from "../crypto/bytes.ts"
-import { type Card, vouchesFor } from "../crypto/card.ts"
+import { type Bytes, Reader, toHex, Writer } from "../crypto/bytes.ts"
+import { type Card, isLeafOf, vouchesFor } from "../crypto/card.ts"
 import { INTRO_PLAINTEXT_BYTES, sealIntro } from "../crypto/envelope.ts"
-import { cut } from "../crypto/fragment.ts"
+import { cut, INTRO_FRAGMENTS_MAX } from "../crypto/fragment.ts"
+import { leafSeed } from "../crypto/identity.ts"
 import { primitives } from "#primitives"
-import { addMembers, createGroup, inspectKeyPackage, ownLeaf } from "../crypto/session.ts"
+import { addMembers, createGroup, ownLeaf, signingOf } from "../crypto/session.ts"
 import { type ChatBook, Step } from "./chat-book.ts"
 import { CardSearches } from "./chat-card-search.ts"
+import { keyPackageOf } from "./chat-key-package.ts"
 import { newLeafOf } from "./chat-leaf-key.ts"
 import type { Outbox } from "./chat-outbox.ts"
 import type { ChatParts } from "./chat-parts.ts"
@@ -48,10 +50,14 @@ function newGroupId(nowMs: number): Bytes {
   return head.raw(primitives.randomBytes(GROUP_ID_BYTES - 6)).finish()
 }
 
-const withCard = (contact: ChatContact, { sequence, hash, leaf }: Card): ChatContact => ({
-  ...contact,
-  card: { sequence, hash, leaf },
-})
+const withCard = (contact: ChatContact, card: Card): ChatContact => {
+  const { sequence, hash, leaf, compositeLeaf } = card
+  return { ...contact, card: { sequence, hash, leaf, compositeLeaf } }
+}
+
+/** Whoever signs with composite signatures once is not taken for themselves with less. */
+const signingAs = (contact: ChatContact, { state }: Channel): ChatContact =>
+  signingOf(state) === "composite" ? { ...contact, signing: "composite" } : contact
 
 export interface IntroductionEvents {
   /** Envelopes may have come under these tags before they were expected. */
@@ -179,24 +185,23 @@ export class Introductions {
   async #groupWith(card: Card): Promise<{ channel: Channel; envelopes: Bytes[] } | undefined> {
     const { me, identity, meshId, clock } = this.#parts
     const nowSeconds = Math.floor(clock.nowMs() / 1000)
-    const theirPackage = await this.#parts.findKeyPackage(card, this.#stopping.signal)
-    const verdict = await inspectKeyPackage(theirPackage, nowSeconds)
-    const theirs =
-      verdict.verdict === "accept" &&
-      equal(verdict.signatureKey, card.leaf) &&
-      equal(verdict.identity, addressBytes(card.address))
-    if (!theirs) {
-      this.#parts.log("a card names a key package that is not its owner's or has expired")
+    const signing = this.#book.contacts.get(card.address)?.signing ?? "ed25519"
+    const signatureSeed = leafSeed(identity, signing)
+    const theirPackage = await this.#parts.findKeyPackage(card, signing, this.#stopping.signal)
+    const isTheirs = theirPackage && (await keyPackageOf(card, theirPackage, nowSeconds))
+    if (signing === "composite") this.#book.noteKey(card.address, isTheirs !== undefined)
+    if (!isTheirs || signatureSeed === undefined) {
+      this.#parts.log("no key package was found that is its owner's and good today")
       return undefined
     }
-    const own = { identity: addressBytes(me), signatureSeed: identity.leaf }
+    const own = { identity: addressBytes(me), signatureSeed }
     const groupId = newGroupId(this.#afterAllWith(card.address, clock.nowMs()))
     const group = await createGroup({ groupId, ...own })
     const { next, welcome } = await addMembers(group, [theirPackage], nowSeconds)
     const renewedAtMs = clock.nowMs()
     const about = { peer: card.address, theirName: "", trusted: true, renewedAtMs }
     const hello = encodeHello({ from: me, name: identity.name, welcome, group: null })
-    const plaintexts = cut(hello, INTRO_PLAINTEXT_BYTES)
+    const plaintexts = cut(hello, INTRO_PLAINTEXT_BYTES, INTRO_FRAGMENTS_MAX)
     return {
       channel: await openChannel(next, about),
       envelopes: plaintexts.map((plaintext) => sealIntro(meshId, card.intro, plaintext)),
@@ -227,7 +232,10 @@ export class Introductions {
     const step = new Step()
     const key = peerLeafKey(channel)
     const before = this.#book.contacts.get(channel.peer)
-    const sound = key !== undefined && vouchesFor(card, key)
+    const isTheirs = key !== undefined && vouchesFor(card, key)
+    // Less than what was agreed on is not taken, however it came about.
+    const isLess = before?.signing === "composite" && signingOf(channel.state) !== "composite"
+    const sound = isTheirs && (channel.group !== null || !isLess)
     if (channel.group !== null) return this.#settleGroup(group, channel, sound)
     if (!sound || (before === undefined && this.#isFull())) {
       // Somebody said they were someone else, or there is no room: nothing of it is kept.
@@ -238,12 +246,15 @@ export class Introductions {
     step.channels.set(group, { ...channel, trusted: true })
     for (const oldest of this.#surplusWith(channel.peer)) step.channels.set(oldest, null)
     // Of who is blocked only the channel is kept: they write into it for good, also once they are let in again.
-    if (before?.standing === "blocked") return this.#book.commit(step, { sync: true })
+    if (before?.standing === "blocked") {
+      step.contacts.set(channel.peer, signingAs(before, channel))
+      return this.#book.commit(step, { sync: true })
+    }
     const contact = introducedContact(before, channel.peer, channel.theirName)
     const called = this.#petnamed(before, contact)
     const others = this.#book.contacts.values()
     const claimed = withClaim(before, called, channel.theirName, others)
-    step.contacts.set(channel.peer, withCard(claimed, card))
+    step.contacts.set(channel.peer, signingAs(withCard(claimed, card), channel))
     const thread = this.#book.threadWith(channel.peer)
     step.threads.set(toHex(thread.id), thread)
     return this.#book.commit(step, { sync: true })
@@ -326,7 +337,7 @@ export class Introductions {
     const contact = channel && this.#book.contacts.get(channel.peer)
     const key = channel && peerLeafKey(channel)
     if (channel?.trusted !== true || key === undefined) return false
-    return contact?.standing === "accepted" && !(contact.card && equal(contact.card.leaf, key))
+    return contact?.standing === "accepted" && !(contact.card && isLeafOf(contact.card, key))
   }
 
   async #keepOrEnd(group: string, card: Card, tries: number): Promise<boolean> {

@@ -12,7 +12,7 @@ import { type Channel, leaving, sealContents } from "../chat/channel.ts"
 import { type Content, contentBytes, type Saying } from "../chat/content.ts"
 import { type ChatThread, paid, paidRead } from "../chat/thread.ts"
 import { type Bytes, equal, toHex } from "../crypto/bytes.ts"
-import { isMember } from "../crypto/session.ts"
+import { isMember, signingOf } from "../crypto/session.ts"
 import { ApiError } from "./api/errors.ts"
 import { Beside } from "./chat-beside.ts"
 import { type ChatBook, Step } from "./chat-book.ts"
@@ -262,7 +262,7 @@ export class Outbox {
     first.push(...this.beside.of(threadId, this.#parts.identity.name))
     const used = first.reduce((sum, each) => sum + contentBytes(each), 0)
     const next = line.map(({ content }) => content)
-    const texts = fittingBeside(used, next)
+    const texts = fittingBeside(used, next, signingOf(channel.state))
     const contents = [...first, ...texts]
     if (contents.length === 0) return undefined
     const sealing = await sealContents(channel, this.#parts.meshId, contents)

@@ -4,6 +4,7 @@ import type { BlobRef } from "../crypto/blob.ts"
 import type { Bytes } from "../crypto/bytes.ts"
 import type { Card } from "../crypto/card.ts"
 import type { Identity } from "../crypto/identity.ts"
+import type { Signing } from "../crypto/session.ts"
 import type { ApiEvent } from "./api/types.ts"
 import type { ChatRecords } from "./chat-records.ts"
 import type { Clock } from "./clock.ts"
@@ -64,8 +65,15 @@ export interface ChatParts {
     signal: AbortSignal,
     fresh?: boolean,
   ) => Promise<Card | undefined>
-  /** The key package to add a card's owner with: a one-time one if there is any, else the card's own. */
-  readonly findKeyPackage: (card: Card, signal: AbortSignal) => Promise<Bytes>
+  /**
+   * The key package to add a card's owner with, to a group that signs so: a one-time one if there is any, else a last-resort one.
+   * `undefined` when none was found, which for composite signatures may be because they have none.
+   */
+  readonly findKeyPackage: (
+    card: Card,
+    signing: Signing,
+    signal: AbortSignal,
+  ) => Promise<Bytes | undefined>
   /**
    * Fills in the admission fields of one payload's envelopes: proves membership, or mines. Aborts with the signal's reason. Never
    * give it envelopes of two payloads: a proof would link them.

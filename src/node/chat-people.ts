@@ -11,11 +11,13 @@ import {
 import { withClaim } from "../chat/names.ts"
 import { type Address, addressBytes } from "../crypto/address.ts"
 import { toHex, utf8 } from "../crypto/bytes.ts"
-import { NAME_BYTES_MAX } from "../crypto/identity.ts"
+import { type Identity, NAME_BYTES_MAX } from "../crypto/identity.ts"
+import type { Signing } from "../crypto/session.ts"
 import { ApiError } from "./api/errors.ts"
 import type { Contact } from "./api/types.ts"
 import { type ChatBook, Step } from "./chat-book.ts"
 import type { Finder } from "./chat-finder.ts"
+import { ownSeed } from "./chat-group-parts.ts"
 import type { ChatThread } from "../chat/thread.ts"
 import type { Introductions } from "./chat-introductions.ts"
 import { contactView } from "./chat-view.ts"
@@ -25,6 +27,7 @@ export interface PeopleParts {
   readonly book: ChatBook
   readonly finder: Finder
   readonly introductions: Pick<Introductions, "reachOut" | "join">
+  readonly identity: () => Identity
   readonly stopping: AbortSignal
 }
 
@@ -32,30 +35,35 @@ export class People {
   readonly #book: ChatBook
   readonly #finder: Finder
   readonly #introductions: PeopleParts["introductions"]
+  readonly #identity: () => Identity
   readonly #stopping: AbortSignal
 
-  constructor({ book, finder, introductions, stopping }: PeopleParts) {
+  constructor({ book, finder, introductions, identity, stopping }: PeopleParts) {
     this.#book = book
     this.#finder = finder
     this.#introductions = introductions
+    this.#identity = identity
     this.#stopping = stopping
   }
 
   all(): Contact[] {
-    return Array.from(this.#book.contacts.values(), contactView)
+    return Array.from(this.#book.contacts.values(), (each) => contactView(this.#book, each))
   }
 
-  async add(address: Address, name: string | undefined): Promise<Contact> {
+  /** With `signing`, what the two say to each other is signed so from here on. */
+  async add(address: Address, name: string | undefined, signing?: Signing): Promise<Contact> {
+    if (signing !== undefined) ownSeed(this.#identity(), signing)
     if (address === this.#book.me) throw new ApiError("BAD_ADDRESS", "that is your own address")
     const contact = await this.#change(address, (before) => {
       if (before === undefined && this.#book.contacts.size >= CONTACTS_MAX)
         throw new ApiError("QUEUE_FULL", `a profile holds ${CONTACTS_MAX} contacts`)
       const wanted = name ?? before?.name ?? unnamed(address)
-      const after = added(before, address, this.#freeName(wanted, address))
+      const known = added(before, address, this.#freeName(wanted, address))
+      const after = signing === undefined ? known : { ...known, signing }
       return withClaim(before, after, wanted, this.#book.contacts.values())
     })
     this.#welcome(address)
-    return contactView(contact)
+    return contactView(this.#book, contact)
   }
 
   /** Throws ApiError IDENTITY_CHANGED when they claim another's name, unless `anyway`. */
@@ -67,14 +75,14 @@ export class People {
       return accepted(known)
     })
     this.#welcome(address)
-    return contactView(contact)
+    return contactView(this.#book, contact)
   }
 
   async safety(which: string): Promise<{ contact: Contact; number: string }> {
     const contact = this.#finder.contact(which)
     const [one, other] = [addressBytes(this.#book.me), addressBytes(contact.address)]
     const number = await heavy({ job: "safety-number", one, other }, this.#stopping)
-    return { contact: contactView(this.#finder.contact(contact.address)), number }
+    return { contact: contactView(this.#book, this.#finder.contact(contact.address)), number }
   }
 
   /** `compared` is what the user saw on the other side. Throws ApiError NUMBER_DIFFERS. */
@@ -87,7 +95,7 @@ export class People {
       verified(before ?? this.#finder.contact(address)),
     )
     this.#welcome(address)
-    return contactView(changed)
+    return contactView(this.#book, changed)
   }
 
   async unverify(which: string): Promise<Contact> {
@@ -96,7 +104,7 @@ export class People {
       ...(before ?? this.#finder.contact(address)),
       verified: false,
     }))
-    return contactView(contact)
+    return contactView(this.#book, contact)
   }
 
   async block(which: string): Promise<Contact> {
@@ -105,7 +113,7 @@ export class People {
       ...(before ?? this.#finder.contact(address)),
       standing: "blocked",
     }))
-    return contactView(contact)
+    return contactView(this.#book, contact)
   }
 
   async rename(which: string, name: string): Promise<Contact> {
@@ -114,7 +122,7 @@ export class People {
       ...(before ?? this.#finder.contact(address)),
       name: this.#freeName(name, address),
     }))
-    return contactView(contact)
+    return contactView(this.#book, contact)
   }
 
   #freeName(wanted: string, address: Address): string {
@@ -126,7 +134,10 @@ export class People {
   /** What follows from being in contact: a channel if there is none, and what waits for one. */
   #welcome(address: Address): void {
     const channels = this.#book.channelsWith(address)
-    if (channels.every(({ retired }) => retired)) this.#introductions.reachOut(address)
+    const isStronger = this.#book.contacts.get(address)?.signing === "composite"
+    // One that signs with less is only read from now on; `reachOut` does nothing where there is one to write into.
+    if (isStronger || channels.every(({ retired }) => retired))
+      this.#introductions.reachOut(address)
     for (const channel of channels) this.#introductions.join(channel)
   }
 

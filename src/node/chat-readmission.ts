@@ -70,7 +70,7 @@ export class Readmission {
     const isBlocked = this.#book.contacts.get(who)?.standing === "blocked"
     if (old === undefined || who === this.#book.me || isBlocked) return undefined
     if (number > nowMs + RETURN_AHEAD_MS) return undefined
-    const said = { mark: verdict.mark, before: old.returned }
+    const said = { mark: verdict.mark, proof: verdict.proof, before: old.returned }
     return isReturn(group.id, who, verdict.signatureKey, said) ? { who, number } : undefined
   }
 

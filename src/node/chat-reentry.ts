@@ -153,7 +153,7 @@ export class Reentry {
       peer: hello.from,
       theirName: hello.name,
       trusted: true,
-      group: { people: part.people, wishes, way },
+      group: { people: part.people, wishes, way, leaving: [] },
       behindFrom: behindFrom(this.#parts, hello, NOTHING, this.#events.height()),
       renewedAtMs: this.#parts.clock.nowMs(),
     })

@@ -16,8 +16,14 @@ import { type Address, addressBytes } from "../crypto/address.ts"
 import { type Bytes, toHex } from "../crypto/bytes.ts"
 import { INTRO_PLAINTEXT_BYTES, sealIntro } from "../crypto/envelope.ts"
 import { cut, INTRO_FRAGMENTS_MAX } from "../crypto/fragment.ts"
-import { leafPublic } from "../crypto/identity.ts"
-import { createKeyPackage, isMember, keyPackageReference } from "../crypto/session.ts"
+import { leafSeed } from "../crypto/identity.ts"
+import {
+  createKeyPackage,
+  isMember,
+  keyPackageReference,
+  signaturePublicOf,
+  signingOf,
+} from "../crypto/session.ts"
 import { type ChatBook, Step } from "./chat-book.ts"
 import type { Outbox } from "./chat-outbox.ts"
 import type { ChatParts } from "./chat-parts.ts"
@@ -186,12 +192,16 @@ export class Returns {
     if (newest !== undefined && newest.number >= least && newest.number + RETURN_EVERY_MS > nowMs)
       return newest
     const number = Math.max(nowMs, least)
-    const leaf = leafPublic(identity)
+    const seed = leafSeed(identity, signingOf(channel.state))
+    // There is one from the next rotation on.
+    if (seed === undefined) return undefined
+    const leaf = signaturePublicOf(seed)
     const made = await createKeyPackage({
       identity: addressBytes(me),
-      signatureSeed: identity.leaf,
+      signatureSeed: seed,
       lastResort: false,
       mark: makeMark(identity.roots.ed25519, channel.groupId, number, leaf),
+      ...(signingOf(channel.state) === "composite" ? { proof: identity.card } : {}),
       notAfterSeconds: Math.floor(nowMs / 1000) + PACKAGE_LIFE_SECONDS,
     })
     const fresh = { ...made, number, reference: await keyPackageReference(made.public) }

@@ -5,17 +5,19 @@ import { groupIn, isAdmin, type GroupMember } from "../chat/group.ts"
 import { type FileNote, safeName } from "../chat/file.ts"
 import { UNKNOWN_TYPE } from "../chat/file-type.ts"
 import { type ChatMessage, positionText } from "../chat/message.ts"
+import type { Notice } from "../chat/notice.ts"
 import type { ChatThread } from "../chat/thread.ts"
 import type { Wish } from "../chat/wishes.ts"
 import type { Address } from "../crypto/address.ts"
 import { type Bytes, equal, fromUtf8, toHex, utf8 } from "../crypto/bytes.ts"
-import { epochOf, isMember } from "../crypto/session.ts"
+import { epochOf, isMember, signingOf } from "../crypto/session.ts"
 import type {
   Contact,
   GroupView,
   Member,
   MentionView,
   Message,
+  NoticeView,
   PendingChange,
   ReactionView,
   ThreadSummary,
@@ -25,18 +27,19 @@ import type {
 export interface Names {
   readonly me: Address
   readonly contacts: ReadonlyMap<Address, ChatContact>
+  /** Of whom no key for post-quantum signatures was found when last looked for. */
+  readonly lacking: ReadonlySet<Address>
   groupChannel(thread: ChatThread): Channel | undefined
 }
 
-export function contactView({
-  address,
-  name,
-  theirName,
-  standing,
-  verified,
-  claims,
-}: ChatContact): Contact {
-  return { address, name, theirName, state: standing, verified, claims }
+export function contactView(
+  { lacking }: Pick<Names, "lacking">,
+  { address, name, theirName, standing, verified, claims, signing }: ChatContact,
+): Contact {
+  const postQuantumSignatures = signing === "composite"
+  const lacksKey = postQuantumSignatures && lacking.has(address)
+  const shown = { address, name, theirName, state: standing, verified, claims }
+  return { ...shown, postQuantumSignatures, lacksKey }
 }
 
 const fileView = ({ name, type, ref }: FileNote) => ({
@@ -90,10 +93,24 @@ export function messageView(
     reactions: reactionViews(names, group, message),
     lifetime: message.lifetime,
     sets: message.sets,
+    notice: message.notice === null ? null : noticeView(names, group, message.notice),
     file: message.file === undefined ? null : fileView(message.file),
     position: positionText(message),
   }
 }
+
+const noticeView = (
+  names: Names,
+  group: Channel | undefined,
+  { kind, who, name }: Notice,
+): NoticeView => ({
+  kind,
+  who: who.map((address) => {
+    const me = address === names.me
+    return { address, name: me ? "" : nameOf(names, address, group), me }
+  }),
+  name: kind === "renamed" ? name : null,
+})
 
 function quoteView(
   names: Names,
@@ -161,9 +178,12 @@ export function threadView(
     const contact = names.contacts.get(thread.peer)
     const request = contact?.standing === "request"
     const title = contact?.name ?? thread.peer
-    return { ...shared, kind: "pair", title, members: [thread.peer], request, left: false }
+    const postQuantumSignatures = contact?.signing === "composite"
+    const members = [thread.peer]
+    return { ...shared, kind: "pair", title, members, request, left: false, postQuantumSignatures }
   }
-  const group = membersOf(names.groupChannel(thread))
+  const channel = names.groupChannel(thread)
+  const group = membersOf(channel)
   return {
     ...shared,
     kind: "group",
@@ -171,8 +191,12 @@ export function threadView(
     members: group.filter(({ address }) => address !== names.me).map(({ address }) => address),
     request: thread.standing === "request",
     left: thread.standing === "left",
+    postQuantumSignatures: isComposite(channel),
   }
 }
+
+const isComposite = (channel: Channel | undefined): boolean =>
+  channel !== undefined && signingOf(channel.state) === "composite"
 
 const membersOf = (channel: Channel | undefined): readonly GroupMember[] =>
   channel === undefined ? [] : (groupIn(channel.state)?.members ?? [])
@@ -188,6 +212,7 @@ export function groupView(names: Names, thread: ChatThread): GroupView {
     state: thread.standing,
     epoch: channel === undefined ? 0 : Number(epochOf(channel.state)),
     admin: group !== undefined && isAdmin(group, names.me),
+    postQuantumSignatures: isComposite(channel),
     invitedBy,
     members: membersOf(channel).map((member) => memberView(names, channel, member)),
     pending: channel?.group?.wishes.flatMap((wish) => wishView(names, channel, wish)) ?? [],
@@ -222,6 +247,7 @@ function wishView(names: Names, channel: Channel, wish: Wish): PendingChange[] {
       whoName: who === null ? null : nameOf(names, who, channel),
       name: wish.kind === "rename" ? wish.name : null,
       admin: wish.kind === "admin" ? wish.admin : null,
+      lacksKey: wish.kind === "add" && isComposite(channel) && names.lacking.has(wish.who),
     },
   ]
 }

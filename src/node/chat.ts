@@ -9,6 +9,7 @@ import type { ChatMessage } from "../chat/message.ts"
 import type { ChatThread } from "../chat/thread.ts"
 import type { Address } from "../crypto/address.ts"
 import { type Bytes, toHex } from "../crypto/bytes.ts"
+import type { Signing } from "../crypto/session.ts"
 import { ApiError } from "./api/errors.ts"
 import type { Contact, GroupView, Message, Page, ThreadSummary } from "./api/types.ts"
 import { ChatBook, Step } from "./chat-book.ts"
@@ -18,6 +19,7 @@ import { Groups } from "./chat-groups.ts"
 import { Inbox, type InboxEvents } from "./chat-inbox.ts"
 import { type IntroductionEvents, Introductions } from "./chat-introductions.ts"
 import { messageIdOf, Messages, newMessageId } from "./chat-messages.ts"
+import { notice } from "./chat-notices.ts"
 import { Ordering } from "./chat-order.ts"
 import { Outbox } from "./chat-outbox.ts"
 import type { ChatParts } from "./chat-parts.ts"
@@ -34,6 +36,7 @@ import type { FileMessage } from "./files.ts"
 
 export class Chat {
   readonly search: Search
+  readonly #parts: ChatParts
   readonly #book: ChatBook
   readonly #outbox: Outbox
   readonly #inbox: Inbox
@@ -53,6 +56,7 @@ export class Chat {
   readonly #stopping = new AbortController()
 
   private constructor(parts: ChatParts) {
+    this.#parts = parts
     this.#book = new ChatBook(parts)
     this.#finder = new Finder(this.#book)
     this.search = new Search(parts, this.#book)
@@ -97,6 +101,7 @@ export class Chat {
       book: this.#book,
       finder: this.#finder,
       introductions: this.#introductions,
+      identity: () => parts.identity,
       stopping: this.#stopping.signal,
     })
     const shared = { book: this.#book, outbox: this.#outbox, ...kept }
@@ -119,8 +124,9 @@ export class Chat {
       transcript: this.#transcript,
       places: this.#places,
       typing: (thread, by, content) => this.#typing.heard(thread, by, content),
-      settled: (step, settled, at) => {
-        this.#groups.settled(step, settled, at)
+      settled: async (step, settled, by) => {
+        await notice(this.#parts, this.#book, step, settled, by)
+        this.#groups.settled(step, settled, by.at)
         if (settled.channel.group === null) this.#advanced(settled.channel)
       },
       lacks: (thread, above) => this.#saidAgain.answer(thread, above),
@@ -217,8 +223,8 @@ export class Chat {
   }
 
   contacts = (): Contact[] => this.#people.all()
-  addContact = (address: Address, name: string | undefined): Promise<Contact> =>
-    this.#people.add(address, name)
+  addContact = (address: Address, name: string | undefined, signing?: Signing): Promise<Contact> =>
+    this.#people.add(address, name, signing)
   accept = (which: string, options: { anyway?: boolean } = {}): Promise<Contact> =>
     this.#people.accept(which, options)
   safety = (which: string): Promise<{ contact: Contact; number: string }> =>
@@ -312,10 +318,11 @@ export class Chat {
       await this.accept(thread.peer)
   }
 
-  groupCreate(name: string, people: readonly string[]): Promise<GroupView> {
+  groupCreate(name: string, people: readonly string[], signing?: Signing): Promise<GroupView> {
     return this.#groups.create(
       name,
       people.map((who) => this.#wanted(who)),
+      signing,
     )
   }
 

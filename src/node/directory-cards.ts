@@ -4,11 +4,13 @@
  */
 import { type Address, addressBytes } from "../crypto/address.ts"
 import { primitives } from "#primitives"
+import type { RecordKind } from "../crypto/blinding.ts"
 import { type Bytes, equal, toHex, utf8 } from "../crypto/bytes.ts"
 import { type Card, verifyCard } from "../crypto/card.ts"
 import { CryptoError } from "../crypto/errors.ts"
 import { decodeOffer } from "../crypto/one-time.ts"
-import { inspectKeyPackage } from "../crypto/session.ts"
+import { keyPackageSigning, type Signing } from "../crypto/session.ts"
+import { keyPackageOf } from "./chat-key-package.ts"
 import { systemClock } from "./clock.ts"
 import { type Directory, DirectoryError, directoryServices, type FindOptions } from "./directory.ts"
 import type { NetworkParts } from "./network.ts"
@@ -52,30 +54,39 @@ export async function findCard(
 }
 
 /**
- * The key package to add this card's owner with: one of those on offer, picked at random, or the card's last-resort one when there is
- * none that is theirs and valid. Who can pick the same one is anybody else who looks at this moment; the owner bears that.
+ * The key package to add this card's owner with, to a group that signs so: one of those on offer, picked at random, or the last-resort one
+ * when there is none that is theirs and valid: the card's own, or for composite signatures the one on offer, so that `undefined` says
+ * that none was found. Who can pick the same one is anybody else who looks at this moment; the owner bears that.
  */
 export async function findKeyPackage(
   directory: Directory,
   card: Card,
+  signing: Signing,
   nowSeconds: number,
   signal: AbortSignal,
-): Promise<Bytes> {
-  const offer = await findOffer(directory, card.address, signal)
-  const packages = offer === undefined ? [] : decodeOffer(offer).packages
-  return (await pickFrom(packages, card, nowSeconds)) ?? card.lastResort
+): Promise<Bytes | undefined> {
+  if (signing === "composite" && card.compositeLeaf === null) return undefined
+  const kind = signing === "composite" ? "composite-offer" : "offer"
+  const offer = await findOffer(directory, card.address, kind, signal)
+  const offered = offer === undefined ? [] : decodeOffer(offer).packages
+  const packages = offered.filter((each) => keyPackageSigning(each) === signing)
+  return (
+    (await pickFrom(packages, card, nowSeconds)) ??
+    (signing === "composite" ? pickFrom(packages, card, nowSeconds, true) : card.lastResort)
+  )
 }
 
 /** The encoded offer, sound in form; `undefined` when there is none, or none in time: a first contact does not wait for it. */
 async function findOffer(
   directory: Directory,
   address: Address,
+  kind: Exclude<RecordKind, "card">,
   caller: AbortSignal,
 ): Promise<Bytes | undefined> {
   const signal = AbortSignal.any([caller, AbortSignal.timeout(OFFER_DEADLINE_MS)])
   try {
     // Asked for anew each time: an offer of five minutes ago may be used up.
-    const found = await directory.lookup(address, { signal, kind: "offer", fresh: true })
+    const found = await directory.lookup(address, { signal, kind, fresh: true })
     return found === "NOT_FOUND" ? undefined : found.card
   } catch (error) {
     const isLate = signal.aborted && !caller.aborted
@@ -84,30 +95,22 @@ async function findOffer(
   }
 }
 
-/** One of the sound packages of an offer, at random. */
+/** One of the sound packages of an offer, at random: of those for one use, or of the last-resort ones. */
 export async function pickFrom(
   packages: readonly Bytes[],
   card: Card,
   nowSeconds: number,
+  lastResort = false,
 ): Promise<Bytes | undefined> {
   const left = [...packages]
   while (left.length > 0) {
     const [at = 0] = primitives.randomBytes(1)
     // 256 is far more than an offer holds: the bias is small, and nothing rests on it
     const [picked] = left.splice(at % left.length, 1)
-    if (picked !== undefined && (await isTheirs(picked, card, nowSeconds))) return picked
+    const theirs = picked && (await keyPackageOf(card, picked, nowSeconds))
+    if (theirs?.lastResort === lastResort) return picked
   }
   return undefined
-}
-
-async function isTheirs(bytes: Bytes, card: Card, nowSeconds: number): Promise<boolean> {
-  const verdict = await inspectKeyPackage(bytes, nowSeconds)
-  return (
-    verdict.verdict === "accept" &&
-    !verdict.lastResort &&
-    equal(verdict.signatureKey, card.leaf) &&
-    equal(verdict.identity, addressBytes(card.address))
-  )
 }
 
 /** The directory's services for the transport. Its records and marks lie in the mesh table: public, like everything there. */

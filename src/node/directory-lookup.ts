@@ -186,9 +186,9 @@ class Answers {
     const opened = openRecord(addressBytes(address), epoch, record, kind)
     if (opened.verdict !== "accept" || opened.sequence < atLeast) return undefined
     const sequence =
-      kind === "offer"
-        ? offerSequence(opened.payload)
-        : await this.#verifyCard(address, opened.payload)
+      kind === "card"
+        ? await this.#verifyCard(address, opened.payload)
+        : offerSequence(opened.payload)
     return sequence === opened.sequence ? { card: opened.payload, sequence } : undefined
   }
 }

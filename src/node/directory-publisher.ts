@@ -24,7 +24,7 @@ export interface Publication {
   readonly card: Bytes
   /** The card's own sequence number. */
   readonly sequence: number
-  /** With `offer`, `card` is an encoded offer of one-time packages, and `sequence` its own. */
+  /** Of an offer, `card` is the encoded offer of one-time packages, and `sequence` its own. */
   readonly kind?: RecordKind
 }
 

@@ -59,7 +59,7 @@ export interface FindOptions {
   readonly atLeast?: number
   /** Ask the mesh even if a card was found a moment ago. */
   readonly fresh?: boolean
-  /** `offer`: the owner's one-time key packages, in place of the card. */
+  /** One of the owner's offers of key packages, in place of the card. */
   readonly kind?: RecordKind
 }
 

@@ -3,8 +3,21 @@
  * were used, and destroys private keys whose time is over. What it makes is stored before anybody is told of it, so a crash at any
  * moment leaves the old keys or the new ones, and never a published card whose keys are lost.
  */
-import { KEEP_OLD_MS, type Identity, ROTATE_AFTER_MS, withoutExpired } from "../crypto/identity.ts"
-import { encodeOffer, OFFER_SIZE, type OneTimePackage } from "../crypto/one-time.ts"
+import type { RecordKind } from "../crypto/blinding.ts"
+import {
+  KEEP_OLD_MS,
+  type Identity,
+  leafSeed,
+  ROTATE_AFTER_MS,
+  withoutExpired,
+} from "../crypto/identity.ts"
+import {
+  COMPOSITE_OFFER_SIZE,
+  encodeOffer,
+  OFFER_SIZE,
+  type OneTimePackage,
+} from "../crypto/one-time.ts"
+import { type Signing, SIGNINGS } from "../crypto/session.ts"
 import type { IdentityKeys } from "./api/types.ts"
 import type { ChatRecords } from "./chat-records.ts"
 import type { Clock } from "./clock.ts"
@@ -34,16 +47,23 @@ export interface IdentityKeeperParts {
   readonly published: (signal: AbortSignal) => Promise<number>
   /** The card changed: it is to be published, and threads take on the new leaf key. */
   readonly onCard: (identity: Identity) => void
-  /** The offer of one-time packages changed. */
+  /** An offer of one-time packages changed. */
   readonly onOffer: (offer: PublishedOffer) => void
   readonly onFault: (error: unknown) => void
 }
 
 export interface PublishedOffer {
+  readonly kind: Exclude<RecordKind, "card">
   readonly sequence: number
   /** Encoded. */
   readonly offer: Uint8Array
 }
+
+const OFFERS: Readonly<Record<Signing, Pick<PublishedOffer, "kind"> & { readonly size: number }>> =
+  {
+    ed25519: { kind: "offer", size: OFFER_SIZE },
+    composite: { kind: "composite-offer", size: COMPOSITE_OFFER_SIZE },
+  }
 
 export class IdentityKeeper {
   readonly #parts: IdentityKeeperParts
@@ -53,7 +73,7 @@ export class IdentityKeeper {
   readonly #stopListening: () => void
   #cancelLook: () => void = () => undefined
   #cancelReplenish: (() => void) | undefined
-  #offer: PublishedOffer | undefined
+  readonly #offers = new Map<Signing, PublishedOffer>()
   /** Whether the mesh is still to be asked which card of ours it knows. */
   #isUnsure: boolean
 
@@ -82,9 +102,9 @@ export class IdentityKeeper {
     await this.#turns.idle()
   }
 
-  /** What is on offer; `undefined` before `start`. */
-  get offer(): PublishedOffer | undefined {
-    return this.#offer
+  /** What is on offer for groups that sign so; `undefined` before `start`. */
+  offer(signing: Signing): PublishedOffer | undefined {
+    return this.#offers.get(signing)
   }
 
   show(): IdentityKeys {
@@ -94,7 +114,7 @@ export class IdentityKeeper {
       sinceMs: identity.sinceMs,
       untilMs: identity.sinceMs + ROTATE_AFTER_MS,
       oldUntilMs: identity.old.map(({ untilMs }) => untilMs),
-      onOffer: this.#parts.ring.offered().length,
+      onOffer: this.#parts.ring.offered("ed25519").length,
     }
   }
 
@@ -119,7 +139,9 @@ export class IdentityKeeper {
     const { clock, ring } = this.#parts
     await this.#destroyExpired()
     const isOld = clock.nowMs() - ring.identity.sinceMs >= ROTATE_AFTER_MS
-    if (isOld || (await this.#isOvertaken())) await this.#rotate(false)
+    // An identity from before there were composite leaf keys gets its own now.
+    const lacksKeys = ring.identity.composite === null
+    if (isOld || lacksKeys || (await this.#isOvertaken())) await this.#rotate(false)
     else await this.#replenish()
   }
 
@@ -148,7 +170,8 @@ export class IdentityKeeper {
       signal: this.#stopping.signal,
     })
     // One-time packages carry the old leaf key: nobody is offered them any more, and who has picked one already gets through.
-    const retired = ring.offered().map((each) => ({ ...each, destroyAtMs: nowMs + KEEP_OLD_MS }))
+    const offered = SIGNINGS.flatMap((signing) => ring.offered(signing))
+    const retired = offered.map((each) => ({ ...each, destroyAtMs: nowMs + KEEP_OLD_MS }))
     const gone = forgetOld ? ring.all() : []
     const kept = forgetOld ? [] : retired
     const ops = [...kept.map(records.putOneTime), ...gone.map(records.delOneTime)]
@@ -190,26 +213,37 @@ export class IdentityKeeper {
     })
   }
 
-  /** Fills the offer up, and tells of it when it is another one than before. */
+  /** Fills the offers up, and tells of those that are others than before. */
   async #replenish(): Promise<void> {
+    for (const signing of SIGNINGS) await this.#fill(signing)
+  }
+
+  async #fill(signing: Signing): Promise<void> {
     const { ring, records, clock, onOffer } = this.#parts
-    const there = ring.offered()
+    const { kind, size } = OFFERS[signing]
+    const seed = leafSeed(ring.identity, signing)
+    if (seed === undefined) return
+    const there = ring.offered(signing)
     const fresh: OneTimePackage[] = []
-    while (there.length + fresh.length < OFFER_SIZE && !this.#stopping.signal.aborted)
-      fresh.push(await makeOneTime(ring.identity, clock.nowMs()))
+    while (there.length + fresh.length < size && !this.#stopping.signal.aborted)
+      fresh.push(await makeOneTime(ring.identity, seed, clock.nowMs()))
     if (this.#stopping.signal.aborted) return
-    const before = await records.offerSequence()
+    const before = await records.offerSequence(signing)
     const isNew = fresh.length > 0 || before === 0
     // Minutes since 1970: above whatever a copy of this profile has offered before, and no more than those who store it see anyway.
     const sequence = isNew ? Math.max(before + 1, Math.floor(clock.nowMs() / 60_000)) : before
     if (isNew) {
-      const ops = [...fresh.map(records.putOneTime), records.putOfferSequence(sequence)]
+      const ops = [...fresh.map(records.putOneTime), records.putOfferSequence(signing, sequence)]
       await records.write(ops, { sync: true })
       ring.put(fresh)
     }
-    if (!isNew && this.#offer !== undefined) return
-    const packages = ring.offered().map((each) => each.public)
-    this.#offer = { sequence, offer: encodeOffer({ sequence, packages }) }
-    onOffer(this.#offer)
+    if (!isNew && this.#offers.has(signing)) return
+    const packages = ring.offered(signing).map((each) => each.public)
+    // The card has no room for it.
+    const { composite } = ring.identity
+    if (signing === "composite" && composite !== null) packages.push(composite.lastResort.public)
+    const offer = { kind, sequence, offer: encodeOffer({ sequence, packages }) }
+    this.#offers.set(signing, offer)
+    onOffer(offer)
   }
 }

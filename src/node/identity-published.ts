@@ -1,4 +1,5 @@
 /** The keeper of an open identity, wired to the directory: what it makes is published, and stays so until the node stops. */
+import type { RecordKind } from "../crypto/blinding.ts"
 import { type Directory, DirectoryError } from "./directory.ts"
 import { systemClock } from "./clock.ts"
 import { IdentityKeeper } from "./identity-keeper.ts"
@@ -13,11 +14,11 @@ export interface KeepParts {
   readonly onFault: (error: unknown) => void
 }
 
-/** Publishes the card and the offer, and goes on doing so with every change. Stop it before the directory. */
+/** Publishes the card and the offers, and goes on doing so with every change. Stop it before the directory. */
 export function keepIdentity(parts: KeepParts): IdentityKeeper {
   const { opened, directory, isRestored, onCard, onFault } = parts
   const { keys, records, address } = opened
-  const publish = (publication: { card: Uint8Array; sequence: number; kind: "card" | "offer" }) => {
+  const publish = (publication: { card: Uint8Array; sequence: number; kind: RecordKind }) => {
     const seed = opened.identity.roots.ed25519
     directory.publish({ address, seed, ...publication }).catch((error: unknown) => {
       if (!(error instanceof DirectoryError && error.code === "STOPPED")) onFault(error)
@@ -40,7 +41,7 @@ export function keepIdentity(parts: KeepParts): IdentityKeeper {
       publishCard()
       onCard()
     },
-    onOffer: ({ offer, sequence }) => publish({ card: offer, sequence, kind: "offer" }),
+    onOffer: ({ offer, sequence, kind }) => publish({ card: offer, sequence, kind }),
     onFault,
   })
   publishCard()

@@ -6,7 +6,12 @@ import { type Bytes, compare, toHex } from "../crypto/bytes.ts"
 import type { IntroPrivate } from "../crypto/envelope.ts"
 import { type Identity, introPrivate, type StoredKeyPackage } from "../crypto/identity.ts"
 import { type OneTimePackage, USED_GRACE_MS } from "../crypto/one-time.ts"
-import { keyPackageReference, welcomeRecipients } from "../crypto/session.ts"
+import {
+  keyPackageReference,
+  keyPackageSigning,
+  type Signing,
+  welcomeRecipients,
+} from "../crypto/session.ts"
 import type { ChatRecords } from "./chat-records.ts"
 import type { Clock } from "./clock.ts"
 import type { SealedOp } from "./sealed.ts"
@@ -64,8 +69,9 @@ export class KeyRing {
   async replace(identity: Identity): Promise<void> {
     const all = [{ ...identity, untilMs: Number.POSITIVE_INFINITY }, ...identity.old]
     const lastResorts = new Map<string, LastResort>()
-    for (const { lastResort: pair, untilMs } of all)
-      lastResorts.set(toHex(await keyPackageReference(pair.public)), { pair, untilMs })
+    for (const { lastResort, composite, untilMs } of all)
+      for (const pair of [lastResort, ...(composite === null ? [] : [composite.lastResort])])
+        lastResorts.set(toHex(await keyPackageReference(pair.public)), { pair, untilMs })
     this.#openers = all.map(({ intro, untilMs }) => ({ key: introPrivate(intro), untilMs }))
     this.#lastResorts = lastResorts
     this.#identity = identity
@@ -104,10 +110,10 @@ export class KeyRing {
     return [this.#parts.records.putOneTime(used)]
   }
 
-  /** One-time packages that nobody has used yet, in an order that does not tell which came when. */
-  offered(): readonly OneTimePackage[] {
+  /** One-time packages for groups that sign so which nobody has used yet, in an order that does not tell which came when. */
+  offered(signing: Signing): readonly OneTimePackage[] {
     return Array.from(this.#oneTime.values())
-      .filter(({ destroyAtMs }) => destroyAtMs === null)
+      .filter((each) => each.destroyAtMs === null && keyPackageSigning(each.public) === signing)
       .sort((a, b) => compare(a.reference, b.reference))
   }
 

@@ -11,6 +11,7 @@ import {
   encodeCertificate,
 } from "../consensus/codec.ts"
 import { Ledger, type LedgerRules } from "../consensus/ledger.ts"
+import { TERM_HEIGHTS } from "../consensus/limits.ts"
 import { openTermOf } from "../consensus/recovery.ts"
 import type { BlockRecord, Certificate, Item } from "../consensus/types.ts"
 import { type Bytes, concat, equal, Reader, utf8, Writer } from "../crypto/bytes.ts"
@@ -25,8 +26,14 @@ const BLOCK = utf8("b")
 const ORDERED = utf8("o")
 const blockKey = (height: number) => concat(BLOCK, u64(height))
 const orderedKey = (id: Bytes) => concat(ORDERED, id)
+/** Terms whose blocks stay, however large: the open one is needed, and who lags a little asks for the one before. */
+const TERMS_KEPT = 2
 /** The event loop gets its turn after this long. */
 const SLICE_MS = 8
+/** Blocks of a chain in memory, where nothing may touch the disk. */
+export const EPHEMERAL_CHAIN_BYTES_MAX = 64 * 1024 * 1024
+/** What an ordered id takes beside its block, keys and tree of a store in memory included. */
+const ORDERED_BYTES = 256
 /** Parts of a snapshot that is made again are written so many at a time. */
 const WRITES_TOGETHER = 256
 
@@ -59,26 +66,50 @@ export class LedgerChain {
   /** Once the chain was replayed: where it led, kept up by whoever takes blocks, and what its blocks used up. */
   #ledger: Ledger | undefined
   #uses: UsesSoFar | undefined
+  readonly #bytesMax: number
+  /** What each block takes, the oldest that is kept first; only where they are let go. */
+  readonly #sizes: number[] = []
+  #bytes = 0
 
-  private constructor(store: Store, at: Pick<LedgerChain, "height" | "last" | "stable">) {
+  private constructor(
+    store: Store,
+    bytesMax: number,
+    at: Pick<LedgerChain, "height" | "last" | "stable">,
+  ) {
     this.#store = store
+    this.#bytesMax = bytesMax
     this.#height = at.height
     this.#last = at.last
     this.#stable = at.stable
   }
 
-  static async open(store: Store): Promise<LedgerChain> {
+  /**
+   * `inMemory`: in a store that begins empty the oldest blocks go beyond EPHEMERAL_CHAIN_BYTES_MAX (or `bytesMax`), but never one of the
+   * last two terms. Otherwise everything is kept. Throws StoreError.
+   */
+  static async open(
+    store: Store,
+    { inMemory = false, bytesMax = EPHEMERAL_CHAIN_BYTES_MAX } = {},
+  ): Promise<LedgerChain> {
     let last: BlockRecord | undefined
     for await (const [, bytes] of store.range("ledger", { ...BLOCKS, reverse: true, limit: 1 }))
       last = soundly(() => decodeBlockRecord(bytes))
     const stable = await store.get("ledger", STABLE)
-    return new LedgerChain(store, {
+    return new LedgerChain(store, inMemory ? bytesMax : Infinity, {
       height: last?.height ?? 0,
       last,
       stable: stable && soundly(() => decodeCertificate(stable)),
     })
   }
 
+  /** Height of the oldest block that is kept, or would be. */
+  get oldest(): number {
+    return this.#bytesMax === Infinity ? 1 : this.#height - this.#sizes.length + 1
+  }
+  /** Whether the block that follows this height was here, and is not any more. */
+  hasLetGo(height: number): boolean {
+    return height < this.#height && height + 1 < this.oldest
+  }
   /** Height of the last stored block, 0 for none. */
   get height(): number {
     return this.#height
@@ -100,11 +131,9 @@ export class LedgerChain {
     const writes: Write[] = []
     for (const { record, applied } of blocks) {
       const value = u64(record.height)
-      writes.push({
-        table: "ledger",
-        key: blockKey(record.height),
-        value: encodeBlockRecord(record),
-      })
+      const encoded = encodeBlockRecord(record)
+      writes.push({ table: "ledger", key: blockKey(record.height), value: encoded })
+      this.#weigh(encoded, applied)
       for (const id of envelopesOf(applied))
         writes.push({ table: "ledger", key: orderedKey(id), value })
     }
@@ -119,6 +148,28 @@ export class LedgerChain {
     this.#last = blocks.at(-1)?.record ?? this.#last
     this.#height = this.#last?.height ?? 0
     this.#stable = stable ?? this.#stable
+    await this.#letGo()
+  }
+
+  #weigh(encoded: Bytes, applied: readonly Item[]): void {
+    if (this.#bytesMax === Infinity) return
+    const bytes = encoded.length + ORDERED_BYTES * applied.length
+    this.#sizes.push(bytes)
+    this.#bytes += bytes
+  }
+
+  /** The oldest blocks, and where they ordered what, while there is more than may be kept. */
+  async #letGo(): Promise<void> {
+    const blocksMin = TERMS_KEPT * (this.#ledger?.rules.termHeights ?? TERM_HEIGHTS)
+    while (this.#bytes > this.#bytesMax && this.#sizes.length > blocksMin) {
+      const { oldest } = this
+      const record = await this.block(oldest)
+      const ids = record === undefined ? [] : envelopesOf(record.batch.items)
+      const gone = ids.filter((id) => this.orderedAt(id) === oldest).map(orderedKey)
+      const keys = [blockKey(oldest), ...gone]
+      await this.#store.batch(keys.map((key) => ({ table: "ledger", key, value: undefined })))
+      this.#bytes -= this.#sizes.shift() ?? 0
+    }
   }
 
   #addSnapshot(

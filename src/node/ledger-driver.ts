@@ -20,7 +20,6 @@ import type {
   Message,
   Output,
   Peer,
-  TimerName,
   Wrong,
 } from "../consensus/types.ts"
 import type { Bytes } from "../crypto/bytes.ts"
@@ -28,6 +27,7 @@ import { CodedError, CryptoError } from "../crypto/errors.ts"
 import type { LedgerProblem } from "./api/types.ts"
 import type { LedgerChain, Replayed } from "./ledger-chain.ts"
 import type { SignatureChecks } from "./ledger-checks.ts"
+import { LedgerTimers } from "./ledger-timers.ts"
 import type { LedgerLog } from "./ledger-wal.ts"
 import type { Want } from "./ledger-wanted.ts"
 
@@ -45,6 +45,8 @@ export interface DriverParts {
   readonly want: (items: readonly Item[], why: Want) => void
   /** A block is certified and on disk. In order of height, each once. */
   readonly onBlock: (record: BlockRecord, applied: readonly Item[]) => void
+  /** What this peer sent no honest one would have sent. */
+  readonly lied: (from: Peer) => void
   /** Signs off the event loop. */
   readonly seal: (preimage: Bytes, signal: AbortSignal) => Promise<Bytes>
   /** One line for the log. */
@@ -53,11 +55,10 @@ export interface DriverParts {
   readonly onFault: (error: unknown) => void
 }
 
-/**
- * Before a seal, a fifth of a second of work, on average: terms may follow each other faster than that, and validators on one machine
- * would all begin in the moment in which the next term opens.
- */
+/** Before a seal, on average: validators on one machine would all begin in the moment in which the next term opens. */
 const SEAL_REST_MS = 10_000
+/** From one seal to the next at least: a fifth of a second of work each, and terms follow each other in seconds under load. */
+const SEAL_EVERY_MS = 60_000
 
 /** The event loop gets its turn after this long. */
 const SLICE_MS = 8
@@ -89,7 +90,9 @@ export class LedgerDriver {
   readonly #replica: Replica
   readonly #inbox: Inbox
   readonly #stopping = new AbortController()
-  readonly #timers = new Map<TimerName, NodeJS.Timeout>()
+  readonly #timers = new LedgerTimers((timer, token) =>
+    this.input({ type: "timeout", timer, token }),
+  )
   readonly #effects: Effect[] = []
   #blocks: { readonly record: BlockRecord; readonly applied: readonly Item[] }[] = []
   #stable: Certificate | undefined
@@ -101,6 +104,7 @@ export class LedgerDriver {
   #sealing: Promise<void> | undefined
   /** The newest boundary whose seal was asked for and not begun. */
   #sealNext: { readonly height: number; readonly preimage: Bytes } | undefined
+  #sealedAt = -Infinity
   /** Wrong messages so far, by what was wrong with them. */
   readonly wrong = new Map<string, number>()
   viewChanges = 0
@@ -231,8 +235,7 @@ export class LedgerDriver {
   /** Resolves when what was being written is on disk. What was not synced was never acted on. */
   async stop(): Promise<void> {
     this.#stopping.abort()
-    for (const timer of this.#timers.values()) clearTimeout(timer)
-    this.#timers.clear()
+    this.#timers.stop()
     await this.#syncing
     await this.#sealing
     await this.#parts.log.close()
@@ -261,7 +264,7 @@ export class LedgerDriver {
     if (this.#failed) return
     this.#failed = true
     this.#failure = error
-    for (const timer of this.#timers.values()) clearTimeout(timer)
+    this.#timers.stop()
     this.#effects.length = 0
     this.#parts.onFault(error)
   }
@@ -316,7 +319,7 @@ export class LedgerDriver {
   }
 
   #carryOut({ output, want: why }: Effect): void {
-    const { send, serve, want, onBlock, note } = this.#parts
+    const { send, serve, want, onBlock, lied, note } = this.#parts
     switch (output.type) {
       case "send":
         send(output.to, output.message)
@@ -329,7 +332,7 @@ export class LedgerDriver {
         serve(output.to, output.after)
         return
       case "timer":
-        this.#arm(output)
+        this.#timers.arm(output.timer, output.token, output.afterMs)
         return
       case "deliver":
         onBlock(output.record, output.applied)
@@ -350,6 +353,10 @@ export class LedgerDriver {
       case "blame":
         note(`ledger: validator ${output.signer}: ${output.code}`)
         return
+      case "lie":
+        note(`ledger: a forged certificate from a validator's peer: ${output.code}`)
+        lied(output.from)
+        return
       case "halt":
         note(`ledger: HALTED ${output.code}: ${output.detail}`)
         return
@@ -361,14 +368,6 @@ export class LedgerDriver {
     }
   }
 
-  /** A timer of a name replaces the one before: its token is stale. */
-  #arm({ timer, token, afterMs }: Extract<Output, { type: "timer" }>): void {
-    clearTimeout(this.#timers.get(timer))
-    const armed = setTimeout(() => this.input({ type: "timeout", timer, token }), afterMs)
-    armed.unref()
-    this.#timers.set(timer, armed)
-  }
-
   /** One at a time, of the newest boundary then: its chain of hashes covers those that are skipped. */
   #seal(height: number, preimage: Bytes): void {
     this.#sealNext = { height, preimage }
@@ -378,11 +377,13 @@ export class LedgerDriver {
   async #sealAll(): Promise<void> {
     const { signal } = this.#stopping
     for (;;) {
-      const restMs = SEAL_REST_MS * (0.5 + Math.random())
+      const sinceMs = performance.now() - this.#sealedAt
+      const restMs = Math.max(SEAL_REST_MS * (0.5 + Math.random()), SEAL_EVERY_MS - sinceMs)
       await after(restMs, undefined, { signal, ref: false }).catch(() => undefined)
       const next = this.#takeSeal()
       if (next === undefined) return
       const { height, preimage } = next
+      this.#sealedAt = performance.now()
       try {
         this.input({ type: "sealed", height, signature: await this.#parts.seal(preimage, signal) })
       } catch (error) {

@@ -17,6 +17,7 @@ import { HYBRID_SIGNATURE_BYTES } from "../consensus/limits.ts"
 import type { Peer, ValidatorKeys } from "../consensus/types.ts"
 import { type Bytes, equal, Reader, utf8, Writer } from "../crypto/bytes.ts"
 import { CryptoError } from "../crypto/errors.ts"
+import { Patience } from "./patience.ts"
 import { type Frames, StreamError, type Streams } from "./streams.ts"
 
 export const PBFT_PROTOCOL = "/sotto/pbft/1"
@@ -73,6 +74,8 @@ interface Outgoing {
   wake: () => void
   /** Ed25519 key of the validator there, once it has proved it. */
   key: Bytes | undefined
+  /** It has called: no more rest before the next attempt. */
+  called: () => void
   work: Promise<void>
 }
 
@@ -117,6 +120,7 @@ export class LedgerLinks {
       underWay: 0,
       wake: () => undefined,
       key: undefined,
+      called: () => undefined,
       work: Promise.resolve(),
     }
     this.#outgoing.set(peer, out)
@@ -146,6 +150,12 @@ export class LedgerLinks {
     }
   }
 
+  /** What this validator's peer sent turned out later to be a lie. */
+  accuse(from: Peer): void {
+    const peer = this.#names[from]
+    if (peer !== undefined) this.#parts.lied(peer)
+  }
+
   async stop(): Promise<void> {
     this.#stop.abort()
     await this.#parts.streams.unhandle(PBFT_PROTOCOL)
@@ -170,6 +180,8 @@ export class LedgerLinks {
     let delayMs = RETRY_MIN_MS
     const signal = AbortSignal.any([out.stop.signal, this.#stop.signal])
     while (!signal.aborted) {
+      const called = new AbortController()
+      out.called = () => called.abort()
       try {
         await this.#sendAll(out, signal, () => (delayMs = RETRY_MIN_MS))
       } catch (error) {
@@ -181,8 +193,11 @@ export class LedgerLinks {
         out.bytes = 0
         this.#parts.onChange()
       }
-      await after(delayMs, undefined, { signal, ref: false }).catch(() => undefined)
-      delayMs = Math.min(2 * delayMs, RETRY_MAX_MS)
+      // who calls while an attempt is under way shortens the rest after it, and never interrupts it: both sides may be calling
+      if (called.signal.aborted) delayMs = RETRY_MIN_MS
+      const rested = called.signal.aborted ? signal : AbortSignal.any([signal, called.signal])
+      await after(delayMs, undefined, { signal: rested, ref: false }).catch(() => undefined)
+      delayMs = called.signal.aborted ? RETRY_MIN_MS : Math.min(2 * delayMs, RETRY_MAX_MS)
     }
   }
 
@@ -282,10 +297,9 @@ export class LedgerLinks {
   }
 
   #again(peer: string): void {
-    const out = this.#outgoing.get(peer)
-    if (out !== undefined && out.key !== undefined) return
-    this.lost(peer)
     this.reach(peer)
+    const out = this.#outgoing.get(peer)
+    if (out?.key === undefined) out?.called()
   }
 
   /** How many of the frame's messages were rejected. */
@@ -337,39 +351,6 @@ export class LedgerLinks {
 /** What a validator at peer `from` signs for the peer `to`. */
 export const helloPreimage = (meshId: Bytes, from: string, to: string): Bytes =>
   new Writer().raw(HELLO_DOMAIN).raw(meshId).text(from, 1).text(to, 1).finish()
-
-/** Ends waiting that takes too long. One timer for a whole stream: a signal for each of thousands of frames a second costs more. */
-class Patience {
-  readonly #late = new AbortController()
-  readonly #timer: NodeJS.Timeout
-  #waiting = false
-  /** Aborts when the stream is to end, or when something was waited for too long. */
-  readonly signal: AbortSignal
-
-  constructor(stopped: AbortSignal, deadlineMs: number) {
-    this.signal = AbortSignal.any([stopped, this.#late.signal])
-    this.#timer = setTimeout(() => {
-      if (this.#waiting) this.#late.abort()
-    }, deadlineMs).unref()
-  }
-
-  /** From now on, if it was not so before. */
-  wait(): void {
-    if (!this.#waiting) this.#timer.refresh()
-    this.#waiting = true
-  }
-
-  /** What was waited for has come. */
-  rest(): void {
-    this.#waiting = false
-  }
-
-  /** Whoever still waits gives up. */
-  end(): void {
-    clearTimeout(this.#timer)
-    this.#late.abort()
-  }
-}
 
 /** Whether the next frame may go on its way. */
 const fits = ({ underWay, bytes }: Outgoing): boolean =>

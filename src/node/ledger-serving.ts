@@ -7,6 +7,7 @@ import { BLOCKS_PER_ANSWER } from "../consensus/limits.ts"
 import type { Peer } from "../consensus/types.ts"
 import type { Bytes } from "../crypto/bytes.ts"
 import type { LedgerChain } from "./ledger-chain.ts"
+import { StreamError } from "./streams.ts"
 import { BLOCKS_BYTES_MAX } from "./sync-messages.ts"
 
 /** On the way to one laggard: three answers. */
@@ -22,6 +23,16 @@ interface Laggard {
 
 type Chain = Pick<LedgerChain, "encodedAfter" | "stable">
 type Send = (to: Peer, message: Bytes) => void
+
+/** For a follower that asks. Throws StreamError GONE where these are not kept any more: that there are none would be another answer. */
+export async function servedFrom(
+  chain: LedgerChain,
+  after: number,
+  limit: number,
+): Promise<readonly Bytes[]> {
+  if (chain.hasLetGo(after)) throw new StreamError("GONE", "blocks that are not kept here")
+  return await chain.encodedAfter(after, limit, BLOCKS_BYTES_MAX)
+}
 
 export class Serving {
   readonly #chain: Chain

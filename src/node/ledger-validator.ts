@@ -132,6 +132,7 @@ export class LedgerValidator implements LedgerPart {
         onBlock(applied)
         this.#announce(record)
       },
+      lied: (from) => this.#links.accuse(from),
       seal: (preimage, signal) => validator.seal(preimage, signal),
       note,
       onFault: (error) => {

@@ -96,13 +96,15 @@ function sizeAfter(now: number, { add, remove }: ValidatorsItem) {
 
 /**
  * Checks the whole stored chain again, from the genesis on: every link, every state, every signature, and whether the snapshot that a start
- * goes on from is what the chain leads to (SNAPSHOT_DIFFERS: it is dropped, and the next start replays). Throws StoreError.
+ * goes on from is what the chain leads to (SNAPSHOT_DIFFERS: it is dropped, and the next start replays). A peer that lives in memory may not
+ * keep the first blocks any more (BLOCKS_NOT_KEPT). Throws StoreError.
  */
 export async function verifyStored(
   chain: LedgerChain,
   rules: LedgerRules,
   progress: (done: number, total: number) => void,
 ): Promise<{ height: number; code: string | null }> {
+  if (chain.hasLetGo(0)) return { height: chain.oldest - 1, code: "BLOCKS_NOT_KEPT" }
   // Nothing remembered: what is checked now is checked now.
   const follower = new Follower(new Ledger(rules), hybridScheme())
   const total = chain.height

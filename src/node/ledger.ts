@@ -27,6 +27,7 @@ import type { LedgerPart } from "./ledger-part.ts"
 import { LedgerPeriods } from "./ledger-periods.ts"
 import { ledgerRules, ledgerTopic } from "./ledger-rules.ts"
 import { LedgerSeat } from "./ledger-seat.ts"
+import { servedFrom } from "./ledger-serving.ts"
 import { blockView, validatorViews, verifyStored } from "./ledger-view.ts"
 import { Waiting } from "./ledger-waiting.ts"
 import { type Wanted, wantedIn } from "./ledger-wanted.ts"
@@ -35,7 +36,7 @@ import { MeshJoins } from "./mesh-joins.ts"
 import type { Mesh } from "./mesh-membership.ts"
 import type { Network } from "./network.ts"
 import type { Store } from "./store.ts"
-import { BLOCK_BYTES_MAX, BLOCKS_BYTES_MAX } from "./sync-messages.ts"
+import { BLOCK_BYTES_MAX } from "./sync-messages.ts"
 import type { Validator } from "./validator-keys.ts"
 
 /** Signatures that verified and are remembered: some terms of votes of a small set. */
@@ -152,7 +153,8 @@ export class MeshLedger {
   /** Undefined in a mesh without validators. Throws StoreError. */
   static async open(parts: MeshLedgerParts): Promise<MeshLedger | undefined> {
     if (parts.mesh.genesis.validators.length === 0) return undefined
-    return new MeshLedger(parts, await LedgerChain.open(parts.store))
+    const inMemory = parts.directory === undefined
+    return new MeshLedger(parts, await LedgerChain.open(parts.store, { inMemory }))
   }
 
   /** For the transport. */
@@ -165,9 +167,9 @@ export class MeshLedger {
     return [blocks, this.#finder.rule(), this.#changes.rule()]
   }
 
-  /** For peers that ask: encoded blocks above a height. */
+  /** For peers that ask: encoded blocks above a height. Throws StreamError GONE. */
   served(after: number, limit: number): Promise<readonly Bytes[]> {
-    return this.chain.encodedAfter(after, limit, BLOCKS_BYTES_MAX)
+    return servedFrom(this.chain, after, limit)
   }
 
   /** Takes part from now on. Throws StoreError. */

@@ -6,19 +6,21 @@ import { type Address, addressBytes, addressOf } from "../crypto/address.ts"
 import { type Bytes, utf8 } from "../crypto/bytes.ts"
 import { assembleCard, encodeCardBody } from "../crypto/card.ts"
 import {
+  compositeLeafOf,
   generateIntro,
   type Identity,
   introPublic,
   leafPublic,
   NAME_BYTES_MAX,
   oldAfter,
+  type OldKeys,
   type OperationalKeys,
   type RootKeys,
   rootPublic,
   rotated,
 } from "../crypto/identity.ts"
 import type { OneTimePackage } from "../crypto/one-time.ts"
-import { createKeyPackage, keyPackageReference } from "../crypto/session.ts"
+import { createKeyPackage, generateSignatureSeed, keyPackageReference } from "../crypto/session.ts"
 import { primitives } from "#primitives"
 import { ApiError } from "./api/errors.ts"
 import { heavy } from "./heavy.ts"
@@ -58,7 +60,7 @@ export async function makeIdentity({
   progress(1)
   const keys = await makeKeys(roots, nowMs)
   progress(2)
-  const card = await signedCard({ roots, keys, sequence: 1, formers: [] }, signal)
+  const card = await signedCard({ roots, keys, sequence: 1, old: [] }, signal)
   progress(IDENTITY_STEPS)
   return { roots, ...keys, sequence: 1, sinceMs: nowMs, old: [], card, name: shown }
 }
@@ -78,15 +80,18 @@ export async function rotateIdentity(
 ): Promise<Identity> {
   const { roots } = identity
   const keys = await makeKeys(roots, nowMs)
-  const formers = oldAfter(identity, nowMs, forgetOld).map(({ leaf }) => leaf)
-  const card = await signedCard({ roots, keys, sequence, formers }, signal)
+  const old = oldAfter(identity, nowMs, forgetOld)
+  const card = await signedCard({ roots, keys, sequence, old }, signal)
   return rotated(identity, { ...keys, card, sequence, nowMs, forgetOld })
 }
 
 async function makeKeys(roots: RootKeys, nowMs: number): Promise<OperationalKeys> {
   const leaf = primitives.ed25519.generate()
-  const lastResort = await keyPackage(addressOfPublic(roots), leaf, true, nowMs)
-  return { intro: generateIntro(), leaf, lastResort }
+  const address = addressOfPublic(roots)
+  const lastResort = await keyPackage(address, leaf, true, nowMs)
+  const seed = generateSignatureSeed("composite")
+  const composite = { leaf: seed, lastResort: await keyPackage(address, seed, true, nowMs) }
+  return { intro: generateIntro(), leaf, lastResort, composite }
 }
 
 function addressOfPublic(roots: RootKeys): Address {
@@ -103,12 +108,13 @@ const keyPackage = (address: Address, leaf: Bytes, lastResort: boolean, nowMs: n
     notAfterSeconds: (Math.floor(nowMs / 1000 / DAY_SECONDS) + KEY_PACKAGE_DAYS) * DAY_SECONDS,
   })
 
-/** A key package for one first contact, under the identity's current leaf key; on offer from now on. */
+/** A key package for one first contact, under one of the identity's current leaf keys (`seed`); on offer from now on. */
 export async function makeOneTime(
-  { roots, leaf }: Pick<Identity, "roots" | "leaf">,
+  { roots }: Pick<Identity, "roots">,
+  seed: Bytes,
   nowMs: number,
 ): Promise<OneTimePackage> {
-  const pair = await keyPackage(addressOfPublic(roots), leaf, false, nowMs)
+  const pair = await keyPackage(addressOfPublic(roots), seed, false, nowMs)
   return { ...pair, reference: await keyPackageReference(pair.public), destroyAtMs: null }
 }
 
@@ -116,11 +122,11 @@ interface CardParts {
   readonly roots: RootKeys
   readonly keys: OperationalKeys
   readonly sequence: number
-  readonly formers: readonly Bytes[]
+  readonly old: readonly OldKeys[]
 }
 
 async function signedCard(
-  { roots, keys, sequence, formers }: CardParts,
+  { roots, keys, sequence, old }: CardParts,
   signal?: AbortSignal,
 ): Promise<Bytes> {
   const publicRoots = rootPublic(roots)
@@ -131,7 +137,9 @@ async function signedCard(
     intro: introPublic(keys.intro),
     leaf: leafPublic(keys),
     lastResort: keys.lastResort.public,
-    formers,
+    formers: old.map(({ leaf }) => leaf),
+    compositeLeaf: compositeLeafOf(keys),
+    formerComposites: old.flatMap(({ composite }) => composite?.leafHash ?? []),
   })
   return assembleCard(body, await heavy({ job: "sign-card", roots, body }, signal))
 }

@@ -213,8 +213,8 @@ export class PersonRooms implements MeshListener {
       records: opened.records,
       mailbox: network.mailbox,
       findCard: (address, signal, fresh = false) => findCard(directory, address, { signal, fresh }),
-      findKeyPackage: (card, signal) =>
-        findKeyPackage(directory, card, Math.floor(systemClock.nowMs() / 1000), signal),
+      findKeyPackage: (card, signing, signal) =>
+        findKeyPackage(directory, card, signing, Math.floor(systemClock.nowMs() / 1000), signal),
       admit: admitting(network, this.#member, (done, total) =>
         emit({ type: "progress", what: "work for a message", done, total }),
       ),

@@ -214,7 +214,8 @@ export async function moveIn(
     standing: proof === undefined || proof.certified ? "certified" : "unchecked",
     period: about.period,
     packages: [identity, ...identity.old]
-      .map(({ lastResort }) => lastResort)
+      .flatMap(({ lastResort, composite }) => [lastResort, composite?.lastResort])
+      .filter((each) => each !== undefined)
       .concat(oneTime)
       .map((each) => packageHash(each.public)),
   }

@@ -5,7 +5,6 @@
  */
 import type { GossipSubComponents } from "@chainsafe/libp2p-gossipsub"
 import { noise } from "@chainsafe/libp2p-noise"
-import { yamux } from "@chainsafe/libp2p-yamux"
 import { identify } from "@libp2p/identify"
 import type { Connection, Peer, PrivateKey } from "@libp2p/interface"
 import { mdns } from "@libp2p/mdns"
@@ -20,6 +19,7 @@ import { Gossip, type GossipOptions, type TopicRule } from "./gossip.ts"
 import { Handshakes, POST_QUANTUM_GROUP } from "./handshake.ts"
 import { OwnAddresses } from "./own-addresses.ts"
 import { directFirst, isRelayed, RelayClient, relayServer } from "./relays.ts"
+import { thriftyYamux } from "./thrifty-muxer.ts"
 
 /** How many peers may be connected at once; at the limit libp2p closes the least valued. */
 export const CONNECTIONS_MAX = 128
@@ -128,7 +128,7 @@ export async function startTransport(options: TransportOptions): Promise<Transpo
           ? [handshakes.encrypter(true)]
           : [handshakes.encrypter(false), noise()],
       // the connection monitor asks for a sign of life already
-      streamMuxers: [yamux({ enableKeepAlive: false })],
+      streamMuxers: [thriftyYamux({ enableKeepAlive: false })],
       connectionGater: {
         denyInboundConnection: ({ remoteAddr }) =>
           options.letsIn?.(remoteAddr.toString()) === false,

@@ -46,7 +46,10 @@ export function planAbout(
   if (key === null) return wrong("Open a chat first: /open name.")
   const pointed = messages.find(({ id }) => id === selected)
   const newest = (fits: (message: Message) => boolean) =>
-    pointed ?? messages.findLast((message) => fits(message) && !message.deleted && !message.sets)
+    pointed ??
+    messages.findLast(
+      (message) => fits(message) && !message.deleted && !message.sets && !message.notice,
+    )
   switch (intent.type) {
     case "disappear": {
       const after = parseLifetime(intent.after)

@@ -7,6 +7,7 @@ import { onBackupFailed } from "./backup.ts"
 import { openChat } from "./chat.ts"
 import { onNoPicture } from "./pictures.ts"
 import { contactName } from "./commands.ts"
+import { strengthenedWords } from "./people.ts"
 import type { Effect, Model, Step } from "./model.ts"
 import { and, entries, noticed, only } from "./model.ts"
 import { edit, emptyDraft } from "./widgets/draft.ts"
@@ -82,6 +83,8 @@ export function onContact(model: Model, contact: Contact, what: string): Step {
     }
     case "accepted":
       return only(noticed(known, "good", `${name} can write to you now, and you to them.`))
+    case "strengthened":
+      return only(noticed(known, "good", strengthenedWords(contact)))
     case "blocked": {
       const open = model.history?.key ?? ""
       const theirs =
@@ -178,6 +181,7 @@ export function onFailed(model: Model, effect: Effect, code: ApiErrorCode, text:
     case "retry":
     case "accept":
     case "block":
+    case "strengthen":
     case "rename":
     case "hide":
     case "rotate":

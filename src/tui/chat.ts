@@ -150,10 +150,12 @@ export function carryOut(model: Model, intent: Intent): Step {
         ? and(taken, { type: "block", contact: contact.address })
         : and(taken, { type: "accept", contact: contact.address, anyway: false })
     }
+    case "pq":
     case "verify": {
       const contact = meant(model, intent.contact)
-      return typeof contact === "string"
-        ? only(noticed(model, "bad", contact))
+      if (typeof contact === "string") return only(noticed(model, "bad", contact))
+      return intent.type === "pq"
+        ? and(taken, { type: "strengthen", contact: contact.address })
         : compare(taken, contact.address)
     }
     case "rename": {
@@ -185,6 +187,7 @@ export function carryOut(model: Model, intent: Intent): Step {
     case "quit":
       return and(taken, { type: "exit", code: 0 })
     case "group":
+    case "pq-group":
     case "invite":
     case "remove":
     case "admin":

@@ -49,6 +49,8 @@ export const COMMANDS: readonly Command[] = [
   command("members", "", "who is in this group, and who runs it"),
   command("next", "", "next chat with unread messages"),
   command("open", "name", "open a chat", "contact"),
+  command("pq", "[name]", "sign this chat of two with post-quantum signatures too", "contact"),
+  command("pq-group", "name person …", "found a group with post-quantum signatures", "people"),
   command("quit", "", "leave; what is queued stays queued"),
   command("react", "emoji", "answer the selected or newest message with emoji; none takes back"),
   command("rejoin", "", "be let into this group anew, when it goes on without you"),
@@ -67,7 +69,11 @@ export const COMMANDS: readonly Command[] = [
 ]
 
 export type GroupIntent =
-  | { readonly type: "group"; readonly name: string; readonly people: readonly string[] }
+  | {
+      readonly type: "group" | "pq-group"
+      readonly name: string
+      readonly people: readonly string[]
+    }
   | { readonly type: "invite"; readonly people: readonly string[] }
   | { readonly type: "remove"; readonly member: string }
   | { readonly type: "admin"; readonly member: string; readonly admin: boolean }
@@ -79,7 +85,10 @@ export type Intent =
   | AboutIntent
   | { readonly type: "say"; readonly text: string }
   | { readonly type: "add"; readonly code: string; readonly name: string | null }
-  | { readonly type: "accept" | "block" | "open" | "verify"; readonly contact: string | null }
+  | {
+      readonly type: "accept" | "block" | "open" | "pq" | "verify"
+      readonly contact: string | null
+    }
   | { readonly type: "file"; readonly path: string; readonly text: string }
   | { readonly type: "save"; readonly id: string | null; readonly folder: string | null }
   | { readonly type: "view"; readonly id: string | null }
@@ -136,6 +145,7 @@ export function interpret(line: string, known: readonly string[]): Intent {
     }
     case "accept":
     case "block":
+    case "pq":
     case "verify":
       return { type: name, contact: rest === "" ? null : takeName(rest, known)[0] }
     case "open":
@@ -159,11 +169,12 @@ export function interpret(line: string, known: readonly string[]): Intent {
       const [, id, folder = ""] = /^([0-9a-f]{4,32})?(?:^|\s+|$)(.*)$/su.exec(rest) ?? []
       return { type: "save", id: id ?? null, folder: unquoted(folder) }
     }
-    case "group": {
+    case "group":
+    case "pq-group": {
       const [called, people] = takeName(rest, [])
       return called === ""
-        ? wrong("What is it called, and who is in it? /group name person …")
-        : { type: "group", name: called, people: takePeople(people, known) }
+        ? wrong(`What is it called, and who is in it? /${name} name person …`)
+        : { type: name, name: called, people: takePeople(people, known) }
     }
     case "invite":
       return rest === ""

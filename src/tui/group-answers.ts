@@ -19,7 +19,13 @@ export function onGroup(model: Model, ask: GroupAsk, group: GroupView): Step {
   return openChat({ ...out, threads }, group.thread)
 }
 
-const threadOf = ({ thread, name, members, state }: GroupView): ThreadSummary => ({
+const threadOf = ({
+  thread,
+  name,
+  members,
+  state,
+  postQuantumSignatures,
+}: GroupView): ThreadSummary => ({
   id: thread,
   kind: "group",
   title: name,
@@ -31,6 +37,7 @@ const threadOf = ({ thread, name, members, state }: GroupView): ThreadSummary =>
   last: null,
   request: state === "request",
   left: state === "left",
+  postQuantumSignatures,
 })
 
 /** Without a conversation that was erased here. */

@@ -7,12 +7,17 @@ import { contactName } from "./commands.ts"
 import type { GroupIntent } from "./commands.ts"
 import { entries } from "./model.ts"
 import type { Model } from "./model.ts"
-import { contactNamed } from "./people.ts"
+import { contactNamed, groupSignatureWords } from "./people.ts"
 import { sanitizeName, shortAddress } from "./sanitize.ts"
 
 /** What the node is asked about a group. `member`: an address, or a name as it stands in the group. */
 export type GroupAsk =
-  | { readonly what: "create"; readonly name: string; readonly people: readonly string[] }
+  | {
+      readonly what: "create"
+      readonly name: string
+      readonly people: readonly string[]
+      readonly postQuantumSignatures: boolean
+    }
   | { readonly what: "invite"; readonly thread: string; readonly people: readonly string[] }
   | { readonly what: "remove"; readonly thread: string; readonly member: string }
   | {
@@ -34,11 +39,12 @@ type Known = Pick<Model, "threads" | "contacts" | "status">
 
 /** `open`: key of the chat that is open. */
 export function planGroup(known: Known, open: string | null, intent: GroupIntent): GroupPlan {
-  if (intent.type === "group")
+  if (intent.type === "group" || intent.type === "pq-group")
     return withPeople(known, intent.people, (people) => ({
       what: "create",
       name: intent.name,
       people,
+      postQuantumSignatures: intent.type === "pq-group",
     }))
   const entry = entries(known).find(({ key }) => key === open)
   if (entry === undefined) return { wrong: "Open a chat first: /open name." }
@@ -102,6 +108,9 @@ function memberNamed(known: Known, thread: string, name: string): string | null 
   return second === undefined ? (first ?? name) : null
 }
 
+/** After something else on the same line. */
+export const withDot = (words: string): string => (words === "" ? "" : ` · ${words}`)
+
 const nameOr = (name: string, otherwise: string): string => sanitizeName(name) || otherwise
 
 export async function askGroup(
@@ -111,7 +120,8 @@ export async function askGroup(
 ): Promise<GroupView> {
   switch (ask.what) {
     case "create": {
-      const params = { name: ask.name, members: ask.people }
+      const { name, people: members, postQuantumSignatures } = ask
+      const params = { name, members, postQuantumSignatures }
       return (await api.call("groups.create", params, options)).group
     }
     case "invite": {
@@ -170,11 +180,14 @@ function waitingOf({ pending }: GroupView): string {
   return `Asked for: ${pendingWords(newest)}${more}. It counts once it is ordered: see /members.`
 }
 
-export function pendingWords({ kind, who, whoName, name, admin }: PendingChange): string {
+export function pendingWords(change: PendingChange): string {
+  const { kind, who, whoName, name, admin, lacksKey } = change
   const person = nameOr(whoName ?? "", who === null ? "somebody" : shortAddress(who))
   switch (kind) {
     case "add":
-      return `${person} is in it`
+      return lacksKey
+        ? `${person} is in it (no key of theirs for post-quantum signatures is found; /group makes one without)`
+        : `${person} is in it`
     case "remove":
       return `${person} is out of it`
     case "rename":
@@ -204,15 +217,18 @@ export const memberWords = ({ admin, here, me, vouched }: Member): string =>
     .join(", ")
 
 /** Line mode's page of members. */
-export const membersText = ({ name, members, pending }: GroupView): string =>
-  [
-    `${sanitizeName(name)}: ${members.length} ${members.length === 1 ? "person" : "people"}.`,
+export const membersText = (group: GroupView): string => {
+  const { name, members, pending } = group
+  const people = members.length === 1 ? "person" : "people"
+  return [
+    `${sanitizeName(name)}: ${members.length} ${people}${withDot(groupSignatureWords(group))}.`,
     ...members.map((member) => {
       const words = memberWords(member)
       return words === "" ? memberName(member) : `${memberName(member)}: ${words}`
     }),
     ...pending.map((change) => `Not so yet: ${pendingWords(change)}.`),
   ].join("\n")
+}
 
 export const HIDDEN =
   "It is erased here. Others keep theirs, and it comes back when something is said."

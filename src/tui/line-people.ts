@@ -1,6 +1,7 @@
 /** Deciding about people in line mode: who they say they are, and whether that was compared. */
 import type { Api, Contact } from "../node/api/types.ts"
 import { contactName } from "./commands.ts"
+import { signatureWords, strengthenedWords } from "./people.ts"
 import type { Talk } from "./talk.ts"
 
 type Known = { readonly contacts: ReadonlyMap<string, Contact> }
@@ -23,6 +24,19 @@ export function claimOf(known: Known, contact: Contact): string {
   const name = other === undefined ? "a contact of yours" : contactName(other)
   const proven = other?.verified === true ? ", whom you verified" : ""
   return `${contactName(contact)} is another identity than ${name}${proven}. Nothing goes out to them.`
+}
+
+/** A contact among all of them. */
+export const contactLine = (contact: Contact): string => {
+  const words = signatureWords(contact)
+  const verified = contact.verified ? ", verified" : ""
+  return `${contactName(contact)}: ${contact.state}${verified}${words === "" ? "" : `, ${words}`}`
+}
+
+/** From now on with post-quantum signatures. */
+export async function strengthen(api: Api, address: string): Promise<string> {
+  const params = { code: address, postQuantumSignatures: true }
+  return strengthenedWords((await api.call("contacts.add", params)).contact)
 }
 
 export async function verify(api: Api, talk: Talk, wanted: string): Promise<string> {

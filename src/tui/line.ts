@@ -16,7 +16,7 @@ import { STATE_WORDS } from "./theme.ts"
 import { transferEnd } from "./widgets/transfers.ts"
 import { clockOf } from "./transcript.ts"
 import { tidyCode } from "./overlays.ts"
-import { accept, claimOf, verify } from "./line-people.ts"
+import { accept, claimOf, contactLine, strengthen, verify } from "./line-people.ts"
 import { searchInLines } from "./line-search.ts"
 import { createProfile, openVault } from "./line-setup.ts"
 import { changeWords, claimWords, describe, wordsOf } from "./line-words.ts"
@@ -208,7 +208,8 @@ class LineSession {
   }
 
   #onMessage(message: Message): void {
-    if (message.mine) return
+    // Own texts stand there as they were written; that a change of ours has come about is news.
+    if (message.mine && message.notice === null) return
     if (message.thread === this.#open) {
       this.#print(message)
       this.#api
@@ -329,6 +330,8 @@ class LineSession {
         const { contact } = await this.#api.call("contacts.block", params)
         return `${contactName(contact)} is ${contact.state}.`
       }
+      case "pq":
+        return strengthen(this.#api, this.#find(intent.contact))
       case "verify":
         return verify(this.#api, this.#talk, this.#find(intent.contact))
       case "rename": {
@@ -338,9 +341,7 @@ class LineSession {
       }
       case "contacts":
         return [...this.#known.contacts.values()]
-          .map(
-            (c) => `${contactName(c)}: ${c.state}${c.verified ? ", verified" : ""}${claimWords(c)}`,
-          )
+          .map((c) => `${contactLine(c)}${claimWords(c)}`)
           .join("\n")
       case "help":
         return COMMANDS.map(({ name, usage, help }) => `/${name} ${usage}: ${help}`).join("\n")
@@ -354,6 +355,7 @@ class LineSession {
         await this.#api.call("identity.rotate", {})
         return "You have new keys. Your code stays, and contacts notice nothing."
       case "group":
+      case "pq-group":
       case "invite":
       case "remove":
       case "admin":

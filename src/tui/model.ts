@@ -166,7 +166,8 @@ export type Action =
   | {
       readonly type: "contact"
       readonly contact: Contact
-      readonly what: "added" | "accepted" | "blocked" | "renamed" | "verified" | "unverified"
+      readonly what:
+        "added" | "accepted" | "blocked" | "renamed" | "strengthened" | "verified" | "unverified"
     }
   | { readonly type: "safety"; readonly contact: Contact; readonly number: string }
   | { readonly type: "group"; readonly ask: GroupAsk; readonly group: GroupView }
@@ -230,7 +231,7 @@ export type Effect =
   | { readonly type: "read"; readonly thread: string; readonly through: string }
   | { readonly type: "add"; readonly code: string; readonly name: string | null }
   | { readonly type: "accept"; readonly contact: string; readonly anyway: boolean }
-  | { readonly type: "block" | "safety" | "unverify"; readonly contact: string }
+  | { readonly type: "block" | "safety" | "strengthen" | "unverify"; readonly contact: string }
   | { readonly type: "verify"; readonly contact: string; readonly number: string }
   | { readonly type: "rename"; readonly contact: string; readonly name: string }
   | { readonly type: "group"; readonly ask: GroupAsk }
@@ -310,6 +311,7 @@ export interface Entry {
   readonly group: boolean
   /** A group that we are out of. */
   readonly left: boolean
+  readonly postQuantumSignatures: boolean
 }
 
 const entriesOf = new WeakMap<object, WeakMap<object, readonly Entry[]>>()
@@ -344,6 +346,7 @@ function listEntries({ threads, contacts }: Pick<Model, "threads" | "contacts">)
       people: thread.members.length + (thread.left ? 0 : 1),
       group: thread.kind === "group",
       left: thread.left,
+      postQuantumSignatures: thread.postQuantumSignatures,
       at: thread.last?.sentAtMs ?? 0,
     })
   }
@@ -356,9 +359,8 @@ function listEntries({ threads, contacts }: Pick<Model, "threads" | "contacts">)
       mentions: 0,
       request: contact.state === "request",
       contact,
-      people: 2,
-      group: false,
-      left: false,
+      ...{ people: 2, group: false, left: false },
+      postQuantumSignatures: contact.postQuantumSignatures,
       at: 0,
     })
   }

@@ -160,6 +160,11 @@ export function createPerformer(world: World): (effect: Effect) => void {
         )
         return { type: "contact", contact, what: "unverified" }
       }
+      case "strengthen": {
+        const params = { code: effect.contact, postQuantumSignatures: true }
+        const { contact } = await api.call("contacts.add", params, options)
+        return { type: "contact", contact, what: "strengthened" }
+      }
       case "block": {
         const { contact } = await api.call("contacts.block", { contact: effect.contact }, options)
         return { type: "contact", contact, what: "blocked" }

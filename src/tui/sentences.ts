@@ -51,6 +51,7 @@ export const SENTENCES: Readonly<Record<ApiErrorCode, Sentence>> = {
   NOT_A_MEMBER: { what: "You, or they, are not in that group.", next: "See who is with /members." },
   LAST_ADMIN: { what: "Somebody has to run the group.", next: "Name another first: /admin name." },
   GROUP_FULL: { what: "The group is full.", next: "Remove somebody first, or make another." },
+  NO_POST_QUANTUM_KEY: { what: "This identity has no key for post-quantum signatures yet.", next: "One is made within a minute: try again then, or /rotate." },
   IDENTITY_CHANGED: { what: "Another identity goes by the name of a contact of yours.", next: "Open their chat to decide: compare numbers, accept anyway, or block." },
   NUMBER_DIFFERS: { what: "That is not the safety number of this contact.", next: "Compare again; if it stays, do not trust this contact." },
   NOT_A_FILE: { what: "That message brings no file.", next: "Choose one that does." },

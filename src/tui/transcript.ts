@@ -151,7 +151,7 @@ const quoteRows = (message: Message, width: number): Row[] =>
 
 /** The words; whom they name stands out by more than colour, because the name is ours. */
 function wordRows(message: Message, width: number): Row[] {
-  if (message.deleted || message.sets !== null)
+  if (message.deleted || message.sets !== null || message.notice !== null)
     return wrap(sanitize(wordsOf(message)), width).map((text) => line(text, "dim"))
   const parts = partsOf(message).map(({ text, names }) => ({ text: sanitize(text), names }))
   const text = parts.map((part) => part.text).join("")

@@ -16,6 +16,7 @@ import {
   LAMPORT_MAX,
   takeFitting,
 } from "../../src/chat/content.ts"
+import type { Notice } from "../../src/chat/notice.ts"
 import { DELIVERIES, further } from "../../src/chat/delivery.ts"
 import { decodeHello, encodeHello } from "../../src/chat/hello.ts"
 import {
@@ -173,6 +174,19 @@ describe("message: its record and its place", () => {
     )
   })
 
+  it("of what the group tells of itself comes back as it was", () => {
+    const notices: Notice[] = [
+      { kind: "added", who: [ada, bob], name: "" },
+      { kind: "left", who: [bob], name: "" },
+      { kind: "renamed", who: [], name: "Crew" },
+    ]
+    for (const notice of notices) {
+      const told = { ...message, text: "", place: { height: 9, index: 2, part: 1 }, notice }
+      assert.deepEqual(decodeMessage(encodeMessage(told)), told)
+      strictDecoder(encodeMessage(told), decodeMessage)
+    }
+  })
+
   it("cannot drag the clock to the end of time", () => {
     assert.equal(advanceLamport(10, 7), 10)
     assert.equal(advanceLamport(10, 12), 12)
@@ -221,16 +235,24 @@ describe("contacts: petnames over addresses", () => {
       verified: true,
       claims: ada,
       namesake: ada,
-      card: { sequence: 7, hash: new Uint8Array(32).fill(9), leaf: new Uint8Array(32).fill(8) },
+      card: {
+        sequence: 7,
+        hash: new Uint8Array(32).fill(9),
+        leaf: new Uint8Array(32).fill(8),
+        compositeLeaf: new Uint8Array(32).fill(7),
+      },
+      signing: "composite" as const,
     }
     assert.deepEqual(decodeContact(encodeContact(whole)), whole)
     strictDecoder(encodeContact(whole), decodeContact, encodeContact)
   })
 
-  it("written before there were claims are read as they were", () => {
+  it("written before there were claims, or a choice of signatures, are read as they were", () => {
     const contact = { ...introduced(undefined, bob, "Bob"), verified: true }
-    const before = encodeContact(contact)
-    before[0] = 1
-    assert.deepEqual(decodeContact(before), contact)
+    const before = encodeContact(contact).slice(0, -1)
+    for (const version of [1, 3]) {
+      before[0] = version
+      assert.deepEqual(decodeContact(before), contact)
+    }
   })
 })

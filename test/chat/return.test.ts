@@ -219,7 +219,11 @@ describe("coming back into a group", () => {
       fc.property(fc.uint8Array({ maxLength: 128 }), (mark) => {
         assert(numberOf(mark) >= 0)
         assert.equal(
-          isReturn(GROUP_ID, bob.address, publicOf(bob.leaf), { mark, before: 0 }),
+          isReturn(GROUP_ID, bob.address, publicOf(bob.leaf), {
+            mark,
+            proof: mark,
+            before: 0,
+          }),
           false,
         )
       }),

@@ -39,6 +39,27 @@ describe("the pool", () => {
     pool.ordered(winner)
     assert.deepEqual(pool.firstItems(9), [sameRoot, work("e")])
   })
+  it("does not give what a proposal of this view named before it came, until the next one", () => {
+    const pool = poolOf(work("a"))
+    pool.proposed(work("b"))
+    pool.admit(work("b"))
+    assert.equal(pool.freshSize, 1)
+    assert.deepEqual(take(pool, 9), [work("a")])
+    pool.renew()
+    assert.deepEqual(take(pool, 9), [work("a"), work("b")])
+  })
+  it("knows what no proposal has named for how long", () => {
+    const pool = poolOf(work("a"), work("b"))
+    const { mark } = pool
+    pool.admit(work("c"))
+    assert.equal(pool.passedOverSince(mark), true)
+    pool.proposed(work("a"))
+    assert.equal(pool.passedOverSince(mark), true)
+    pool.proposed(work("b"))
+    assert.equal(pool.passedOverSince(mark), false)
+    assert.equal(pool.passedOverSince(pool.mark), true)
+    assert.equal(pool.waitsSince(mark), true)
+  })
   it("tells an item from another with its id", () => {
     const pool = poolOf(work("a"))
     assert.equal(pool.admits(work("a")), true)
@@ -74,12 +95,14 @@ describe("the pool", () => {
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
         const pool = new Pool()
         const waiting = new Map<string, boolean>()
+        const named = new Set<string>()
         const items = Array.from({ length: 8 }, (_, i) => work(String(i)))
         for (const { kind, which } of steps) {
           const [item, key] = [items[which]!, String(which)]
-          if (kind === 0 && pool.admit(item)) waiting.set(key, true)
+          if (kind === 0 && pool.admit(item)) waiting.set(key, !named.has(key))
           if (kind === 1) {
             pool.ordered(item)
+            named.delete(key)
             waiting.delete(key)
           }
           if (kind === 2) {
@@ -92,11 +115,13 @@ describe("the pool", () => {
           }
           if (kind === 3) {
             pool.renew()
+            named.clear()
             for (const name of waiting.keys()) waiting.set(name, true)
           }
           if (kind === 4) {
             pool.proposed(item)
             if (waiting.has(key)) waiting.set(key, false)
+            else named.add(key)
           }
           assert.equal(pool.size, waiting.size)
           assert.equal(pool.freshSize, [...waiting.values()].filter(Boolean).length)

@@ -654,7 +654,8 @@ describe("the core", () => {
       second!,
     ]
     for (const record of forged) {
-      c.node(3).receive(1, { type: "blocks", records: [record] })
+      // from nobody that the cluster knows
+      c.node(3).receive(9, { type: "blocks", records: [record] })
       assert.equal(c.node(3).replica?.executed, 0)
     }
     c.node(3).receive(1, { type: "blocks", records })

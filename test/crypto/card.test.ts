@@ -5,11 +5,15 @@ import {
   assembleCard,
   type CardBody,
   cardSigningBytes,
+  compositeLeafHash,
   encodeCardBody,
+  isLeafOf,
   verifyCard,
+  vouchesFor,
 } from "../../src/crypto/card.ts"
 import {
   addressOfRoots,
+  compositeLeafOf,
   decodeIdentity,
   encodeIdentity,
   generateIntro,
@@ -25,6 +29,7 @@ import {
 } from "../../src/crypto/identity.ts"
 import { Reader, Writer } from "../../src/crypto/bytes.ts"
 import { primitives } from "../../src/crypto/primitives/native.ts"
+import { generateSignatureSeed, signaturePublicOf } from "../../src/crypto/session.ts"
 import { codeOf, strictDecoder } from "../helpers/decoders.ts"
 
 function sign(roots: RootKeys, body: Uint8Array): Uint8Array {
@@ -52,6 +57,8 @@ describe("card: an identity's current keys, signed by both root keys", () => {
       leaf: primitives.randomBytes(32),
       lastResort: primitives.randomBytes(3460),
       formers: [primitives.randomBytes(32), primitives.randomBytes(32)],
+      compositeLeaf: primitives.randomBytes(32),
+      formerComposites: [primitives.randomBytes(32)],
     }
     card = sign(roots, encodeCardBody(body))
   })
@@ -111,11 +118,19 @@ describe("card: an identity's current keys, signed by both root keys", () => {
           intro: generateIntro(),
           leaf: primitives.randomBytes(32),
           lastResort: { public: primitives.randomBytes(10), private: primitives.randomBytes(20) },
+          composite: {
+            leafHash: primitives.randomBytes(32),
+            lastResort: { public: primitives.randomBytes(10), private: primitives.randomBytes(20) },
+          },
           untilMs: 1_800_000_000_000,
         },
       ],
       leaf: primitives.randomBytes(32),
       lastResort: { public: primitives.randomBytes(100), private: primitives.randomBytes(200) },
+      composite: {
+        leaf: primitives.randomBytes(64),
+        lastResort: { public: primitives.randomBytes(100), private: primitives.randomBytes(200) },
+      },
       card: primitives.randomBytes(300),
       name: "Ada",
     }
@@ -128,6 +143,10 @@ describe("card: an identity's current keys, signed by both root keys", () => {
       intro: generateIntro(),
       leaf: primitives.ed25519.generate(),
       lastResort: { public: primitives.randomBytes(10), private: primitives.randomBytes(20) },
+      composite: {
+        leaf: generateSignatureSeed("composite"),
+        lastResort: { public: primitives.randomBytes(10), private: primitives.randomBytes(20) },
+      },
     })
     const day = 86_400_000
     let identity: Identity = {
@@ -156,6 +175,10 @@ describe("card: an identity's current keys, signed by both root keys", () => {
       intro: first.intro,
       leaf: leafPublic(first),
       lastResort: first.lastResort,
+      composite: {
+        leafHash: compositeLeafOf(first),
+        lastResort: first.composite?.lastResort,
+      },
       untilMs: 1 + 90 * day,
     })
     turn(OLD_KEYS_MAX + 1)
@@ -171,23 +194,59 @@ describe("card: an identity's current keys, signed by both root keys", () => {
     assert.throws(() => rotated(identity, { ...identity, nowMs: 0, forgetOld: false }))
   })
 
-  it("of version 1 knows no age and so is rotated at once, and its card is still a card", () => {
-    const before = encodeIdentity({
+  const earlier = () =>
+    encodeIdentity({
       ...{ intro: generateIntro(), leaf: primitives.randomBytes(32), roots, sequence: 1 },
-      ...{ sinceMs: 0, old: [], card: new Uint8Array(3), name: "Ada" },
+      ...{ sinceMs: 0, old: [], card: new Uint8Array(3), name: "Ada", composite: null },
       lastResort: { public: new Uint8Array(4), private: new Uint8Array(5) },
     })
+  const bare = () =>
+    encodeCardBody({ ...body, formers: [], compositeLeaf: null, formerComposites: [] })
+
+  it("names leaf keys of two kinds, of which the composite one and its formers by their hashes", () => {
+    const [now, former, other] = [1, 2, 3].map(() =>
+      signaturePublicOf(generateSignatureSeed("composite")),
+    ) as [Uint8Array, Uint8Array, Uint8Array]
+    const named = {
+      ...body,
+      compositeLeaf: compositeLeafHash(now),
+      formerComposites: [compositeLeafHash(former)],
+    }
+    assert(isLeafOf(named, now) && vouchesFor(named, now))
+    assert(!isLeafOf(named, former) && vouchesFor(named, former))
+    assert(!vouchesFor(named, other))
+    assert(isLeafOf(named, body.leaf) && vouchesFor(named, body.formers[0] ?? body.leaf))
+    assert(!vouchesFor({ ...named, compositeLeaf: null, formerComposites: [] }, now))
+    assert(!vouchesFor(named, compositeLeafHash(now)), "a hash is no key")
+  })
+
+  it("of version 2 has no key for composite signatures, and its card vouches for none", () => {
+    const before = earlier()
+    const olds = before.length - 1 - 7 - 4
+    // Version 2 had no flag before the count of old keys.
+    const old = Uint8Array.from(before.filter((_, at) => at !== olds - 1))
+    old[0] = 2
+    const identity = decodeIdentity(old)
+    assert.deepEqual([identity.composite, identity.old, identity.name], [null, [], "Ada"])
+    const second = bare().slice(0, -33)
+    second[0] = 2
+    const card = verifyCard(sign(roots, second))
+    assert.deepEqual([card.compositeLeaf, card.formerComposites], [null, []])
+  })
+
+  it("of version 1 knows no age and so is rotated at once, and its card is still a card", () => {
+    const before = earlier()
     // Version 1 had no moment and the old keys, of which it never made any, before the leaf key.
     const read = new Reader(before)
     const old = new Writer().u8(1).raw(read.raw(161).slice(1)).raw(read.raw(8))
     read.raw(8)
     old.raw(read.raw(96)).u8(0).raw(read.raw(32)).bytes(read.bytes(4, 9), 4)
     old.bytes(read.bytes(4, 9), 4)
-    read.u8()
+    read.u16()
     const identity = decodeIdentity(old.raw(read.raw(read.left)).finish())
     assert.deepEqual([identity.sinceMs, identity.old, identity.name], [0, [], "Ada"])
 
-    const first = encodeCardBody({ ...body, formers: [] }).slice(0, -1)
+    const first = bare().slice(0, -34)
     first[0] = 1
     const card = verifyCard(sign(roots, first))
     assert.deepEqual([card.sequence, card.formers], [body.sequence, []])

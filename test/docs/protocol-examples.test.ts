@@ -51,6 +51,7 @@ import { commitmentOf, nullifierOf } from "../../src/crypto/membership/secret.ts
 import { payloadScope } from "../../src/crypto/membership/statement.ts"
 import { powPrefix, verifyProofOfWork, writeProofOfWork } from "../../src/crypto/pow.ts"
 import { decapsulateHybrid, importHybridPrivate } from "../../src/crypto/session/kem.ts"
+import { signaturePublicOf } from "../../src/crypto/session.ts"
 import { epochKeys, threadKey, threadTag } from "../../src/crypto/tags.ts"
 import { safetyNumber } from "../../src/crypto/safety-number.ts"
 import { decodeTicket, encodeTicket } from "../../src/crypto/ticket.ts"
@@ -147,6 +148,10 @@ describe("PROTOCOL.md: its examples are what the code gives", () => {
 
   it("hybrid public key of a seed", () => {
     shows("hash of the key", primitives.sha3_256(importHybridPrivate(run(32)).publicRaw))
+  })
+
+  it("composite public key of a private one", () => {
+    shows("hash of the key", primitives.sha3_256(signaturePublicOf(run(64))))
   })
 
   it("blob", () => {

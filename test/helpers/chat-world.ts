@@ -8,11 +8,12 @@ import type { Address } from "../../src/crypto/address.ts"
 import { addressBytes } from "../../src/crypto/address.ts"
 import { type Bytes, equal, toHex } from "../../src/crypto/bytes.ts"
 import { type BlobRef, newBlobKey } from "../../src/crypto/blob.ts"
-import { type Card, encodeCardBody } from "../../src/crypto/card.ts"
+import { assembleCard, type Card, cardSigningBytes, encodeCardBody } from "../../src/crypto/card.ts"
 import { FRAGMENTS_MAX } from "../../src/crypto/fragment.ts"
 import { envelopeId, tagOf } from "../../src/crypto/envelope.ts"
 import {
   addressOfRoots,
+  compositeLeafOf,
   generateIntro,
   generateRoots,
   type Identity,
@@ -21,7 +22,7 @@ import {
 } from "../../src/crypto/identity.ts"
 import { openVault } from "../../src/crypto/keyfile.ts"
 import { primitives } from "../../src/crypto/primitives/native.ts"
-import { createKeyPackage } from "../../src/crypto/session.ts"
+import { createKeyPackage, generateSignatureSeed, type Signing } from "../../src/crypto/session.ts"
 import type { ApiEvent, Message } from "../../src/node/api/types.ts"
 import { Chat } from "../../src/node/chat.ts"
 import { LedgerView, type Order } from "./chat-ledger.ts"
@@ -86,7 +87,11 @@ export class MemoryShelf implements SealedShelf {
   }
 }
 
-export async function makeIdentity(name: string): Promise<{ identity: Identity; card: Card }> {
+/** The card is signed only when `signed`: that takes seconds, and most stories have nobody look. */
+export async function makeIdentity(
+  name: string,
+  signed = false,
+): Promise<{ identity: Identity; card: Card }> {
   const roots = generateRoots()
   const address = addressOfRoots(roots)
   const leaf = primitives.ed25519.generate()
@@ -97,6 +102,16 @@ export async function makeIdentity(name: string): Promise<{ identity: Identity; 
     lastResort: true,
     notAfterSeconds: 2 ** 33,
   })
+  const compositeLeaf = generateSignatureSeed("composite")
+  const composite = {
+    leaf: compositeLeaf,
+    lastResort: await createKeyPackage({
+      identity: addressBytes(address),
+      signatureSeed: compositeLeaf,
+      lastResort: true,
+      notAfterSeconds: 2 ** 33,
+    }),
+  }
   const publicRoots = rootPublic(roots)
   const body = {
     ed25519Root: publicRoots.ed25519,
@@ -106,6 +121,8 @@ export async function makeIdentity(name: string): Promise<{ identity: Identity; 
     leaf: primitives.ed25519.publicFromPrivate(primitives.ed25519.importPrivate(leaf)),
     lastResort: lastResort.public,
     formers: [],
+    compositeLeaf: compositeLeafOf({ composite }),
+    formerComposites: [],
   }
   const identity = {
     roots,
@@ -115,10 +132,20 @@ export async function makeIdentity(name: string): Promise<{ identity: Identity; 
     old: [],
     leaf,
     lastResort,
-    card: encodeCardBody(body),
+    composite,
+    card: signed ? signedBy(roots, encodeCardBody(body)) : encodeCardBody(body),
     name,
   }
   return { identity, card: { ...body, address, hash: primitives.sha3_256(identity.card) } }
+}
+
+function signedBy(roots: Identity["roots"], body: Bytes): Bytes {
+  const { ed25519, slhDsaShake256s } = primitives
+  const bytes = cardSigningBytes(body)
+  return assembleCard(body, {
+    ed25519: ed25519.sign(ed25519.importPrivate(roots.ed25519), bytes),
+    slhDsa: slhDsaShake256s.sign(slhDsaShake256s.importPrivate(roots.slhDsa), bytes),
+  })
 }
 
 /** The mailbox of one peer: what arrived, in order. */
@@ -216,6 +243,11 @@ export class Person {
     return this.#identity.leaf
   }
 
+  /** The same for groups with composite signatures, 64 bytes. */
+  get compositeLeaf(): Bytes {
+    return this.#identity.composite?.leaf ?? assert.fail("no such key")
+  }
+
   /** What they call themselves from the next start on. */
   rename(name: string): void {
     this.#identity = { ...this.#identity, name }
@@ -289,10 +321,13 @@ export class Person {
       keys,
       records,
       isRetired: (keyPackage) =>
-        this.#retiredPackage && equal(keyPackage, this.#identity.lastResort.public),
+        this.#retiredPackage &&
+        [this.#identity.lastResort, this.#identity.composite?.lastResort].some(
+          (each) => each !== undefined && equal(keyPackage, each.public),
+        ),
       mailbox: this.mailbox.life(this.shelf),
       findCard: (address) => this.#world.findCard(address, this),
-      findKeyPackage: (card) => this.#world.findKeyPackage(card),
+      findKeyPackage: (card, signing) => this.#world.findKeyPackage(card, signing),
       admit: (envelopes) => {
         assert(envelopes.length <= FRAGMENTS_MAX, "one admission serves so many envelopes")
         return Promise.all(
@@ -376,7 +411,10 @@ export class World {
   admission: () => Promise<unknown> = () => Promise.resolve()
   findCard: (address: Address, asker?: Person) => Promise<Card | undefined> = (address) =>
     Promise.resolve(this.cards.get(address))
-  findKeyPackage = (card: Card): Promise<Bytes> => Promise.resolve(card.lastResort)
+  /** Key packages for groups with composite signatures; a card has room for none. */
+  readonly composites = new Map<Address, Bytes>()
+  findKeyPackage = (card: Card, signing: Signing): Promise<Bytes | undefined> =>
+    Promise.resolve(signing === "composite" ? this.composites.get(card.address) : card.lastResort)
   /** What was put for others to fetch, by the id of the blob. */
   readonly payloads = new Map<string, Bytes>()
   putPayload = (payload: Bytes): Promise<BlobRef> => {
@@ -393,10 +431,12 @@ export class World {
   /** Set to keep envelopes back; they arrive, in the order that `release` is given them, later. */
   held: { from: Person; envelope: Bytes }[] | undefined
 
-  async add(name: string): Promise<Person> {
-    const { identity, card } = await makeIdentity(name)
+  async add(name: string, { signed = false } = {}): Promise<Person> {
+    const { identity, card } = await makeIdentity(name, signed)
     const person = new Person(this, name, identity)
     this.cards.set(card.address, card)
+    if (identity.composite !== null)
+      this.composites.set(card.address, identity.composite.lastResort.public)
     this.people.push(person)
     await person.start()
     return person

@@ -44,6 +44,7 @@ const driver = await LedgerDriver.start(await chain.replay(rules), {
   },
   serve: nothing,
   want: nothing,
+  lied: () => undefined,
   onBlock: ({ height, certificate }) => say(`block 0 ${height} ${toHex(certificate.digest)}`),
   seal: () => Promise.reject(new Error("not here")),
   note: (line) => say(`note ${line}`),

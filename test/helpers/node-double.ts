@@ -237,7 +237,7 @@ export class NodeDouble implements Api {
       this.#identity()
       return { contacts: this.#facts.contacts }
     },
-    "contacts.add": ({ code, name }) => {
+    "contacts.add": ({ code, name, postQuantumSignatures = false }) => {
       this.#identity()
       const address = code === TICKET ? INVITER.address : code
       if (!address.startsWith("sotto1")) throw new ApiError("BAD_ADDRESS", "this is not an address")
@@ -248,6 +248,8 @@ export class NodeDouble implements Api {
         state: "accepted",
         verified: false,
         claims: this.#facts.contacts.find((other) => other.name === name)?.address ?? null,
+        postQuantumSignatures,
+        lacksKey: false,
       }
       this.#facts.contacts.push(contact)
       this.tell({ type: "contact", contact })

@@ -13,6 +13,7 @@ export const PLAIN_MESSAGE = {
   reactions: [],
   lifetime: null,
   sets: null,
+  notice: null,
   file: null,
 } as const satisfies Partial<Message>
 
@@ -20,4 +21,5 @@ export const PLAIN_THREAD = {
   mentions: 0,
   lifetime: null,
   tells: { read: false, typing: false },
+  postQuantumSignatures: false,
 } as const satisfies Partial<ThreadSummary>

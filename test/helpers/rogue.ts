@@ -11,10 +11,16 @@ import { type Address, addressBytes } from "../../src/crypto/address.ts"
 import type { Bytes } from "../../src/crypto/bytes.ts"
 import type { Card } from "../../src/crypto/card.ts"
 import { INTRO_PLAINTEXT_BYTES, sealIntro, sealThread } from "../../src/crypto/envelope.ts"
-import { cut } from "../../src/crypto/fragment.ts"
+import { cut, INTRO_FRAGMENTS_MAX } from "../../src/crypto/fragment.ts"
 import type { Identity } from "../../src/crypto/identity.ts"
 import { primitives } from "../../src/crypto/primitives/native.ts"
-import { addMembers, createGroup, encrypt, type SessionState } from "../../src/crypto/session.ts"
+import {
+  addMembers,
+  createGroup,
+  encrypt,
+  type SessionState,
+  signingOf,
+} from "../../src/crypto/session.ts"
 import { threadKey, threadTag } from "../../src/crypto/tags.ts"
 import { makeIdentity, meshId, type Person, type World } from "./chat-world.ts"
 
@@ -24,6 +30,10 @@ export interface FirstContact {
   /** Whose key package the Welcome is for; by default the one of whom it is sent to. */
   readonly invited?: Card
   readonly groupId?: Bytes
+  /** What they sign with; by default their own leaf key. With a composite one, for the invited's composite key package. */
+  readonly signatureSeed?: Bytes
+  /** Whose leaf it says it is, inside the group. */
+  readonly identity?: Address
 }
 
 export class Rogue {
@@ -59,11 +69,15 @@ export class Rogue {
   /** Envelopes of a first contact, not delivered. */
   async hello(to: Person, options: FirstContact = {}): Promise<Bytes[]> {
     const { from = this.address, name = "Mallory", groupId = primitives.randomBytes(16) } = options
+    const { signatureSeed = this.#identity.leaf } = options
     const card = this.#world.cards.get(to.address) ?? assert.fail("no card")
-    const identity = addressBytes(this.address)
-    const group = await createGroup({ groupId, identity, signatureSeed: this.#identity.leaf })
-    const { lastResort } = options.invited ?? card
-    const { next, welcome } = await addMembers(group, [lastResort], Math.floor(Date.now() / 1000))
+    const identity = addressBytes(options.identity ?? this.address)
+    const group = await createGroup({ groupId, identity, signatureSeed })
+    const { lastResort, address } = options.invited ?? card
+    const isComposite = signingOf(group) === "composite"
+    const theirs = isComposite ? this.#world.composites.get(address) : lastResort
+    const keyPackage = theirs ?? assert.fail("no key package")
+    const { next, welcome } = await addMembers(group, [keyPackage], Math.floor(Date.now() / 1000))
     this.#channel = await openChannel(next, { peer: to.address, theirName: "", trusted: true })
     return this.intro(to, encodeHello({ from, name, welcome, group: null }))
   }
@@ -71,7 +85,8 @@ export class Rogue {
   /** Anything at all, as a first contact. */
   intro(to: Person, payload: Bytes): Bytes[] {
     const card = this.#world.cards.get(to.address) ?? assert.fail("no card")
-    return cut(payload, INTRO_PLAINTEXT_BYTES).map((each) => sealIntro(meshId, card.intro, each))
+    const plaintexts = cut(payload, INTRO_PLAINTEXT_BYTES, INTRO_FRAGMENTS_MAX)
+    return plaintexts.map((each) => sealIntro(meshId, card.intro, each))
   }
 
   introPlaintext(to: Person, plaintext: Bytes): Bytes {

@@ -10,13 +10,14 @@ import { type Card, vouchesFor } from "../../src/crypto/card.ts"
 import {
   generateIntro,
   introPublic,
+  compositeLeafOf,
   leafPublic,
   oldAfter,
   rotated,
 } from "../../src/crypto/identity.ts"
 import { addressBytes } from "../../src/crypto/address.ts"
 import { primitives } from "../../src/crypto/primitives/native.ts"
-import { createKeyPackage } from "../../src/crypto/session.ts"
+import { createKeyPackage, generateSignatureSeed } from "../../src/crypto/session.ts"
 import type { Clock } from "../../src/node/clock.ts"
 import { makeOneTime } from "../../src/node/make-identity.ts"
 import { type Person, World } from "../helpers/chat-world.ts"
@@ -66,9 +67,22 @@ async function rotate(one: Person, { publish = true, forgetOld = false } = {}): 
     lastResort: true,
     notAfterSeconds: 2 ** 33,
   })
+  const seed = generateSignatureSeed("composite")
+  const composite = {
+    leaf: seed,
+    lastResort: await createKeyPackage({
+      identity: addressBytes(one.address),
+      signatureSeed: seed,
+      lastResort: true,
+      notAfterSeconds: 2 ** 33,
+    }),
+  }
   const sequence = identity.sequence + 1
   const card = primitives.randomBytes(32)
-  const next = rotated(identity, { intro, leaf, lastResort, card, sequence, nowMs, forgetOld })
+  const next = rotated(identity, {
+    ...{ intro, leaf, lastResort, composite, card, sequence },
+    ...{ nowMs, forgetOld },
+  })
   await keysOf(one).replace(next)
   const published: Card = {
     ...before,
@@ -77,9 +91,16 @@ async function rotate(one: Person, { publish = true, forgetOld = false } = {}): 
     leaf: leafPublic(next),
     lastResort: lastResort.public,
     formers: oldAfter(identity, nowMs, forgetOld).map((old) => old.leaf),
+    compositeLeaf: compositeLeafOf(next),
+    formerComposites: oldAfter(identity, nowMs, forgetOld).flatMap(
+      (old) => old.composite?.leafHash ?? [],
+    ),
     hash: primitives.sha3_256(card),
   }
-  if (publish) world.cards.set(one.address, published)
+  if (publish) {
+    world.cards.set(one.address, published)
+    world.composites.set(one.address, composite.lastResort.public)
+  }
   return published
 }
 
@@ -227,7 +248,7 @@ describe("one-time key packages in first contacts", () => {
       await world.add("Carol"),
     ]
     const keys = keysOf(carol)
-    const offered = await makeOneTime(keys.identity, Date.now())
+    const offered = await makeOneTime(keys.identity, keys.identity.leaf, Date.now())
     keys.put([offered])
     let handed = 0
     world.findKeyPackage = (card) =>
@@ -244,7 +265,7 @@ describe("one-time key packages in first contacts", () => {
     })
     assert.equal(handed, 2)
     assert.deepEqual([await carol.texts(ada), await carol.texts(bob)], [["from Ada"], ["from Bob"]])
-    assert.deepEqual(keys.offered(), [], "it is on offer no longer")
+    assert.deepEqual(keys.offered("ed25519"), [], "it is on offer no longer")
     await carol.chat.accept(ada.address)
     await carol.chat.accept(bob.address)
     await bothWays(carol, ada)

@@ -8,13 +8,22 @@ import { join } from "node:path"
 import { describe, it, type TestContext } from "node:test"
 import { addressBytes, type Address } from "../../src/crypto/address.ts"
 import { type Bytes, equal, toHex } from "../../src/crypto/bytes.ts"
-import { type Card, verifyCard, vouchesFor } from "../../src/crypto/card.ts"
+import { type Card, isLeafOf, verifyCard, vouchesFor } from "../../src/crypto/card.ts"
+import { PAYLOAD_MAX_BYTES } from "../../src/crypto/directory-record.ts"
 import { INTRO_PLAINTEXT_BYTES, openIntro, sealIntro } from "../../src/crypto/envelope.ts"
 import { addressOfRoots, type Identity, leafPublic } from "../../src/crypto/identity.ts"
 import { openVault } from "../../src/crypto/keyfile.ts"
 import { decodeOffer, OFFER_SIZE } from "../../src/crypto/one-time.ts"
 import { primitives } from "../../src/crypto/primitives/native.ts"
-import { addMembers, createGroup, joinFromWelcome } from "../../src/crypto/session.ts"
+import {
+  addMembers,
+  createGroup,
+  generateSignatureSeed,
+  inspectKeyPackage,
+  joinFromWelcome,
+  keyPackageSigning,
+  signaturePublicOf,
+} from "../../src/crypto/session.ts"
 import { ChatRecords } from "../../src/node/chat-records.ts"
 import { pickFrom } from "../../src/node/directory-cards.ts"
 import { IdentityKeeper, type PublishedOffer } from "../../src/node/identity-keeper.ts"
@@ -110,7 +119,8 @@ const opens = ({ ring }: Owner, envelope: Bytes): boolean =>
 
 /** Whether a first contact for this key package gets through; a group that is joined uses the package. */
 async function joins(one: Owner, keyPackage: Bytes): Promise<boolean> {
-  const [identity, signatureSeed] = [primitives.randomBytes(64), primitives.ed25519.generate()]
+  const signatureSeed = generateSignatureSeed(keyPackageSigning(keyPackage) ?? assert.fail())
+  const identity = primitives.randomBytes(64)
   const group = await createGroup({ groupId: primitives.randomBytes(16), identity, signatureSeed })
   const nowSeconds = Math.floor(one.clock.nowMs() / 1000)
   const { welcome } = await addMembers(group, [keyPackage], nowSeconds)
@@ -122,8 +132,11 @@ async function joins(one: Owner, keyPackage: Bytes): Promise<boolean> {
   return true
 }
 
-const latest = (one: Owner): readonly Bytes[] =>
-  decodeOffer(one.offers.at(-1)?.offer ?? assert.fail("no offer")).packages
+const offersOf = ({ offers }: Owner, kind: PublishedOffer["kind"] = "offer") =>
+  offers.filter((each) => each.kind === kind)
+
+const latest = (one: Owner, kind?: PublishedOffer["kind"]): readonly Bytes[] =>
+  decodeOffer(offersOf(one, kind).at(-1)?.offer ?? assert.fail("no offer")).packages
 
 describe("rotation", () => {
   it("comes after 30 days and not before: new intro key, leaf key and packages, a card with the next number", async (t) => {
@@ -245,16 +258,16 @@ describe("one-time key packages", () => {
     const picked = (await pick(ada)) ?? assert.fail("none")
     assert(await joins(ada, picked))
     await pass(ada, 60_000)
-    assert.equal(ada.offers.length, 2)
-    assert((ada.offers[1]?.sequence ?? 0) > (ada.offers[0]?.sequence ?? 0))
+    assert.equal(offersOf(ada).length, 2)
+    assert((offersOf(ada)[1]?.sequence ?? 0) > (offersOf(ada)[0]?.sequence ?? 0))
     assert.equal(latest(ada).length, OFFER_SIZE)
     assert(!latest(ada).some((each) => equal(each, picked)))
     const next = await live(ada.clock, shelf)
     await next.keeper.start()
     t.after(() => next.keeper.stop())
     assert.equal(
-      toHex(next.offers[0]?.offer ?? assert.fail()),
-      toHex(ada.offers[1]?.offer ?? assert.fail()),
+      toHex(offersOf(next)[0]?.offer ?? assert.fail()),
+      toHex(offersOf(ada)[1]?.offer ?? assert.fail()),
     )
   })
 
@@ -304,6 +317,78 @@ describe("one-time key packages", () => {
     assert(await joins(ada, old))
     await pass(ada, 2 * DAY)
     assert(!(await joins(ada, old)))
+  })
+})
+
+describe("key packages for composite signatures", () => {
+  const kind = "composite-offer"
+  const now = ({ clock }: Owner) => Math.floor(clock.nowMs() / 1000)
+
+  it("are offered apart: one for one use, and a last-resort one, under the leaf key whose hash the card names", async (t) => {
+    const { owner: ada } = await owner(t)
+    const offer = latest(ada, kind)
+    assert.equal(offer.length, 2)
+    const card = cardOf(ada)
+    const kinds: boolean[] = []
+    for (const each of offer) {
+      const verdict = await inspectKeyPackage(each, now(ada))
+      assert(verdict.verdict === "accept" && isLeafOf(card, verdict.signatureKey))
+      assert.equal(verdict.signatureKey.length, 2624)
+      kinds.push(verdict.lastResort)
+    }
+    assert.deepEqual(kinds.sort(), [false, true])
+    const encoded = offersOf(ada, kind)[0]?.offer.length ?? 0
+    assert(encoded < PAYLOAD_MAX_BYTES, `${encoded} bytes fit a record`)
+    assert(latest(ada).every((each) => keyPackageSigning(each) === "ed25519"))
+  })
+
+  it("are replaced when used, the last-resort one not; another's are not taken", async (t) => {
+    const { owner: ada } = await owner(t)
+    const { owner: eve } = await owner(t, 1)
+    const offer = latest(ada, kind)
+    assert.equal(await pickFrom(offer, cardOf(eve), now(ada)), undefined)
+    const [once, always] = [
+      (await pickFrom(offer, cardOf(ada), now(ada))) ?? assert.fail("none"),
+      (await pickFrom(offer, cardOf(ada), now(ada), true)) ?? assert.fail("none"),
+    ]
+    assert(await joins(ada, always))
+    assert(await joins(ada, once))
+    await pass(ada, 60_000)
+    assert.equal(offersOf(ada, kind).length, 2)
+    assert.equal(offersOf(ada).length, 1, "the other offer is none of its business")
+    assert(!latest(ada, kind).some((each) => equal(each, once)))
+    assert(latest(ada, kind).some((each) => equal(each, always)))
+    await pass(ada, 25 * HOUR)
+    assert(!(await joins(ada, once)))
+    assert(await joins(ada, always))
+  })
+
+  it("change with the leaf key, which the next card vouches for as a former one, and open for 90 days", async (t) => {
+    const { owner: ada } = await owner(t)
+    const [old] = latest(ada, kind)
+    const seed = ada.ring.identity.composite?.leaf ?? assert.fail("no key")
+    await ada.keeper.rotate()
+    assert(vouchesFor(cardOf(ada), signaturePublicOf(seed)))
+    assert(!isLeafOf(cardOf(ada), signaturePublicOf(seed)))
+    assert(old && !latest(ada, kind).some((each) => equal(each, old)))
+    assert(await joins(ada, old))
+    await pass(ada, 91 * DAY)
+    assert(!(await joins(ada, old)))
+    assert(!vouchesFor(cardOf(ada), signaturePublicOf(seed)))
+  })
+
+  it("come at once to an identity that is older than they are", async (t) => {
+    const { owner: before, shelf } = await owner(t)
+    await before.keeper.stop()
+    const bare = { ...before.ring.identity, composite: null }
+    await before.records.write([before.records.putIdentity(bare)], { sync: true })
+    const ada = await live(before.clock, shelf)
+    t.after(() => ada.keeper.stop())
+    assert.equal(ada.ring.identity.composite, null)
+    await ada.keeper.start()
+    assert.equal(ada.cards.length, 1)
+    assert.notEqual(cardOf(ada).compositeLeaf, null)
+    assert.equal(latest(ada, kind).length, 2)
   })
 })
 

@@ -7,6 +7,7 @@ import { Ledger } from "../../src/consensus/ledger.ts"
 import type { BlockRecord, Item } from "../../src/consensus/types.ts"
 import { type Bytes, utf8 } from "../../src/crypto/bytes.ts"
 import { LedgerChain } from "../../src/node/ledger-chain.ts"
+import { servedFrom } from "../../src/node/ledger-serving.ts"
 import { verifyStored } from "../../src/node/ledger-view.ts"
 import { openMemoryStore, openStore, type Store } from "../../src/node/store.ts"
 import { type Bench, bench, certify, hash, proof, work } from "../consensus/parts.ts"
@@ -240,5 +241,66 @@ describe("checking the whole stored chain", () => {
     await store.batch([{ table: "ledger", key, value: foreign }])
     assert.deepEqual(await check(), { height: TERM, code: "SNAPSHOT_DIFFERS" })
     assert.deepEqual(await check(), { height: TERM + 1, code: null })
+  })
+})
+
+describe("a chain in memory", () => {
+  const bytesMax = 12_000
+
+  async function kept(count: number, limits: { inMemory: boolean; bytesMax?: number }) {
+    const store = await openMemoryStore()
+    const chain = await LedgerChain.open(store, limits)
+    const { ledger } = await chain.replay(rules)
+    const made = blocksOn(copyOf(ledger), count)
+    for (const { record, applied } of made) {
+      ledger.apply(ledger.plan(record.batch))
+      await chain.keep([{ record, applied }], undefined, { sync: false })
+    }
+    return { store, chain, made }
+  }
+
+  it("lets the oldest blocks go at its limit, with the places they gave, and keeps the newest whole", async () => {
+    const { store, chain, made } = await kept(120, { inMemory: true, bytesMax })
+    const { oldest, height } = chain
+    assert.equal(height, 120)
+    assert.ok(oldest > 1 && oldest <= height - 2 * TERM + 1, `keeps blocks from ${oldest} on`)
+    const blocks = await rowsOf(store, "b")
+    assert.equal(blocks.length, height - oldest + 1)
+    const weight = (rows: readonly (readonly [Bytes, Bytes])[]) =>
+      rows.reduce((sum, [, value]) => sum + value.length, 0)
+    assert.ok(weight(blocks) <= bytesMax, "within the limit")
+    const places = await rowsOf(store, "o")
+    assert.equal(places.length, 2 * (height - oldest + 1))
+    assert.equal(await chain.block(oldest - 1), undefined)
+    for (const { record, applied } of made.slice(oldest - 1)) {
+      assert.equal((await chain.block(record.height))?.height, record.height)
+      for (const item of applied)
+        if (item.type === "envelope") assert.equal(chain.orderedAt(item.id), record.height)
+    }
+    const [gone] = made[oldest - 2]!.applied
+    assert.equal(gone?.type === "envelope" && chain.orderedAt(gone.id), undefined)
+  })
+
+  it("keeps two terms, however large they are", async () => {
+    const { chain } = await kept(50, { inMemory: true, bytesMax: 1 })
+    assert.equal(chain.oldest, 50 - 2 * TERM + 1)
+  })
+
+  it("sends away who asks for what it has let go, which is not the same as having nothing newer", async () => {
+    const { chain } = await kept(50, { inMemory: true, bytesMax: 1 })
+    await assert.rejects(servedFrom(chain, 0, 10), { code: "GONE" })
+    await assert.rejects(servedFrom(chain, chain.oldest - 2, 10), { code: "GONE" })
+    assert.equal((await servedFrom(chain, chain.oldest - 1, 10)).length, 10)
+    assert.deepEqual(await servedFrom(chain, 50, 10), [])
+    assert.deepEqual(await verifyStored(chain, rules, () => undefined), {
+      height: chain.oldest - 1,
+      code: "BLOCKS_NOT_KEPT",
+    })
+  })
+
+  it("on a disk keeps everything", async () => {
+    const { chain } = await kept(50, { inMemory: false, bytesMax: 1 })
+    assert.equal(chain.oldest, 1)
+    assert.equal((await servedFrom(chain, 0, 10)).length, 10)
   })
 })

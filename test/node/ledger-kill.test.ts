@@ -88,6 +88,7 @@ async function live({ home, store }: Disk, files: FaultyFiles, validators: numbe
       },
       serve: () => undefined,
       want: () => undefined,
+      lied: () => undefined,
       onBlock: ({ height, certificate }) =>
         said.push(`block 0 ${height} ${toHex(certificate.digest)}`),
       seal: () => Promise.reject(new Error("not here")),

@@ -494,6 +494,14 @@ export class Cluster implements Surroundings {
       if (output.record.batch.items.length === 0) this.rare.nullBlocks++
     } else if (output.type === "blame" && output.evidence !== undefined)
       this.evidence.push({ node: node.id, evidence: output.evidence })
+    else if (output.type === "lie" && this.isCorrect(node)) this.#accused(node, output)
+  }
+
+  /** Nobody loses standing for what an honest validator sends. */
+  #accused(by: SimNode, { from, code }: Extract<Output, { type: "lie" }>): void {
+    const liar = this.nodes.find(({ peer }) => peer === from)
+    if (liar !== undefined && this.isCorrect(liar))
+      this.checkers.violated(by.id, `says that ${liar.id} lied: ${code}`)
   }
 
   stepped(node: SimNode, input: Input | undefined, outputs: readonly Output[]): void {

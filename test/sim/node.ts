@@ -227,6 +227,7 @@ export class SimNode {
       case "stable":
       case "deliver":
       case "blame":
+      case "lie":
       case "observe":
       case "seal":
       case "halt":

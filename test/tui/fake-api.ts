@@ -171,6 +171,8 @@ export class FakeApi implements Api {
       state: "accepted",
       verified: false,
       claims: null,
+      postQuantumSignatures: false,
+      lacksKey: false,
       ...change,
     }
     this.contacts.set(contact.address, contact)
@@ -211,6 +213,7 @@ export class FakeApi implements Api {
       state: "open",
       epoch: 0,
       admin: true,
+      postQuantumSignatures: false,
       invitedBy: null,
       members: [person(ADDRESS, true), ...addresses.map((address) => person(address, false))],
       pending: [],
@@ -224,6 +227,7 @@ export class FakeApi implements Api {
       id: group.thread,
       kind: "group",
       left: group.state === "left",
+      postQuantumSignatures: group.postQuantumSignatures,
       title: name,
       members: group.members.filter(({ me }) => !me).map(({ address }) => address),
       unread: 0,
@@ -385,6 +389,7 @@ export class FakeApi implements Api {
       who: null,
       name: null,
       admin: null,
+      lacksKey: false,
       whoName: typeof wish.who === "string" ? this.#nameOf(thread, wish.who) : null,
       ...wish,
     }))
@@ -516,7 +521,7 @@ export class FakeApi implements Api {
       onOffer: 10,
     }),
     "contacts.list": () => ({ contacts: [...this.contacts.values()] }),
-    "contacts.add": ({ code, name }) => {
+    "contacts.add": ({ code, name, postQuantumSignatures }) => {
       if (!/^sotto(-invite)?1[a-z0-9]{20,}$/.test(code)) throw new FakeError("BAD_ADDRESS")
       const called = name ?? code.slice(6, 12)
       const contact: Contact = {
@@ -526,6 +531,8 @@ export class FakeApi implements Api {
         state: "pending",
         verified: false,
         claims: null,
+        postQuantumSignatures: postQuantumSignatures ?? false,
+        lacksKey: false,
       }
       this.contacts.set(code, contact)
       this.tell({ type: "contact", contact })
@@ -549,8 +556,8 @@ export class FakeApi implements Api {
     "contacts.unverify": ({ contact }) => this.#change(contact, { verified: false }),
     "contacts.block": ({ contact }) => this.#change(contact, { state: "blocked" }),
     "contacts.rename": ({ contact, name }) => this.#change(contact, { name }),
-    "groups.create": ({ name, members }) => {
-      const group = this.group(name, members)
+    "groups.create": ({ name, members, postQuantumSignatures = false }) => {
+      const group = this.group(name, members, { postQuantumSignatures })
       this.#tellThread(group.thread)
       return { group }
     },

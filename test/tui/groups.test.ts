@@ -1,7 +1,7 @@
 /** Groups in the chat: founded and opened, changed by whoever runs them, left only after a second yes. */
 import assert from "node:assert/strict"
 import { test } from "node:test"
-import type { GroupView } from "../../src/node/api/types.ts"
+import type { Contact, GroupView } from "../../src/node/api/types.ts"
 import { COMMANDS, completions, interpret } from "../../src/tui/commands.ts"
 import { membersText, planGroup } from "../../src/tui/groups.ts"
 import { SENTENCES } from "../../src/tui/sentences.ts"
@@ -46,6 +46,7 @@ test("a group is founded with contacts, opened, and written to", async () => {
   assert.deepEqual((await founding).params, {
     name: "climbing club",
     members: [addressOf("bob"), addressOf("mia moon")],
+    postQuantumSignatures: false,
   })
   await app.tty.until("climbing club · 3 people")
   await app.tty.until("climbing club is founded, and you run it.")
@@ -53,6 +54,40 @@ test("a group is founded with contacts, opened, and written to", async () => {
   app.tty.type("first one up?\r")
   const [group] = api.groups.keys()
   assert.equal(((await sending).params as { to: string }).to, group)
+})
+
+test("a group with post-quantum signatures is founded by a command of its own, and says so wherever it is shown", async () => {
+  const api = new FakeApi()
+  api.past("bob", "hi")
+  await using app = start(api, { columns: 120 })
+  await app.tty.until("hi")
+  const founding = api.called("groups.create")
+  app.tty.type("/pq-group club bob\r")
+  assert.deepEqual((await founding).params, {
+    name: "club",
+    members: [addressOf("bob")],
+    postQuantumSignatures: true,
+  })
+  await app.tty.until("club · 2 people · post-quantum signatures")
+  app.tty.type("/members\r")
+  await app.tty.until("club (2) · post-quantum signatures")
+})
+
+test("a chat of two goes over to post-quantum signatures, and says what it waits for", async () => {
+  const api = new FakeApi()
+  api.past("bob", "hi")
+  await using app = start(api, { columns: 120 })
+  await app.tty.until("hi")
+  const asking = api.called("contacts.add")
+  app.tty.type("/pq bob\r")
+  assert.deepEqual((await asking).params, { code: addressOf("bob"), postQuantumSignatures: true })
+  await app.tty.until("sign with post-quantum signatures")
+  await app.tty.until("· post-quantum signatures")
+  const contact = { ...api.contacts.get(addressOf("bob")), lacksKey: true } as Contact
+  api.tell({ type: "contact", contact })
+  await app.tty.until("no key of theirs for post-quantum signatures yet: what you write waits")
+  app.tty.type("/contacts\r")
+  await app.tty.until(/bob.* no key of theirs/)
 })
 
 test("a mesh without an order says so, and nothing opens", async () => {

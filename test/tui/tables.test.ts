@@ -154,6 +154,8 @@ test("a contact is called by petname, else by their own name, else by address", 
     state: "accepted",
     verified: false,
     claims: null,
+    postQuantumSignatures: false,
+    lacksKey: false,
   }
   assert.equal(contactName({ ...contact, name: "bob" }), "bob")
   assert.equal(contactName(contact), "Bob")

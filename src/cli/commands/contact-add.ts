@@ -5,7 +5,9 @@ import { printContact } from "./contact-list.ts"
 
 export async function run(context: Context): Promise<void> {
   const name = context.text("name")
-  const params = { code: context.arg(0), ...(name === undefined ? {} : { name }) }
+  const postQuantumSignatures = context.flag("post-quantum-signatures")
+  const code = context.arg(0)
+  const params = { code, postQuantumSignatures, ...(name === undefined ? {} : { name }) }
   const [contact, all] = await withIdentity(context, async ({ api }) => {
     const added = await api.call("contacts.add", params, context)
     const { contacts } = await api.call("contacts.list", {}, context)

@@ -19,7 +19,7 @@ export async function run(context: Context): Promise<void> {
     return
   }
   const { printTable } = await import("../table.ts")
-  printTable(sorted.map((contact) => [contact.name, stateOf(contact), contact.address]))
+  printTable(sorted.map((contact) => [contact.name, wordsOf(contact), contact.address]))
   if (contacts.length === 0) out.say("Nobody yet: `sotto contact add CODE` adds somebody.")
   for (const contact of sorted) warnOf(out, contact, contacts)
 }
@@ -33,8 +33,16 @@ const stateOf = ({ state, verified, claims }: Contact) =>
         : "not verified"
       : state
 
+const wordsOf = (contact: Contact) =>
+  stateOf(contact) + (contact.postQuantumSignatures ? ", post-quantum signatures" : "")
+
 /** Somebody came under the name of another contact: said aloud, with the ways out. */
 function warnOf(out: Output, contact: Contact, all: readonly Contact[]): void {
+  if (contact.lacksKey)
+    out.say(
+      `No key for post-quantum signatures was found of ${contact.name}: their program may be older, or they were not there ` +
+        "for days. What you write waits until there is one. To write with ordinary signatures, remove them and add them without it.",
+    )
   if (contact.claims === null) return
   const other = all.find(({ address }) => address === contact.claims)
   const known = other === undefined ? "a contact of yours" : `your contact ${other.name}`
@@ -50,6 +58,6 @@ function warnOf(out: Output, contact: Contact, all: readonly Contact[]): void {
 
 export function printContact(out: Output, contact: Contact, all: readonly Contact[] = []): void {
   if (out.json) out.object(contact)
-  else out.line(`${contact.name}  ${stateOf(contact)}  ${contact.address}`)
+  else out.line(`${contact.name}  ${wordsOf(contact)}  ${contact.address}`)
   warnOf(out, contact, all)
 }

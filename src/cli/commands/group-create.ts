@@ -4,5 +4,7 @@ import { changeGroup } from "../groups.ts"
 
 export function run(context: Context): Promise<void> {
   const [name = "", ...members] = context.args
-  return changeGroup(context, (api) => api.call("groups.create", { name, members }, context))
+  const postQuantumSignatures = context.flag("post-quantum-signatures")
+  const params = { name, members, postQuantumSignatures }
+  return changeGroup(context, (api) => api.call("groups.create", params, context))
 }

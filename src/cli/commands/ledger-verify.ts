@@ -18,6 +18,12 @@ export async function run(context: Context): Promise<void> {
       `every block up to ${height} is sound, but the snapshot there was not what they lead to; it is dropped`,
       "stop the node and start it again: it replays the chain, which it would not have done",
     )
+  if (fault === "BLOCKS_NOT_KEPT")
+    throw new CliError(
+      "BAD_LEDGER",
+      `this node lives in memory and keeps the blocks above ${height} only`,
+      "a node that keeps its data on the disk has them all: ask there",
+    )
   if (fault !== null)
     throw new CliError("BAD_LEDGER", `the block at height ${height} is wrong: ${fault}`)
 }

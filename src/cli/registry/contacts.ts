@@ -5,9 +5,17 @@ export const CONTACT_COMMANDS: readonly Command[] = [
   {
     id: "contact add",
     help: "add a contact",
+    detail:
+      "With --post-quantum-signatures nobody can pretend to be either of you without breaking Ed25519 and ML-DSA-87, not even with a " +
+      "quantum computer. Each message takes three envelopes or more in place of one. It can be said of a contact one has, too; the way " +
+      "back is to remove them.",
     args: [{ name: "CODE", help: "an address, or an invitation that names its inviter" }],
     options: {
       name: { type: "string", value: "NAME", help: "what you call them" },
+      "post-quantum-signatures": {
+        type: "boolean",
+        help: "sign what you two say with ML-DSA-87 too, from now on",
+      },
       ...passphrase,
     },
     json: "object",

@@ -30,7 +30,7 @@ import type { Bytes } from "../bytes.ts"
 import { CryptoError, assert } from "../errors.ts"
 import { isSoundPoint, isSoundSignature } from "./ed25519-points.ts"
 import * as sizes from "./sizes.ts"
-import type { Argon2Cost, Handle, Kem, Primitives, Signer } from "./types.ts"
+import type { Argon2Cost, AsideSigner, Handle, Kem, Primitives, Signer } from "./types.ts"
 
 const CIPHER = "aes-256-gcm"
 /** OpenSSL's limit on HKDF `info`. */
@@ -239,6 +239,33 @@ function signer<Name extends KeyType>(
   }
 }
 
+/** The same with a thread of Node's pool to work on: what Node does when it is given a callback. */
+function aside<Name extends KeyType>(plainly: Signer<Name>): AsideSigner<Name> {
+  const { name, signatureBytes } = plainly
+  return {
+    ...plainly,
+    async signAside(key, message, context) {
+      sizes.checkContext(context)
+      const { promise, resolve, reject } = Promise.withResolvers<Bytes>()
+      sign(null, message, withContext(key, context), (error, signature) => {
+        if (error === null) resolve(plain(signature))
+        else reject(error)
+      })
+      return promise
+    },
+    async verifyAside(key, message, signature, context) {
+      sizes.checkContext(context)
+      exactly(signature, signatureBytes, `${name} signature`)
+      const { promise, resolve, reject } = Promise.withResolvers<boolean>()
+      verify(null, message, withContext(key, context), signature, (error, isSound) => {
+        if (error === null) resolve(isSound)
+        else reject(error)
+      })
+      return promise
+    },
+  }
+}
+
 const fromSeed = <Name extends KeyType>(size: Sizes<Name>) =>
   signer(size, "raw-seed", () => randomBytes(size.privateBytes))
 
@@ -295,6 +322,7 @@ export const primitives: Primitives = {
   implementation: "native",
   randomBytes,
   sha256: (...parts) => digest("sha256", parts),
+  sha512: (...parts) => digest("sha512", parts),
   sha3_256: (...parts) => digest("sha3-256", parts),
   blake3,
   hmacSha3_256: hmac,
@@ -307,7 +335,7 @@ export const primitives: Primitives = {
   ed25519,
   mlKem1024: kem(sizes.ML_KEM_1024),
   mlDsa65: fromSeed(sizes.ML_DSA_65),
-  mlDsa87: fromSeed(sizes.ML_DSA_87),
+  mlDsa87: aside(fromSeed(sizes.ML_DSA_87)),
   slhDsaShake256s: slhDsa(sizes.SLH_DSA_SHAKE_256S),
   slhDsaSha2_128s: slhDsa(sizes.SLH_DSA_SHA2_128S),
   argon2id,

@@ -22,7 +22,7 @@ import type { Bytes } from "../bytes.ts"
 import { CryptoError, assert } from "../errors.ts"
 import { isSoundPoint, isSoundSignature } from "./ed25519-points.ts"
 import * as sizes from "./sizes.ts"
-import type { Handle, Kem, Primitives, Signer } from "./types.ts"
+import type { AsideSigner, Handle, Kem, Primitives, Signer } from "./types.ts"
 
 /** What the platform's generator gives at once (Web Crypto, getRandomValues). */
 const DRAW_MAX_BYTES = 65536
@@ -56,7 +56,7 @@ function randomBytes(length: number): Bytes {
 }
 
 function digest(
-  algorithm: typeof sha256 | typeof sha3_256 | typeof blake3,
+  algorithm: typeof sha256 | typeof sha512 | typeof sha3_256 | typeof blake3,
   parts: readonly Bytes[],
 ): Bytes {
   const state = algorithm.create()
@@ -161,6 +161,13 @@ function signer<Name extends string>(
   }
 }
 
+/** There is nowhere else to work: here, a moment later. */
+const aside = <Name extends string>(plainly: Signer<Name>): AsideSigner<Name> => ({
+  ...plainly,
+  signAside: (...what) => Promise.resolve().then(() => plainly.sign(...what)),
+  verifyAside: (...what) => Promise.resolve().then(() => plainly.verify(...what)),
+})
+
 /** FIPS 205 section 9.1: the private key ends in the public one. */
 const splitSlhDsa = (raw: Bytes): KeyPair => ({
   secretKey: raw,
@@ -215,6 +222,7 @@ export const primitives: Primitives = {
   implementation: "portable",
   randomBytes,
   sha256: (...parts) => digest(sha256, parts),
+  sha512: (...parts) => digest(sha512, parts),
   sha3_256: (...parts) => digest(sha3_256, parts),
   blake3: (...parts) => digest(blake3, parts),
   hmacSha3_256,
@@ -237,7 +245,7 @@ export const primitives: Primitives = {
   ed25519,
   mlKem1024,
   mlDsa65: signer(sizes.ML_DSA_65, ml_dsa65, (seed) => ml_dsa65.keygen(seed)),
-  mlDsa87: signer(sizes.ML_DSA_87, ml_dsa87, (seed) => ml_dsa87.keygen(seed)),
+  mlDsa87: aside(signer(sizes.ML_DSA_87, ml_dsa87, (seed) => ml_dsa87.keygen(seed))),
   slhDsaShake256s: signer(sizes.SLH_DSA_SHAKE_256S, slh_dsa_shake_256s, splitSlhDsa, () =>
     slh_dsa_shake_256s.keygen().secretKey.slice(),
   ),

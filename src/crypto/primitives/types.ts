@@ -55,6 +55,17 @@ export interface Signer<Name extends string> {
   verify(key: Handle<`${Name}-public`>, message: Bytes, signature: Bytes, context?: Bytes): boolean
 }
 
+/** As `sign` and `verify`, off the event loop where the runtime has somewhere else to work. What those throw, these reject with. */
+export interface AsideSigner<Name extends string> extends Signer<Name> {
+  signAside(key: Handle<`${Name}-private`>, message: Bytes, context?: Bytes): Promise<Bytes>
+  verifyAside(
+    key: Handle<`${Name}-public`>,
+    message: Bytes,
+    signature: Bytes,
+    context?: Bytes,
+  ): Promise<boolean>
+}
+
 export interface Argon2Cost {
   readonly memoryKiB: number
   readonly passes: number
@@ -68,6 +79,8 @@ export interface Primitives {
   randomBytes(length: number): Bytes
 
   sha256(...parts: readonly Bytes[]): Bytes
+  /** FIPS 180-4, 64 bytes. */
+  sha512(...parts: readonly Bytes[]): Bytes
   /** FIPS 202, 32 bytes. */
   sha3_256(...parts: readonly Bytes[]): Bytes
   /** 32 bytes; natively about 0.1 ms for 256 KiB. Keyed and derivation modes are not used here. */
@@ -98,7 +111,7 @@ export interface Primitives {
   readonly mlKem1024: Kem<"ml-kem-1024">
   /** FIPS 204. */
   readonly mlDsa65: Signer<"ml-dsa-65">
-  readonly mlDsa87: Signer<"ml-dsa-87">
+  readonly mlDsa87: AsideSigner<"ml-dsa-87">
   /** FIPS 205. Signing takes about a second: never on the event loop. */
   readonly slhDsaShake256s: Signer<"slh-dsa-shake-256s">
   readonly slhDsaSha2_128s: Signer<"slh-dsa-sha2-128s">

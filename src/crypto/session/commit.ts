@@ -20,19 +20,24 @@ import { verifyLeafNodeSignature } from "ts-mls/leafNode.js"
 import { toLeafIndex } from "ts-mls/treemath.js"
 import { type Bytes, equal } from "../bytes.ts"
 import { aboutIn, aboutOfContext } from "./about.ts"
-import { areStrangers, type Member, memberAt, speaksOurSuite } from "./credential.ts"
+import { areStrangers, type Member, memberAt, speaks } from "./credential.ts"
 import type { IgnoreCode } from "./errors.ts"
 import { lighten } from "./history.ts"
-import { isHybridKey, objectionTo } from "./keypackage.ts"
+import { isHybridKey, objectionTo, proofIn } from "./keypackage.ts"
 import { MEMBERS_MAX } from "./limits.ts"
 import { copyMember, membersOf, type SessionState, wrap } from "./state.ts"
-import { suite } from "./suite.ts"
+import { membersMax, suiteOf } from "./suite.ts"
 import { areNewKeys } from "./tree.ts"
+
+export interface Newcomer extends Member {
+  /** What has their mark believed (`KeyPackageRequest.proof`); empty for none. */
+  readonly proof: Bytes
+}
 
 export interface CommitChanges {
   /** Who made the commit. */
   readonly sender: Member
-  readonly added: readonly Member[]
+  readonly added: readonly Newcomer[]
   readonly removed: readonly Member[]
   /** Who has new path secrets: the committer, unless it only added. Its signature key may be new, too: compare with its card. */
   readonly updated: readonly Member[]
@@ -59,21 +64,24 @@ export async function readCommit(
   const changes = changesOf(commit, aboutOfContext(mls.groupContext).length > 0)
   if (typeof changes === "string") return changes
   const objection =
-    objectionToPath(mls.ratchetTree, commit, sender, changes) ??
-    (await objectionToNewcomers(mls.ratchetTree, changes))
+    objectionToPath(mls, commit, sender, changes) ?? (await objectionToNewcomers(mls, changes))
   if (objection !== undefined) return objection
   const ownRemoval = changes.removed.includes(mls.privatePath.leafIndex)
   const after = ownRemoval
     ? await applyOwnRemoval(mls, commit, sender, tree)
     : await apply(mls, message)
   if (after === undefined) return "INVALID_COMMIT"
-  const joined = ({ signatureKey }: Member) =>
-    changes.added.some(({ leafNode }) => equal(leafNode.signaturePublicKey, signatureKey))
+  const joined = (member: Member): Newcomer[] => {
+    const isTheirs = ({ leafNode }: KeyPackage) =>
+      equal(leafNode.signaturePublicKey, member.signatureKey)
+    const keyPackage = changes.added.find(isTheirs)
+    return keyPackage === undefined ? [] : [{ ...copyMember(member), proof: proofIn(keyPackage) }]
+  }
   const renewed = ({ leaf }: Member) => commit.path !== undefined && leaf === sender.leaf
   const gone = ({ leaf }: Member) => changes.removed.includes(leaf)
   return {
     sender: copyMember(sender),
-    added: membersOf(after.ratchetTree).filter(joined).map(copyMember),
+    added: membersOf(after.ratchetTree).flatMap(joined),
     removed: membersOf(mls.ratchetTree).filter(gone).map(copyMember),
     updated: membersOf(after.ratchetTree).filter(renewed).map(copyMember),
     about: changes.about?.slice(),
@@ -112,7 +120,7 @@ function changesOf({ proposals }: Commit, hasAbout: boolean): Changes | IgnoreCo
  * change of what the group agrees on should carry a path too; ts-mls makes none, and nobody has to be shut out.)
  */
 function objectionToPath(
-  tree: RatchetTree,
+  mls: ClientState,
   { proposals, path }: Commit,
   sender: Member,
   { removed, about }: Changes,
@@ -125,21 +133,25 @@ function objectionToPath(
   if (renewed === undefined || !equal(sender.identity, renewed.identity)) return "IDENTITY_CHANGED"
   // What a leaf says came in with it: were it dropped, somebody could be let in anew by what they once said.
   if (!equal(sender.mark, renewed.mark)) return "INVALID_COMMIT"
+  const tree = mls.ratchetTree
   const others = membersOf(tree).filter(({ leaf }) => leaf !== sender.leaf)
   if (!areStrangers(others, [path])) return "INVALID_COMMIT"
   const keys = [path.leafNode.hpkePublicKey, ...path.nodes.map((node) => node.hpkePublicKey)]
-  if (!speaksOurSuite(path.leafNode) || !keys.every(isHybridKey)) return "INVALID_COMMIT"
+  if (!speaks(suiteOf(mls).name, path.leafNode) || !keys.every(isHybridKey)) return "INVALID_COMMIT"
   return areNewKeys(tree, keys) ? undefined : "INVALID_COMMIT"
 }
 
 async function objectionToNewcomers(
-  tree: RatchetTree,
+  mls: ClientState,
   { added, removed }: Changes,
 ): Promise<IgnoreCode | undefined> {
+  const tree = mls.ratchetTree
+  const { name } = suiteOf(mls)
   const staying = membersOf(tree).filter(({ leaf }) => !removed.includes(leaf))
-  if (staying.length + added.length > MEMBERS_MAX) return "GROUP_FULL"
+  if (staying.length + added.length > membersMax(name)) return "GROUP_FULL"
   for (const keyPackage of added) {
-    if ((await objectionTo(keyPackage)) !== undefined) return "BAD_KEY_PACKAGE"
+    const isOther = keyPackage.cipherSuite !== name
+    if (isOther || (await objectionTo(keyPackage)) !== undefined) return "BAD_KEY_PACKAGE"
   }
   const keys = added.map(({ leafNode }) => leafNode.hpkePublicKey)
   if (!areStrangers(staying, added)) return "INVALID_COMMIT"
@@ -153,7 +165,7 @@ interface Applied {
 
 async function apply(mls: ClientState, message: PrivateMessage): Promise<Applied | undefined> {
   try {
-    const done = await processPrivateMessage(mls, message, emptyPskIndex, suite, acceptAll)
+    const done = await processPrivateMessage(mls, message, emptyPskIndex, suiteOf(mls), acceptAll)
     if (done.kind !== "newState" || done.actionTaken !== "accept") return undefined
     return { ratchetTree: done.newState.ratchetTree, next: wrap(lighten(done.newState)) }
   } catch {
@@ -174,6 +186,7 @@ async function applyOwnRemoval(
   secretTree: SecretTree,
 ): Promise<Applied | undefined> {
   try {
+    const suite = suiteOf(mls)
     const { groupId } = mls.groupContext
     const signed =
       path !== undefined &&

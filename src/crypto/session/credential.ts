@@ -1,18 +1,24 @@
 /**
- * Who a leaf speaks for: an MLS basic credential (RFC 9420 §5.3) whose identity bytes are ours to choose, beside the leaf's Ed25519
- * key. MLS proves that the holder of the key wrote a message; that the key belongs to the identity is what the caller checks
+ * Who a leaf speaks for: an MLS basic credential (RFC 9420 §5.3) whose identity bytes are ours to choose, beside the leaf's
+ * signature key. MLS proves that the holder of the key wrote a message; that the key belongs to the identity is what the caller checks
  * against the identity's card, and nothing here claims it.
  */
-import type { AuthenticationService, Capabilities, Credential, Extension, LeafNode } from "ts-mls"
+import type {
+  AuthenticationService,
+  Capabilities,
+  CiphersuiteName,
+  Credential,
+  Extension,
+  LeafNode,
+} from "ts-mls"
 import { type Bytes, toHex } from "../bytes.ts"
 import { IDENTITY_MAX_BYTES, MARK_MAX_BYTES } from "./limits.ts"
-import { SUITE_NAME } from "./suite.ts"
 
 export interface Member {
   /** Position in the ratchet tree. A removed member's leaf may be given to someone else. */
   readonly leaf: number
   readonly identity: Bytes
-  /** Ed25519, 32 bytes. */
+  /** Ed25519, 32 bytes; in a group with composite signatures 2624 (composite.ts). */
   readonly signatureKey: Bytes
   /** What the leaf says besides: bytes that mean nothing here, and stay as they came in with it. Usually none. */
   readonly mark: Bytes
@@ -33,19 +39,28 @@ export const ABOUT_EXTENSION = 0xf508
  */
 export const MARK_EXTENSION = 0xf509
 
-export const capabilities: Capabilities = {
+/**
+ * Private use (RFC 9420 §17.3): in a key package with a mark, what its owner brings along to have the mark believed, as bytes of the caller's.
+ * Whoever reads the commit that adds them sees it; it is no part of the leaf, so the group does not carry it on.
+ */
+export const PROOF_EXTENSION = 0xf50a
+
+/** Of a leaf in this suite. One without a mark, or a proof, need not have heard of such. */
+export const capabilitiesIn = (
+  suite: CiphersuiteName,
+  has: { readonly mark: boolean; readonly proof: boolean },
+): Capabilities => ({
   versions: ["mls10"],
-  ciphersuites: [SUITE_NAME],
-  extensions: [LAST_RESORT_EXTENSION, ABOUT_EXTENSION],
+  ciphersuites: [suite],
+  extensions: [
+    LAST_RESORT_EXTENSION,
+    ABOUT_EXTENSION,
+    ...(has.mark ? [MARK_EXTENSION] : []),
+    ...(has.proof ? [PROOF_EXTENSION] : []),
+  ],
   proposals: [],
   credentials: ["basic"],
-}
-
-/** Of a leaf with a mark; one without need not have heard of marks. */
-export const markedCapabilities: Capabilities = {
-  ...capabilities,
-  extensions: [...capabilities.extensions, MARK_EXTENSION],
-}
+})
 
 export const markExtensions = (mark: Bytes): Extension[] =>
   mark.length === 0 ? [] : [{ extensionType: MARK_EXTENSION, extensionData: mark.slice() }]
@@ -81,9 +96,9 @@ export function memberAt(leaf: number, node: LeafNode): Member | undefined {
   return identity && { leaf, identity, signatureKey: node.signaturePublicKey, mark }
 }
 
-/** A leaf that takes part in what this program speaks: suite, version, credential, and no extension of its own but a mark. */
-export const speaksOurSuite = (node: LeafNode): boolean =>
-  node.capabilities.ciphersuites.includes(SUITE_NAME) &&
+/** A leaf that takes part in what this program speaks: the group's suite, version, credential, and no extension of its own but a mark. */
+export const speaks = (suite: CiphersuiteName, node: LeafNode): boolean =>
+  node.capabilities.ciphersuites.includes(suite) &&
   node.capabilities.versions.includes("mls10") &&
   node.capabilities.credentials.includes("basic") &&
   node.capabilities.extensions.includes(ABOUT_EXTENSION) &&

@@ -5,12 +5,12 @@
  * fresh path secrets; additions alone do not, and heal nothing.
  */
 import {
+  type ClientState,
   createCommit,
   createGroup as createMlsGroup,
   emptyPskIndex,
   type KeyPackage,
   type Proposal,
-  type RatchetTree,
 } from "ts-mls"
 import { ValidationError } from "ts-mls/mlsError.js"
 import { type Bytes, equal, exactly } from "../bytes.ts"
@@ -20,12 +20,7 @@ import { encodeMessage, frame } from "./codec.ts"
 import { areStrangers, identityOf, type Member } from "./credential.ts"
 import { SessionError } from "./errors.ts"
 import { lighten, withReadSince } from "./history.ts"
-import {
-  FOREVER_SECONDS,
-  generateKeyPackage,
-  readKeyPackage,
-  SIGNATURE_SEED_BYTES,
-} from "./keypackage.ts"
+import { FOREVER_SECONDS, generateKeyPackage, readKeyPackage } from "./keypackage.ts"
 import * as limits from "./limits.ts"
 import { rotate } from "./rotation.ts"
 import {
@@ -37,7 +32,8 @@ import {
   unwrap,
   wrap,
 } from "./state.ts"
-import { suite } from "./suite.ts"
+import { SEED_BYTES, signingOfSeed } from "./signature.ts"
+import { membersMax, signingNamed, suiteOf, suites } from "./suite.ts"
 import { areNewKeys } from "./tree.ts"
 
 export interface PendingCommit {
@@ -52,10 +48,14 @@ export interface PendingAddition extends PendingCommit {
   readonly welcome: Bytes
 }
 
-/** A group of one, at epoch 0. Throws SessionError TOO_LARGE for a group id or an identity of no or too many bytes. */
+/**
+ * A group of one, at epoch 0. Its members sign as the kind of seed says (signature.ts), and whoever has no such key cannot be in it. Throws
+ * SessionError TOO_LARGE for a group id or an identity of no or too many bytes.
+ */
 export async function createGroup(request: {
   readonly groupId: Bytes
   readonly identity: Bytes
+  /** 32 bytes, or 64 for composite signatures. */
   readonly signatureSeed: Bytes
   /** What the members agree on besides who they are; whoever has nothing here has nothing for good. */
   readonly about?: Bytes
@@ -71,7 +71,7 @@ export async function createGroup(request: {
       own.publicPackage,
       own.privatePackage,
       extensions,
-      suite,
+      suites[signingOfSeed(request.signatureSeed)],
       config,
     ),
   )
@@ -97,7 +97,8 @@ export async function changeGroup(
   nowSeconds: number,
 ): Promise<PendingCommit & { readonly welcome: Bytes | undefined }> {
   assertMember(state)
-  const { ratchetTree, privatePath, groupContext } = unwrap(state)
+  const mls = unwrap(state)
+  const { ratchetTree, privatePath, groupContext } = mls
   assert(add.length + remove.length > 0 || about !== undefined, "something changes")
   const leaves = [...new Set(remove)]
   for (const leaf of leaves) {
@@ -105,7 +106,7 @@ export async function changeGroup(
       throw new SessionError("NO_SUCH_MEMBER", `leaf ${leaf}`)
   }
   const staying = membersOf(ratchetTree).filter(({ leaf }) => !leaves.includes(leaf))
-  const newcomers = await soundNewcomers(ratchetTree, staying, add, nowSeconds)
+  const newcomers = await soundNewcomers(mls, staying, add, nowSeconds)
   const proposals = [
     ...leaves.map((leaf) => removal(leaf)),
     ...newcomers.map((keyPackage) => addition(keyPackage)),
@@ -119,21 +120,27 @@ export async function changeGroup(
 }
 
 async function soundNewcomers(
-  tree: RatchetTree,
+  mls: ClientState,
   staying: readonly Member[],
   keyPackages: readonly Bytes[],
   nowSeconds: number,
 ): Promise<KeyPackage[]> {
   const newcomers: KeyPackage[] = []
-  for (const bytes of keyPackages) newcomers.push(await soundKeyPackage(bytes, nowSeconds))
-  if (staying.length + newcomers.length > limits.MEMBERS_MAX)
-    throw new SessionError("TOO_LARGE", `more than ${limits.MEMBERS_MAX} members`)
+  const { name } = suiteOf(mls)
+  for (const bytes of keyPackages) {
+    const keyPackage = await soundKeyPackage(bytes, nowSeconds)
+    if (keyPackage.cipherSuite !== name)
+      throw new SessionError("BAD_KEY_PACKAGE", "for groups that sign in another way")
+    newcomers.push(keyPackage)
+  }
+  if (staying.length + newcomers.length > membersMax(name))
+    throw new SessionError("TOO_LARGE", `more than ${membersMax(name)} members`)
   if (!areStrangers(staying, newcomers))
     throw new SessionError("ALREADY_A_MEMBER", "in the group, or twice in the list")
   // The others would refuse such a commit, and we would be alone in what it made.
   if (
     !areNewKeys(
-      tree,
+      mls.ratchetTree,
       newcomers.map(({ leafNode }) => leafNode.hpkePublicKey),
     )
   )
@@ -199,8 +206,8 @@ export const removeMembers = (
 ): Promise<PendingCommit> => changeGroup(state, { remove: leaves }, 0)
 
 /**
- * New path secrets: whoever had stolen our state reads nothing from the next epoch on. With `signatureSeed` (Ed25519, 32 bytes)
- * also a new signature key, for the others to compare with our card. Throws SessionError NOT_A_MEMBER, CryptoError BAD_LENGTH.
+ * New path secrets: whoever had stolen our state reads nothing from the next epoch on. With `signatureSeed` (of the
+ * group's kind) also a new signature key, for the others to compare with our card. Throws SessionError NOT_A_MEMBER, CryptoError BAD_LENGTH.
  */
 export async function updateSelf(
   state: SessionState,
@@ -208,8 +215,10 @@ export async function updateSelf(
 ): Promise<PendingCommit> {
   if (signatureSeed === undefined) return commit(state, [])
   assertMember(state)
-  const seed = exactly(signatureSeed, SIGNATURE_SEED_BYTES, "signature seed").slice()
-  const { message, newState } = await rotate(unwrap(state), seed)
+  const mls = unwrap(state)
+  const bytes = SEED_BYTES[signingNamed(suiteOf(mls).name) ?? "ed25519"]
+  const seed = exactly(signatureSeed, bytes, "signature seed").slice()
+  const { message, newState } = await rotate(mls, seed)
   return { commit: checkedCommit(frame(message)), next: wrap(lighten(newState)) }
 }
 
@@ -219,7 +228,7 @@ async function commit(
 ): Promise<PendingCommit & { welcome: Bytes | undefined }> {
   assertMember(state)
   const made = await createCommit(
-    { state: unwrap(state), cipherSuite: suite, pskIndex: emptyPskIndex },
+    { state: unwrap(state), cipherSuite: suiteOf(unwrap(state)), pskIndex: emptyPskIndex },
     {
       extraProposals,
       ratchetTreeExtension: extraProposals.some(({ proposalType }) => proposalType === "add"),

@@ -4,6 +4,7 @@
  * it is a verdict. No pre-shared keys, no group context extensions but our own, the ratchet tree always inside.
  */
 import {
+  type CiphersuiteImpl,
   type ClientState,
   type GroupInfo,
   type KeyPackage,
@@ -32,7 +33,8 @@ import { importHybridPrivate } from "./kem.ts"
 import { decodeKeyPackage, decodePrivateKeyPackage, type KeyPackagePair } from "./keypackage.ts"
 import { GROUP_ID_MAX_BYTES, WELCOME_MAX_BYTES } from "./limits.ts"
 import { config, copyMember, leafAt, memberOf, type SessionState, wrap } from "./state.ts"
-import { signaturePublicOf, suite, SUITE_NAME } from "./suite.ts"
+import { signaturePublicOf } from "./signature.ts"
+import { signingNamed, suiteNamed } from "./suite.ts"
 import { isSoundTree } from "./tree.ts"
 
 export type Joined =
@@ -78,7 +80,9 @@ function ownKeyPackage(pair: KeyPackagePair): OwnKeyPackage {
   const shown = decodeKeyPackage(pair.public)
   if (typeof shown === "string")
     throw new SessionError("BAD_KEY_PACKAGE", `own key package: ${shown}`)
-  const kept = decodePrivateKeyPackage(pair.private)
+  const signing = signingNamed(shown.cipherSuite)
+  if (signing === undefined) throw new SessionError("BAD_KEY_PACKAGE", "of another suite")
+  const kept = decodePrivateKeyPackage(pair.private, signing)
   const belongs =
     equal(importHybridPrivate(kept.initPrivateKey).publicRaw, shown.initKey) &&
     equal(importHybridPrivate(kept.hpkePrivateKey).publicRaw, shown.leafNode.hpkePublicKey) &&
@@ -92,7 +96,7 @@ function decodeWelcome(bytes: Bytes): Welcome | IgnoreCode {
   const message = decodeMessage(bytes)
   if (message === undefined) return "MALFORMED"
   if (message.wireformat !== "mls_welcome") return "UNEXPECTED_KIND"
-  return message.welcome.cipherSuite === SUITE_NAME ? message.welcome : "OTHER_SUITE"
+  return signingNamed(message.welcome.cipherSuite) === undefined ? "OTHER_SUITE" : message.welcome
 }
 
 interface Entered {
@@ -101,6 +105,8 @@ interface Entered {
 }
 
 async function join(welcome: Welcome, own: OwnKeyPackage): Promise<Entered | IgnoreCode> {
+  const suite = suiteNamed(own.shown.cipherSuite)
+  if (welcome.cipherSuite !== suite.name) return "NOT_FOR_US"
   const reference = await makeKeyPackageRef(own.shown, suite.hash)
   if (!welcome.secrets.some(({ newMember }) => equal(newMember, reference))) return "NOT_FOR_US"
   const initKey = await suite.hpke.importPrivateKey(own.kept.initPrivateKey)
@@ -108,9 +114,10 @@ async function join(welcome: Welcome, own: OwnKeyPackage): Promise<Entered | Ign
   if (secrets === undefined || secrets.psks.length > 0) return "MALFORMED"
   const info = await decryptGroupInfo(welcome, secrets.joinerSecret, NO_PSK, suite)
   if (info === undefined) return "MALFORMED"
+  if (info.groupContext.cipherSuite !== suite.name) return "OTHER_SUITE"
   const tree = ratchetTreeFromExtension(info)
   if (tree === undefined || !(await isSoundTree(tree, info.groupContext))) return "BAD_TREE"
-  const objection = await objectionTo(info, tree, secrets)
+  const objection = await objectionTo(info, tree, secrets, suite)
   if (objection !== undefined) return objection
   const inviter = memberOf(tree, info.signer)
   if (inviter === undefined) return "BAD_TREE"
@@ -123,9 +130,9 @@ async function objectionTo(
   info: GroupInfo,
   tree: RatchetTree,
   secrets: GroupSecrets,
+  suite: CiphersuiteImpl,
 ): Promise<IgnoreCode | undefined> {
   const { groupContext, signer } = info
-  if (groupContext.cipherSuite !== SUITE_NAME) return "OTHER_SUITE"
   const isOurs =
     aboutIn(groupContext.extensions) !== undefined &&
     groupContext.groupId.length <= GROUP_ID_MAX_BYTES
@@ -144,13 +151,14 @@ async function enter(
   secrets: GroupSecrets,
   own: OwnKeyPackage,
 ): Promise<ClientState | IgnoreCode> {
+  const suite = suiteNamed(own.shown.cipherSuite)
   const leaf = findLeafIndex(tree, own.shown.leafNode)
   if (leaf === undefined || leaf === info.signer) return "NOT_FOR_US"
   const leafPath = { leafIndex: leaf, privateKeys: { [2 * leaf]: own.kept.hpkePrivateKey } }
   const path =
     secrets.pathSecret === undefined
       ? undefined
-      : await pathKeys(info, tree, leaf, secrets.pathSecret)
+      : await pathKeys(info, tree, leaf, secrets.pathSecret, suite)
   if (path !== undefined && !holdsPublicKeys(tree, path.privateKeys)) return "BAD_TREE"
   const { groupContext, confirmationTag } = info
   const [keySchedule, encryptionSecret] = await deriveKeySchedule(
@@ -175,7 +183,13 @@ async function enter(
 }
 
 /** Private keys of the parents that we and the committer share. */
-async function pathKeys(info: GroupInfo, tree: RatchetTree, leaf: number, secret: Bytes) {
+async function pathKeys(
+  info: GroupInfo,
+  tree: RatchetTree,
+  leaf: number,
+  secret: Bytes,
+  suite: CiphersuiteImpl,
+) {
   const ancestor = firstCommonAncestor(tree, toLeafIndex(leaf), toLeafIndex(info.signer))
   const secrets = await pathToRoot(tree, ancestor, secret, suite.kdf)
   return toPrivateKeyPath(secrets, leaf, suite)

@@ -5,32 +5,44 @@
  */
 import {
   encodeMlsMessage,
+  type Extension,
   generateKeyPackageWithKey,
   type KeyPackage,
   type PrivateKeyPackage,
 } from "ts-mls"
 import { makeKeyPackageRef, verifyKeyPackage } from "ts-mls/keyPackage.js"
 import { verifyLeafNodeSignatureKeyPackage } from "ts-mls/leafNode.js"
-import { type Bytes, equal, exactly, Reader, Writer } from "../bytes.ts"
-import { CryptoError } from "../errors.ts"
+import { type Bytes, equal, Reader, Writer } from "../bytes.ts"
+import { assert, CryptoError } from "../errors.ts"
 import { decodeMessage } from "./codec.ts"
 import {
   basicCredential,
-  capabilities,
+  capabilitiesIn,
   identityOf,
   LAST_RESORT_EXTENSION,
-  markedCapabilities,
   markExtensions,
   memberAt,
-  speaksOurSuite,
+  PROOF_EXTENSION,
+  speaks,
 } from "./credential.ts"
 import { type KeyPackageCode, SessionError } from "./errors.ts"
 import { HYBRID_SEED_BYTES, importHybridPublic } from "./kem.ts"
-import { IDENTITY_MAX_BYTES, KEY_PACKAGE_MAX_BYTES, MARK_MAX_BYTES } from "./limits.ts"
-import { signaturePublicOf, suite, SUITE_NAME } from "./suite.ts"
+import {
+  IDENTITY_MAX_BYTES,
+  KEY_PACKAGE_MAX_BYTES,
+  MARK_MAX_BYTES,
+  PROOF_MAX_BYTES,
+} from "./limits.ts"
+import {
+  PUBLIC_BYTES,
+  SEED_BYTES,
+  signaturePublicOf,
+  type Signing,
+  SIGNINGS,
+  signingOfSeed,
+} from "./signature.ts"
+import { signingNamed, SUITE_IDS, suites } from "./suite.ts"
 
-export const SIGNATURE_SEED_BYTES = 32
-const SIGNATURE_PUBLIC_BYTES = 32
 const PRIVATE_VERSION = 1
 const NOTHING = new Uint8Array(0)
 
@@ -38,21 +50,23 @@ const NOTHING = new Uint8Array(0)
 export const FOREVER_SECONDS = 2n ** 64n - 1n
 
 export interface KeyPackagePair {
-  /** An MLSMessage of about 3.5 KB. */
+  /** An MLSMessage of about 3.5 KB, or 15 KB with composite signatures. */
   readonly public: Bytes
-  /** 97 bytes of secrets. */
+  /** 97 bytes of secrets, or 129. */
   readonly private: Bytes
 }
 
 export interface KeyPackageRequest {
   /** 1 to 256 bytes. */
   readonly identity: Bytes
-  /** Ed25519, 32 bytes. */
+  /** 32 bytes, or 64 for groups with composite signatures (signature.ts). */
   readonly signatureSeed: Bytes
   /** May be used for several groups, when the one-time ones have run out. */
   readonly lastResort: boolean
   /** What the leaf is to say besides its keys (`Member.mark`), up to 128 bytes. */
   readonly mark?: Bytes
+  /** What has the mark believed, up to 44 KiB; not for a last-resort package. */
+  readonly proof?: Bytes
   readonly notBeforeSeconds?: number
   readonly notAfterSeconds: number
 }
@@ -85,6 +99,7 @@ export function generateKeyPackage(
     identity,
     signatureSeed,
     mark = NOTHING,
+    proof = NOTHING,
   }: Omit<KeyPackageRequest, "notAfterSeconds" | "lastResort">,
   notBefore: bigint,
   notAfter: bigint,
@@ -94,17 +109,30 @@ export function generateKeyPackage(
     throw new SessionError("TOO_LARGE", `identity of ${identity.length} bytes`)
   if (mark.length > MARK_MAX_BYTES)
     throw new SessionError("TOO_LARGE", `mark of ${mark.length} bytes`)
-  const signKey = exactly(signatureSeed, SIGNATURE_SEED_BYTES, "signature seed").slice()
+  if (proof.length > PROOF_MAX_BYTES)
+    throw new SessionError("TOO_LARGE", `proof of ${proof.length} bytes`)
+  assert(!lastResort || proof.length === 0, "a proof is for one return")
+  const suite = suites[signingOfSeed(signatureSeed)]
+  const signKey = signatureSeed.slice()
   return generateKeyPackageWithKey(
     basicCredential(identity),
-    mark.length === 0 ? capabilities : markedCapabilities,
+    capabilitiesIn(suite.name, { mark: mark.length > 0, proof: proof.length > 0 }),
     { notBefore, notAfter },
-    lastResort ? [{ extensionType: LAST_RESORT_EXTENSION, extensionData: new Uint8Array(0) }] : [],
+    packageExtensions(lastResort, proof),
     { signKey, publicKey: signaturePublicOf(signKey) },
     suite,
     markExtensions(mark),
   )
 }
+
+const packageExtensions = (lastResort: boolean, proof: Bytes): Extension[] => [
+  ...(lastResort ? [{ extensionType: LAST_RESORT_EXTENSION, extensionData: NOTHING }] : []),
+  ...(proof.length > 0 ? [{ extensionType: PROOF_EXTENSION, extensionData: proof.slice() }] : []),
+]
+
+/** What has the mark of a key package's leaf believed; empty for none. */
+export const proofIn = ({ extensions }: KeyPackage): Bytes =>
+  extensions.find(isProof)?.extensionData.slice() ?? NOTHING
 
 export type KeyPackageVerdict =
   | {
@@ -115,6 +143,8 @@ export type KeyPackageVerdict =
       readonly lastResort: boolean
       /** See `Member.mark`. */
       readonly mark: Bytes
+      /** See `KeyPackageRequest.proof`. */
+      readonly proof: Bytes
       readonly notAfterSeconds: bigint
       /** 32 bytes; a Welcome names the key packages it is for by this (`welcomeRecipients`). */
       readonly reference: Bytes
@@ -134,9 +164,10 @@ export async function inspectKeyPackage(
     identity: (identityOf(leafNode.credential) ?? NOTHING).slice(),
     signatureKey: leafNode.signaturePublicKey.slice(),
     mark: (memberAt(0, leafNode)?.mark ?? NOTHING).slice(),
-    lastResort: keyPackage.extensions.length > 0,
+    proof: proofIn(keyPackage),
+    lastResort: keyPackage.extensions.some(isLastResort),
     notAfterSeconds: leafNode.lifetime.notAfter,
-    reference: await makeKeyPackageRef(keyPackage, suite.hash),
+    reference: await referenceOf(keyPackage),
   }
 }
 
@@ -148,7 +179,20 @@ export async function keyPackageReference(bytes: Bytes): Promise<Bytes> {
   const keyPackage = decodeKeyPackage(bytes)
   if (typeof keyPackage === "string")
     throw new SessionError("BAD_KEY_PACKAGE", `key package: ${keyPackage}`)
-  return makeKeyPackageRef(keyPackage, suite.hash)
+  return referenceOf(keyPackage)
+}
+
+// All our suites have one hash; of another's key package this is a name like any other.
+const referenceOf = (keyPackage: KeyPackage): Promise<Bytes> =>
+  makeKeyPackageRef(keyPackage, suites.ed25519.hash)
+
+/** Where an MLSMessage with a key package names its suite: after three version and format numbers (RFC 9420 §6 and §10). */
+const SUITE_AT = 6
+
+/** How the groups sign that a key package is for, by its header alone; `undefined` when it names no suite of ours. */
+export function keyPackageSigning(bytes: Bytes): Signing | undefined {
+  const id = (bytes[SUITE_AT] ?? 0) * 256 + (bytes[SUITE_AT + 1] ?? 0)
+  return SIGNINGS.find((signing) => SUITE_IDS[signing] === id)
 }
 
 /** A key package to add someone with, or why not. */
@@ -173,11 +217,14 @@ export function decodeKeyPackage(bytes: Bytes): KeyPackage | KeyPackageCode {
 /** What every member can judge alike, whenever they look (RFC 9420 §10.1 without the lifetime). */
 export async function objectionTo(keyPackage: KeyPackage): Promise<KeyPackageCode | undefined> {
   const { leafNode } = keyPackage
-  if (keyPackage.cipherSuite !== SUITE_NAME || !speaksOurSuite(leafNode)) return "OTHER_SUITE"
-  if (!keyPackage.extensions.every(isLastResort) || keyPackage.extensions.length > 1)
+  const signing = signingNamed(keyPackage.cipherSuite)
+  if (signing === undefined || !speaks(keyPackage.cipherSuite, leafNode)) return "OTHER_SUITE"
+  const suite = suites[signing]
+  const { extensions } = keyPackage
+  if (extensions.length > 1 || !extensions.every((each) => isLastResort(each) || isProof(each)))
     return "UNKNOWN_EXTENSION"
   if (identityOf(leafNode.credential) === undefined) return "BAD_CREDENTIAL"
-  if (leafNode.signaturePublicKey.length !== SIGNATURE_PUBLIC_BYTES) return "BAD_KEY"
+  if (leafNode.signaturePublicKey.length !== PUBLIC_BYTES[signing]) return "BAD_KEY"
   if (equal(keyPackage.initKey, leafNode.hpkePublicKey)) return "BAD_KEY"
   if (!isHybridKey(keyPackage.initKey) || !isHybridKey(leafNode.hpkePublicKey)) return "BAD_KEY"
   const signed =
@@ -185,6 +232,12 @@ export async function objectionTo(keyPackage: KeyPackage): Promise<KeyPackageCod
     (await verifyKeyPackage(keyPackage, suite.signature))
   return signed ? undefined : "BAD_SIGNATURE"
 }
+
+/** One that the leaf says it knows of. */
+const isProof = ({ extensionType, extensionData }: KeyPackage["extensions"][number]) =>
+  extensionType === PROOF_EXTENSION &&
+  extensionData.length > 0 &&
+  extensionData.length <= PROOF_MAX_BYTES
 
 const isLastResort = ({ extensionType, extensionData }: KeyPackage["extensions"][number]) =>
   extensionType === LAST_RESORT_EXTENSION && extensionData.length === 0
@@ -208,14 +261,14 @@ function outsideLifetime(
 }
 
 /** Throws SessionError BAD_PRIVATE_KEY_PACKAGE. */
-export function decodePrivateKeyPackage(bytes: Bytes): PrivateKeyPackage {
+export function decodePrivateKeyPackage(bytes: Bytes, signing: Signing): PrivateKeyPackage {
   try {
     const reader = new Reader(bytes)
     if (reader.u8() !== PRIVATE_VERSION) throw new CryptoError("BAD_VERSION", "unknown version")
     const decoded = {
       initPrivateKey: reader.raw(HYBRID_SEED_BYTES),
       hpkePrivateKey: reader.raw(HYBRID_SEED_BYTES),
-      signaturePrivateKey: reader.raw(SIGNATURE_SEED_BYTES),
+      signaturePrivateKey: reader.raw(SEED_BYTES[signing]),
     }
     reader.done()
     return decoded

@@ -6,7 +6,8 @@
 /** A commit among a hundred members who have not committed yet is about 180 KB; this leaves room for the largest group. */
 export const MESSAGE_MAX_BYTES = 1 << 20
 export const WELCOME_MAX_BYTES = 1 << 20
-export const KEY_PACKAGE_MAX_BYTES = 8192
+/** 3.5 KB, or 15 KB with composite signatures; with the card of who comes back, 52 KB. */
+export const KEY_PACKAGE_MAX_BYTES = 60 * 1024
 export const STATE_MAX_BYTES = 1 << 24
 export const PLAINTEXT_MAX_BYTES = 1 << 16
 export const AUTHENTICATED_MAX_BYTES = 1024
@@ -16,10 +17,14 @@ export const GROUP_ID_MAX_BYTES = 64
 export const ABOUT_MAX_BYTES = 4096
 /** What a leaf says besides its keys. */
 export const MARK_MAX_BYTES = 128
+/** What a key package brings along for those who judge its mark. */
+export const PROOF_MAX_BYTES = 44 * 1024
 export const EXPORT_MAX_BYTES = 255 * 32
 
 /** Members of a group; a power of two, so the leaves of its ratchet tree, blank ones included, are never more. */
 export const MEMBERS_MAX = 256
+/** The same where everybody signs with ML-DSA-87 too: an invitation has 11 KB for each of them. */
+export const COMPOSITE_MEMBERS_MAX = 64
 
 /** Past epochs whose application messages can still be read. */
 export const PAST_EPOCHS = 3

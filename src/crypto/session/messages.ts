@@ -23,7 +23,7 @@ import {
   unwrap,
   wrap,
 } from "./state.ts"
-import { suite } from "./suite.ts"
+import { suiteOf } from "./suite.ts"
 
 export type Processed =
   | {
@@ -54,10 +54,11 @@ export async function encrypt(
     throw new SessionError("TOO_LARGE", `plaintext of ${plaintext.length} bytes`)
   if (authenticated.length > limits.AUTHENTICATED_MAX_BYTES)
     throw new SessionError("TOO_LARGE", `${authenticated.length} authenticated bytes`)
+  const mls = unwrap(state)
   const { privateMessage, newState } = await createApplicationMessage(
-    unwrap(state),
+    mls,
     plaintext,
-    suite,
+    suiteOf(mls),
     authenticated,
   )
   return { message: frame(privateMessage), next: wrap(newState) }
@@ -149,7 +150,7 @@ async function open(
       keys.ratchetTree,
       keys.groupContext,
       config.keyRetentionConfig,
-      suite,
+      suiteOf(keys),
     )
   } catch {
     // Whatever ts-mls or the suite found wrong, the sender made it so. The sender's ratchet tells which.
@@ -159,7 +160,7 @@ async function open(
 
 async function whyUnreadable(keys: EpochKeys, message: PrivateMessage): Promise<IgnoreCode> {
   try {
-    const data = await decryptSenderData(message, keys.senderDataSecret, suite)
+    const data = await decryptSenderData(message, keys.senderDataSecret, suiteOf(keys))
     if (data === undefined) return "NOT_AUTHENTIC"
     if (data.leafIndex === keys.ownLeaf) return "OWN_MESSAGE"
     const node = keys.secretTree[2 * data.leafIndex]

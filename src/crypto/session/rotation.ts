@@ -17,7 +17,8 @@ import { createUpdatePath } from "ts-mls/updatePath.js"
 import type { Bytes } from "../bytes.ts"
 import { assert } from "../errors.ts"
 import { leafAt } from "./state.ts"
-import { signaturePublicOf, suite } from "./suite.ts"
+import { signaturePublicOf } from "./signature.ts"
+import { suiteOf } from "./suite.ts"
 
 const WIRE_FORMAT = "mls_private_message"
 const NOTHING = new Uint8Array(0)
@@ -28,8 +29,9 @@ export interface Rotation {
   readonly newState: ClientState
 }
 
-/** `signatureSeed`: Ed25519, 32 bytes, kept by the new state. */
+/** `signatureSeed`: of the group's kind, kept by the new state. */
 export async function rotate(mls: ClientState, signatureSeed: Bytes): Promise<Rotation> {
+  const suite = suiteOf(mls)
   const { tree, path, privatePath, commitSecret } = await newPath(mls, signatureSeed)
   const { framedContent, signature } = await createContentCommitSignature(
     mls.groupContext,
@@ -88,6 +90,7 @@ export async function rotate(mls: ClientState, signatureSeed: Bytes): Promise<Ro
 
 /** New keys from our leaf to the root, under a leaf that carries the new signature key. */
 async function newPath(mls: ClientState, signatureSeed: Bytes) {
+  const suite = suiteOf(mls)
   const { leafIndex } = mls.privatePath
   const leaf = leafAt(mls.ratchetTree, leafIndex)
   assert(leaf !== undefined, "our own leaf is in the tree")

@@ -21,7 +21,8 @@ import { authentication, memberAt, type Member } from "./credential.ts"
 import { SessionError } from "./errors.ts"
 import { withPast } from "./history.ts"
 import * as limits from "./limits.ts"
-import { suite } from "./suite.ts"
+import type { Signing } from "./signature.ts"
+import { signingNamed, suiteOf } from "./suite.ts"
 
 /** A private field, so that a state that is logged or shown by mistake shows nothing. */
 class Sealed {
@@ -79,13 +80,20 @@ export function decodeState(bytes: Bytes): SessionState {
     bytes.length <= limits.STATE_MAX_BYTES && bytes[0] === STATE_VERSION
       ? decodeStrictly(decodeGroupState, encodeGroupState, bytes.subarray(1))
       : undefined
-  if (group === undefined) throw new SessionError("BAD_STATE", "not a session state")
+  if (group === undefined || signingNamed(group.groupContext.cipherSuite) === undefined)
+    throw new SessionError("BAD_STATE", "not a session state")
   return wrap({ ...group, clientConfig: config })
 }
 
 /** Counts commits from 0. */
 export const epochOf = (state: SessionState): bigint => unwrap(state).groupContext.epoch
 export const groupIdOf = (state: SessionState): Bytes => unwrap(state).groupContext.groupId.slice()
+/** How the members sign what they say; fixed for as long as the group lives. */
+export function signingOf(state: SessionState): Signing {
+  const signing = signingNamed(unwrap(state).groupContext.cipherSuite)
+  assert(signing !== undefined, "a state of one of our suites")
+  return signing
+}
 /** What the members agree on besides who they are; empty when there is nothing. */
 export const aboutOf = (state: SessionState): Bytes =>
   aboutOfContext(unwrap(state).groupContext).slice()
@@ -139,8 +147,8 @@ export async function exportSecret(
   if (length > limits.EXPORT_MAX_BYTES)
     throw new SessionError("TOO_LARGE", `${length} bytes of exported secret`)
   assert(Number.isInteger(length) && length > 0, "an exported secret has a length")
-  const { exporterSecret } = unwrap(state).keySchedule
-  return mlsExporter(exporterSecret, label, context, length, suite)
+  const mls = unwrap(state)
+  return mlsExporter(mls.keySchedule.exporterSecret, label, context, length, suiteOf(mls))
 }
 
 export function memberOf(tree: RatchetTree, leaf: number): Member | undefined {

@@ -1,22 +1,22 @@
 /**
- * sotto's MLS cipher suite as ts-mls wants it: X25519+ML-KEM-1024 (kem.ts) in HPKE, AES-256-GCM, HKDF-SHA3-256 and SHA3-256,
- * Ed25519. Its id is from the private-use range of RFC 9420 §17.1. The HPKE ids of the KEM and the KDF are not registered either:
- * they only keep our labels apart from other people's. Everything is composed of `#primitives`; nothing is computed here.
+ * sotto's MLS cipher suites as ts-mls wants them: X25519+ML-KEM-1024 (kem.ts) in HPKE, AES-256-GCM, HKDF-SHA3-256 and SHA3-256, with
+ * Ed25519 or with Ed25519 and ML-DSA-87 together (signature.ts). Their ids are from the private-use range of RFC 9420 §17.1. The HPKE
+ * ids of the KEM and the KDF are not registered either: they only keep our labels apart from other people's. Everything is composed of
+ * `#primitives`; nothing is computed here.
  */
 import { primitives } from "#primitives"
 import type {
   CiphersuiteImpl,
   CiphersuiteName,
+  ClientState,
   Hash,
   Hpke,
   Kdf,
   PrivateKey,
   PublicKey,
-  Signature,
 } from "ts-mls"
 import { type Bytes, equal } from "../bytes.ts"
-import { CryptoError } from "../errors.ts"
-import type { Handle } from "../primitives/types.ts"
+import { assert, CryptoError } from "../errors.ts"
 import { makeHpke } from "./hpke.ts"
 import {
   decapsulateHybrid,
@@ -28,6 +28,8 @@ import {
   importHybridPrivate,
   importHybridPublic,
 } from "./kem.ts"
+import { COMPOSITE_MEMBERS_MAX, MEMBERS_MAX } from "./limits.ts"
+import { SIGNATURES, type Signing, SIGNINGS } from "./signature.ts"
 
 declare global {
   // ts-mls types keys as the browser's CryptoKey, which neither this runtime nor the pure rooms declare.
@@ -35,10 +37,6 @@ declare global {
     readonly type: string
   }
 }
-
-/** Two bytes on the wire; 0xF000 to 0xFFFF are for private use. ts-mls names a suite it does not know by its number. */
-export const SUITE_ID = 0xf507
-export const SUITE_NAME = String(SUITE_ID) as CiphersuiteName
 
 const HASH_BYTES = 32
 const KEY_BYTES = 32
@@ -124,51 +122,41 @@ const hash: Hash = {
   verifyMac: (key, mac, data) => soon(() => equal(primitives.hmacSha3_256(key, data), mac)),
 }
 
-// Importing a key costs as much as using it, and a state keeps the same arrays from message to message.
-const signingKeys = new WeakMap<Bytes, Handle<"ed25519-private">>()
-const verifyingKeys = new WeakMap<Bytes, Handle<"ed25519-public">>()
+/** Two bytes on the wire each; 0xF000 to 0xFFFF are for private use. ts-mls names a suite it does not know by its number. */
+export const SUITE_IDS: Readonly<Record<Signing, number>> = { ed25519: 0xf507, composite: 0xf587 }
 
-function remembered<T>(keys: WeakMap<Bytes, T>, raw: Bytes, make: (raw: Bytes) => T): T {
-  const known = keys.get(raw)
-  if (known !== undefined) return known
-  const made = make(raw)
-  keys.set(raw, made)
-  return made
-}
+const nameOf = (signing: Signing) => String(SUITE_IDS[signing]) as CiphersuiteName
 
-const signingKey = (seed: Bytes) =>
-  remembered(signingKeys, seed, (raw) => primitives.ed25519.importPrivate(raw))
-
-/** The Ed25519 public key of a 32-byte seed. */
-export const signaturePublicOf = (seed: Bytes): Bytes =>
-  primitives.ed25519.publicFromPrivate(signingKey(seed))
-
-const signature: Signature = {
-  sign: (seed, message) => soon(() => primitives.ed25519.sign(signingKey(seed), message)),
-  verify: (raw, message, signed) => soon(() => verifyEd25519(raw, message, signed)),
-  keygen: () =>
-    soon(() => {
-      const signKey = primitives.ed25519.generate()
-      return { signKey, publicKey: signaturePublicOf(signKey) }
-    }),
-}
-
-/** False also for what is no key or no signature at all. */
-function verifyEd25519(raw: Bytes, message: Bytes, signed: Bytes): boolean {
-  try {
-    const key = remembered(verifyingKeys, raw, (bytes) => primitives.ed25519.importPublic(bytes))
-    return primitives.ed25519.verify(key, message, signed)
-  } catch (error) {
-    if (error instanceof CryptoError) return false
-    throw error
-  }
-}
-
-export const suite: CiphersuiteImpl = {
+const suiteWith = (signing: Signing): CiphersuiteImpl => ({
   hash,
   hpke,
-  signature,
+  signature: SIGNATURES[signing],
   kdf,
   rng: { randomBytes: (length) => primitives.randomBytes(length) },
-  name: SUITE_NAME,
+  name: nameOf(signing),
+})
+
+/** One suite for each way to sign; they differ in nothing else. */
+export const suites: Readonly<Record<Signing, CiphersuiteImpl>> = {
+  ed25519: suiteWith("ed25519"),
+  composite: suiteWith("composite"),
 }
+
+/** How those sign who speak this suite; `undefined` for a suite that is none of ours. */
+export const signingNamed = (name: CiphersuiteName): Signing | undefined =>
+  SIGNINGS.find((signing) => suites[signing].name === name)
+
+/** The suite of a group that we are in, or of a key package that was looked at. */
+export function suiteNamed(name: CiphersuiteName): CiphersuiteImpl {
+  const signing = signingNamed(name)
+  assert(signing !== undefined, "a suite that is one of ours")
+  return suites[signing]
+}
+
+/** How many a group of this suite holds; a power of two, as MEMBERS_MAX is. */
+export const membersMax = (name: CiphersuiteName): number =>
+  signingNamed(name) === "composite" ? COMPOSITE_MEMBERS_MAX : MEMBERS_MAX
+
+/** The suite that a group's members speak. */
+export const suiteOf = ({ groupContext }: Pick<ClientState, "groupContext">): CiphersuiteImpl =>
+  suiteNamed(groupContext.cipherSuite)

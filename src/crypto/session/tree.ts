@@ -5,35 +5,35 @@
  * signatures are its work all the same.
  */
 import { primitives } from "#primitives"
-import type { GroupContext, LeafNode, Node, RatchetTree } from "ts-mls"
+import type { CiphersuiteImpl, GroupContext, Hash, LeafNode, Node, RatchetTree } from "ts-mls"
 import { verifyLeafNodeSignature, verifyLeafNodeSignatureKeyPackage } from "ts-mls/leafNode.js"
 import { calculateParentHash } from "ts-mls/parentHash.js"
 import { getHpkePublicKey, resolution } from "ts-mls/ratchetTree.js"
 import { treeHashRoot } from "ts-mls/treeHash.js"
 import { directPath, left, type NodeIndex, right, toNodeIndex } from "ts-mls/treemath.js"
 import { type Bytes, equal, toHex } from "../bytes.ts"
-import { identityOf, speaksOurSuite } from "./credential.ts"
+import { identityOf, speaks } from "./credential.ts"
 import { isHybridKey } from "./keypackage.ts"
-import { MEMBERS_MAX } from "./limits.ts"
-import { suite } from "./suite.ts"
+import { membersMax, suiteNamed } from "./suite.ts"
 
 /** May throw what ts-mls throws for a tree whose hashes cannot be computed; that, too, means no. */
 export async function isSoundTree(tree: RatchetTree, context: GroupContext): Promise<boolean> {
-  if (!hasSoundShape(tree) || !hasUniqueKeys(tree)) return false
+  const suite = suiteNamed(context.cipherSuite)
+  if (!hasSoundShape(tree, membersMax(suite.name)) || !hasUniqueKeys(tree)) return false
   for (const [index, node] of tree.entries()) {
-    if (node?.nodeType === "leaf" && !(await isSoundLeaf(node.leaf, index / 2, context)))
+    if (node?.nodeType === "leaf" && !(await isSoundLeaf(node.leaf, index / 2, context, suite)))
       return false
   }
   return (
-    (await hasSoundParentHashes(tree)) &&
+    (await hasSoundParentHashes(tree, suite.hash)) &&
     equal(context.treeHash, await treeHashRoot(tree, suite.hash))
   )
 }
 
 /** Leaves at even indices, parents at odd ones, a full tree, and every unmerged leaf where it may be. */
-function hasSoundShape(tree: RatchetTree): boolean {
+function hasSoundShape(tree: RatchetTree, leavesMax: number): boolean {
   const leaves = (tree.length + 1) / 2
-  if (!Number.isInteger(Math.log2(leaves)) || leaves > MEMBERS_MAX) return false
+  if (!Number.isInteger(Math.log2(leaves)) || leaves > leavesMax) return false
   return tree.every((node, index) => {
     if (node === undefined) return true
     if (node.nodeType === "leaf") return index % 2 === 0
@@ -92,21 +92,26 @@ export function areNewKeys(tree: RatchetTree, keys: readonly Bytes[]): boolean {
 
 const fingerprint = (key: Bytes): string => toHex(primitives.sha3_256(key))
 
-function isSoundLeaf(leaf: LeafNode, index: number, context: GroupContext): Promise<boolean> {
-  if (!speaksOurSuite(leaf) || !isHybridKey(leaf.hpkePublicKey)) return Promise.resolve(false)
+function isSoundLeaf(
+  leaf: LeafNode,
+  index: number,
+  context: GroupContext,
+  suite: CiphersuiteImpl,
+): Promise<boolean> {
+  if (!speaks(suite.name, leaf) || !isHybridKey(leaf.hpkePublicKey)) return Promise.resolve(false)
   return leaf.leafNodeSource === "key_package"
     ? verifyLeafNodeSignatureKeyPackage(leaf, suite.signature)
     : verifyLeafNodeSignature(leaf, context.groupId, index, suite.signature)
 }
 
-async function hasSoundParentHashes(tree: RatchetTree): Promise<boolean> {
+async function hasSoundParentHashes(tree: RatchetTree, digest: Hash): Promise<boolean> {
   for (const [index, node] of tree.entries()) {
     if (node?.nodeType !== "parent") continue
     const parent = toNodeIndex(index)
     const { unmergedLeaves } = node.parent
     const vouchedFor =
-      (await hasSetter(tree, parent, left(parent), unmergedLeaves)) ||
-      (await hasSetter(tree, parent, right(parent), unmergedLeaves))
+      (await hasSetter(tree, parent, left(parent), unmergedLeaves, digest)) ||
+      (await hasSetter(tree, parent, right(parent), unmergedLeaves, digest))
     if (!vouchedFor) return false
   }
   return true
@@ -121,6 +126,7 @@ async function hasSetter(
   parent: NodeIndex,
   child: NodeIndex,
   unmerged: readonly number[],
+  digest: Hash,
 ): Promise<boolean> {
   const told = resolution(tree, child)
   const later = new Set(unmerged.map((leaf) => 2 * leaf))
@@ -129,7 +135,7 @@ async function hasSetter(
   if (setter === undefined || setters.length > 1) return false
   const claimed = parentHashOf(tree[setter])
   if (claimed === undefined) return false
-  const [hash, ancestor] = await calculateParentHash(tree, setter, suite.hash)
+  const [hash, ancestor] = await calculateParentHash(tree, setter, digest)
   return ancestor === parent && equal(hash, claimed)
 }
 

@@ -49,6 +49,8 @@ export type ApiErrorCode =
   /** Somebody runs a group: its last admin names another first. */
   | "LAST_ADMIN"
   | "GROUP_FULL"
+  /** Our own identity is older than such keys; it gets one within a minute of being open. */
+  | "NO_POST_QUANTUM_KEY"
   /** Somebody goes by the name of another contact, and the user has not decided about it. */
   | "IDENTITY_CHANGED"
   /** The safety number compared is not the one of this contact. */

@@ -22,6 +22,7 @@ export class ApiError extends CodedError<ApiErrorCode> {
 const CODES: Readonly<Record<ApiErrorCode, true>> = {
   NO_MESH: true,
   NO_LEDGER: true,
+  NO_POST_QUANTUM_KEY: true,
   NOT_OPERATOR: true,
   UNKNOWN_PROPOSAL: true,
   UNKNOWN_MEMBER: true,

@@ -120,7 +120,14 @@ export interface Methods {
   "identity.rotate": { params: { forgetOld?: boolean }; result: IdentityKeys }
   "contacts.list": { params: Nothing; result: { contacts: readonly Contact[] } }
   /** `code`: an address or an invite ticket of this mesh that names its inviter. */
-  "contacts.add": { params: { code: string; name?: string }; result: { contact: Contact } }
+  /**
+   * `postQuantumSignatures`: what the two say to each other is signed so from here on, and there is no way back but to remove them. For
+   * somebody who is a contact already, too. NO_POST_QUANTUM_KEY while our own identity has no key for it.
+   */
+  "contacts.add": {
+    params: { code: string; name?: string; postQuantumSignatures?: boolean }
+    result: { contact: Contact }
+  }
   "contacts.remove": { params: { contact: string }; result: Nothing }
   /** `anyway`: in spite of what `claims` says; without it that is IDENTITY_CHANGED. */
   "contacts.accept": { params: { contact: string; anyway?: boolean }; result: { contact: Contact } }
@@ -128,10 +135,11 @@ export interface Methods {
   "contacts.rename": { params: { contact: string; name: string }; result: { contact: Contact } }
   /**
    * Founds a group with these contacts. It is there at once; whoever was asked in follows when the ledger has ordered it. Throws
-   * NO_LEDGER in a mesh without one: there two people could change the group at once and it would fall apart.
+   * NO_LEDGER in a mesh without one: there two people could change the group at once and it would fall apart. `postQuantumSignatures`:
+   * everybody in it signs so, for good; whoever has no key for it is waited for (`lacksKey`). NO_POST_QUANTUM_KEY while we have none.
    */
   "groups.create": {
-    params: { name: string; members: readonly string[] }
+    params: { name: string; members: readonly string[]; postQuantumSignatures?: boolean }
     result: { group: GroupView }
   }
   /** `group`: a thread id, or a group's name or its unique beginning; `member` and `members`: contacts, or addresses of members. */

@@ -27,6 +27,10 @@ export interface Contact {
    * decides: `contacts.verify`, `contacts.accept` with `anyway`, or `contacts.block`. Null when there is nothing to decide.
    */
   readonly claims: string | null
+  /** What the two say to each other is signed with post-quantum signatures too, and nobody gets in under this address with less. */
+  readonly postQuantumSignatures: boolean
+  /** They are waited for because no key of theirs for such signatures was found when last looked for. */
+  readonly lacksKey: boolean
 }
 
 /** Whom a ticket names as the one who handed it out; the name is what they call themselves, and may be empty. */

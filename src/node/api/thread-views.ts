@@ -26,6 +26,20 @@ export interface ReactionView {
   readonly mine: boolean
 }
 
+/** `returned`: let in anew. `admin`, `no-admin`: they run the group from now on, or not any more. */
+export interface NoticeView {
+  readonly kind: "added" | "returned" | "left" | "removed" | "renamed" | "admin" | "no-admin"
+  /** Whom it is about. */
+  readonly who: readonly {
+    readonly address: string
+    /** How we call them; empty for ourselves. */
+    readonly name: string
+    readonly me: boolean
+  }[]
+  /** The group's new name; null for everything else. */
+  readonly name: string | null
+}
+
 export interface Message {
   /** 32 hex digits, chosen by the author. */
   readonly id: string
@@ -66,6 +80,8 @@ export interface Message {
   readonly lifetime: LifetimeView | null
   /** It says nothing; it sets how long stays what is said from then on. */
   readonly sets: { readonly lifetime: LifetimeView | null } | null
+  /** Nobody said it: the group tells what has changed, by the doing of `author`; there are no words, and it is never unread. */
+  readonly notice: NoticeView | null
   /** The file that it brings, if any: name made safe, size, and what its author says it is. */
   readonly file: { readonly name: string; readonly size: number; readonly type: string } | null
   /** Position in the thread's order; opaque, sortable as a string, usable as a page cursor. */
@@ -91,6 +107,8 @@ export interface ThreadSummary {
   readonly request: boolean
   /** A group that we are out of. */
   readonly left: boolean
+  /** What is said here is signed with post-quantum signatures too. */
+  readonly postQuantumSignatures: boolean
 }
 
 export interface Member {
@@ -115,6 +133,8 @@ export interface PendingChange {
   readonly whoName: string | null
   readonly name: string | null
   readonly admin: boolean | null
+  /** It waits for somebody of whom no key for post-quantum signatures was found when last looked for. */
+  readonly lacksKey: boolean
 }
 
 export interface GroupView {
@@ -125,6 +145,8 @@ export interface GroupView {
   readonly epoch: number
   /** We may add, remove and rename. */
   readonly admin: boolean
+  /** Everybody in it signs with post-quantum signatures too; fixed when it is founded. */
+  readonly postQuantumSignatures: boolean
   /** Address of whoever let us in; null when the group is our own. */
   readonly invitedBy: string | null
   readonly members: readonly Member[]

@@ -1,6 +1,7 @@
 /** The pages about a group: who is in it, and the question before what cannot be taken back. */
 import type { Member } from "../../node/api/types.ts"
-import { memberName, memberWords, pendingWords, questionOf } from "../groups.ts"
+import { memberName, memberWords, pendingWords, questionOf, withDot } from "../groups.ts"
+import { groupSignatureWords } from "../people.ts"
 import { entries } from "../model.ts"
 import type { Model, Overlay } from "../model.ts"
 import { blank, fit, line, span } from "../rows.ts"
@@ -24,7 +25,9 @@ export function membersPage(model: Model, overlay: Extract<Overlay, { name: "mem
   const room = Math.max(1, model.rows - 3)
   const first = Math.min(scroll, Math.max(0, all.length - room))
   const title =
-    group === null ? " Members" : ` ${sanitizeName(group.name)} (${group.members.length})`
+    group === null
+      ? " Members"
+      : ` ${sanitizeName(group.name)} (${group.members.length})${withDot(groupSignatureWords(group))}`
   const rows = [
     line(title, "strong"),
     blank,

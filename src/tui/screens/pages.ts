@@ -4,6 +4,7 @@
  */
 import type { Contact } from "../../node/api/types.ts"
 import { contactName } from "../commands.ts"
+import { signatureWords } from "../people.ts"
 import { COLUMNS_MIN, ROWS_MIN } from "../layout.ts"
 import type { Model, Overlay, Screen } from "../model.ts"
 import { blank, line, span } from "../rows.ts"
@@ -135,7 +136,12 @@ export function contactsPage(model: Model, scroll: number): Page {
               : " "
     const words = [
       contact.verified ? "verified" : "",
-      contact.claims === null ? STATE_OF[contact.state] : "another identity under a known name",
+      contact.claims !== null
+        ? "another identity under a known name"
+        : contact.lacksKey
+          ? ""
+          : STATE_OF[contact.state],
+      signatureWords(contact),
     ].filter((w) => w !== "")
     return [
       span(` ${mark} `, contact.verified ? "good" : "warn"),

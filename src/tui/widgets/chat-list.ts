@@ -2,6 +2,7 @@
  * The list of chats in its two shapes: a strip in the title row of a narrow screen, a column at the left of a wide one.
  * Unread counts are numbers, requests and trust are shapes, the open chat is a bar: nothing is told by colour alone.
  */
+import { groupSignatureWords, signatureWords } from "../people.ts"
 import type { Entry, Model } from "../model.ts"
 import { entries } from "../model.ts"
 import type { Row } from "../rows.ts"
@@ -37,8 +38,9 @@ export function titleRow(model: Model, entry: Entry | null): Row {
           : "wants to write to you"
         : "",
     contact !== null && isClaimed(model, contact.address) ? "! somebody else bears this name" : "",
-    contact?.state === "pending" ? "looking for their card" : "",
+    contact?.state === "pending" && !contact.lacksKey ? "looking for their card" : "",
     contact?.verified === true ? `${model.settings.glyphs.verified} verified` : "",
+    contact === null ? groupSignatureWords(entry) : signatureWords(contact),
   ].filter((fact) => fact !== "")
   // What a stranger calls themselves is a quotation.
   const title = entry.request ? `"${entry.title}"` : entry.title

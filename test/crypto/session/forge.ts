@@ -16,7 +16,7 @@ import type { Bytes } from "../../../src/crypto/bytes.ts"
 import { decodeMessage, encodeMessage } from "../../../src/crypto/session/codec.ts"
 import { decodeKeyPackage } from "../../../src/crypto/session/keypackage.ts"
 import { config, type SessionState, unwrap } from "../../../src/crypto/session/state.ts"
-import { suite } from "../../../src/crypto/session/suite.ts"
+import { suiteOf } from "../../../src/crypto/session/suite.ts"
 
 const EMPTY = new Uint8Array(0)
 const NO_PSK = new Uint8Array(32)
@@ -28,6 +28,7 @@ export async function forgeCommit(
   confirmationTag: Bytes = new Uint8Array(32),
 ): Promise<Bytes> {
   const mls = unwrap(state)
+  const suite = suiteOf(mls)
   const { leafIndex } = mls.privatePath
   const { framedContent, signature } = await createContentCommitSignature(
     mls.groupContext,
@@ -64,7 +65,8 @@ export async function proposeAlone(
   proposal: Proposal,
   asPublic: boolean,
 ): Promise<Bytes> {
-  const { message } = await createProposal(unwrap(state), asPublic, proposal, suite)
+  const mls = unwrap(state)
+  const { message } = await createProposal(mls, asPublic, proposal, suiteOf(mls))
   return encodeMessage(message)
 }
 
@@ -87,6 +89,7 @@ export async function forgeWelcome(
   alter: { tree?: (tree: RatchetTree) => void; info?: (info: GroupInfo) => void },
 ): Promise<Bytes> {
   const mls = unwrap(state)
+  const suite = suiteOf(mls)
   const keyPackage = decodeKeyPackage(forWhom)
   if (typeof keyPackage === "string") throw new Error(keyPackage)
   const ratchetTree = structuredClone(mls.ratchetTree)

@@ -71,7 +71,10 @@ describe("a key package", () => {
       }),
     )
     assert.equal(await codeOf(concat(whole, new Uint8Array(1))), "MALFORMED")
-    assert.equal(await codeOf(new Uint8Array(10_000)), "TOO_LARGE")
+    assert.equal(
+      await codeOf(new Uint8Array(session.sessionLimits.KEY_PACKAGE_MAX_BYTES + 1)),
+      "TOO_LARGE",
+    )
   })
 
   it("is not anything else that is well-formed", async () => {

@@ -1,7 +1,7 @@
 /** People and groups for the session stories: who they are, what they hold, and a ledger that hands every commit to everyone. */
 import assert from "node:assert/strict"
 import { primitives } from "#primitives"
-import { type Bytes, fromUtf8, utf8 } from "../../../src/crypto/bytes.ts"
+import { type Bytes, concat, fromUtf8, utf8 } from "../../../src/crypto/bytes.ts"
 import * as session from "../../../src/crypto/session.ts"
 
 /** Any moment: key packages of the stories live from 0 to LATER. */
@@ -14,10 +14,16 @@ export class Person {
   signatureSeed: Bytes
   #state: session.SessionState | undefined
 
-  constructor(name: string) {
+  constructor(name: string, signing: session.Signing = "ed25519") {
     this.name = name
     this.identity = utf8(name)
-    this.signatureSeed = primitives.sha3_256(utf8(`signature seed of ${name}`))
+    const seed = primitives.sha3_256(utf8(`signature seed of ${name}`))
+    const twice = concat(seed, primitives.sha3_256(seed))
+    this.signatureSeed = signing === "composite" ? twice : seed
+  }
+
+  get signing(): session.Signing {
+    return this.signatureSeed.length === 64 ? "composite" : "ed25519"
   }
 
   get state(): session.SessionState {
@@ -116,7 +122,7 @@ export async function removes(by: Person, gone: Person[], others: Person[]): Pro
 
 /** `gone` has lost everything and comes back as someone with the same name and keys, who is returned. */
 export async function readmits(by: Person, gone: Person, others: Person[]): Promise<Person> {
-  const anew = new Person(gone.name)
+  const anew = new Person(gone.name, gone.signing)
   const pair = await anew.keyPackage()
   const made = await session.readmitMembers(by.state, [pair.public], NOW)
   for (const other of [...others, gone]) await other.sees(made.commit)
@@ -133,7 +139,7 @@ export async function updates(by: Person, others: Person[]): Promise<void> {
 
 /** `by` commits to a new signature key. */
 export async function rotates(by: Person, others: Person[]): Promise<void> {
-  by.signatureSeed = primitives.ed25519.generate()
+  by.signatureSeed = session.generateSignatureSeed(by.signing)
   const made = await session.updateSelf(by.state, by.signatureSeed)
   for (const other of others) {
     const seen = await other.sees(made.commit)
@@ -148,7 +154,15 @@ export async function rotates(by: Person, others: Person[]): Promise<void> {
 export async function groupOf<Names extends string[]>(
   ...names: Names
 ): Promise<{ [Index in keyof Names]: Person }> {
-  const people = names.map((name) => new Person(name))
+  return groupWith("ed25519", ...names)
+}
+
+/** The same, whose members sign in a way of one's choosing. */
+export async function groupWith<Names extends string[]>(
+  signing: session.Signing,
+  ...names: Names
+): Promise<{ [Index in keyof Names]: Person }> {
+  const people = names.map((name) => new Person(name, signing))
   const [founder, ...others] = people
   assert(founder !== undefined, "a group has a founder")
   await founder.found()

@@ -17,9 +17,12 @@ import {
 } from "ts-mls/welcome.js"
 import { primitives } from "#primitives"
 import { fromHex, toHex } from "../../../src/crypto/bytes.ts"
-import { signaturePublicOf, suite } from "../../../src/crypto/session/suite.ts"
+import { signaturePublicOf } from "../../../src/crypto/session/signature.ts"
+import { suites } from "../../../src/crypto/session/suite.ts"
 import { checkVectors } from "../../../scripts/mls-vectors/check.ts"
 import { readVectors } from "../../helpers/vectors.ts"
+
+const suite = suites.ed25519
 
 type Json = null | string | number | readonly Json[] | { readonly [name: string]: Json }
 type Vector = Readonly<Record<string, Json>>
