@@ -172,12 +172,11 @@ export class Introductions {
     return true
   }
 
-  /** We go on from a backup: what they have said to us since, and we have no keys of, they can say again. */
+  /** We go on from a backup: what they have said since, and we have no keys of, they can say again. */
   #askFor({ id, peer }: ChatThread): void {
     const former = peer === null ? [] : this.#book.channelsWith(peer).filter((each) => each.retired)
     if (former.length === 0) return
     const began = former.map(({ epochs }) => epochs[0]?.began.height ?? 0)
-    // Up to there everything was here; and what is of these epochs is read as it comes.
     this.#outbox.beside.lack(toHex(id), Math.max(this.#parts.restoredAt?.() ?? 0, ...began))
   }
 
