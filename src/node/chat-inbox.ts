@@ -322,7 +322,9 @@ export class Inbox {
     }
     const oldest = settled.channel.epochs.at(-1)?.epoch ?? 0
     if (at !== undefined && channel.epochs.some(({ epoch }) => epoch < oldest))
-      batch.after.push(await this.#outbox.epochsForgotten(step, settled.channel, oldest, at.height))
+      batch.after.push(
+        await this.#outbox.again.epochsForgotten(step, settled.channel, oldest, at.height),
+      )
     await this.#events.settled(step, settled, { envelope: id, at })
     const after = step.channels.get(group) ?? settled.channel
     if (after.trusted) batch.fresh.push(...this.#book.tags.follow(after))

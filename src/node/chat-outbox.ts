@@ -8,12 +8,13 @@
  * A crash before the write leaves the text in line; a crash after it leaves the envelope, which is posted again (chat-posting.ts).
  * Several envelopes are sealed ahead while the first waits for its admission, and those that have it by then share a write.
  */
-import { type Channel, leaving, sealContents } from "../chat/channel.ts"
+import { leaving, sealContents } from "../chat/channel.ts"
 import { type Content, contentBytes, type Saying } from "../chat/content.ts"
 import { type ChatThread, paid, paidRead } from "../chat/thread.ts"
 import { type Bytes, equal, toHex } from "../crypto/bytes.ts"
 import { isMember, signingOf } from "../crypto/session.ts"
 import { ApiError } from "./api/errors.ts"
+import { SayingAgain } from "./chat-again.ts"
 import { Beside } from "./chat-beside.ts"
 import { type ChatBook, Step } from "./chat-book.ts"
 import {
@@ -70,6 +71,7 @@ export class Outbox {
   readonly deliveries: Deliveries
   readonly posting: Posting
   readonly commits: OwnCommits
+  readonly again: SayingAgain
   readonly #line: Line
   readonly #pumping = new Map<string, Promise<void>>()
   readonly #again = new Set<string>()
@@ -93,6 +95,7 @@ export class Outbox {
     })
     this.commits = new OwnCommits(parts, book, this.posting)
     this.#line = new Line(parts, book, transcript, () => this.posting.size)
+    this.again = new SayingAgain(book, this.deliveries, this.#line, (thread) => this.kick(thread))
   }
 
   /** Texts and envelopes that no peer has taken. */
@@ -381,41 +384,11 @@ export class Outbox {
   }
 
   /**
-   * A channel has forgotten epochs of before `oldest`: texts of ours from there that had no place in the order by `height` are said
-   * again, because nobody may be able to read them. Who did knows them by their id. Returns what to do once the step is written.
-   */
-  async epochsForgotten(
-    step: Step,
-    channel: Channel,
-    oldest: number,
-    height: number,
-  ): Promise<() => void> {
-    const { sayings, done } = await this.deliveries.lost(step, channel, oldest, height)
-    const thread = this.#book.threadOf(channel)
-    const lineUp = this.#line.again(step, thread.id, sayings)
-    return () => {
-      done()
-      lineUp()
-      if (sayings.length > 0) this.kick(thread)
-    }
-  }
-
-  /**
    * The ledger has given these envelopes their places, at this height. Texts that no peer has taken yet stay as they are until one has;
    * what was sealed under keys that had ended by then is said again.
    */
   async ordered(ids: readonly Bytes[], height: number): Promise<void> {
-    for (const channel of this.deliveries.overdue(height))
-      await this.#book.turns.run(async () => {
-        const step = new Step()
-        const { sayings, done } = await this.deliveries.late(step, channel, height)
-        const thread = this.#book.threadOf(channel)
-        const lineUp = this.#line.again(step, thread.id, sayings)
-        await this.#book.commit(step)
-        done()
-        lineUp()
-        this.kick(thread)
-      })
+    await this.again.late(height)
     await this.deliveries.ordered(ids.filter((id) => !this.posting.has(id)))
   }
 }

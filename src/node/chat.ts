@@ -26,7 +26,7 @@ import type { ChatParts } from "./chat-parts.ts"
 import { mustBeDecided, mustTake, People } from "./chat-people.ts"
 import { Places } from "./chat-places.ts"
 import { PAGE_MAX, type PageCursor, Reading } from "./chat-reading.ts"
-import { SaidAgain } from "./chat-said-again.ts"
+import { Lacks } from "./chat-lacks.ts"
 import { Transcript } from "./chat-transcript.ts"
 import { Typing } from "./chat-typing.ts"
 import { Search } from "./chat-search.ts"
@@ -46,7 +46,7 @@ export class Chat {
   readonly #expiry: Expiry
   readonly #places: Places
   readonly #typing: Typing
-  readonly #saidAgain: SaidAgain
+  readonly #lacks: Lacks
   readonly #reading: Reading
   readonly messages: Messages
   readonly #people: People
@@ -70,7 +70,7 @@ export class Chat {
       leaving: (step, payload) => this.#places.leaving(step, payload),
       passedAt: (id) => this.#order?.passedAt(id),
     })
-    this.#saidAgain = new SaidAgain(parts, this.#book, this.#outbox)
+    this.#lacks = new Lacks(parts, this.#book, this.#outbox)
     this.#typing = new Typing(parts, this.#book, this.#outbox)
     this.#groups = new Groups(parts, this.#book, this.#outbox, {
       inbox: () => this.#inbox,
@@ -129,7 +129,7 @@ export class Chat {
         this.#groups.settled(step, settled, by.at)
         if (settled.channel.group === null) this.#advanced(settled.channel)
       },
-      lacks: (thread, above) => this.#saidAgain.answer(thread, above),
+      lacks: (thread, above) => this.#lacks.answer(thread, above),
       heard: (channel, from, content) => this.#groups.heard(channel, from, content),
       expectNow: (tags) => this.#inbox.expectNow(tags),
       pleaded: async (batch, plea) => {

@@ -7,6 +7,7 @@
 import { type ChatMessage, positionOf } from "../chat/message.ts"
 import type { Text } from "../chat/said.ts"
 import type { ChatThread } from "../chat/thread.ts"
+import type { Address } from "../crypto/address.ts"
 import { toHex } from "../crypto/bytes.ts"
 import { type ChatBook, Step } from "./chat-book.ts"
 import { sayingOf } from "./chat-line.ts"
@@ -20,7 +21,21 @@ export const ANSWERS_MAX = 6
 const ANSWER_WINDOW_MS = 60 * 60_000
 const PAGE = 100
 
-export class SaidAgain {
+/**
+ * Above which height we may lack what this person said, if we go on from a backup: up to there everything was in it (`restoredAt`), and what
+ * is of the epochs in it is read as it comes.
+ */
+export function lackedAbove(
+  book: ChatBook,
+  peer: Address | null,
+  restoredAt: number,
+): number | undefined {
+  const former = peer === null ? [] : book.channelsWith(peer).filter(({ retired }) => retired)
+  if (former.length === 0) return undefined
+  return Math.max(restoredAt, ...former.map(({ epochs }) => epochs[0]?.began.height ?? 0))
+}
+
+export class Lacks {
   readonly #parts: Pick<ChatParts, "clock" | "log">
   readonly #book: ChatBook
   readonly #outbox: Outbox
