@@ -84,19 +84,19 @@ function fittingBeside(
     : takeFitting(next, room)
 }
 
-/** What the next payload of a thread says, and which of those in line, behind what is `ahead`, go with it. `name`: what we call ourselves, if it says that. */
+/** What the next payload of a thread says, and which of those in line, behind what is `ahead`, go with it; `beside` goes in any case. */
 export function nextContents(
   thread: ChatThread,
   contact: ChatContact | undefined,
   {
     ahead,
     line: all,
-    name,
+    beside,
     signing,
   }: {
     ahead: Before
     line: readonly Waiting[]
-    name: string | undefined
+    beside: readonly Content[]
     signing: Signing
   },
 ): Pick<Batch, "contents" | "receipts" | "reads" | "waiting"> {
@@ -106,7 +106,7 @@ export function nextContents(
   const reads = readsFor(thread, contact, ahead, receipts.length)
   const first: Content[] = receipts.length === 0 ? [] : [{ kind: "receipt", ids: receipts }]
   if (reads.length > 0) first.push({ kind: "read", ids: reads })
-  if (name !== undefined) first.push({ kind: "profile", name })
+  first.push(...beside)
   const used = first.reduce((sum, each) => sum + contentBytes(each), 0)
   const next = line.map(({ content }) => content)
   const texts = fittingBeside(used, next, signing)

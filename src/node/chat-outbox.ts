@@ -9,12 +9,13 @@
  * Several envelopes are sealed ahead while the first waits for its admission, and those that have it by then share a write.
  */
 import { leaving, sealContents } from "../chat/channel.ts"
-import type { Content } from "../chat/content.ts"
+import type { Content, Saying } from "../chat/content.ts"
 import { type ChatThread, paid, paidRead } from "../chat/thread.ts"
 import { type Bytes, equal, toHex } from "../crypto/bytes.ts"
 import { isMember, signingOf } from "../crypto/session.ts"
 import { ApiError } from "./api/errors.ts"
 import { SayingAgain } from "./chat-again.ts"
+import { Beside } from "./chat-beside.ts"
 import { type ChatBook, Step } from "./chat-book.ts"
 import { type Batch, type Leaving, leavingIn, nextContents, textsOf } from "./chat-batch.ts"
 import { Deliveries, type Readable } from "./chat-delivery.ts"
@@ -71,8 +72,7 @@ export class Outbox {
   readonly #timers = new Set<() => void>()
   /** Threads whose receipts leave in a moment. */
   readonly #soon = new Set<string>()
-  /** Threads in which we have not said yet what we call ourselves. */
-  readonly #greetings = new Set<string>()
+  readonly beside = new Beside()
 
   constructor(parts: ChatParts, book: ChatBook, transcript: Transcript, events: OutboxEvents) {
     this.#parts = parts
@@ -157,9 +157,13 @@ export class Outbox {
     this.#pumping.set(id, pump)
   }
 
-  /** Says with the next envelope of this thread what we call ourselves. */
-  greet(thread: Pick<ChatThread, "id">): void {
-    this.#greetings.add(toHex(thread.id))
+  /** With `step` these of our sayings are in line again. Within a turn; returns what to do once it is written. */
+  sayAgain(step: Step, thread: ChatThread, sayings: readonly Saying[]): () => void {
+    const lineUp = this.#line.again(step, thread.id, sayings)
+    return () => {
+      lineUp()
+      this.kick(thread)
+    }
   }
 
   /** Receipts are owed: they leave together, a moment from now, or with the next text. */
@@ -242,15 +246,15 @@ export class Outbox {
     const contact = thread.peer === null ? undefined : this.#book.contacts.get(thread.peer)
     if ((contact?.claims ?? null) !== null) return undefined
     const line = this.#line.of(threadId)
-    const name = this.#greetings.has(threadId) ? this.#parts.identity.name : undefined
+    const beside = this.beside.of(threadId, this.#parts.identity.name)
     const signing = signingOf(channel.state)
-    const said = nextContents(thread, contact, { ahead, line, name, signing })
+    const said = nextContents(thread, contact, { ahead, line, beside, signing })
     if (said.contents.length === 0) return undefined
     const sealing = await sealContents(channel, this.#parts.meshId, said.contents)
     const { channel: moved, opening, signedBy, ...carried } = sealing
     const group = toHex(channel.groupId)
     this.#book.channels.set(group, moved)
-    this.#greetings.delete(threadId)
+    this.beside.forget(threadId)
     return { group, ...carried, signed: { opening, signedBy }, ...said }
   }
 
@@ -317,7 +321,7 @@ export class Outbox {
     const id = toHex(thread.id)
     this.#line.forget(step, id)
     this.#ahead.delete(id)
-    this.#greetings.delete(id)
+    this.beside.forget(id)
   }
 
   /** The thread goes: so does, with `step`, what waits in it and what no peer has taken. Within a turn. */

@@ -98,6 +98,8 @@ export interface ChatParts {
   readonly textsMax?: number
   /** Whether a key package is of before a restore: the old peer may have joined groups with it, and gone on in them. */
   readonly isRetired?: (keyPackage: Bytes) => boolean
+  /** Up to this height everything was in the backup that this profile came out of. */
+  readonly restoredAt?: () => number | undefined
   /** One line for the log; never holds a secret, a name or an address. */
   readonly log: (line: string) => void
   /**

@@ -270,7 +270,7 @@ export class Places {
     if (deferred !== null) await this.#apply(step, toHex(group), deferred.by, deferred.contents)
     for (const [part, id] of messages.entries()) {
       const found = await this.#transcript.find(step, id)
-      if (found === undefined || found.message.place !== "none") continue
+      if (found === undefined || !isPlacedBy(found.message, height)) continue
       const { thread, message } = placed(found.thread, found.message, { height, index, part })
       step.threads.set(toHex(thread.id), thread)
       this.#transcript.change(step, { thread, message: found.message }, message)
@@ -308,8 +308,13 @@ export class Places {
 const lastOf = (channel: Channel, { epoch, leaf }: Pick<Unplaced, "epoch" | "leaf">) =>
   lastHeight(channel, { epoch, leaf: leaf ?? channel.epochs[0]?.ownLeaf ?? 0 })
 
-/** What can be believed of somebody whose epoch has ended: they could read what they confirm. */
-const isHarmless = ({ kind }: Content): boolean => kind === "receipt" || kind === "read"
+/** It has no place yet, or its author claims one, saying it again, that came only later. */
+const isPlacedBy = ({ place, again }: Found["message"], height: number): boolean =>
+  place === "none" || (again && place !== "former" && place.height > height)
+
+/** What can be believed of somebody whose epoch has ended: they could read what they confirm, and what they ask for comes under new keys. */
+const isHarmless = ({ kind }: Content): boolean =>
+  kind === "receipt" || kind === "read" || kind === "lack"
 
 /** Said once, late or not: whoever leaves destroys the keys to say it again. */
 const isLeave = ({ kind }: Content): boolean => kind === "leave"

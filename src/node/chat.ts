@@ -29,6 +29,7 @@ import type { ChatParts } from "./chat-parts.ts"
 import { mustBeDecided, mustTake, People } from "./chat-people.ts"
 import { Places } from "./chat-places.ts"
 import { PAGE_MAX, type PageCursor, Reading } from "./chat-reading.ts"
+import { Lacks } from "./chat-lacks.ts"
 import { Transcript } from "./chat-transcript.ts"
 import { Typing } from "./chat-typing.ts"
 import { Search } from "./chat-search.ts"
@@ -47,6 +48,7 @@ export class Chat {
   readonly #places: Places
   readonly #evidence: EvidenceKeeper
   readonly #typing: Typing
+  readonly #lacks: Lacks
   readonly #reading: Reading
   readonly messages: Messages
   readonly exports: Exports
@@ -78,6 +80,7 @@ export class Chat {
       },
       passedAt: (id) => this.#order?.passedAt(id),
     })
+    this.#lacks = new Lacks(parts, this.#book, this.#outbox)
     this.#typing = new Typing(parts, this.#book, this.#outbox)
     this.#groups = new Groups(parts, this.#book, this.#outbox, {
       inbox: () => this.#inbox,
@@ -137,6 +140,7 @@ export class Chat {
         this.#groups.settled(step, settled, by.at)
         if (settled.channel.group === null) this.#advanced(settled.channel)
       },
+      lacks: (thread, above) => this.#lacks.answer(thread, above),
       heard: (channel, from, content) => this.#groups.heard(channel, from, content),
       expectNow: (tags) => this.#inbox.expectNow(tags),
       pleaded: async (batch, plea) => {

@@ -229,6 +229,7 @@ export class PersonRooms implements MeshListener {
       emit,
       log: options.log,
       ...(textsMax === undefined ? {} : { textsMax }),
+      restoredAt: () => this.#restored?.view.height,
       isRetired: (keyPackage) => this.#restored?.retires(keyPackage) ?? false,
       ...(ledger === undefined
         ? { order: "arrival" as const }

@@ -156,6 +156,8 @@ describe("message: its record and its place", () => {
   it("is kept whole, strictly decoded", () => {
     assert.deepEqual(decodeMessage(encodeMessage(message)), message)
     strictDecoder(encodeMessage(message), decodeMessage, encodeMessage)
+    const again = { ...message, again: true, place: { height: 7, index: 2, part: 1 } }
+    assert.deepEqual(decodeMessage(encodeMessage(again)), again)
   })
 
   it("sorts by clock, then id, the same at everybody", () => {
