@@ -32,6 +32,39 @@ async function alice(t: TestContext, options: { reach?: "queued" | "delivered" }
   return made
 }
 
+describe("cli: a message as proof for others", () => {
+  it("is written where it was asked for, and says what the file shows", async (t) => {
+    const { run, json, data } = await alice(t)
+    const { message } = (await json("send", "bob", "hello")) as { message?: { id: string } }
+    const { messages } = (await json("read", "bob")) as { messages?: { id: string }[] }
+    const id = message?.id ?? messages?.at(-1)?.id ?? ""
+    const file = join(data, "proof")
+    const made = await run("export", id, file)
+    assert.equal(made.exit, 0, made.err)
+    assert.deepEqual([made.out, /stands in block 7/.test(made.err)], [`${file}\n`, true])
+    const { place } = await json("export", id, file, "--without-order")
+    assert.equal(place, null)
+    assert.equal((await run("export", "abcd", file)).exit, 2)
+  })
+
+  it("that is none is refused, without a profile", async (t) => {
+    const data = temporaryDirectory(t)
+    const file = join(data, "none")
+    writeFileSync(file, "not an export at all")
+    const { exit, err } = await sotto([
+      "export",
+      "verify",
+      file,
+      "--data",
+      join(data, "x"),
+      "--json",
+    ])
+    assert.equal(exit, 7)
+    assert.equal(failure(err).code, "BAD_EXPORT")
+    assert.equal((await sotto(["export", "verify", join(data, "nowhere")])).exit, 2)
+  })
+})
+
 const failure = (err: string) => {
   const { v, error } = JSON.parse(err) as { v: number; error: { code: string; hint?: string } }
   assert.equal(v, 1)

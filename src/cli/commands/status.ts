@@ -56,6 +56,7 @@ function rowsOf(status: Status): string[][] {
     ["process", `${status.pid}`],
     ["profile", status.profile],
     ["mesh", mesh === null ? "none" : `${mesh.name} (${counted(mesh.validators, "validator")})`],
+    ...(mesh === null ? [] : [["mesh id", mesh.meshId]]),
     ["identity", status.name === null ? identity : `${status.name} (${identity})`],
     ...(status.address === null ? [] : [["address", status.address]]),
     ...(status.ephemeral ? [["on disk", "nothing"]] : []),
