@@ -26,7 +26,9 @@ import {
 import { readWindow, type Window, writeWindow } from "./window.ts"
 import { readWish, writeWish } from "./wishes.ts"
 
-const VERSION = 4
+const VERSION = 5
+/** Before it was kept who is leaving. */
+const VERSION_WITHOUT_LEAVING = 4
 /** Before members could have keys of more than 255 bytes. */
 const VERSION_OF_SHORT_KEYS = 3
 /** Before there was a way back into a group. */
@@ -141,7 +143,7 @@ function readOwn(read: Reader, max: number): OwnCommit {
   return { next, welcome, invited, grants, renews, madeAtMs }
 }
 
-function writeGroup(out: Writer, { people, wishes, way }: GroupPart): void {
+function writeGroup(out: Writer, { people, wishes, way, leaving }: GroupPart): void {
   out.u16(people.size)
   for (const [address, { name, key }] of people)
     out.raw(addressBytes(address)).text(name, 1).bytes(key, 2)
@@ -150,6 +152,8 @@ function writeGroup(out: Writer, { people, wishes, way }: GroupPart): void {
   out.u64(way.returned).bytes(way.hello, 4).u8(way.packages.length)
   for (const each of way.packages)
     out.u64(each.number).raw(each.reference).bytes(each.public, 4).bytes(each.private, 4)
+  out.u16(leaving.length)
+  for (const who of leaving) out.raw(addressBytes(who))
 }
 
 function readGroup(read: Reader, version: number): GroupPart {
@@ -164,7 +168,10 @@ function readGroup(read: Reader, version: number): GroupPart {
     }),
   )
   const wishes = Array.from({ length: read.u16() }, () => readWish(read))
-  return { people, wishes, way: version > VERSION_WITHOUT_WAY ? readWay(read) : NO_WAY_BACK }
+  const way = version > VERSION_WITHOUT_WAY ? readWay(read) : NO_WAY_BACK
+  const count = version > VERSION_WITHOUT_LEAVING ? read.u16() : 0
+  const leaving = Array.from({ length: count }, () => addressFromBytes(read.raw(64)))
+  return { people, wishes, way, leaving }
 }
 
 function readWay(read: Reader): WayBack {

@@ -26,7 +26,15 @@ import {
   type OwnCommit,
   type Place,
 } from "./channel.ts"
-import { addressOfMember, type Group, groupIn, objectionTo } from "./group.ts"
+import {
+  addressOfMember,
+  adminsOf,
+  type Group,
+  groupIn,
+  isAdmin,
+  isIn,
+  objectionTo,
+} from "./group.ts"
 import { numberOf } from "./return.ts"
 
 /**
@@ -48,8 +56,12 @@ export interface Change {
   readonly by: Address
   readonly added: readonly Address[]
   readonly removed: readonly Address[]
+  /** Those of them who had asked for it. */
+  readonly left: readonly Address[]
   /** The group's new name, when it has one. */
   readonly name: string | undefined
+  /** Who runs the group from now on, and who not any more though they are in it. */
+  readonly admins: { readonly gained: readonly Address[]; readonly lost: readonly Address[] }
   readonly ownRemoval: boolean
   /** Taken out and put in again in one: the number of our new leaf's mark, 0 for one without; `undefined` otherwise. */
   readonly ownReturn: number | undefined
@@ -104,7 +116,8 @@ export async function settle(
   const epochs = [await newEpoch(state, at ?? BEGINNING), ...channel.epochs]
   const kept = { ...moved, epochs: epochs.slice(0, EPOCHS_KEPT) }
   const entered = own?.renews === true ? { ...kept, spoken: 0, renewedAtMs: own.madeAtMs } : kept
-  return { kind: "entered", channel: withoutWishes(entered, own), change, own }
+  const next = withoutLeaving(withoutWishes(entered, own), change)
+  return { kind: "entered", channel: next, change, own }
 }
 
 /**
@@ -134,6 +147,14 @@ function withoutWishes(channel: Channel, own: OwnCommit | undefined): Channel {
   return { ...channel, group: { ...group, wishes } }
 }
 
+/** Who is gone is not leaving any more. */
+function withoutLeaving(channel: Channel, { removed }: Change): Channel {
+  const { group } = channel
+  if (group === null || group.leaving.length === 0) return channel
+  const leaving = group.leaving.filter((who) => !removed.includes(who))
+  return { ...channel, group: { ...group, leaving } }
+}
+
 interface Judged {
   readonly next: SessionState
   readonly change: Change
@@ -144,7 +165,7 @@ async function judge(
   channel: Channel,
   { own, leaf, payload }: HeldCommit,
 ): Promise<Judged | string> {
-  if (own !== null) return { next: own.next, change: changeBetween(channel.state, own.next) }
+  if (own !== null) return { next: own.next, change: changeBetween(channel, own.next) }
   const read = await process(channel.state, payload)
   if (read.kind === "ignored") return read.code
   if (read.kind !== "commit") return "UNEXPECTED_KIND"
@@ -161,7 +182,9 @@ async function judge(
       by,
       added: addressesOf(read.added),
       removed: addressesOf(read.removed),
+      left: leftAmong(channel, addressesOf(read.removed), addressesOf(read.added)),
       name: newName(before, read.ownRemoval ? undefined : groupIn(read.next)),
+      admins: newAdmins(before, read.ownRemoval ? undefined : groupIn(read.next)),
       ownRemoval: read.ownRemoval,
       ownReturn: read.ownRemoval ? ownReturnIn(channel, read.added) : undefined,
     },
@@ -185,18 +208,40 @@ const addressesOf = (some: readonly Member[]): Address[] =>
 const newName = (before: Group | undefined, after: Group | undefined) =>
   after === undefined || after.about.name === before?.about.name ? undefined : after.about.name
 
-function changeBetween(before: SessionState, after: SessionState): Change {
+/** Of two groups; somebody who came or went with the commit is told of by that. */
+function newAdmins(before: Group | undefined, after: Group | undefined): Change["admins"] {
+  if (before === undefined || after === undefined) return { gained: [], lost: [] }
+  const gained = adminsOf(after).filter((who) => isIn(before, who) && !isAdmin(before, who))
+  const lost = adminsOf(before).filter((who) => isIn(after, who) && !isAdmin(after, who))
+  return { gained, lost }
+}
+
+const leftAmong = (
+  { group }: Pick<Channel, "group">,
+  removed: readonly Address[],
+  added: readonly Address[],
+): Address[] =>
+  removed.filter((who) => group?.leaving.includes(who) === true && !added.includes(who))
+
+function changeBetween(channel: Channel, after: SessionState): Change {
+  const { state: before } = channel
   const [earlier, later] = [members(before), members(after)]
-  const isSame = (a: Member, b: Member) => a.leaf === b.leaf && equal(a.identity, b.identity)
+  // Whoever was let in anew has another mark.
+  const isSame = (a: Member, b: Member) =>
+    a.leaf === b.leaf && equal(a.identity, b.identity) && equal(a.mark, b.mark)
   const own = ownLeaf(before)
   const me = earlier.find(({ leaf }) => leaf === own)
   const by = me && addressOfMember(me)
   assert(by !== undefined, "we are a member by our address")
+  const added = addressesOf(later.filter((each) => !earlier.some((other) => isSame(each, other))))
+  const removed = addressesOf(earlier.filter((each) => !later.some((other) => isSame(each, other))))
   return {
     by,
-    added: addressesOf(later.filter((each) => !earlier.some((other) => isSame(each, other)))),
-    removed: addressesOf(earlier.filter((each) => !later.some((other) => isSame(each, other)))),
+    added,
+    removed,
+    left: leftAmong(channel, removed, added),
     name: newName(groupIn(before), groupIn(after)),
+    admins: newAdmins(groupIn(before), groupIn(after)),
     ownRemoval: false,
     ownReturn: undefined,
   }

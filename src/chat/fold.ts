@@ -27,7 +27,7 @@ const isLater = (a: Stamp, b: Stamp | null | undefined): boolean =>
 
 /** The message after this act; the very same one if it changes nothing, because it may not, or a later one holds. */
 export function actedOn(message: ChatMessage, act: Act, by: Address): ChatMessage {
-  if (message.deleted || message.sets !== null) return message
+  if (message.deleted || message.sets !== null || message.notice !== null) return message
   switch (act.kind) {
     case "edit":
       return edited(message, act, by)

@@ -9,6 +9,7 @@ import { type FileNote, readFileNote, writeFileNote } from "./file.ts"
 import { type Lifetime, readLifetimeOrNone, writeLifetimeOrNone } from "./lifetime.ts"
 import { type Mention, readMentions, writeMentions } from "./mention.ts"
 import { type MessagePlace, type Placed, positionOf } from "./position.ts"
+import { type Notice, readNotice, writeNotice } from "./notice.ts"
 import { readSigns, writeSigns } from "./reaction.ts"
 import { LAMPORT_MAX, MESSAGE_ID_BYTES, readLamport, TEXT_BYTES_MAX, writeLamport } from "./said.ts"
 
@@ -53,6 +54,8 @@ export interface ChatMessage extends Placed {
   readonly delivery: Delivery
   /** The ledger put it before something that had been read already, or behind something written after it. */
   readonly late: boolean
+  /** Its author said it again, because we had lost the keys: where it stands is their word. Only with a place. */
+  readonly again: boolean
   /** Of ours in a group: how many were in it when it left, besides us. */
   readonly audience: number
   /** Those of them whose receipt has not come, 8 bytes each: the begin of their address. */
@@ -68,6 +71,8 @@ export interface ChatMessage extends Placed {
   readonly lifetime: Lifetime | null
   /** It says nothing, it sets how long what is said here stays. */
   readonly sets: { readonly lifetime: Lifetime | null } | null
+  /** Nobody said it: the group tells it of itself (notice.ts). */
+  readonly notice: Notice | null
   readonly edited: Edited | null
   /** By address, ascending. */
   readonly reactions: readonly Reacted[]
@@ -78,11 +83,13 @@ export interface ChatMessage extends Placed {
 /** What most messages have nothing of. */
 export const PLAIN = {
   place: "none",
+  again: false,
   readBy: [],
   replyTo: null,
   mentions: [],
   lifetime: null,
   sets: null,
+  notice: null,
   edited: null,
   reactions: [],
   deleted: false,
@@ -98,11 +105,20 @@ export function advanceLamport(clock: number, claimed: number): number {
   return Math.min(Math.max(clock, Math.min(claimed, clock + LAMPORT_LEAP_MAX)), LAMPORT_MAX)
 }
 
-const FLAGS = { mine: 1, late: 2, file: 4, deleted: 8, edited: 16, counts: 32, sets: 64 } as const
-const PLACES = { none: 0, former: 1, ordered: 2 } as const
+const FLAGS = {
+  mine: 1,
+  late: 2,
+  file: 4,
+  deleted: 8,
+  edited: 16,
+  counts: 32,
+  sets: 64,
+  notice: 128,
+} as const
+const PLACES = { none: 0, former: 1, ordered: 2, again: 3 } as const
 
 export function encodeMessage(message: ChatMessage): Bytes {
-  const { edited, sets, file } = message
+  const { edited, sets, notice, file } = message
   const out = new Writer()
     .u8(VERSION)
     .raw(message.id)
@@ -114,7 +130,8 @@ export function encodeMessage(message: ChatMessage): Bytes {
         (message.deleted ? FLAGS.deleted : 0) |
         (edited === null ? 0 : FLAGS.edited) |
         (edited?.counts === true ? FLAGS.counts : 0) |
-        (sets === null ? 0 : FLAGS.sets),
+        (sets === null ? 0 : FLAGS.sets) |
+        (notice === null ? 0 : FLAGS.notice),
     )
     .u8(DELIVERIES.indexOf(message.delivery))
     .u64(message.lamport)
@@ -124,10 +141,11 @@ export function encodeMessage(message: ChatMessage): Bytes {
     .bytes(concat(...message.awaited), 2)
     .bytes(concat(...message.readBy), 2)
   if (file !== undefined) writeFileNote(out, file)
-  writePlace(out, message.place)
+  writePlace(out, message)
   out.bytes(message.replyTo ?? new Uint8Array(0), 1)
   writeLifetimeOrNone(writeMentions(out, message.mentions), message.lifetime)
   if (sets !== null) writeLifetimeOrNone(out, sets.lifetime)
+  if (notice !== null) writeNotice(out, notice)
   if (edited !== null) {
     const { id, lamport, atMs, first } = edited
     writeLamport(out.raw(id), lamport).u64(atMs).text(first.text, 4)
@@ -148,7 +166,7 @@ export function decodeMessage(bytes: Bytes): ChatMessage {
   const author = addressFromBytes(read.raw(64))
   const flags = read.u8()
   const delivery = DELIVERIES[read.u8()]
-  if (delivery === undefined || flags > (version === 2 ? 7 : 127))
+  if (delivery === undefined || flags > (version === 2 ? 7 : 255))
     throw new CryptoError("BAD_ENCODING", "message record")
   const has = (flag: number) => (flags & flag) !== 0
   const lamport = read.u64()
@@ -169,10 +187,12 @@ export function decodeMessage(bytes: Bytes): ChatMessage {
   const mentions = readMentions(read)
   const lifetime = readLifetimeOrNone(read)
   const sets = has(FLAGS.sets) ? { lifetime: readLifetimeOrNone(read) } : null
+  const notice = has(FLAGS.notice) ? readNotice(read) : null
   const edited = has(FLAGS.edited) ? readEdited(read, has(FLAGS.counts)) : null
   const reactions = Array.from({ length: read.u16() }, () => readReacted(read))
   read.done()
-  const more = { place, mentions, lifetime, sets, edited, reactions, deleted: has(FLAGS.deleted) }
+  const told = { ...place, mentions, lifetime, sets, notice }
+  const more = { ...told, edited, reactions, deleted: has(FLAGS.deleted) }
   return { ...kept, ...more, replyTo: answered.length === 0 ? null : answered }
 }
 
@@ -183,18 +203,24 @@ function readBegins(read: Reader, most: number): Bytes[] {
   return begins
 }
 
-function writePlace(out: Writer, place: ChatMessage["place"]): void {
+function writePlace(out: Writer, { place, again }: Pick<ChatMessage, "place" | "again">): void {
   if (typeof place === "string") out.u8(PLACES[place])
-  else out.u8(PLACES.ordered).u64(place.height).u32(place.index).u32(place.part)
+  else
+    out
+      .u8(again ? PLACES.again : PLACES.ordered)
+      .u64(place.height)
+      .u32(place.index)
+      .u32(place.part)
 }
 
-function readPlace(read: Reader): ChatMessage["place"] {
+function readPlace(read: Reader): Pick<ChatMessage, "place" | "again"> {
   const kind = read.u8()
-  if (kind === PLACES.none) return "none"
-  if (kind === PLACES.former) return "former"
-  if (kind !== PLACES.ordered) throw new CryptoError("BAD_ENCODING", "message record")
+  if (kind === PLACES.none) return { place: "none", again: false }
+  if (kind === PLACES.former) return { place: "former", again: false }
+  if (kind !== PLACES.ordered && kind !== PLACES.again)
+    throw new CryptoError("BAD_ENCODING", "message record")
   const place: MessagePlace = { height: read.u64(), index: read.u32(), part: read.u32() }
-  return place
+  return { place, again: kind === PLACES.again }
 }
 
 function readEdited(read: Reader, counts: boolean): Edited {

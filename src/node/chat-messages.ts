@@ -224,7 +224,8 @@ export class Messages {
 
   async #withWords(id: Bytes): Promise<Found> {
     const found = await this.#found(id)
-    if (found.message.deleted || found.message.sets !== null)
+    const { deleted, sets, notice } = found.message
+    if (deleted || sets !== null || notice !== null)
       throw new ApiError("NO_WORDS", `there are no words in ${toHex(id).slice(0, 8)}`)
     return found
   }

@@ -6,7 +6,7 @@
  * behind the order that they may be late already.
  */
 import type { Channel } from "../chat/channel.ts"
-import { type Content, isPosted } from "../chat/content.ts"
+import { type Content, isPosted, isSaying } from "../chat/content.ts"
 import { lastHeight, LATE_HEIGHTS_MAX } from "../chat/lateness.ts"
 import { placed } from "../chat/thread.ts"
 import type { Address } from "../crypto/address.ts"
@@ -45,7 +45,8 @@ export type Apply = (
 interface Awaited extends Pick<Unplaced, "envelope" | "epoch" | "leaf"> {
   /** Hexadecimal. */
   readonly group: string
-  readonly hasDeferred: boolean
+  /** Something was deferred, and not because it needs its place. */
+  readonly mayTakeEffect: boolean
   /** Its block was gone through while its channel was behind. */
   passedBy: boolean
 }
@@ -88,7 +89,7 @@ export class Places {
       this.#awaited.set(toHex(envelope), {
         ...shared,
         group: toHex(group),
-        hasDeferred: deferred !== null,
+        mayTakeEffect: deferred !== null && !deferred.contents.some(isLeave),
       })
     else this.#hasMore = true
   }
@@ -112,10 +113,13 @@ export class Places {
       this.#parts.log("a member's message came under keys that had ended")
       const isNew = (channel.group?.people.get(payload.from)?.name ?? "") === ""
       // Somebody's first word of what they are called changes nothing that was so.
-      const counts = (each: Content) => isHarmless(each) || (isNew && each.kind === "profile")
+      const counts = (each: Content) =>
+        isHarmless(each) || isLeave(each) || (isNew && each.kind === "profile")
       return { now: contents.filter(counts), later: [] }
     }
-    if (this.#goesOn(channel, payload)) return { now: [...contents], later: [] }
+    // Who leaves is let go once that has its place: so all know by the same commit that they left by themselves.
+    if (this.#goesOn(channel, payload) && !contents.some(isLeave))
+      return { now: [...contents], later: [] }
     // Were it late already, we would be further behind.
     const isNear = (this.#parts.ledger?.height() ?? 0) <= this.#reached + LATE_HEIGHTS_MAX
     const isNow = (each: Content) => isHarmless(each) || (isNear && isPosted(each))
@@ -223,7 +227,7 @@ export class Places {
     if (channel === undefined || channel.behindFrom !== null) return false
     if (awaited.passedBy) return true
     if (lastOf(channel, awaited) !== undefined) return this.#verdict(channel, awaited) !== "open"
-    return awaited.hasDeferred && this.#goesOn(channel, awaited)
+    return awaited.mayTakeEffect && this.#goesOn(channel, awaited)
   }
 
   async #settleTogether(due: readonly Awaited[]): Promise<void> {
@@ -266,7 +270,7 @@ export class Places {
     if (deferred !== null) await this.#apply(step, toHex(group), deferred.by, deferred.contents)
     for (const [part, id] of messages.entries()) {
       const found = await this.#transcript.find(step, id)
-      if (found === undefined || found.message.place !== "none") continue
+      if (found === undefined || !isPlacedBy(found.message, height)) continue
       const { thread, message } = placed(found.thread, found.message, { height, index, part })
       step.threads.set(toHex(thread.id), thread)
       this.#transcript.change(step, { thread, message: found.message }, message)
@@ -275,7 +279,9 @@ export class Places {
   }
 
   /** It counts for nobody: what somebody said with it goes, and comes again if they say it again. Ours stays, we do. */
-  async #takeBack(step: Step, { envelope, messages, deferred }: Unplaced): Promise<void> {
+  async #takeBack(step: Step, { envelope, group, messages, deferred }: Unplaced): Promise<void> {
+    const leave = deferred?.contents.filter(isLeave) ?? []
+    if (deferred !== null) await this.#apply(step, toHex(group), deferred.by, leave)
     const theirs: Found[] = []
     for (const id of messages) {
       const found = await this.#transcript.find(step, id)
@@ -284,6 +290,9 @@ export class Places {
     }
     if (theirs.length > 0 || deferred !== null)
       this.#parts.log("a member's message was ordered under keys that had ended")
+    if (deferred !== null)
+      for (const { id } of deferred.contents.filter(isSaying))
+        step.evidence.dropped.push({ by: deferred.by, id })
     if (theirs.length === 0) return
     // It may have been said again already.
     const others = (await this.#book.records.marks.unplaced()).filter(
@@ -299,5 +308,13 @@ export class Places {
 const lastOf = (channel: Channel, { epoch, leaf }: Pick<Unplaced, "epoch" | "leaf">) =>
   lastHeight(channel, { epoch, leaf: leaf ?? channel.epochs[0]?.ownLeaf ?? 0 })
 
-/** What can be believed of somebody whose epoch has ended: they could read what they confirm. */
-const isHarmless = ({ kind }: Content): boolean => kind === "receipt" || kind === "read"
+/** It has no place yet, or its author claims one, saying it again, that came only later. */
+const isPlacedBy = ({ place, again }: Found["message"], height: number): boolean =>
+  place === "none" || (again && place !== "former" && place.height > height)
+
+/** What can be believed of somebody whose epoch has ended: they could read what they confirm, and what they ask for comes under new keys. */
+const isHarmless = ({ kind }: Content): boolean =>
+  kind === "receipt" || kind === "read" || kind === "lack"
+
+/** Said once, late or not: whoever leaves destroys the keys to say it again. */
+const isLeave = ({ kind }: Content): boolean => kind === "leave"

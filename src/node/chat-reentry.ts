@@ -119,7 +119,7 @@ export class Reentry {
     else this.#shown(step, next)
     const epoch = Number(epochOf(next.state))
     const since = hello.group?.since ?? 0
-    const after = await this.#outbox.epochsForgotten(step, next, epoch, since)
+    const after = await this.#outbox.again.epochsForgotten(step, next, epoch, since)
     // Not one of the tags stays, not even where an epoch's number does.
     this.#book.tags.forget(group)
     try {
@@ -153,7 +153,7 @@ export class Reentry {
       peer: hello.from,
       theirName: hello.name,
       trusted: true,
-      group: { people: part.people, wishes, way },
+      group: { people: part.people, wishes, way, leaving: [] },
       behindFrom: behindFrom(this.#parts, hello, NOTHING, this.#events.height()),
       renewedAtMs: this.#parts.clock.nowMs(),
     })

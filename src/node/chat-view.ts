@@ -5,6 +5,7 @@ import { groupIn, isAdmin, type GroupMember } from "../chat/group.ts"
 import { type FileNote, safeName } from "../chat/file.ts"
 import { UNKNOWN_TYPE } from "../chat/file-type.ts"
 import { type ChatMessage, positionText } from "../chat/message.ts"
+import type { Notice } from "../chat/notice.ts"
 import type { ChatThread } from "../chat/thread.ts"
 import type { Wish } from "../chat/wishes.ts"
 import type { Address } from "../crypto/address.ts"
@@ -16,6 +17,7 @@ import type {
   Member,
   MentionView,
   Message,
+  NoticeView,
   PendingChange,
   ReactionView,
   ThreadSummary,
@@ -82,6 +84,7 @@ export function messageView(
     receipts:
       audience === 0 ? null : { got: audience - awaited.length, of: audience, read: readBy.length },
     late: message.late,
+    again: message.again,
     place: typeof place === "string" ? null : { height: place.height, index: place.index },
     replyTo: replyTo === null ? null : quoteView(names, group, replyTo, answered),
     mentions: message.mentions.map((each) => mentionView(names, group, message.text, each)),
@@ -90,10 +93,24 @@ export function messageView(
     reactions: reactionViews(names, group, message),
     lifetime: message.lifetime,
     sets: message.sets,
+    notice: message.notice === null ? null : noticeView(names, group, message.notice),
     file: message.file === undefined ? null : fileView(message.file),
     position: positionText(message),
   }
 }
+
+const noticeView = (
+  names: Names,
+  group: Channel | undefined,
+  { kind, who, name }: Notice,
+): NoticeView => ({
+  kind,
+  who: who.map((address) => {
+    const me = address === names.me
+    return { address, name: me ? "" : nameOf(names, address, group), me }
+  }),
+  name: kind === "renamed" ? name : null,
+})
 
 function quoteView(
   names: Names,

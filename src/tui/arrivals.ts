@@ -91,10 +91,12 @@ function withEvent(model: Model, event: ApiEvent): Step {
           : put(model.threads, thread.id, { ...thread, last: message }, THREADS_MAX)
       const history =
         model.history?.key === message.thread
-          ? withMessage(model.history, message, !model.focused)
+          ? withMessage(model.history, message, !model.focused && message.notice === null)
           : model.history
       const effects: Effect[] =
-        model.settings.bell && !model.focused && !message.mine ? [{ type: "bell" }] : []
+        model.settings.bell && !model.focused && !message.mine && message.notice === null
+          ? [{ type: "bell" }]
+          : []
       const shown = withoutWriters(
         { ...model, threads, history },
         (key) => key === `${message.thread} ${message.author}`,

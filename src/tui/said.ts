@@ -24,15 +24,42 @@ export function partsOf({ text, mentions }: Pick<Message, "text" | "mentions">):
 
 /** The words of a message, or what stands for them. */
 export function wordsOf(message: Message): string {
-  const { sets, deleted } = message
+  const { sets, notice, deleted } = message
   if (deleted) return "(deleted by its author)"
   if (sets !== null)
     return sets.lifetime === null
       ? "(from now on messages stay)"
       : `(from now on messages disappear: ${lifetimeText(sets.lifetime)})`
+  if (notice !== null) return `(${noticeText(notice)})`
   return partsOf(message)
     .map(({ text }) => text)
     .join("")
+}
+
+/** People named in a notice; the rest of a crowd is counted. */
+const NAMED_MAX = 8
+
+/** What whoever stands beside it has done. */
+function noticeText({ kind, who, name }: NonNullable<Message["notice"]>): string {
+  const named = who.slice(0, NAMED_MAX).map((each) => (each.me ? "you" : each.name))
+  if (who.length > NAMED_MAX) named.push(`${who.length - NAMED_MAX} more`)
+  const people = named.join(", ")
+  switch (kind) {
+    case "added":
+      return `added ${people}`
+    case "returned":
+      return `let ${people} in anew`
+    case "left":
+      return "left the group"
+    case "removed":
+      return `removed ${people}`
+    case "renamed":
+      return `called the group ${name ?? ""}`
+    case "admin":
+      return `made ${people} an admin`
+    case "no-admin":
+      return `took being an admin from ${people}`
+  }
 }
 
 /** `> bob: what they said`, on one line; empty when it answers nothing. */

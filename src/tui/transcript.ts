@@ -151,7 +151,7 @@ const quoteRows = (message: Message, width: number): Row[] =>
 
 /** The words; whom they name stands out by more than colour, because the name is ours. */
 function wordRows(message: Message, width: number): Row[] {
-  if (message.deleted || message.sets !== null)
+  if (message.deleted || message.sets !== null || message.notice !== null)
     return wrap(sanitize(wordsOf(message)), width).map((text) => line(text, "dim"))
   const parts = partsOf(message).map(({ text, names }) => ({ text: sanitize(text), names }))
   const text = parts.map((part) => part.text).join("")
@@ -175,7 +175,7 @@ function markRows(message: Message, width: number): Row[] {
   const marks = [
     message.edited === null ? "" : "edited",
     message.lifetime === null ? "" : `disappears after ${lifetimeText(message.lifetime)}`,
-    message.late ? "settled late" : "",
+    message.again ? "said again, for you had lost the keys" : message.late ? "settled late" : "",
   ].filter((mark) => mark !== "")
   const reactions = sanitizeLine(reactionsText(message))
   return [

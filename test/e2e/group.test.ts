@@ -1,35 +1,37 @@
 /** A group of eight real processes, in which members join, leave, crash and come back while all talk. */
 import assert from "node:assert/strict"
 import { describe, it } from "node:test"
-import type { Api } from "../../src/node/api/types.ts"
+import type { Api, Message } from "../../src/node/api/types.ts"
 import { nodeOf } from "../../scripts/testnet/cluster.ts"
+import { enteredBy, isSince } from "../helpers/group-talk.ts"
 import { history, mesh, until } from "./mesh.ts"
 
 const NAMES = ["ann", "bob", "cat", "dan", "eve", "fay", "gus", "hal"] as const
 const PATIENCE = { timeoutMs: 90_000 }
 
-const texts = async (api: Api): Promise<string[]> => {
+const groupHistory = async (api: Api): Promise<readonly Message[]> => {
   const { threads } = await api.call("threads.list", {})
   const group = threads.find(({ kind }) => kind === "group")
-  return group === undefined ? [] : (await history(api, group.id)).map(({ text }) => text)
+  return group === undefined ? [] : history(api, group.id)
 }
 
+const texts = async (api: Api): Promise<string[]> =>
+  (await groupHistory(api)).map(({ text }) => text)
+
 /** All that is shown of the conversation, but for how far one's own texts got. */
-const transcript = async (api: Api): Promise<string> => {
-  const { threads } = await api.call("threads.list", {})
-  const group = threads.find(({ kind }) => kind === "group")
-  const messages = group === undefined ? [] : await history(api, group.id)
-  const shown = messages.map(({ id, author, sentAtMs, text, file, place }) => {
-    return { id, author, sentAtMs, text, file, place }
+const transcript = async (api: Api, from: string): Promise<string> => {
+  const messages = (await groupHistory(api)).filter((each) => isSince(each, from))
+  const shown = messages.map(({ id, author, sentAtMs, text, file, place, notice }) => {
+    // When a change was seen is everybody's own.
+    const told = notice && { ...notice, who: notice.who.map(({ address }) => address) }
+    return { id, author, ...(told ? { told } : { sentAtMs }), text, file, place }
   })
   return JSON.stringify(shown)
 }
 
 /** Messages of the conversation that have no place in the ledger's order yet. */
 const unplaced = async (api: Api): Promise<number> => {
-  const { threads } = await api.call("threads.list", {})
-  const group = threads.find(({ kind }) => kind === "group")
-  const messages = group === undefined ? [] : await history(api, group.id)
+  const messages = await groupHistory(api)
   return messages.filter(({ place }) => place === null).length
 }
 
@@ -98,6 +100,14 @@ describe("e2e: a group of eight", () => {
         (seen) => said.every((text) => seen.includes(text)),
         PATIENCE,
       )
+    // Who left by themselves is out of it for everybody.
+    for (const i of stayed)
+      await until(
+        api(i),
+        () => groupHistory(api(i)),
+        (seen) => seen.some(({ notice }) => notice?.kind === "left"),
+        PATIENCE,
+      )
     // Texts stand behind the others until the ledger has placed them.
     for (const i of stayed)
       await until(
@@ -106,8 +116,14 @@ describe("e2e: a group of eight", () => {
         (count) => count === 0,
         PATIENCE,
       )
-    const all = await transcript(api(0))
-    for (const i of stayed) assert.equal(await transcript(api(i)), all)
+    const theirs = stayed.map((i) => addresses[i] ?? "")
+    const from = enteredBy(
+      (await Promise.all(stayed.map((i) => groupHistory(api(i))))).flat(),
+      theirs,
+    )
+    const all = await transcript(api(0), from)
+    for (const i of stayed) assert.equal(await transcript(api(i), from), all)
+    for (const told of [/"kind":"added"/, /"kind":"left"/]) assert.match(all, told)
     const seen = await texts(api(7))
     assert(!seen.some((text) => text.endsWith("is here")), "who is new sees nothing of before")
   })

@@ -90,8 +90,12 @@ export class GroupTalk {
     return (await person.chat.page(this.name, undefined, 500)).messages
   }
 
+  /** What was said, without what the group tells of itself. */
+  words = async (person: Person): Promise<readonly Message[]> =>
+    (await this.messages(person)).filter(({ notice }) => notice === null)
+
   texts = async (person: Person): Promise<string[]> =>
-    (await this.messages(person)).map(({ text }) => text)
+    (await this.words(person)).map(({ text }) => text)
 
   /** All that was said through `say`. */
   async everybodyRead(...people: Person[]): Promise<void> {
@@ -110,10 +114,34 @@ export class GroupTalk {
       await ordering(this.world, person, "places for all that was said", async () =>
         (await this.messages(person)).every(({ place }) => place !== null),
       )
-    const seen = (await this.messages(first)).map(common)
-    for (const other of others) assert.deepEqual((await this.messages(other)).map(common), seen)
+    const all = await Promise.all(people.map((person) => this.messages(person)))
+    const from = enteredBy(
+      all.flat(),
+      people.map(({ address }) => address),
+    )
+    const seenBy = (i: number) => (all[i] ?? []).filter((each) => isSince(each, from)).map(common)
+    for (const i of others.keys()) assert.deepEqual(seenBy(i + 1), seenBy(0))
   }
 }
+
+/** Whom a notice is about, and what happened. */
+export const noticeOf = ({ kind, who, name }: NonNullable<Message["notice"]>) => ({
+  kind,
+  who: who.map(({ address }) => address),
+  name,
+})
+
+/** Position of the last change that let one of these people in: of what came before, and of that, not all of them were told. */
+export const enteredBy = (messages: readonly Message[], people: readonly string[]): string =>
+  messages.reduce((last, { notice, position }) => {
+    const isEntry = notice?.kind === "added" || notice?.kind === "returned"
+    const isTheirs = isEntry && notice.who.some(({ address }) => people.includes(address))
+    return isTheirs && position > last ? position : last
+  }, "")
+
+/** Said by somebody, or a change from behind that position on. */
+export const isSince = ({ notice, position }: Message, from: string): boolean =>
+  notice === null || position > from
 
 /** What of a message is the same for everybody. */
 export const common = (message: Message) => ({
@@ -127,5 +155,6 @@ export const common = (message: Message) => ({
   deleted: message.deleted,
   signs: message.reactions.map(({ sign, by, mine }) => [sign, by.length + Number(mine)]).sort(),
   sets: message.sets,
+  notice: message.notice && noticeOf(message.notice),
   lifetime: message.lifetime,
 })

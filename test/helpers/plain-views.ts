@@ -4,6 +4,7 @@ import type { Message, ThreadSummary } from "../../src/node/api/types.ts"
 export const PLAIN_MESSAGE = {
   receipts: null,
   late: false,
+  again: false,
   place: null,
   replyTo: null,
   mentions: [],
@@ -12,6 +13,7 @@ export const PLAIN_MESSAGE = {
   reactions: [],
   lifetime: null,
   sets: null,
+  notice: null,
   file: null,
 } as const satisfies Partial<Message>
 

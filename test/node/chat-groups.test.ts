@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, it } from "node:test"
 import type { GroupView } from "../../src/node/api/types.ts"
 import { Order } from "../helpers/chat-ledger.ts"
 import { type Person, World } from "../helpers/chat-world.ts"
-import { befriendAll, GroupTalk, ordering } from "../helpers/group-talk.ts"
+import { befriendAll, GroupTalk, noticeOf, ordering } from "../helpers/group-talk.ts"
 
 let world: World
 
@@ -58,7 +58,7 @@ describe("a group", () => {
     await talk.say(bob, "hello Ada")
     await talk.everybodyRead(ada, bob, cyd)
     await talk.sameFor(ada, bob, cyd)
-    const [message] = await talk.messages(cyd)
+    const [message] = await talk.words(cyd)
     assert.equal(message?.authorName, "Ada")
   })
 
@@ -71,7 +71,7 @@ describe("a group", () => {
     ]
     cyd.isAway = true
     await talk.say(ada, "who is there?")
-    const mine = async () => (await talk.messages(ada))[0]
+    const mine = async () => (await talk.words(ada))[0]
     await ordering(world, ada, "Bob's receipt", async () => (await mine())?.receipts?.got === 1)
     assert.deepEqual((await mine())?.receipts, { got: 1, of: 2, read: 0 })
     assert.notEqual((await mine())?.state, "delivered")
@@ -104,15 +104,15 @@ describe("a group", () => {
     assert(left?.left === true)
     const { messages } = await cyd.chat.page(left.id, undefined, 10)
     assert.deepEqual(
-      messages.map(({ text }) => text),
-      ["before Dan"],
+      messages.map(({ text, notice }) => notice?.kind ?? text),
+      ["before Dan", "added", "removed"],
     )
     await assert.rejects(cyd.chat.send(left.id, "let me in", undefined), code("NOT_A_MEMBER"))
     // Everything that was ever posted, and she has no key to any of it.
     for (const envelope of world.order?.envelopes.values() ?? []) cyd.mailbox.take(envelope)
     await cyd.chat.stop()
     await cyd.start()
-    assert.equal((await cyd.chat.page(left.id, undefined, 10)).messages.length, 1)
+    assert.equal((await cyd.chat.page(left.id, undefined, 10)).messages.length, messages.length)
   })
 
   it("lets who was removed in again, and they go on in the same thread", async () => {
@@ -314,5 +314,68 @@ describe("a group whose members all change it at once", () => {
     await ordering(world, cyd, "the name", () => talk.has(cyd))
     await talk.everybodyRead(ada, bob, cyd)
     await talk.sameFor(ada, bob, cyd)
+  })
+})
+
+describe("what a group tells of itself", () => {
+  const told = async (talk: GroupTalk, person: Person) =>
+    (await talk.messages(person)).flatMap(({ notice, author }) =>
+      notice === null ? [] : [{ by: author, ...noticeOf(notice) }],
+    )
+
+  it("stands in the transcript of all members alike, by whose doing, unread by nobody, over a restart", async () => {
+    const [talk, ada, bob, cyd] = (await team("Ada", "Bob", "Cyd")) as [
+      GroupTalk,
+      Person,
+      Person,
+      Person,
+    ]
+    const [dan] = (await people("Dan")) as [Person]
+    await befriendAll(world, ada, dan)
+    const founding = { by: ada.address, kind: "added", who: [bob.address, cyd.address].sort() }
+    assert.deepEqual(await told(talk, ada), [{ ...founding, name: null }])
+    assert.deepEqual(await told(talk, bob), [], "nothing of what let them in")
+
+    await ada.chat.groupAdmin("Team", bob.address, true)
+    await talk.settled(ada, bob, cyd)
+    await bob.chat.groupRename("Team", "Crew")
+    talk.name = "Crew"
+    await talk.settled(ada, bob, cyd)
+    await ada.chat.groupAdd("Crew", [dan.address])
+    await talk.settled(ada, bob, cyd, dan)
+    await ada.chat.groupAdmin("Crew", bob.address, false)
+    await talk.settled(ada, bob, cyd, dan)
+    await ada.chat.groupRemove("Crew", cyd.address)
+    await talk.settled(ada, bob, dan)
+    await dan.chat.groupLeave("Crew")
+    await talk.settled(ada, bob)
+
+    const changes = [
+      { by: ada.address, kind: "admin", who: [bob.address], name: null },
+      { by: bob.address, kind: "renamed", who: [], name: "Crew" },
+      { by: ada.address, kind: "added", who: [dan.address], name: null },
+      { by: ada.address, kind: "no-admin", who: [bob.address], name: null },
+      { by: ada.address, kind: "removed", who: [cyd.address], name: null },
+      { by: dan.address, kind: "left", who: [dan.address], name: null },
+    ]
+    assert.deepEqual((await told(talk, ada)).slice(1), changes)
+    assert.deepEqual(await told(talk, bob), changes)
+    const seenByCyd = (await cyd.chat.page(talk.view(ada).thread, undefined, 500)).messages
+    assert.deepEqual(
+      seenByCyd.flatMap(({ notice }) => (notice === null ? [] : [notice.kind])),
+      ["admin", "renamed", "added", "no-admin", "removed"],
+    )
+    await talk.sameFor(ada, bob)
+    for (const person of [ada, bob]) {
+      const summary = person.chat.threads().find(({ title }) => title === "Crew")
+      assert.equal(summary?.unread, 0)
+      assert.equal(summary.last?.notice?.kind, "left")
+    }
+    await bob.chat.stop()
+    await bob.start()
+    assert.deepEqual(await told(talk, bob), changes)
+    const [first] = (await talk.messages(bob)).filter(({ notice }) => notice !== null)
+    const id = new Uint8Array(Buffer.from(first?.id ?? "", "hex"))
+    await assert.rejects(bob.chat.messages.react(id, ["👍"]), code("NO_WORDS"))
   })
 })

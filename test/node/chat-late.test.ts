@@ -96,7 +96,7 @@ async function renews(person: Person, ...others: Person[]): Promise<void> {
 
 /** Every message but its delivery, the same bytes for the same transcript. */
 async function transcript(person: Person): Promise<string> {
-  const messages = await talk.messages(person)
+  const messages = await talk.words(person)
   return JSON.stringify(
     messages.map(({ id, author, text, place, deleted, edited, reactions }) => {
       const signs = reactions.map(({ sign, by, mine }) => [sign, by.length + Number(mine)])
@@ -160,7 +160,7 @@ describe("whoever copied all that a member had", () => {
       if (person !== ada) assert.match(person.logs.join("\n"), /under keys that had ended/)
     }
     const summary = cyd.chat.threads().find(({ title }) => title === talk.name)
-    const unread = (await talk.messages(cyd)).filter(({ mine }) => !mine).length
+    const unread = (await talk.words(cyd)).filter(({ mine }) => !mine).length
     assert(summary !== undefined && summary.unread <= unread, "nothing unread that is not there")
     await talk.say(ada, "it is me")
     await talk.everybodyRead(ada, bob, cyd)

@@ -280,13 +280,13 @@ describe("messages of a group", () => {
     talk.said.splice(0, 3, "@Cyd instead", "I agree")
     await talk.everybodyRead(...people)
     const done = async (person: Person) => {
-      const messages = await talk.messages(person)
+      const messages = await talk.words(person)
       const reactions = messages.flatMap(({ reactions: some }) => some).length
       return reactions === 3 && messages.some(({ deleted }) => deleted)
     }
     for (const person of people) await ordering(world, person, "the acts", () => done(person))
     await talk.sameFor(...people)
-    const [, , , answer] = await talk.messages(ada)
+    const [, , , answer] = await talk.words(ada)
     assert.equal(answer?.replyTo?.id, first.id)
   })
 
@@ -300,7 +300,7 @@ describe("messages of a group", () => {
     for (const person of people) await person.chat.tell("Team", { read: true })
     await talk.say(ada, "read me")
     await talk.everybodyRead(...people)
-    const own = async () => (await talk.messages(ada)).at(-1)
+    const own = async () => (await talk.words(ada)).at(-1)
     for (const [i, person] of [bob, cyd].entries()) {
       const { position } = (await talk.messages(person)).at(-1) ?? assert.fail("it is there")
       await person.chat.read("Team", position)

@@ -85,7 +85,7 @@ describe("who goes on from a backup", () => {
     await talk.say(bob, "here I am")
     await talk.say(ada, "there you are")
     await talk.everybodyRead(ada, bob, cyd)
-    const heard = (await talk.messages(bob)).filter(({ mine }) => !mine).map(({ text }) => text)
+    const heard = (await talk.words(bob)).filter(({ mine }) => !mine).map(({ text }) => text)
     assert.equal(new Set(heard).size, heard.length, "nothing twice")
     assert.deepEqual(talk.view(bob).members.filter(({ admin }) => admin).length, 1)
   })

@@ -184,7 +184,9 @@ class Run {
   }
 
   #texts = async (person: Person): Promise<string[]> =>
-    (await person.chat.page(this.thread, undefined, 500)).messages.map(({ text }) => text)
+    (await person.chat.page(this.thread, undefined, 500)).messages
+      .filter(({ notice }) => notice === null)
+      .map(({ text }) => text)
 
   async check(): Promise<void> {
     const [first, ...others] = await Promise.all(this.people.map(this.#texts))

@@ -12,6 +12,8 @@ import { generateIntro, introPublic } from "../../src/crypto/identity.ts"
 import { INTRO_PLAINTEXT_BYTES, sealIntro } from "../../src/crypto/envelope.ts"
 import { cut } from "../../src/crypto/fragment.ts"
 import { createKeyPackage } from "../../src/crypto/session.ts"
+import { blobPeer, untilConnected } from "../helpers/blob-peers.ts"
+import { testMesh } from "../helpers/envelopes.ts"
 import { Order } from "../helpers/chat-ledger.ts"
 import { meshId, type Person, World } from "../helpers/chat-world.ts"
 import { befriendAll, GroupTalk, ordering } from "../helpers/group-talk.ts"
@@ -56,7 +58,7 @@ async function absent(): Promise<Address> {
     formers: [],
     ...NO_COMPOSITE,
   }
-  world.cards.set(address, { ...card, address, hash })
+  world.cards.set(address, { ...card, address, hash, encoded: hash })
   return address
 }
 
@@ -92,6 +94,50 @@ describe("a group of a hundred", () => {
     await talk.say(ada, "he does not read this")
     await talk.everybodyRead(ada, cyd)
     assert(!(await bob.chat.search.ask("does not read", 9)).hits.length)
+  })
+})
+
+describe("a Welcome that is too long for envelopes", () => {
+  it("lies at peers who keep chunks for others, sealed, and is fetched from there when its author is gone", async (t) => {
+    const mesh = testMesh()
+    const keeper = await blobPeer(t, mesh)
+    const inviter = await blobPeer(t, mesh, { role: "none", bootstrap: keeper.addresses() })
+    await untilConnected(inviter, keeper)
+    const invited = await blobPeer(t, mesh, { role: "none", bootstrap: keeper.addresses() })
+    await untilConnected(invited, keeper)
+    const soon = AbortSignal.timeout(60_000)
+    const put: Uint8Array[] = []
+    let there = 0
+    let isLast = false
+    world.putPayload = async (payload) => {
+      const isForCyd = isLast
+      put.push(payload)
+      const ref = await inviter.blobs.put(payload, soon)
+      there++
+      // Whoever is away asks for nothing; Cyd has to do without the peer of whoever invites her.
+      if (isForCyd) await inviter.stop()
+      return ref
+    }
+    world.getPayload = (ref) => invited.blobs.get(ref, soon)
+
+    const [ada, cyd] = [await world.add("Ada"), await world.add("Cyd")]
+    await befriendAll(world, ada, cyd)
+    const others = await Promise.all(Array.from({ length: 80 }, () => absent()))
+    for (const other of others) await ada.chat.addContact(other, other.slice(-8))
+    const talk = new GroupTalk(world, "Team")
+    await ada.chat.groupCreate("Team", others)
+    // They come sixteen at a time; of five Welcomes the last two are too long.
+    await ordering(world, ada, "who is away", () => sizeAt(talk, ada) === 81 && there === 2)
+    put.length = 0
+    isLast = true
+    await ada.chat.groupAdd("Team", [cyd.address])
+    await ordering(world, cyd, "Cyd in the group", () => sizeAt(talk, cyd) === 82)
+    const [welcome] = put
+    assert(welcome !== undefined && keeper.shelf.count > 0)
+    await talk.say(cyd, "here by way of a keeper")
+    await ordering(world, ada, "Cyd", async () =>
+      (await talk.texts(ada)).includes("here by way of a keeper"),
+    )
   })
 })
 

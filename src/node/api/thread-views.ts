@@ -26,6 +26,20 @@ export interface ReactionView {
   readonly mine: boolean
 }
 
+/** `returned`: let in anew. `admin`, `no-admin`: they run the group from now on, or not any more. */
+export interface NoticeView {
+  readonly kind: "added" | "returned" | "left" | "removed" | "renamed" | "admin" | "no-admin"
+  /** Whom it is about. */
+  readonly who: readonly {
+    readonly address: string
+    /** How we call them; empty for ourselves. */
+    readonly name: string
+    readonly me: boolean
+  }[]
+  /** The group's new name; null for everything else. */
+  readonly name: string | null
+}
+
 export interface Message {
   /** 32 hex digits, chosen by the author. */
   readonly id: string
@@ -45,6 +59,8 @@ export interface Message {
   readonly receipts: { readonly got: number; readonly of: number; readonly read: number } | null
   /** The ledger put it before something that had been read here, or behind something written after it. */
   readonly late: boolean
+  /** Its author said it again, after we had lost the keys it was under: where it stands is their word. */
+  readonly again: boolean
   /** Where the ledger put it; null while it has not, and in a mesh without one. */
   readonly place: { readonly height: number; readonly index: number } | null
   /** The message it answers: what that says now, at most QUOTE_MAX characters; null when it is not here. */
@@ -64,6 +80,8 @@ export interface Message {
   readonly lifetime: LifetimeView | null
   /** It says nothing; it sets how long stays what is said from then on. */
   readonly sets: { readonly lifetime: LifetimeView | null } | null
+  /** Nobody said it: the group tells what has changed, by the doing of `author`; there are no words, and it is never unread. */
+  readonly notice: NoticeView | null
   /** The file that it brings, if any: name made safe, size, and what its author says it is. */
   readonly file: { readonly name: string; readonly size: number; readonly type: string } | null
   /** Position in the thread's order; opaque, sortable as a string, usable as a page cursor. */
