@@ -348,6 +348,12 @@ export class NodeDouble implements Api {
       this.#save()
       return { recalled: false }
     },
+    "messages.export": ({ id, path, unordered = false }) => {
+      const { author } = this.#found(id)
+      const place = unordered ? null : { height: 7, index: 0 }
+      const beside = { texts: 0, others: 0, group: null }
+      return { path, bytes: 1, author, meshId: hex32("mesh"), place, beside }
+    },
     "messages.show": ({ id }) => ({ message: this.#found(id) }),
     "threads.lifetime": ({ thread, seconds, blocks }) => {
       const unit = seconds === undefined ? "blocks" : "seconds"
