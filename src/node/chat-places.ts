@@ -6,7 +6,7 @@
  * behind the order that they may be late already.
  */
 import type { Channel } from "../chat/channel.ts"
-import { type Content, isPosted } from "../chat/content.ts"
+import { type Content, isPosted, isSaying } from "../chat/content.ts"
 import { lastHeight, LATE_HEIGHTS_MAX } from "../chat/lateness.ts"
 import { placed } from "../chat/thread.ts"
 import type { Address } from "../crypto/address.ts"
@@ -290,6 +290,9 @@ export class Places {
     }
     if (theirs.length > 0 || deferred !== null)
       this.#parts.log("a member's message was ordered under keys that had ended")
+    if (deferred !== null)
+      for (const { id } of deferred.contents.filter(isSaying))
+        step.evidence.dropped.push({ by: deferred.by, id })
     if (theirs.length === 0) return
     // It may have been said again already.
     const others = (await this.#book.records.marks.unplaced()).filter(
