@@ -275,8 +275,17 @@ export class NodeDouble implements Api {
     "contacts.unverify": ({ contact }) => this.#change(contact, { verified: false }),
     "contacts.block": ({ contact }) => this.#change(contact, { state: "blocked" }),
     "contacts.rename": ({ contact, name }) => this.#change(contact, { name }),
-    "groups.create": () => {
-      throw new ApiError("NO_LEDGER", "no groups here")
+    "groups.create": ({ name, members, postQuantumSignatures = false }) => {
+      const me = { address: addressOf(this.#identity().name), name: "", theirName: null, me: true }
+      const none = { name: null, admin: null, lacksKey: postQuantumSignatures }
+      return {
+        group: {
+          ...{ thread: hex32(name), name, state: "open" as const, epoch: 0, admin: true },
+          ...{ postQuantumSignatures, invitedBy: null, changing: false },
+          members: [{ ...me, admin: true, here: true, vouched: true }],
+          pending: members.map((who) => ({ kind: "add" as const, who, whoName: who, ...none })),
+        },
+      }
     },
     "groups.show": () => {
       throw new ApiError("NO_LEDGER", "no groups here")
