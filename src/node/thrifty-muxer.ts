@@ -91,9 +91,7 @@ class Outbox {
     this.#frames = []
     this.#bytes = 0
     const pieces =
-      bytes <= PIECE_BYTES_MAX
-        ? [concat(...frames.map((frame) => frame.subarray()))]
-        : frames
+      bytes <= PIECE_BYTES_MAX ? [concat(...frames.map((frame) => frame.subarray()))] : frames
     try {
       for (const piece of pieces) if (!this.#send(piece)) this.#isFull = true
     } catch {
