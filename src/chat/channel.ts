@@ -24,6 +24,7 @@ import {
   groupIdOf,
   type KeyPackagePair,
   members,
+  type Opening,
   ownLeaf,
   peek,
   process,
@@ -217,6 +218,8 @@ export interface Sealed {
   /** One or more, admission still zero; in the order of their counters. */
   readonly envelopes: readonly Bytes[]
   readonly channel: Channel
+  /** The key that opens each of them and no other, 32 bytes, in their order. */
+  readonly keys: readonly Bytes[]
   /** For `leaving`: the epoch of these envelopes, and the counter after the last. */
   readonly until: Until
 }
@@ -224,6 +227,13 @@ export interface Sealed {
 export interface Until {
   readonly epoch: number
   readonly counter: number
+}
+
+/** What shows a payload to somebody else. */
+export interface Signed {
+  readonly opening: Opening
+  /** The leaf key that signed it. */
+  readonly signedBy: Bytes
 }
 
 /** Envelopes of one message, signatures included. */
@@ -235,12 +245,16 @@ export async function sealContents(
   channel: Channel,
   meshId: Bytes,
   contents: readonly Content[],
-): Promise<Sealed> {
+): Promise<Sealed & Signed> {
   assert(!channel.retired, "nothing is encrypted with a state that may have moved on elsewhere")
-  const { message, next } = await encrypt(channel.state, encodeContents(contents))
+  const { message, opening, signedBy, next } = await encrypt(
+    channel.state,
+    encodeContents(contents),
+  )
   const spoken = channel.spoken + 1
   const fragmentsMax = saidFragmentsMax(channel)
-  return sealMessage({ ...channel, state: next, spoken }, meshId, message, fragmentsMax)
+  const sealed = sealMessage({ ...channel, state: next, spoken }, meshId, message, fragmentsMax)
+  return { ...sealed, opening, signedBy }
 }
 
 /** An MLS message of this epoch (a commit, or what `encrypt` gave), cut into envelopes. Throws CryptoError TOO_LARGE. */
@@ -254,14 +268,16 @@ export function sealMessage(
   assert(epoch !== undefined, "a channel has an epoch")
   assert(!channel.retired, "no counter is used that may have been used elsewhere")
   const plaintexts = cut(message, THREAD_PLAINTEXT_BYTES, fragmentsMax)
-  const envelopes = plaintexts.map((plaintext, i) => {
+  const sealed = plaintexts.map((plaintext, i) => {
     const counter = epoch.next + i
     const tag = threadTag(epoch.keys, epoch.ownLeaf, counter)
-    return sealThread(meshId, tag, threadKey(epoch.keys, epoch.ownLeaf, counter), plaintext)
+    const key = threadKey(epoch.keys, epoch.ownLeaf, counter)
+    return { key, envelope: sealThread(meshId, tag, key, plaintext) }
   })
-  const next = epoch.next + envelopes.length
+  const next = epoch.next + sealed.length
   return {
-    envelopes,
+    envelopes: sealed.map(({ envelope }) => envelope),
+    keys: sealed.map(({ key }) => key),
     channel: replaceEpoch(channel, { ...epoch, next }),
     until: { epoch: epoch.epoch, counter: next },
   }
@@ -274,6 +290,13 @@ export function leaving(channel: Channel, until: Until): Channel {
   return replaceEpoch(channel, { ...epoch, unsent: until.counter })
 }
 
+export interface Opened {
+  readonly channel: Channel
+  readonly fragment: Fragment | undefined
+  /** What opened this envelope, and opens no other; 32 bytes. */
+  readonly key: Bytes
+}
+
 /**
  * The fragment inside an envelope that came under an expected tag; `undefined` when it does not open under that tag's key (then the tag
  * is not used up: anybody can copy a tag), or was used by now. A member who seals garbage uses up the tag and gives no fragment.
@@ -283,17 +306,19 @@ export function openEnvelope(
   meshId: Bytes,
   at: Expected,
   envelope: Bytes,
-): { readonly channel: Channel; readonly fragment: Fragment | undefined } | undefined {
+): Opened | undefined {
   const epoch = channel.epochs.find((each) => each.epoch === at.epoch)
   const window = epoch?.windows.get(at.leaf)
   if (epoch === undefined || window === undefined) return undefined
   if (!isExpected(window, at.counter, sizeOf(epoch))) return undefined
-  const plaintext = openThread(meshId, threadKey(epoch.keys, at.leaf, at.counter), envelope)
+  const key = threadKey(epoch.keys, at.leaf, at.counter)
+  const plaintext = openThread(meshId, key, envelope)
   if (plaintext === undefined) return undefined
   const windows = new Map(epoch.windows).set(at.leaf, use(window, at.counter, sizeOf(epoch)))
   return {
     channel: replaceEpoch(channel, { ...epoch, windows }),
     fragment: soundFragment(plaintext),
+    key,
   }
 }
 
@@ -312,6 +337,7 @@ export type Read =
       readonly channel: Channel
       readonly from: Address
       readonly contents: readonly Content[]
+      readonly signed: Signed
     }
   /** Worth nothing until it is ordered: `hold` it (commits.ts). */
   | { readonly kind: "commit" }
@@ -339,7 +365,9 @@ export async function readPayload(
   // Under whose tags it came and who signed it inside must be one person.
   if (read.sender.leaf !== at.leaf || from === undefined)
     return { kind: "ignored", code: "OTHER_SENDER" }
-  return { kind: "contents", channel: next, from, contents: soundContents(read.plaintext) }
+  const contents = soundContents(read.plaintext)
+  const signed = { opening: read.opening, signedBy: read.sender.signatureKey }
+  return { kind: "contents", channel: next, from, contents, signed }
 }
 
 function soundContents(plaintext: Bytes): Content[] {

@@ -15,6 +15,7 @@
  *    9 lifetime  id 16 · sent at, ms 8 · Lamport clock 6 · lifetime 5, zeros for none: what is said from now on stays so long
  *   16 leave     nothing: the author asks to be removed from this group
  *  128 typing    sent at, ms 8 · 1 while the author writes, 0 when not any more
+ *  130 lack     height 8: the author cannot read what was said to them above it, and asks for it again
  *  129 read      ids 16 each: these texts were shown to the recipient
  */
 import { type Bytes, concat, fromUtf8, Reader, utf8, Writer } from "../crypto/bytes.ts"
@@ -63,6 +64,7 @@ export type Content =
   | { readonly kind: "receipt" | "read"; readonly ids: readonly Bytes[] }
   | { readonly kind: "profile"; readonly name: string }
   | { readonly kind: "leave" }
+  | { readonly kind: "lack"; readonly above: number }
   | { readonly kind: "typing"; readonly sentAtMs: number; readonly active: boolean }
 
 /** What has an id of its own and a place in the thread's clock: it is said once, however often it travels. */
@@ -87,6 +89,7 @@ const KINDS = {
   leave: 16,
   typing: 128,
   read: 129,
+  lack: 130,
 } as const
 const FIRST_SKIPPED_KIND = 128
 const CONTENT_BYTES_MAX = 32 * 1024
@@ -108,6 +111,8 @@ const body = (content: Content): Bytes => {
       return utf8(content.name)
     case "leave":
       return new Uint8Array(0)
+    case "lack":
+      return new Writer().u64(content.above).finish()
     case "typing":
       return new Writer()
         .u64(content.sentAtMs)
@@ -177,6 +182,8 @@ function decodeContent(kind: number, read: Reader): Content | undefined {
       return { kind: "profile", name: fromUtf8(read.raw(read.left)) }
     case KINDS.leave:
       return { kind: "leave" }
+    case KINDS.lack:
+      return { kind: "lack", above: read.u64() }
     case KINDS.typing: {
       const [sentAtMs, active] = [read.u64(), read.u8()]
       if (active > 1) throw new CryptoError("BAD_ENCODING", "typing or not")

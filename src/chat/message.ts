@@ -54,6 +54,8 @@ export interface ChatMessage extends Placed {
   readonly delivery: Delivery
   /** The ledger put it before something that had been read already, or behind something written after it. */
   readonly late: boolean
+  /** Its author said it again, because we had lost the keys: where it stands is their word. Only with a place. */
+  readonly again: boolean
   /** Of ours in a group: how many were in it when it left, besides us. */
   readonly audience: number
   /** Those of them whose receipt has not come, 8 bytes each: the begin of their address. */
@@ -81,6 +83,7 @@ export interface ChatMessage extends Placed {
 /** What most messages have nothing of. */
 export const PLAIN = {
   place: "none",
+  again: false,
   readBy: [],
   replyTo: null,
   mentions: [],
@@ -112,7 +115,7 @@ const FLAGS = {
   sets: 64,
   notice: 128,
 } as const
-const PLACES = { none: 0, former: 1, ordered: 2 } as const
+const PLACES = { none: 0, former: 1, ordered: 2, again: 3 } as const
 
 export function encodeMessage(message: ChatMessage): Bytes {
   const { edited, sets, notice, file } = message
@@ -138,7 +141,7 @@ export function encodeMessage(message: ChatMessage): Bytes {
     .bytes(concat(...message.awaited), 2)
     .bytes(concat(...message.readBy), 2)
   if (file !== undefined) writeFileNote(out, file)
-  writePlace(out, message.place)
+  writePlace(out, message)
   out.bytes(message.replyTo ?? new Uint8Array(0), 1)
   writeLifetimeOrNone(writeMentions(out, message.mentions), message.lifetime)
   if (sets !== null) writeLifetimeOrNone(out, sets.lifetime)
@@ -188,7 +191,7 @@ export function decodeMessage(bytes: Bytes): ChatMessage {
   const edited = has(FLAGS.edited) ? readEdited(read, has(FLAGS.counts)) : null
   const reactions = Array.from({ length: read.u16() }, () => readReacted(read))
   read.done()
-  const told = { place, mentions, lifetime, sets, notice }
+  const told = { ...place, mentions, lifetime, sets, notice }
   const more = { ...told, edited, reactions, deleted: has(FLAGS.deleted) }
   return { ...kept, ...more, replyTo: answered.length === 0 ? null : answered }
 }
@@ -200,18 +203,24 @@ function readBegins(read: Reader, most: number): Bytes[] {
   return begins
 }
 
-function writePlace(out: Writer, place: ChatMessage["place"]): void {
+function writePlace(out: Writer, { place, again }: Pick<ChatMessage, "place" | "again">): void {
   if (typeof place === "string") out.u8(PLACES[place])
-  else out.u8(PLACES.ordered).u64(place.height).u32(place.index).u32(place.part)
+  else
+    out
+      .u8(again ? PLACES.again : PLACES.ordered)
+      .u64(place.height)
+      .u32(place.index)
+      .u32(place.part)
 }
 
-function readPlace(read: Reader): ChatMessage["place"] {
+function readPlace(read: Reader): Pick<ChatMessage, "place" | "again"> {
   const kind = read.u8()
-  if (kind === PLACES.none) return "none"
-  if (kind === PLACES.former) return "former"
-  if (kind !== PLACES.ordered) throw new CryptoError("BAD_ENCODING", "message record")
+  if (kind === PLACES.none) return { place: "none", again: false }
+  if (kind === PLACES.former) return { place: "former", again: false }
+  if (kind !== PLACES.ordered && kind !== PLACES.again)
+    throw new CryptoError("BAD_ENCODING", "message record")
   const place: MessagePlace = { height: read.u64(), index: read.u32(), part: read.u32() }
-  return place
+  return { place, again: kind === PLACES.again }
 }
 
 function readEdited(read: Reader, counts: boolean): Edited {

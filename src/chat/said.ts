@@ -2,8 +2,8 @@
  * A text as it travels, alone (kind 1), with a file (kind 4), or with more (kind 5): an answer to an earlier message, people it mentions,
  * how long it stays. One value has one encoding: kind 5 is for texts that have one of those.
  *
- *   kind 5, behind the head: parts 1 (bits: 1 answers, 2 file, 4 mentions, 8 lifetime) · message answered 16 · file (file.ts) ·
- *   mentions (mention.ts) · lifetime 5 · UTF-8
+ *   kind 5, behind the head: parts 1 (bits: 1 answers, 2 file, 4 mentions, 8 lifetime, 16 again) · message answered 16 · file (file.ts) ·
+ *   mentions (mention.ts) · lifetime 5 · place 16 (height 8, envelope's number 4, text's number 4) · UTF-8
  */
 import { type Bytes, fromUtf8, type Reader, utf8, type Writer } from "../crypto/bytes.ts"
 import { CryptoError } from "../crypto/errors.ts"
@@ -16,6 +16,7 @@ import {
   readMentions,
   writeMentions,
 } from "./mention.ts"
+import type { MessagePlace } from "./position.ts"
 
 export const MESSAGE_ID_BYTES = 16
 /** Longest text in UTF-8 bytes, with what it brings besides: with the MLS and fragment overhead it fits eight envelopes. */
@@ -44,14 +45,16 @@ export interface Text extends Head {
   /** Not empty. */
   readonly mentions?: readonly Mention[]
   readonly lifetime?: Lifetime
+  /** Said again for somebody who had lost the keys it was under: where the ledger had put it, as its author says. */
+  readonly again?: MessagePlace
 }
 
-const PARTS = { reply: 1, file: 2, mentions: 4, lifetime: 8 } as const
+const PARTS = { reply: 1, file: 2, mentions: 4, lifetime: 8, again: 16 } as const
 
-export const isRich = ({ replyTo, mentions, lifetime }: Text): boolean =>
-  replyTo !== undefined || mentions !== undefined || lifetime !== undefined
+export const isRich = ({ replyTo, mentions, lifetime, again }: Text): boolean =>
+  [replyTo, mentions, lifetime, again].some((part) => part !== undefined)
 
-/** How long the words of such a text may be, in bytes. */
+/** How long the words of such a text may be, in bytes. What is said again may be as long as it was: there is room for its place. */
 export function textRoom({ file, replyTo, mentions, lifetime }: Omit<Text, "text">): number {
   if (file !== undefined) return CAPTION_BYTES_MAX
   const reply = replyTo === undefined ? 0 : MESSAGE_ID_BYTES
@@ -79,19 +82,21 @@ export function readMoment(read: Reader): number {
 }
 
 export function writeText(out: Writer, said: Text): Writer {
-  const { text, file, replyTo, mentions, lifetime } = said
+  const { text, file, replyTo, mentions, lifetime, again } = said
   writeHead(out, said)
   if (isRich(said))
     out.u8(
       (replyTo === undefined ? 0 : PARTS.reply) |
         (file === undefined ? 0 : PARTS.file) |
         (mentions === undefined ? 0 : PARTS.mentions) |
-        (lifetime === undefined ? 0 : PARTS.lifetime),
+        (lifetime === undefined ? 0 : PARTS.lifetime) |
+        (again === undefined ? 0 : PARTS.again),
     )
   if (replyTo !== undefined) out.raw(replyTo)
   if (file !== undefined) writeFileNote(out, file)
   if (mentions !== undefined) writeMentions(out, mentions)
   if (lifetime !== undefined) writeLifetime(out, lifetime)
+  if (again !== undefined) out.u64(again.height).u32(again.index).u32(again.part)
   return out.raw(utf8(text))
 }
 
@@ -113,14 +118,22 @@ export const readFileText = (read: Reader): Text =>
 export function readRichText(read: Reader): Text {
   const head = readHead(read)
   const parts = read.u8()
-  const isMore = (parts & (PARTS.reply | PARTS.mentions | PARTS.lifetime)) !== 0
-  if (parts > 15 || !isMore) throw new CryptoError("BAD_ENCODING", "parts of a text")
+  const isMore = (parts & ~PARTS.file) !== 0
+  if (parts > 31 || !isMore) throw new CryptoError("BAD_ENCODING", "parts of a text")
   const replyTo = (parts & PARTS.reply) === 0 ? {} : { replyTo: read.raw(MESSAGE_ID_BYTES) }
   const file = (parts & PARTS.file) === 0 ? {} : { file: readFileNote(read) }
   const mentions = (parts & PARTS.mentions) === 0 ? {} : { mentions: someMentions(read) }
   const lifetime = (parts & PARTS.lifetime) === 0 ? {} : { lifetime: readLifetime(read) }
-  return withWords(read, { kind: "text", ...head, ...replyTo, ...file, ...mentions, ...lifetime })
+  const again = (parts & PARTS.again) === 0 ? {} : { again: readPlace(read) }
+  const more = { ...replyTo, ...file, ...mentions, ...lifetime, ...again }
+  return withWords(read, { kind: "text", ...head, ...more })
 }
+
+const readPlace = (read: Reader): MessagePlace => ({
+  height: read.u64(),
+  index: read.u32(),
+  part: read.u32(),
+})
 
 function someMentions(read: Reader): Mention[] {
   const mentions = readMentions(read)

@@ -112,7 +112,9 @@ export interface Received {
 }
 
 export type Arrived = Pick<ChatMessage, "id" | "author" | "lamport" | "sentAtMs" | "text"> &
-  Partial<Pick<ChatMessage, "file" | "replyTo" | "mentions" | "lifetime" | "sets">>
+  Partial<
+    Pick<ChatMessage, "file" | "replyTo" | "mentions" | "lifetime" | "sets" | "place" | "again">
+  >
 
 /** A text of somebody else's arrived. Not for one that is there already: its id is its identity. */
 export function received(thread: ChatThread, me: Address, arrived: Arrived): Received {

@@ -28,6 +28,8 @@ export type CliErrorCode =
   | "UNWELL"
   /** A block of the stored chain is wrong. */
   | "BAD_LEDGER"
+  /** An exported message does not show what it should. */
+  | "BAD_EXPORT"
   | "SIGINT"
   | "SIGTERM"
 
@@ -92,6 +94,12 @@ const EXIT: Readonly<Record<ApiErrorCode | CliErrorCode | PathErrorCode, number>
   TOO_OLD: 9,
   NO_WORDS: 9,
   BAD_REACTION: 2,
+  NO_EVIDENCE: 4,
+  NO_CARD: 6,
+  ENVELOPE_GONE: 4,
+  NOT_ORDERED: 9,
+  OTHERS_INSIDE: 7,
+  BAD_EXPORT: 7,
   BUSY: 5,
   PROOF_FILES_DAMAGED: 8,
   LISTEN_FAILED: 6,

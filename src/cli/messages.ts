@@ -30,11 +30,17 @@ export function printMessage(
   message: Message,
   names: ReadonlyMap<string, string>,
 ): void {
-  const { author, authorName, mine, file, sentAtMs, state, receipts, late } = message
+  const { author, authorName, mine, file, sentAtMs, state, receipts, late, again } = message
   const who = mine ? "me" : (names.get(author) ?? authorName)
   const some = receipts !== null && receipts.got > 0 && receipts.got < receipts.of
   const reached = some ? `delivered to ${receipts.got} of ${receipts.of}` : ""
-  const marks = [late ? "(late)" : "", message.edited === null ? "" : "(edited)", lives(message)]
+  const isAgain = again ? "(said again)" : ""
+  const marks = [
+    late && !again ? "(late)" : "",
+    isAgain,
+    message.edited === null ? "" : "(edited)",
+    lives(message),
+  ]
   const notes = [mine ? MARKS[state] : "", reached, ...marks].filter((note) => note !== "")
   const parts = [quoteText(message), file === null ? "" : fileText(message), wordsOf(message)]
   const said = parts.filter((part) => part !== "").join("\n")

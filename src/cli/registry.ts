@@ -3,6 +3,7 @@
  * the documentation read this table and nothing else; a command's file is loaded when it runs.
  */
 import { CONTACT_COMMANDS } from "./registry/contacts.ts"
+import { EXPORT_COMMANDS } from "./registry/exports.ts"
 import { GROUP_COMMANDS } from "./registry/groups.ts"
 import { IDENTITY_COMMANDS } from "./registry/identity.ts"
 import { MESH_COMMANDS } from "./registry/mesh.ts"
@@ -29,6 +30,7 @@ export const GLOBAL_OPTIONS = {
 export const COMMANDS: readonly Command[] = [
   ...IDENTITY_COMMANDS,
   ...MESSAGE_COMMANDS,
+  ...EXPORT_COMMANDS,
   ...CONTACT_COMMANDS,
   ...GROUP_COMMANDS,
   ...NODE_COMMANDS,

@@ -31,6 +31,14 @@ const NEXT: Readonly<Record<ApiErrorCode, string | undefined>> = {
   TOO_OLD: "a message can be edited for a day; `sotto send --reply-to` says more",
   NO_WORDS: "`sotto delete` takes away here what is left of it",
   BAD_REACTION: "one to three emoji, each an argument of its own; --undo takes them back",
+  NO_EVIDENCE:
+    "messages of before this version, before a backup came back, or beside a text that was deleted cannot be shown; others may still have what it takes",
+  NO_CARD: "try again when its author, or somebody who knows them, is on line",
+  ENVELOPE_GONE:
+    "nothing shows it without; peers keep the newest envelopes: somebody with more room may have it",
+  NOT_ORDERED:
+    "try again when `sotto read` shows it in order, or export it with --without-order: that shows who wrote it, and not when",
+  OTHERS_INSIDE: "--with-others takes them along; nothing was written",
   UNKNOWN_MESSAGE: "`sotto read --json` shows the ids",
   BLOCKED_CONTACT: "`sotto contact accept` takes the block back",
   NOT_A_GROUP: "that is a chat of two; `sotto threads` shows the groups",
@@ -47,7 +55,7 @@ const NEXT: Readonly<Record<ApiErrorCode, string | undefined>> = {
   NOT_A_FILE: "`sotto files` shows which messages bring one",
   NO_FILE: "give the path of a file that you may read",
   NO_FOLDER: "make the folder first, or name another",
-  FILE_EXISTS: "give it another name with --as NAME, or replace it with --overwrite",
+  FILE_EXISTS: "give it another name (of what is saved: --as NAME), or replace it with --overwrite",
   FILE_CHANGED: "send it again when nothing writes to it",
   FILE_TOO_LARGE: "at most 1 GiB is sent or saved",
   FILE_FAILED: "look whether the folder may be written to",

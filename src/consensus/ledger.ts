@@ -6,10 +6,9 @@
  * An item that the state forbids (already ordered, spend used, a second root under one nullifier, a change that does not
  * apply) is skipped by everyone alike, never an error: pipelined proposals and view changes can bring an item twice.
  */
-import { concat, equal, Writer } from "../crypto/bytes.ts"
+import { equal } from "../crypto/bytes.ts"
 import type { Bytes } from "../crypto/bytes.ts"
 import { assert } from "../crypto/errors.ts"
-import { primitives } from "#primitives"
 import { blockHash, startHash, termOf } from "./block.ts"
 import { difficultyAfter } from "./difficulty.ts"
 import { keysOf } from "./item.ts"
@@ -17,7 +16,7 @@ import type { ItemKeys } from "./item.ts"
 import { APPROVAL_TERMS, SPEND_PERIODS, VALIDATORS_MAX } from "./limits.ts"
 import { LISTED } from "./membership.ts"
 import type { MembershipKind, MembershipPast } from "./membership.ts"
-import { PERIODS_KEPT, stateRootOf } from "./state.ts"
+import { historyAfter, historyAtStart, PERIODS_KEPT, stateRootOf } from "./state.ts"
 import type { LedgerFields, PeriodStart } from "./state.ts"
 import { keysAreDistinct, seatOf, validatorSet } from "./quorum.ts"
 import type { ValidatorSet } from "./quorum.ts"
@@ -38,8 +37,6 @@ export interface LedgerRules {
   /** How members are kept; a plain list when nothing is said. */
   readonly membership?: MembershipKind
 }
-
-const HISTORY_DOMAIN = new Writer().text("sotto/history/1", 1).finish()
 
 /** Everything a ledger knows, for keeping and coming back. Lists are oldest first; keys are as in `keysOf`. */
 export interface LedgerSnapshot {
@@ -136,7 +133,7 @@ export class Ledger {
       setSince: 0,
       periods: [{ period: 0, anchor, members, powBits }],
       powOrdered: 0,
-      history: primitives.sha3_256(HISTORY_DOMAIN, rules.meshId),
+      history: historyAtStart(rules.meshId),
     }
     this.#empty = this.#trial()
     this.#tip = startHash(rules.meshId, stateRootOf(this.#fields))
@@ -278,9 +275,7 @@ export class Ledger {
       flags[i >> 3] = (flags[i >> 3] ?? 0) | (1 << (i & 7))
     })
     const height = this.#height + 1
-    const history = primitives.sha3_256(
-      concat(HISTORY_DOMAIN, trial.fields.history, batch.digest, flags),
-    )
+    const history = historyAfter(trial.fields.history, batch.digest, flags)
     const powOrdered = trial.fields.powOrdered + trial.work
     const fields = this.#atBoundary({ ...trial.fields, powOrdered, history }, height)
     const stateRoot = stateRootOf(fields)

@@ -3,7 +3,9 @@
  * primary to the pace of the last n terms. Looked at every few hundred milliseconds. What waits long because there is more than
  * anybody can order, or because the others are slow, is not the primary's doing, and another one would only have the old work to do
  * again. So an interval was late only
- * - when nothing of the primary's that we could vote for was under way in it, and something waited all the while; or
+ * - when nothing of the primary's that we could vote for was under way in it, and something waited all the while;
+ * - when nothing was under way at its beginning nor at its end, and something waited all the while that no proposal names: whoever cannot
+ *   keep up is found at work, nearly always; or
  * - when it proposed less than half a full batch, and that left out what had waited for an interval before.
  * A term may have a few late ones, or twice the median of the last n terms; beyond that the primary is voted out, and the next one of the
  * term may have twice as many. Where all primaries are slow, the median grows and nobody is.
@@ -23,6 +25,8 @@ export interface Pace {
   /** What had arrived at the last look, and at the one before. */
   mark: number
   markBefore: number
+  /** At the last look nothing was under way. */
+  beganIdle: boolean
   /** Since the last look: something was under way. */
   worked: boolean
   /** Since the last look: it proposed a small batch. */
@@ -37,6 +41,7 @@ export const newPace = (): Pace => ({
   worst: 0,
   mark: 0,
   markBefore: 0,
+  beganIdle: false,
   worked: true,
   proposedLittle: false,
   history: [],
@@ -71,6 +76,7 @@ export function watchPace(core: Core): void {
   pace.watching = true
   pace.mark = pool.mark
   pace.worked = isUnderWay(core)
+  pace.beganIdle = !pace.worked
   pace.proposedLittle = false
   core.arm("pace", core.parts.timing.paceMs)
 }
@@ -79,8 +85,10 @@ export function watchPace(core: Core): void {
 const isUnderWay = (core: Core): boolean =>
   core.slotsAbove(core.executed).some(({ preparedIn }) => preparedIn === core.view)
 
-function wasLate({ pace, pool }: Core): boolean {
+function wasLate(core: Core): boolean {
+  const { pace, pool } = core
   if (!pace.worked) return pool.waitsSince(pace.mark)
+  if (pace.beganIdle && !isUnderWay(core) && pool.passedOverSince(pace.mark)) return true
   return pace.proposedLittle && pool.passedOverSince(pace.markBefore)
 }
 
@@ -100,6 +108,7 @@ export function turnPace({ pace }: Core): void {
   pace.late = 0
   pace.mark = 0
   pace.markBefore = 0
+  pace.beganIdle = false
   pace.worked = true
 }
 

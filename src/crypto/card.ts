@@ -50,6 +50,8 @@ export interface Card extends CardBody {
   readonly address: Address
   /** SHA3-256 of the encoded card, 32 bytes: two cards of one sequence number are told apart by it. */
   readonly hash: Bytes
+  /** As it came, with the signatures of its roots. */
+  readonly encoded: Bytes
 }
 
 const LEAF_BYTES = primitives.ed25519.publicBytes
@@ -135,7 +137,7 @@ export function verifyCard(bytes: Bytes): Card {
   if (!slhDsaShake256s.verify(slhDsaRoot, signed, slhDsaSignature))
     throw new CryptoError("BAD_SIGNATURE", "the card's SLH-DSA signature does not verify")
   const address = addressOf(body.ed25519Root, body.slhDsaRoot)
-  return { ...body, address, hash: primitives.sha3_256(bytes) }
+  return { ...body, address, hash: primitives.sha3_256(bytes), encoded: bytes }
 }
 
 function readBody(read: Reader): CardBody {

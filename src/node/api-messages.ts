@@ -7,6 +7,7 @@ type Handled =
   | "messages.react"
   | "messages.edit"
   | "messages.delete"
+  | "messages.export"
   | "messages.show"
   | "messages.retry"
   | "threads.lifetime"
@@ -27,6 +28,7 @@ export const MESSAGE_METHODS: Table = {
   "messages.delete": async (node, { id, forAll = false }) => ({
     recalled: await node.chat.messages.delete(messageIdOf(id), forAll),
   }),
+  "messages.export": (node, { id, ...asked }) => node.chat.exports.write(messageIdOf(id), asked),
   "messages.show": async (node, { id }) => ({
     message: await node.chat.messages.show(messageIdOf(id)),
   }),

@@ -10,11 +10,13 @@ import {
   type Saying,
   takeFitting,
 } from "../chat/content.ts"
-import type { Until } from "../chat/channel.ts"
+import type { Signed, Until } from "../chat/channel.ts"
 import type { ChatContact } from "../chat/contact.ts"
 import type { ChatThread } from "../chat/thread.ts"
-import { type Bytes, toHex } from "../crypto/bytes.ts"
+import { type Bytes, fromHex, toHex } from "../crypto/bytes.ts"
 import type { Signing } from "../crypto/session.ts"
+import type { SignedPayload } from "./chat-evidence.ts"
+import type { Unplaced } from "./chat-marks.ts"
 import type { Waiting } from "./chat-records.ts"
 
 /**
@@ -23,12 +25,16 @@ import type { Waiting } from "./chat-records.ts"
  */
 const ROOM_BYTES: Readonly<Record<Signing, number>> = { ed25519: 1_900, composite: 3_600 }
 /** Texts looked at for one envelope; no more would fit. */
-export const TOGETHER_MAX = 64
+const TOGETHER_MAX = 64
 
 export interface Batch {
   readonly group: string
   readonly until: Until
   readonly envelopes: readonly Bytes[]
+  /** What opens each of them, in their order. */
+  readonly keys: readonly Bytes[]
+  readonly contents: readonly Content[]
+  readonly signed: Signed
   readonly waiting: readonly Waiting[]
   readonly receipts: readonly Bytes[]
   /** Texts whose authors hear with it that they were read. */
@@ -39,7 +45,7 @@ export interface Batch {
 type Before = readonly { readonly batch: Batch }[]
 
 /** Those owed that are not on their way. To strangers nothing is confirmed: they would learn that somebody is there. */
-export function receiptsFor(
+function receiptsFor(
   thread: ChatThread,
   contact: ChatContact | undefined,
   ahead: Before,
@@ -51,7 +57,7 @@ export function receiptsFor(
 }
 
 /** The same of what was read, as much as fits beside. */
-export function readsFor(
+function readsFor(
   thread: ChatThread,
   contact: ChatContact | undefined,
   ahead: Before,
@@ -66,7 +72,7 @@ export function readsFor(
 export const textsOf = ({ waiting }: Batch) => waiting.map(({ content }) => content.id)
 
 /** What of these goes along with `used` bytes of other contents: a text of several envelopes only alone, or it might not fit them. */
-export function fittingBeside(
+function fittingBeside(
   used: number,
   next: readonly Saying[],
   signing: Signing,
@@ -78,5 +84,54 @@ export function fittingBeside(
     : takeFitting(next, room)
 }
 
-export const postedIn = ({ waiting }: Batch) =>
-  waiting.flatMap(({ content }) => (isPosted(content) ? [content.id] : []))
+/** What the next payload of a thread says, and which of those in line, behind what is `ahead`, go with it; `beside` goes in any case. */
+export function nextContents(
+  thread: ChatThread,
+  contact: ChatContact | undefined,
+  {
+    ahead,
+    line: all,
+    beside,
+    signing,
+  }: {
+    ahead: Before
+    line: readonly Waiting[]
+    beside: readonly Content[]
+    signing: Signing
+  },
+): Pick<Batch, "contents" | "receipts" | "reads" | "waiting"> {
+  const sealed = ahead.reduce((sum, { batch }) => sum + batch.waiting.length, 0)
+  const line = all.slice(sealed, sealed + TOGETHER_MAX)
+  const receipts = receiptsFor(thread, contact, ahead)
+  const reads = readsFor(thread, contact, ahead, receipts.length)
+  const first: Content[] = receipts.length === 0 ? [] : [{ kind: "receipt", ids: receipts }]
+  if (reads.length > 0) first.push({ kind: "read", ids: reads })
+  first.push(...beside)
+  const used = first.reduce((sum, each) => sum + contentBytes(each), 0)
+  const next = line.map(({ content }) => content)
+  const texts = fittingBeside(used, next, signing)
+  return { contents: [...first, ...texts], receipts, reads, waiting: line.slice(0, texts.length) }
+}
+
+/** What leaves, and what is kept of it to show it to others. */
+export interface Leaving {
+  readonly unplaced: Omit<Unplaced, "deferred">
+  readonly trace: Omit<SignedPayload, "by">
+}
+
+/** The envelopes that this batch leaves in: the last one's place counts. */
+export function leavingIn(
+  { group, until, contents, keys, signed, waiting }: Batch,
+  outgoing: readonly { readonly id: Bytes }[],
+): Leaving[] {
+  const last = outgoing.at(-1)
+  if (last === undefined) return []
+  const carriers = outgoing.flatMap(({ id }, i) => {
+    const key = keys[i]
+    return key === undefined ? [] : [{ id, key }]
+  })
+  const messages = waiting.flatMap(({ content }) => (isPosted(content) ? [content.id] : []))
+  const under = { group: fromHex(group), epoch: until.epoch, leaf: signed.opening.leaf }
+  const unplaced = { envelope: last.id, ...under, messages }
+  return [{ unplaced, trace: { contents, carriers, ...signed } }]
+}

@@ -19,6 +19,7 @@ import { isMember } from "../crypto/session.ts"
 import type { Address } from "../crypto/address.ts"
 import { type Bytes, compare, equal, toHex } from "../crypto/bytes.ts"
 import type { ApiEvent, Message } from "./api/types.ts"
+import { KeptEvidence, wordsGoneIn, wordsOf } from "./chat-evidence-records.ts"
 import type { EarlyActs } from "./chat-marks.ts"
 import type { ChatParts } from "./chat-parts.ts"
 import type { ChatRecords } from "./chat-records.ts"
@@ -55,10 +56,13 @@ export class Step {
   }[] = []
   /** What was done to messages that are not here yet, by their hexadecimal ids. */
   readonly early = new Map<string, EarlyActs>()
+  /** What is kept from here on to show messages to others. */
+  readonly evidence = new KeptEvidence()
 
   get isEmpty(): boolean {
     const { contacts, threads, channels, messages, gone, early } = this
-    const changes = this.ops.length + messages.length + gone.length + early.size
+    const kept = early.size + this.evidence.records.size
+    const changes = this.ops.length + messages.length + gone.length + kept
     return changes + contacts.size + threads.size + channels.size === 0
   }
 }
@@ -199,7 +203,8 @@ export class ChatBook {
   async commit(step: Step, options: { sync: boolean } = { sync: false }): Promise<Bytes[]> {
     if (step.isEmpty) return []
     const followed = await this.#followed(changesOf(step))
-    await this.records.write([...this.#opsOf(step), ...followed], options)
+    const shown = await this.records.evidence.changed(step.evidence, wordsGoneIn(step))
+    await this.records.write([...this.#opsOf(step), ...followed, ...shown], options)
     for (const [address, contact] of step.contacts) {
       if (contact === null) this.contacts.delete(address)
       else this.contacts.set(address, contact)
@@ -228,6 +233,9 @@ export class ChatBook {
     const changes = messages.map((message) => goneFrom(thread, message))
     const ops = messages.flatMap((message) => this.records.delMessage(thread, message))
     ops.push(...(await this.#followed(changes)))
+    ops.push(
+      ...(await this.records.evidence.changed(new KeptEvidence(), messages.flatMap(wordsOf))),
+    )
     if (ops.length > 0) await this.records.write(ops, { sync: false })
   }
 

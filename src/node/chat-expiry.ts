@@ -6,6 +6,7 @@
 import type { ChatMessage } from "../chat/message.ts"
 import { type Bytes, toHex } from "../crypto/bytes.ts"
 import { type ChatBook, Step } from "./chat-book.ts"
+import { EVIDENCE_GROUP } from "./chat-evidence-records.ts"
 import type { Expiring } from "./chat-marks.ts"
 import type { ChatParts } from "./chat-parts.ts"
 import { messagesOf } from "./chat-records.ts"
@@ -150,7 +151,7 @@ export class Expiry {
 
   /** What was deleted in this thread leaves the disk as well, as far as the store can see to that. */
   eraseSoon(thread: Bytes): void {
-    this.#erase.add(messagesOf(thread))
+    this.#erase.add(messagesOf(thread)).add(EVIDENCE_GROUP)
     this.#cancelErase()
     if (this.#stopped) return
     this.#cancelErase = this.#parts.clock.after(ERASE_AFTER_MS, () => {

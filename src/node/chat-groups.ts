@@ -117,7 +117,7 @@ export class Groups {
     // Once more when nothing left since we joined: a crash may have destroyed the first greeting.
     const [epoch] = channel.epochs
     const isSilent = channel.epochs.length === 1 && epoch?.unsent === 0 && epoch.windows.size > 0
-    if (isSilent) this.#outbox.greet(thread)
+    if (isSilent) this.#outbox.beside.greet(toHex(thread.id))
     this.#outbox.kick(thread)
   }
 
@@ -304,7 +304,7 @@ export class Groups {
 
   #settleIn(channel: Channel): void {
     const thread = this.#book.threadOf(channel)
-    this.#outbox.greet(thread)
+    this.#outbox.beside.greet(toHex(thread.id))
     this.#takeUp(channel)
     const members = groupIn(channel.state)?.members.length ?? 1
     // Not a secret: it only keeps newcomers from all committing at once.
@@ -385,7 +385,7 @@ export class Groups {
       })
     // Whoever is new learns what we call ourselves: soon, or in a crowd with our next envelope.
     if (change.added.length > 0 && !change.ownRemoval) {
-      this.#outbox.greet(thread)
+      this.#outbox.beside.greet(toHex(thread.id))
       if (own === undefined && isSmall(channel)) this.#outbox.kickSoon(thread)
     }
     // In turns of their own, after this one is written.

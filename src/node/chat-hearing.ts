@@ -16,6 +16,8 @@ export interface HearingEvents {
   readonly transcript: Transcript
   /** Somebody writes, or has stopped writing. */
   typing(thread: ChatThread, by: Address, typing: Extract<Content, { kind: "typing" }>): void
+  /** Somebody cannot read what we have said to them above this height. */
+  lacks(thread: ChatThread, above: number): void
   /** The channel with what it shows of its thread's other side, after somebody in a group said something about themselves. */
   heard(channel: Channel, from: Address, content: Content): Channel
 }
@@ -88,6 +90,11 @@ export class Hearing {
         return
       case "read":
         if (thread.tellsRead) await this.#outbox.deliveries.read(step, content.ids, thread, from)
+        return
+      case "lack":
+        // In a group others may read it who were not there then.
+        if (channel.group === null && standing === "open")
+          batch.after.push(() => this.#events.lacks(thread, content.above))
         return
       case "typing":
         if (thread.tellsTyping && standing === "open")

@@ -1,5 +1,6 @@
 /** What some arrivals change, before it is written: the inbox fills it, the book takes it as one step. */
 import type { Channel } from "../chat/channel.ts"
+import type { PieceCarrier } from "../chat/evidence.ts"
 import { type Bytes, toHex } from "../crypto/bytes.ts"
 import type { Partial } from "../crypto/fragment.ts"
 import { Step } from "./chat-book.ts"
@@ -17,6 +18,8 @@ export class Batch {
   readonly partials = new Map<string, Partial | undefined>()
   /** Envelopes of this batch that carried last fragments. */
   readonly lasts = new Map<string, Bytes>()
+  /** Envelopes that brought pieces of `partials`. */
+  readonly carriers = new Map<string, readonly PieceCarrier[]>()
   /** Hexadecimal ids of texts in `step`. */
   readonly texts = new Set<string>()
   /** Hexadecimal ids of the envelopes, ours too, that completed a commit which waits to be ordered. */

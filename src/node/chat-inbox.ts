@@ -11,11 +11,13 @@ import {
   readPayload,
 } from "../chat/channel.ts"
 import { hold, settle, type Settled } from "../chat/commits.ts"
+import type { Content } from "../chat/content.ts"
 import { isPosted } from "../chat/content.ts"
 import { type Bytes, toHex } from "../crypto/bytes.ts"
 import type { ChatBook, Step } from "./chat-book.ts"
 import { FirstContact, type FirstContactEvents } from "./chat-first-contact.ts"
 import { Batch } from "./chat-inbox-batch.ts"
+import type { SignedPayload } from "./chat-evidence.ts"
 import { Hearing, type HearingEvents } from "./chat-hearing.ts"
 import type { Outbox } from "./chat-outbox.ts"
 import { Partials, STRANGERS, type Whole } from "./chat-partials.ts"
@@ -34,6 +36,8 @@ export interface InboxEvents extends FirstContactEvents, HearingEvents {
   /** A channel has to be taken through the order from an earlier height. */
   fellBehind(): void
   readonly places: Pick<Places, "sorted" | "heard">
+  /** What they said was signed so: kept for whoever is to be shown it, also of what is `deferred`. Within a turn. */
+  signed(step: Step, payload: SignedPayload, deferred: readonly Content[]): Promise<void>
   /** A commit counts. Adds to the step what follows from it. */
   settled(
     step: Step,
@@ -224,7 +228,8 @@ export class Inbox {
     step.channels.set(hit.group, opened.channel)
     const under = `${hit.at.epoch} ${hit.at.leaf}`
     const whole =
-      opened.fragment && (await this.#partials.add(batch, hit.group, under, opened.fragment, id))
+      opened.fragment &&
+      (await this.#partials.add(batch, hit.group, under, opened.fragment, id, opened.key))
     if (whole !== undefined) await this.#take(batch, hit, opened.channel, id, whole)
     // at once, because the next envelope of this batch may be one that is expected only now
     const after = step.channels.get(hit.group)
@@ -254,6 +259,9 @@ export class Inbox {
           messages: [...now, ...later].filter(isPosted).map((content) => content.id),
           deferred: later.length === 0 ? null : { by: from, contents: later },
         })
+        const { signed } = read
+        const { carriers } = whole
+        await this.#events.signed(batch.step, { by: from, contents, carriers, ...signed }, later)
       }
     }
   }
@@ -322,7 +330,9 @@ export class Inbox {
     }
     const oldest = settled.channel.epochs.at(-1)?.epoch ?? 0
     if (at !== undefined && channel.epochs.some(({ epoch }) => epoch < oldest))
-      batch.after.push(await this.#outbox.epochsForgotten(step, settled.channel, oldest, at.height))
+      batch.after.push(
+        await this.#outbox.again.epochsForgotten(step, settled.channel, oldest, at.height),
+      )
     await this.#events.settled(step, settled, { envelope: id, at })
     const after = step.channels.get(group) ?? settled.channel
     if (after.trusted) batch.fresh.push(...this.#book.tags.follow(after))

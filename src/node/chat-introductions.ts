@@ -11,6 +11,7 @@ import {
   introduced as introducedContact,
   named,
 } from "../chat/contact.ts"
+import type { ChatThread } from "../chat/thread.ts"
 import { withClaim } from "../chat/names.ts"
 import { encodeHello } from "../chat/hello.ts"
 import { type Address, addressBytes } from "../crypto/address.ts"
@@ -24,6 +25,7 @@ import { addMembers, createGroup, ownLeaf, signingOf } from "../crypto/session.t
 import { type ChatBook, Step } from "./chat-book.ts"
 import { CardSearches } from "./chat-card-search.ts"
 import { keyPackageOf } from "./chat-key-package.ts"
+import { lackedAbove } from "./chat-lacks.ts"
 import { newLeafOf } from "./chat-leaf-key.ts"
 import type { Outbox } from "./chat-outbox.ts"
 import type { ChatParts } from "./chat-parts.ts"
@@ -97,6 +99,9 @@ export class Introductions {
     for (const channel of this.#book.channels.values()) {
       if (!channel.trusted) this.verify(channel)
       else if (channel.group === null) {
+        // A crash may have come before it was asked for.
+        const hasLeft = channel.epochs.some(({ unsent }) => unsent > 0)
+        if (!hasLeft && this.#isOpen(channel)) this.#askFor(this.#book.threadWith(channel.peer))
         this.join(channel)
         this.#vouch(channel)
       }
@@ -153,6 +158,8 @@ export class Introductions {
     if (made === undefined) return false
     const { channel, envelopes } = made
     const thread = this.#book.threadWith(card.address)
+    this.#askFor(thread)
+    const isOver = this.#hasWeaker(channel)
     await this.#outbox.posting.sendSealed(thread, envelopes, (step) => {
       // As they are by then: admission takes a while, in which texts are said and contacts change.
       const now = this.#book.threadWith(card.address)
@@ -164,7 +171,21 @@ export class Introductions {
       step.contacts.set(card.address, withCard({ ...contact, standing }, card))
     })
     this.#outbox.kick(thread)
+    if (isOver) await this.#outbox.again.unconfirmed(thread)
     return true
+  }
+
+  /** We go on from a backup: what they have said since, and we have no keys of, they can say again. */
+  #askFor({ id, peer }: ChatThread): void {
+    const above = lackedAbove(this.#book, peer, this.#parts.restoredAt?.() ?? 0)
+    if (above !== undefined) this.#outbox.beside.lack(toHex(id), above)
+  }
+
+  /** Whether the two begin to sign with more by this channel: what is on its way in the others may not be taken any more. */
+  #hasWeaker({ state, peer }: Channel): boolean {
+    const others = this.#book.channelsWith(peer).map((channel) => signingOf(channel.state))
+    const isFirst = !others.includes("composite")
+    return signingOf(state) === "composite" && isFirst && others.length > 0
   }
 
   /** A group of the two of us. The first commit needs no order: nobody else is in the group to make another. */
@@ -201,6 +222,7 @@ export class Introductions {
   }
 
   async #judge(group: string, card: Card): Promise<void> {
+    const before = this.#book.contacts.get(card.address)?.signing
     const fresh = await this.#book.turns.run(() => this.#settle(group, card))
     if (fresh === undefined) return
     await this.#events.expectNow(fresh)
@@ -210,6 +232,10 @@ export class Introductions {
     else if (channel.retired) this.reachOut(channel.peer)
     else this.join(channel)
     if (channel.behindFrom !== null) this.#events.fellBehind()
+    const now = this.#book.contacts.get(card.address)
+    // They chose so, and take nothing less from us any more.
+    if (before === "ed25519" && now?.signing === "composite" && now.standing === "accepted")
+      await this.#outbox.again.unconfirmed(this.#book.threadWith(card.address))
   }
 
   async #settle(group: string, card: Card): Promise<Bytes[] | undefined> {
@@ -352,7 +378,8 @@ export class Introductions {
     const invited = ownLeaf(channel.state) !== 0
     const untouched = invited && channel.epochs.length === 1
     // Once more when nothing left since the update: a crash may have destroyed the first greeting.
-    if (untouched || (invited && channel.epochs[0]?.unsent === 0)) this.#outbox.greet(thread)
+    if (untouched || (invited && channel.epochs[0]?.unsent === 0))
+      this.#outbox.beside.greet(toHex(thread.id))
     this.#outbox.kick(thread)
     this.#renewKeys(channel)
   }

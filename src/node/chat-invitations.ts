@@ -21,6 +21,8 @@ const LAST_RETRY_MS = 10 * 60_000
 /** A Welcome that no keeper has taken by then is tried again later, after other invitations. */
 const BRING_TIMEOUT_MS = 60_000
 
+const FEW = 4
+
 const nameOf = ({ group, epoch }: Invitation) => `${toHex(group)} ${epoch}`
 
 export class Invitations {
@@ -89,7 +91,9 @@ export class Invitations {
   }
 
   async #send(invitation: Invitation, who: Address): Promise<void> {
-    const card = await this.#parts.findCard(who, this.#stopping.signal)
+    // Who comes back from a backup may have another card than a minute ago; of many at once all were looked up just now.
+    const isFew = invitation.to.length <= FEW
+    const card = await this.#parts.findCard(who, this.#stopping.signal, isFew)
     if (card?.address !== who) return
     const id = groupThreadIdOf(invitation.group)
     const payload = await this.#payloadOf(invitation, card)

@@ -8,25 +8,18 @@
  * A crash before the write leaves the text in line; a crash after it leaves the envelope, which is posted again (chat-posting.ts).
  * Several envelopes are sealed ahead while the first waits for its admission, and those that have it by then share a write.
  */
-import { type Channel, leaving, sealContents } from "../chat/channel.ts"
-import { type Content, contentBytes } from "../chat/content.ts"
+import { leaving, sealContents } from "../chat/channel.ts"
+import type { Content, Saying } from "../chat/content.ts"
 import { type ChatThread, paid, paidRead } from "../chat/thread.ts"
 import { type Bytes, equal, toHex } from "../crypto/bytes.ts"
 import { isMember, signingOf } from "../crypto/session.ts"
 import { ApiError } from "./api/errors.ts"
+import { SayingAgain } from "./chat-again.ts"
+import { Beside } from "./chat-beside.ts"
 import { type ChatBook, Step } from "./chat-book.ts"
-import {
-  type Batch,
-  fittingBeside,
-  postedIn,
-  readsFor,
-  receiptsFor,
-  textsOf,
-  TOGETHER_MAX,
-} from "./chat-batch.ts"
+import { type Batch, type Leaving, leavingIn, nextContents, textsOf } from "./chat-batch.ts"
 import { Deliveries, type Readable } from "./chat-delivery.ts"
 import { Line, type Said, type Wording } from "./chat-line.ts"
-import type { Unplaced } from "./chat-marks.ts"
 import { OwnCommits } from "./chat-own-commits.ts"
 import type { ChatParts } from "./chat-parts.ts"
 import { OFFER_AGAIN_MS, Posting } from "./chat-posting.ts"
@@ -45,13 +38,11 @@ type ActAsked = Parameters<Line["act"]> extends [unknown, ...infer Rest] ? Rest 
 export interface OutboxEvents {
   /** Messages of ours have left in this group or thread of two. */
   spoke(group: string): void
-  /** These messages leave in that envelope: adds to the step what begins with it. Within a turn. */
-  leaving(step: Step, payload: LeavingPayload): Promise<void>
+  /** These messages leave in that envelope, signed so: adds to the step what begins with it. Within a turn. */
+  leaving(step: Step, leaving: Leaving): Promise<void>
   /** Where an envelope was ordered, when the order was followed past it. */
   passedAt(id: Bytes): number | undefined
 }
-
-type LeavingPayload = Omit<Unplaced, "deferred">
 
 /** A batch on its way to the disk. */
 interface Ahead {
@@ -69,6 +60,7 @@ export class Outbox {
   readonly deliveries: Deliveries
   readonly posting: Posting
   readonly commits: OwnCommits
+  readonly again: SayingAgain
   readonly #line: Line
   readonly #pumping = new Map<string, Promise<void>>()
   readonly #again = new Set<string>()
@@ -80,8 +72,7 @@ export class Outbox {
   readonly #timers = new Set<() => void>()
   /** Threads whose receipts leave in a moment. */
   readonly #soon = new Set<string>()
-  /** Threads in which we have not said yet what we call ourselves. */
-  readonly #greetings = new Set<string>()
+  readonly beside = new Beside()
 
   constructor(parts: ChatParts, book: ChatBook, transcript: Transcript, events: OutboxEvents) {
     this.#parts = parts
@@ -93,6 +84,7 @@ export class Outbox {
     })
     this.commits = new OwnCommits(parts, book, this.posting)
     this.#line = new Line(parts, book, transcript, () => this.posting.size)
+    this.again = new SayingAgain(book, this.deliveries, this.#line, (thread) => this.kick(thread))
   }
 
   /** Texts and envelopes that no peer has taken. */
@@ -165,9 +157,13 @@ export class Outbox {
     this.#pumping.set(id, pump)
   }
 
-  /** Says with the next envelope of this thread what we call ourselves. */
-  greet(thread: Pick<ChatThread, "id">): void {
-    this.#greetings.add(toHex(thread.id))
+  /** With `step` these of our sayings are in line again. Within a turn; returns what to do once it is written. */
+  sayAgain(step: Step, thread: ChatThread, sayings: readonly Saying[]): () => void {
+    const lineUp = this.#line.again(step, thread.id, sayings)
+    return () => {
+      lineUp()
+      this.kick(thread)
+    }
   }
 
   /** Receipts are owed: they leave together, a moment from now, or with the next text. */
@@ -249,25 +245,17 @@ export class Outbox {
     // Somebody under another's name: nothing leaves before the user has decided (DESIGN §4).
     const contact = thread.peer === null ? undefined : this.#book.contacts.get(thread.peer)
     if ((contact?.claims ?? null) !== null) return undefined
-    const sealed = ahead.reduce((sum, { batch }) => sum + batch.waiting.length, 0)
-    const line = this.#line.of(threadId).slice(sealed, sealed + TOGETHER_MAX)
-    const receipts = receiptsFor(thread, contact, ahead)
-    const reads = readsFor(thread, contact, ahead, receipts.length)
-    const first: Content[] = receipts.length === 0 ? [] : [{ kind: "receipt", ids: receipts }]
-    if (reads.length > 0) first.push({ kind: "read", ids: reads })
-    const { name } = this.#parts.identity
-    if (this.#greetings.has(threadId)) first.push({ kind: "profile", name })
-    const used = first.reduce((sum, each) => sum + contentBytes(each), 0)
-    const next = line.map(({ content }) => content)
-    const texts = fittingBeside(used, next, signingOf(channel.state))
-    const contents = [...first, ...texts]
-    if (contents.length === 0) return undefined
-    const sealing = await sealContents(channel, this.#parts.meshId, contents)
-    const { envelopes, until } = sealing
+    const line = this.#line.of(threadId)
+    const beside = this.beside.of(threadId, this.#parts.identity.name)
+    const signing = signingOf(channel.state)
+    const said = nextContents(thread, contact, { ahead, line, beside, signing })
+    if (said.contents.length === 0) return undefined
+    const sealing = await sealContents(channel, this.#parts.meshId, said.contents)
+    const { channel: moved, opening, signedBy, ...carried } = sealing
     const group = toHex(channel.groupId)
-    this.#book.channels.set(group, sealing.channel)
-    this.#greetings.delete(threadId)
-    return { group, until, envelopes, waiting: line.slice(0, texts.length), receipts, reads }
+    this.#book.channels.set(group, moved)
+    this.beside.forget(threadId)
+    return { group, ...carried, signed: { opening, signedBy }, ...said }
   }
 
   /** Writes through what these batches say and change, all at once, and posts them. */
@@ -275,19 +263,13 @@ export class Outbox {
     const batches = ready.map(({ batch }) => batch)
     const outgoing: Outgoing[] = []
     const origins = new Map<string, Readable>()
-    const payloads: LeavingPayload[] = []
+    const leaves: Leaving[] = []
     for (const { batch, admitted } of ready) {
       const some = this.posting.outgoingOf(bytesOf(thread), (await admitted) ?? [], textsOf(batch))
       outgoing.push(...some)
-      const { epoch } = batch.until
-      const readable = { group: bytesOf(batch.group), epoch }
+      const readable = { group: bytesOf(batch.group), epoch: batch.until.epoch }
       for (const { id } of some) origins.set(toHex(id), readable)
-      const last = some.at(-1)
-      const kept = this.#book.channels.get(batch.group)?.epochs.find((each) => each.epoch === epoch)
-      if (last !== undefined && kept !== undefined) {
-        const { ownLeaf: leaf } = kept
-        payloads.push({ envelope: last.id, ...readable, leaf, messages: postedIn(batch) })
-      }
+      leaves.push(...leavingIn(batch, some))
     }
     const waiting = batches.flatMap((batch) => batch.waiting)
     const left = await this.#book.turns.run(async () => {
@@ -309,7 +291,7 @@ export class Outbox {
       this.#line.leave(step, waiting)
       step.ops.push(...outgoing.map(this.#book.records.putOutgoing))
       const texts = this.deliveries.toBeOrdered(step, outgoing, origins)
-      for (const payload of payloads) await this.#events.leaving(step, payload)
+      for (const each of leaves) await this.#events.leaving(step, each)
       for (const batch of batches) {
         const channel = this.#book.channels.get(batch.group)
         if (channel !== undefined) await this.deliveries.noteAudience(step, channel, textsOf(batch))
@@ -339,7 +321,7 @@ export class Outbox {
     const id = toHex(thread.id)
     this.#line.forget(step, id)
     this.#ahead.delete(id)
-    this.#greetings.delete(id)
+    this.beside.forget(id)
   }
 
   /** The thread goes: so does, with `step`, what waits in it and what no peer has taken. Within a turn. */
@@ -378,41 +360,11 @@ export class Outbox {
   }
 
   /**
-   * A channel has forgotten epochs of before `oldest`: texts of ours from there that had no place in the order by `height` are said
-   * again, because nobody may be able to read them. Who did knows them by their id. Returns what to do once the step is written.
-   */
-  async epochsForgotten(
-    step: Step,
-    channel: Channel,
-    oldest: number,
-    height: number,
-  ): Promise<() => void> {
-    const { sayings, done } = await this.deliveries.lost(step, channel, oldest, height)
-    const thread = this.#book.threadOf(channel)
-    const lineUp = this.#line.again(step, thread.id, sayings)
-    return () => {
-      done()
-      lineUp()
-      if (sayings.length > 0) this.kick(thread)
-    }
-  }
-
-  /**
    * The ledger has given these envelopes their places, at this height. Texts that no peer has taken yet stay as they are until one has;
    * what was sealed under keys that had ended by then is said again.
    */
   async ordered(ids: readonly Bytes[], height: number): Promise<void> {
-    for (const channel of this.deliveries.overdue(height))
-      await this.#book.turns.run(async () => {
-        const step = new Step()
-        const { sayings, done } = await this.deliveries.late(step, channel, height)
-        const thread = this.#book.threadOf(channel)
-        const lineUp = this.#line.again(step, thread.id, sayings)
-        await this.#book.commit(step)
-        done()
-        lineUp()
-        this.kick(thread)
-      })
+    await this.again.late(height)
     await this.deliveries.ordered(ids.filter((id) => !this.posting.has(id)))
   }
 }

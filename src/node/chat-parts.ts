@@ -1,4 +1,5 @@
 /** What chat needs of the node around it. */
+import type { PlaceProof } from "../consensus/place.ts"
 import type { Address } from "../crypto/address.ts"
 import type { BlobRef } from "../crypto/blob.ts"
 import type { Bytes } from "../crypto/bytes.ts"
@@ -39,6 +40,16 @@ export interface OrderedBlock {
   readonly height: number
   /** Envelope ids, in order. */
   readonly ids: readonly Bytes[]
+}
+
+/** What it takes to show a message to somebody outside. */
+export interface ChatShowing {
+  /** Of the mesh, as it is hashed. */
+  readonly genesis: Bytes
+  /** Those of these envelopes (32-byte ids) that are kept here, in their order. */
+  envelopes(ids: readonly Bytes[]): Promise<readonly (Bytes | undefined)[]>
+  /** Proves where they were ordered; undefined when one of them has no place. Absent in a mesh that orders nothing. */
+  places?(ids: readonly Bytes[], signal: AbortSignal): Promise<PlaceProof | undefined>
 }
 
 /** Payloads too long for envelopes, which peers keep for others; `Blobs` is one. */
@@ -87,6 +98,8 @@ export interface ChatParts {
   readonly textsMax?: number
   /** Whether a key package is of before a restore: the old peer may have joined groups with it, and gone on in them. */
   readonly isRetired?: (keyPackage: Bytes) => boolean
+  /** Up to this height everything was in the backup that this profile came out of. */
+  readonly restoredAt?: () => number | undefined
   /** One line for the log; never holds a secret, a name or an address. */
   readonly log: (line: string) => void
   /**
@@ -99,4 +112,6 @@ export interface ChatParts {
   readonly ledger?: ChatLedger
   /** Without it nobody is invited into groups, nor comes into ones, whose Welcome is too long for envelopes. */
   readonly payloads?: ChatPayloads
+  /** Without it nothing is exported. */
+  readonly showing?: ChatShowing
 }

@@ -6,7 +6,7 @@
  * behind the order that they may be late already.
  */
 import type { Channel } from "../chat/channel.ts"
-import { type Content, isPosted } from "../chat/content.ts"
+import { type Content, isPosted, isSaying } from "../chat/content.ts"
 import { lastHeight, LATE_HEIGHTS_MAX } from "../chat/lateness.ts"
 import { placed } from "../chat/thread.ts"
 import type { Address } from "../crypto/address.ts"
@@ -270,7 +270,7 @@ export class Places {
     if (deferred !== null) await this.#apply(step, toHex(group), deferred.by, deferred.contents)
     for (const [part, id] of messages.entries()) {
       const found = await this.#transcript.find(step, id)
-      if (found === undefined || found.message.place !== "none") continue
+      if (found === undefined || !isPlacedBy(found.message, height)) continue
       const { thread, message } = placed(found.thread, found.message, { height, index, part })
       step.threads.set(toHex(thread.id), thread)
       this.#transcript.change(step, { thread, message: found.message }, message)
@@ -290,6 +290,9 @@ export class Places {
     }
     if (theirs.length > 0 || deferred !== null)
       this.#parts.log("a member's message was ordered under keys that had ended")
+    if (deferred !== null)
+      for (const { id } of deferred.contents.filter(isSaying))
+        step.evidence.dropped.push({ by: deferred.by, id })
     if (theirs.length === 0) return
     // It may have been said again already.
     const others = (await this.#book.records.marks.unplaced()).filter(
@@ -305,8 +308,13 @@ export class Places {
 const lastOf = (channel: Channel, { epoch, leaf }: Pick<Unplaced, "epoch" | "leaf">) =>
   lastHeight(channel, { epoch, leaf: leaf ?? channel.epochs[0]?.ownLeaf ?? 0 })
 
-/** What can be believed of somebody whose epoch has ended: they could read what they confirm. */
-const isHarmless = ({ kind }: Content): boolean => kind === "receipt" || kind === "read"
+/** It has no place yet, or its author claims one, saying it again, that came only later. */
+const isPlacedBy = ({ place, again }: Found["message"], height: number): boolean =>
+  place === "none" || (again && place !== "former" && place.height > height)
+
+/** What can be believed of somebody whose epoch has ended: they could read what they confirm, and what they ask for comes under new keys. */
+const isHarmless = ({ kind }: Content): boolean =>
+  kind === "receipt" || kind === "read" || kind === "lack"
 
 /** Said once, late or not: whoever leaves destroys the keys to say it again. */
 const isLeave = ({ kind }: Content): boolean => kind === "leave"

@@ -3,6 +3,7 @@
  * batch, so that a crash leaves all of a step or none of it.
  */
 import type { Channel } from "../chat/channel.ts"
+import { decodeCarriers, encodeCarriers, type PieceCarrier } from "../chat/evidence.ts"
 import { decodeChannel, encodeChannel } from "../chat/channel-record.ts"
 import { type ChatContact, decodeContact, encodeContact } from "../chat/contact.ts"
 import { decodeContents, encodeContents, isSaying, type Saying } from "../chat/content.ts"
@@ -22,6 +23,7 @@ import {
 import { decodeIdentity, encodeIdentity, type Identity } from "../crypto/identity.ts"
 import { decodeOneTime, encodeOneTime, type OneTimePackage } from "../crypto/one-time.ts"
 import type { Signing } from "../crypto/session.ts"
+import { EvidenceRecords } from "./chat-evidence-records.ts"
 import { MarkRecords } from "./chat-marks.ts"
 import { decodeRestored, encodeRestored, type Restored } from "./restored.ts"
 import type { RangeOptions, Sealed, SealedOp } from "./sealed.ts"
@@ -95,10 +97,13 @@ export class ChatRecords {
   readonly sealed: Sealed
   /** What is kept beside the messages. */
   readonly marks: MarkRecords
+  /** What shows messages to others. */
+  readonly evidence: EvidenceRecords
 
   constructor(sealed: Sealed) {
     this.sealed = sealed
     this.marks = new MarkRecords(sealed)
+    this.evidence = new EvidenceRecords(sealed)
   }
 
   #put = (group: string, item: string | Bytes, plaintext: Bytes): SealedOp =>
@@ -282,7 +287,15 @@ export class ChatRecords {
   delPartial = (place: PartialPlace): SealedOp[] => [
     this.#del("partials", partialName(place)),
     this.#del("last pieces", partialName(place)),
+    this.#del("piece carriers", partialName(place)),
   ]
+  /** The envelopes that brought pieces of it so far. */
+  async carriersOf(place: PartialPlace): Promise<readonly PieceCarrier[]> {
+    const bytes = await this.#find("piece carriers", partialName(place))
+    return bytes === undefined ? [] : decodeCarriers(bytes)
+  }
+  putCarriersOf = (place: PartialPlace, carriers: readonly PieceCarrier[]) =>
+    this.#put("piece carriers", partialName(place), encodeCarriers(carriers))
   /** The envelope that carried the last piece of it, 32 bytes, once that one is here. */
   lastOf = (place: PartialPlace) => this.#find("last pieces", partialName(place))
   putLastOf = (place: PartialPlace, id: Bytes) => this.#put("last pieces", partialName(place), id)

@@ -119,7 +119,7 @@ export class Reentry {
     else this.#shown(step, next)
     const epoch = Number(epochOf(next.state))
     const since = hello.group?.since ?? 0
-    const after = await this.#outbox.epochsForgotten(step, next, epoch, since)
+    const after = await this.#outbox.again.epochsForgotten(step, next, epoch, since)
     // Not one of the tags stays, not even where an epoch's number does.
     this.#book.tags.forget(group)
     try {

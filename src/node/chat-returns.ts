@@ -119,6 +119,7 @@ export class Returns {
     }
     const waitMs = (this.#asking.get(group)?.nextAtMs ?? 0) - this.#parts.clock.nowMs()
     if (waitMs > 0) this.#work.kickLater(group, waitMs)
+    else if (await this.#isOvertaken()) this.#work.kickLater(group, FIRST_PAUSE_MS)
     else await this.#ask(group, channel)
   }
 
@@ -130,6 +131,13 @@ export class Returns {
     const isWanted = channel.retired || part.wishes.some(({ kind }) => kind === "return")
     const isOpen = this.#book.threadOf(channel).standing === "open"
     return isWanted && isOpen ? { ...channel, group: part } : undefined
+  }
+
+  /** Whoever lets us in would write to a card of our old self, whose keys we do not have: first the newest card has to be our own. */
+  async #isOvertaken(): Promise<boolean> {
+    const { me, identity } = this.#parts
+    const card = await this.#parts.findCard(me, this.#work.signal, true)
+    return card !== undefined && card.sequence > identity.sequence
   }
 
   /** Asks the next few. */

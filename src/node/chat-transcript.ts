@@ -202,7 +202,7 @@ function keptOf(content: Text | Setting): Omit<Arrived, "author"> {
   const head = { id, sentAtMs, lamport }
   if (content.kind === "lifetime")
     return { ...head, text: "", sets: { lifetime: lifetime ?? null } }
-  const { text, file, replyTo, mentions } = content
+  const { text, file, replyTo, mentions, again } = content
   return {
     ...head,
     text,
@@ -210,6 +210,7 @@ function keptOf(content: Text | Setting): Omit<Arrived, "author"> {
     ...(replyTo && { replyTo }),
     ...(mentions && { mentions }),
     ...(lifetime && { lifetime }),
+    ...(again && { place: again, again: true }),
   }
 }
 

@@ -84,6 +84,7 @@ export function messageView(
     receipts:
       audience === 0 ? null : { got: audience - awaited.length, of: audience, read: readBy.length },
     late: message.late,
+    again: message.again,
     place: typeof place === "string" ? null : { height: place.height, index: place.index },
     replyTo: replyTo === null ? null : quoteView(names, group, replyTo, answered),
     mentions: message.mentions.map((each) => mentionView(names, group, message.text, each)),

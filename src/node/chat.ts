@@ -5,7 +5,6 @@
 import type { Channel } from "../chat/channel.ts"
 import type { FileNote } from "../chat/file.ts"
 import type { Lifetime } from "../chat/lifetime.ts"
-import type { ChatMessage } from "../chat/message.ts"
 import type { ChatThread } from "../chat/thread.ts"
 import type { Address } from "../crypto/address.ts"
 import { type Bytes, toHex } from "../crypto/bytes.ts"
@@ -13,6 +12,10 @@ import type { Signing } from "../crypto/session.ts"
 import { ApiError } from "./api/errors.ts"
 import type { Contact, GroupView, Message, Page, ThreadSummary } from "./api/types.ts"
 import { ChatBook, Step } from "./chat-book.ts"
+import { KeptCards } from "./chat-cards.ts"
+import { EvidenceKeeper } from "./chat-evidence.ts"
+import { Exports } from "./chat-export.ts"
+import { fileOf, filesIn } from "./chat-files.ts"
 import { Finder } from "./chat-finder.ts"
 import { Expiry } from "./chat-expiry.ts"
 import { Groups } from "./chat-groups.ts"
@@ -26,16 +29,15 @@ import type { ChatParts } from "./chat-parts.ts"
 import { mustBeDecided, mustTake, People } from "./chat-people.ts"
 import { Places } from "./chat-places.ts"
 import { PAGE_MAX, type PageCursor, Reading } from "./chat-reading.ts"
+import { Lacks } from "./chat-lacks.ts"
 import { Transcript } from "./chat-transcript.ts"
 import { Typing } from "./chat-typing.ts"
 import { Search } from "./chat-search.ts"
 import { Updates } from "./chat-updates.ts"
-import { messageView } from "./chat-view.ts"
 import type { FileMessage } from "./files.ts"
 
 export class Chat {
   readonly search: Search
-  readonly #parts: ChatParts
   readonly #book: ChatBook
   readonly #outbox: Outbox
   readonly #inbox: Inbox
@@ -44,36 +46,47 @@ export class Chat {
   readonly #transcript: Transcript
   readonly #expiry: Expiry
   readonly #places: Places
+  readonly #evidence: EvidenceKeeper
   readonly #typing: Typing
+  readonly #lacks: Lacks
   readonly #reading: Reading
   readonly messages: Messages
+  readonly exports: Exports
+  readonly #cards: KeptCards
   readonly #people: People
   readonly #groups: Groups
   readonly #updates: Updates
   readonly #order: Ordering | undefined
   readonly #stopping = new AbortController()
 
-  private constructor(parts: ChatParts) {
-    this.#parts = parts
-    this.#book = new ChatBook(parts)
+  private constructor(given: ChatParts) {
+    this.#book = new ChatBook(given)
+    this.#cards = new KeptCards(given, this.#book)
+    const parts = this.#cards.partsKeeping(given)
     this.#finder = new Finder(this.#book)
     this.search = new Search(parts, this.#book)
     this.#book.followTexts((changes) => this.search.follow(changes))
     this.#transcript = new Transcript(this.#book, (thread) => this.#expiry.eraseSoon(thread))
     this.#expiry = new Expiry(parts, this.#book, this.#transcript)
+    this.#evidence = new EvidenceKeeper(this.#book, this.#transcript)
     const kept = { transcript: this.#transcript, expiry: this.#expiry }
-    this.#places = new Places(parts, this.#book, kept, (...said) => this.#inbox.later(...said))
+    const apply = this.#evidence.sifting((...said) => this.#inbox.later(...said))
+    this.#places = new Places(parts, this.#book, kept, apply)
     this.#outbox = new Outbox(parts, this.#book, this.#transcript, {
       spoke: (group) => this.#updates.spoke(group),
-      leaving: (step, payload) => this.#places.leaving(step, payload),
+      leaving: async (step, { unplaced, trace }) => {
+        await this.#places.leaving(step, unplaced)
+        await this.#evidence.keep(step, { by: parts.me, ...trace })
+      },
       passedAt: (id) => this.#order?.passedAt(id),
     })
+    this.#lacks = new Lacks(parts, this.#book, this.#outbox)
     this.#typing = new Typing(parts, this.#book, this.#outbox)
     this.#groups = new Groups(parts, this.#book, this.#outbox, {
       inbox: () => this.#inbox,
       order: () => this.#order,
     })
-    const events = this.#events()
+    const events = this.#events(parts)
     this.#inbox = new Inbox(parts, this.#book, this.#outbox, events)
     const { ledger } = parts
     this.#order =
@@ -102,8 +115,8 @@ export class Chat {
       stopping: this.#stopping.signal,
     })
     const shared = { book: this.#book, outbox: this.#outbox, ...kept }
-    const welcomes = (thread: ChatThread) => this.#welcomes(thread)
-    this.messages = new Messages({ parts, welcomes, ...shared })
+    this.messages = new Messages({ parts, welcomes: (thread) => this.#welcomes(thread), ...shared })
+    this.exports = new Exports(parts, this.#book, this.#cards, this.#stopping.signal)
     const isUnordered = parts.order === "arrival" && parts.readsOnly !== true
     this.#reading = new Reading({ isUnordered, ...shared })
     this.#updates = new Updates(parts, this.#book, {
@@ -112,20 +125,22 @@ export class Chat {
     })
   }
 
-  #events(): InboxEvents & IntroductionEvents {
+  #events(parts: ChatParts): InboxEvents & IntroductionEvents {
     return {
       introduced: (channel) => this.#introductions.verify(channel),
       height: () => this.#order?.height ?? 0,
       passedAt: (id) => this.#order?.passedAt(id),
       fellBehind: () => this.#order?.kick(),
       transcript: this.#transcript,
+      signed: (step, payload, deferred) => this.#evidence.keep(step, payload, deferred),
       places: this.#places,
       typing: (thread, by, content) => this.#typing.heard(thread, by, content),
       settled: async (step, settled, by) => {
-        await notice(this.#parts, this.#book, step, settled, by)
+        await notice(parts, this.#book, step, settled, by)
         this.#groups.settled(step, settled, by.at)
         if (settled.channel.group === null) this.#advanced(settled.channel)
       },
+      lacks: (thread, above) => this.#lacks.answer(thread, above),
       heard: (channel, from, content) => this.#groups.heard(channel, from, content),
       expectNow: (tags) => this.#inbox.expectNow(tags),
       pleaded: async (batch, plea) => {
@@ -241,6 +256,7 @@ export class Chat {
   /** Forgets the person and everything said. */
   async remove(which: string): Promise<void> {
     const { address } = this.#finder.contact(which)
+    await this.#cards.forget(address)
     await this.#book.turns.run(async () => {
       const thread = this.#book.threadWith(address)
       await this.#eraseMessages(thread)
@@ -285,25 +301,9 @@ export class Chat {
     return this.messages.say(this.#finder.threadTo(to), id, text, { file })
   }
 
-  /** The file that a message brought, if there is such a message and it brought one. */
-  async fileOf(id: Bytes): Promise<FileMessage | undefined> {
-    const found = await this.#book.records.findMessage(id)
-    return found && this.#fileMessage(found)
-  }
-
-  /** Messages that brought files, the newest first. */
-  async files(which: string | undefined, limit: number): Promise<FileMessage[]> {
-    const thread = which === undefined ? undefined : this.#finder.thread(which).id
-    const found = await this.#book.records.files(limit, thread)
-    return found.flatMap((each) => this.#fileMessage(each) ?? [])
-  }
-
-  #fileMessage({ thread: id, message }: { thread: Bytes; message: ChatMessage }) {
-    const thread = this.#book.threads.get(toHex(id))
-    const { file } = message
-    if (thread === undefined || file === undefined) return undefined
-    return { message: messageView(this.#book, thread, message), file }
-  }
+  fileOf = (id: Bytes): Promise<FileMessage | undefined> => fileOf(this.#book, id)
+  files = (which: string | undefined, limit: number): Promise<FileMessage[]> =>
+    filesIn(this.#book, which === undefined ? undefined : this.#finder.thread(which).id, limit)
 
   /** Answering a stranger accepts them, and writing into a group that one was let into accepts that. */
   async #welcomes(thread: ChatThread): Promise<void> {

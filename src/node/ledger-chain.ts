@@ -236,6 +236,12 @@ export class LedgerChain {
     return this.#replay(new Ledger(rules), UsesSoFar.atGenesis(rules), found.without)
   }
 
+  /** The state of the newest sound snapshot, if there is one. */
+  async resumed(rules: LedgerRules): Promise<Ledger | undefined> {
+    const found = await resume(this.#store, rules, (height) => this.block(height))
+    return "ledger" in found ? found.ledger : undefined
+  }
+
   /** `without`: why the snapshot is to be written again, undefined for one that is sound. */
   async #replay(ledger: Ledger, from: UsesSoFar, without: string | undefined): Promise<Replayed> {
     const resumedAt = ledger.height

@@ -8,6 +8,7 @@ import { admitting, granting, openMember } from "./admitting.ts"
 import type { ApiEvent } from "./api/types.ts"
 import type { Blobs } from "./blobs.ts"
 import { Chat } from "./chat.ts"
+import type { ChatShowing } from "./chat-parts.ts"
 import { NOBODY_THERE } from "./chat-offline.ts"
 import { systemClock } from "./clock.ts"
 import type { Directory } from "./directory.ts"
@@ -21,6 +22,7 @@ import type { MeshLedger } from "./ledger.ts"
 import type { LedgerChain } from "./ledger-chain.ts"
 import type { Member } from "./member.ts"
 import type { MeshJoining } from "./mesh-joining.ts"
+import { provePlaces } from "./ledger-place.ts"
 import type { Mesh } from "./mesh-membership.ts"
 import type { MeshListener } from "./mesh-rooms.ts"
 import type { Network } from "./network.ts"
@@ -219,15 +221,37 @@ export class PersonRooms implements MeshListener {
         emit({ type: "progress", what: "work for a message", done, total }),
       ),
       payloads: blobs,
+      showing: showingOf(mesh, network, ledger, (done, total) =>
+        emit({ type: "progress", what: "going through the ledger", done, total }),
+      ),
       isStale: (envelope) => network.isStale(envelope),
       clock: systemClock,
       emit,
       log: options.log,
       ...(textsMax === undefined ? {} : { textsMax }),
+      restoredAt: () => this.#restored?.view.height,
       isRetired: (keyPackage) => this.#restored?.retires(keyPackage) ?? false,
       ...(ledger === undefined
         ? { order: "arrival" as const }
         : { order: "ledger" as const, ledger: ledger.forChat(network) }),
     })
+  }
+}
+
+function showingOf(
+  mesh: Mesh,
+  network: Network,
+  ledger: MeshLedger | undefined,
+  progress: (done: number, total: number) => void,
+): ChatShowing {
+  const showing = {
+    genesis: mesh.bytes,
+    envelopes: (ids: readonly Bytes[]) => network.mailbox.getMany(ids),
+  }
+  if (ledger === undefined) return showing
+  const { chain, rules } = ledger
+  return {
+    ...showing,
+    places: (ids, signal) => provePlaces({ chain, rules, progress, signal }, ids),
   }
 }

@@ -35,6 +35,23 @@ const INBOUND_PER_PEER_MAX = 16
 /** Requests of one protocol served at a time; further streams are reset. */
 const SERVING_MAX = 64
 
+/** No frame is so long that its length takes more. */
+const LENGTH_BYTES_MAX = 5
+/** Asks for another byte. Made once: a new error for each frame costs more than all else in reading it. */
+const INCOMPLETE = new RangeError("the length goes on")
+
+/** An unsigned varint, as far as it has come. Throws INCOMPLETE, and StreamError TOO_LARGE. */
+function lengthOf(read: { readonly byteLength: number; get(index: number): number }): number {
+  let length = 0
+  for (let i = 0; i < read.byteLength; i++) {
+    const byte = read.get(i)
+    length += (byte & 0x7f) * 2 ** (7 * i)
+    if (byte < 0x80) return length
+  }
+  if (read.byteLength < LENGTH_BYTES_MAX) throw INCOMPLETE
+  throw new StreamError("TOO_LARGE", "a length that does not end")
+}
+
 export interface FrameLimits {
   /** Longest frame accepted. */
   readonly frameBytesMax: number
@@ -53,6 +70,7 @@ export class Frames {
     this.#frames = lpStream(stream, {
       maxDataLength: frameBytesMax,
       maxBufferSize: READ_AHEAD_BYTES_MAX,
+      lengthDecoder: lengthOf,
     })
   }
 

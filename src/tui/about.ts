@@ -3,6 +3,8 @@
  * beginning of its id; otherwise the newest that fits is meant. The same for the screen and for line mode.
  */
 import type { Api, Message } from "../node/api/types.ts"
+import { exportedText, type ExportIntent, exportIntent } from "./exporting.ts"
+import { absolute } from "./folders.ts"
 import { parseLifetime } from "./lifetime.ts"
 
 export type AboutIntent =
@@ -12,12 +14,14 @@ export type AboutIntent =
   | { readonly type: "disappear"; readonly after: string }
   | { readonly type: "tell"; readonly what: "read" | "typing"; readonly on: boolean }
   | { readonly type: "copy"; readonly what: "text" | "id" }
+  | ExportIntent
 
 export type AboutAsk =
   | { readonly what: "reply"; readonly key: string; readonly id: string; readonly text: string }
   | { readonly what: "edit"; readonly id: string; readonly text: string }
   | { readonly what: "react"; readonly id: string; readonly signs: readonly string[] }
   | { readonly what: "delete"; readonly id: string; readonly forAll: boolean }
+  | (Omit<ExportIntent, "type"> & { readonly what: "export"; readonly id: string })
   | {
       readonly what: "disappear"
       readonly key: string
@@ -64,6 +68,13 @@ export function planAbout(
       return message === undefined
         ? wrong("There is nothing to copy here.")
         : { copy: intent.what === "id" ? message.id : message.text }
+    }
+    case "export": {
+      const message = newest(({ mine }) => !mine)
+      const { path, others, unordered } = intent
+      return message === undefined
+        ? wrong("There is nothing to export here. Alt-K selects a message.")
+        : { ask: { what: "export", id: message.id, path, others, unordered } }
     }
     case "reply": {
       if (intent.text === "") return wrong("What do you answer? /reply words")
@@ -123,6 +134,11 @@ export async function askAbout(
         ? "Deleted here, and the others' programs are asked to. Somebody may have read it."
         : "Deleted here. The others keep theirs."
     }
+    case "export": {
+      const { id, others, unordered } = ask
+      const asked = { id, path: absolute(ask.path), others, unordered }
+      return exportedText(await api.call("messages.export", asked, options))
+    }
     case "disappear": {
       const { key: thread, seconds, blocks } = ask
       const after = { ...(seconds && { seconds }), ...(blocks && { blocks }) }
@@ -158,6 +174,8 @@ export function aboutIntent(name: string, rest: string): AboutIntent | string {
       return rest === "" || rest === "all"
         ? { type: "delete", forAll: rest === "all" }
         : "/delete takes it away here; /delete all asks everybody to"
+    case "export":
+      return exportIntent(rest)
     case "disappear":
       return { type: "disappear", after: rest }
     case "tell": {

@@ -199,6 +199,7 @@ export function carryOut(model: Model, intent: Intent): Step {
       return onGroup(model, taken, intent)
     case "reply":
     case "edit":
+    case "export":
     case "react":
     case "delete":
     case "disappear":

@@ -39,6 +39,11 @@ export const COMMANDS: readonly Command[] = [
   command("delete", "[all]", "delete the selected message here; all: ask everybody to"),
   command("disappear", "time", "let what is said from now on disappear: 5m, 7d, 100 blocks, off"),
   command("edit", "words", "say the selected, or your last, message otherwise"),
+  command(
+    "export",
+    "[others] file",
+    "write the selected, or their last, message as proof for others",
+  ),
   command("file", "path [words]", "send a file; quote a path with spaces"),
   command("group", "name person …", "found a group; quote a name with spaces", "people"),
   command("help", "", "all keys and commands"),
@@ -199,6 +204,7 @@ export function interpret(line: string, known: readonly string[]): Intent {
       return { type: "search", query: rest }
     case "reply":
     case "edit":
+    case "export":
     case "react":
     case "delete":
     case "disappear":

@@ -52,7 +52,7 @@ export const BINDINGS: readonly Binding[] = [
   bind("Reading", "pagedown", "page-down", "a page down"),
   bind("Reading", "home", "top", "to the oldest (in a draft: line start)"),
   bind("Reading", "end", "bottom", "to the newest (in a draft: line end)"),
-  bind("Reading", "alt-k", "select", "select a message, then r e d y i + or the arrows"),
+  bind("Reading", "alt-k", "select", "select a message, then r e d y i x + or the arrows"),
   bind("Reading", "alt-s", "save", "save the file in sight, also /save"),
   bind("Reading", "alt-v", "view", "show the picture in sight, also /view"),
   bind("Reading", "ctrl-g alt-/", "search", "search all messages, also /search"),

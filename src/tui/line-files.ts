@@ -1,7 +1,19 @@
 /** Files and what failed, in line mode. */
 import type { Api } from "../node/api/types.ts"
-import { folderFor } from "./folders.ts"
+import { absolute, folderFor } from "./folders.ts"
 import { sanitizeLine, sanitizeName } from "./sanitize.ts"
+
+export async function sendFile(
+  api: Api,
+  open: string | null,
+  { path, text }: { readonly path: string; readonly text: string },
+): Promise<string> {
+  if (open === null) return "Open a chat first: /open name."
+  const words = text === "" ? {} : { text }
+  const params = { to: open, path: absolute(path), ...words }
+  const { transfer } = await api.call("files.send", params)
+  return `${sanitizeName(transfer.name)} is on its way.`
+}
 
 export async function save(
   api: Api,

@@ -3,14 +3,13 @@ import { randomBytes } from "node:crypto"
 import type { Api, ApiEvent, Contact, Message, Status, ThreadSummary } from "../node/api/types.ts"
 import { COMMANDS, completions, contactName, interpret } from "./commands.ts"
 import type { GroupIntent, Intent } from "./commands.ts"
-import { absolute } from "./folders.ts"
 import { writeBackup } from "./line-backup.ts"
 import { askGroup, saidOf } from "./groups.ts"
 import { about } from "./line-about.ts"
-import { retry, save } from "./line-files.ts"
+import { retry, save, sendFile } from "./line-files.ts"
 import { carryOutGroup } from "./line-groups.ts"
 import { authorName, entries } from "./model.ts"
-import { sanitize, sanitizeLine, sanitizeName } from "./sanitize.ts"
+import { sanitize, sanitizeLine } from "./sanitize.ts"
 import { failureOf, spoken } from "./sentences.ts"
 import { STATE_WORDS } from "./theme.ts"
 import { transferEnd } from "./widgets/transfers.ts"
@@ -367,19 +366,15 @@ class LineSession {
         return this.#group(intent)
       case "reply":
       case "edit":
+      case "export":
       case "react":
       case "delete":
       case "disappear":
       case "tell":
       case "copy":
         return about(this.#api, this.#open, intent)
-      case "file": {
-        if (this.#open === null) return "Open a chat first: /open name."
-        const words = intent.text === "" ? {} : { text: intent.text }
-        const params = { to: this.#open, path: absolute(intent.path), ...words }
-        const { transfer } = await this.#api.call("files.send", params)
-        return `${sanitizeName(transfer.name)} is on its way.`
-      }
+      case "file":
+        return sendFile(this.#api, this.#open, intent)
       case "save":
         return save(this.#api, this.#open, intent.id, intent.folder)
       case "search":

@@ -6,7 +6,7 @@ import { edit } from "./widgets/draft.ts"
 import { withAnchor } from "./widgets/history.ts"
 import { visible } from "./widgets/viewport.ts"
 
-const HINT = "r reply · + react · e edit · d delete · y copy · i copy its id · Up, Down · Esc"
+const HINT = "r reply · + react · e edit · d delete · y copy · i its id · x export · Up, Down"
 
 /** Points at the newest message in sight, or takes the pointer away. */
 export function select(model: Model): Step {
@@ -54,6 +54,8 @@ export function onLetter(model: Model, letter: string): Step | undefined {
         : only(noticed(model, "bad", "Only its author can edit a message."))
     case "d":
       return draft("/delete")
+    case "x":
+      return draft("/export ")
     case "y":
       return and(noticed(model, "info", "Copied."), { type: "copy", text: message.text })
     case "i":

@@ -175,7 +175,7 @@ function markRows(message: Message, width: number): Row[] {
   const marks = [
     message.edited === null ? "" : "edited",
     message.lifetime === null ? "" : `disappears after ${lifetimeText(message.lifetime)}`,
-    message.late ? "settled late" : "",
+    message.again ? "said again, for you had lost the keys" : message.late ? "settled late" : "",
   ].filter((mark) => mark !== "")
   const reactions = sanitizeLine(reactionsText(message))
   return [

@@ -67,11 +67,18 @@ const named = words.map((rest) => {
   const mentions = [ada, bob].map((who, i) => ({ start: i * 5, length: 4, who }))
   return { text: `@ada @bob ${rest}`, mentions }
 })
+const place = fc.record(
+  { height: fc.nat(2 ** 40), index: fc.nat(2 ** 20), part: fc.nat(100) },
+  { noNullPrototype: true },
+)
 const plain = <T>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }) =>
   fc.record(model, { noNullPrototype: true }) as unknown as fc.Arbitrary<Content>
 const content: fc.Arbitrary<Content> = fc.oneof(
   plain({ kind: fc.constant("text"), ...head, text: words, replyTo: id }),
   plain({ kind: fc.constant("text"), ...head, text: words, lifetime }),
+  plain({ kind: fc.constant("text"), ...head, text: words, again: place }),
+  plain({ kind: fc.constant("text"), ...head, text: words, replyTo: id, again: place }),
+  plain({ kind: fc.constant("lack"), above: fc.nat(2 ** 40) }),
   fc
     .tuple(plain({ kind: fc.constant("text"), ...head, replyTo: id, lifetime }), named)
     .map(([said, { text, mentions }]) => ({ ...said, text, mentions }) as Content),

@@ -18,6 +18,12 @@ import {
 } from "../../src/chat/content.ts"
 import type { Notice } from "../../src/chat/notice.ts"
 import { DELIVERIES, further } from "../../src/chat/delivery.ts"
+import {
+  decodeCarriers,
+  decodeEvidence,
+  encodeCarriers,
+  encodeEvidence,
+} from "../../src/chat/evidence.ts"
 import { decodeHello, encodeHello } from "../../src/chat/hello.ts"
 import {
   advanceLamport,
@@ -150,6 +156,8 @@ describe("message: its record and its place", () => {
   it("is kept whole, strictly decoded", () => {
     assert.deepEqual(decodeMessage(encodeMessage(message)), message)
     strictDecoder(encodeMessage(message), decodeMessage, encodeMessage)
+    const again = { ...message, again: true, place: { height: 7, index: 2, part: 1 } }
+    assert.deepEqual(decodeMessage(encodeMessage(again)), again)
   })
 
   it("sorts by clock, then id, the same at everybody", () => {
@@ -252,5 +260,42 @@ describe("contacts: petnames over addresses", () => {
       before[0] = version
       assert.deepEqual(decodeContact(before), contact)
     }
+  })
+})
+
+describe("what shows a message to others", () => {
+  const carrier = { id: new Uint8Array(32).fill(1), key: new Uint8Array(32).fill(2) }
+  const opening = {
+    leaf: 1,
+    key: new Uint8Array(32).fill(3),
+    nonce: new Uint8Array(12).fill(4),
+    context: new Uint8Array(110).fill(5),
+  }
+
+  it("is kept in one form, or named where it lies", () => {
+    const evidence = { opening, signedBy: new Uint8Array(32), carriers: [carrier, carrier] }
+    const records = [
+      { kind: "evidence", evidence },
+      { kind: "beside", owner: new Uint8Array(16) },
+    ] as const
+    for (const record of records)
+      strictDecoder(encodeEvidence(record), decodeEvidence, encodeEvidence)
+    // a payload has one envelope at least and eleven at most
+    for (const carriers of [[], Array.from({ length: 12 }, () => carrier)])
+      assert.equal(
+        codeOf(() =>
+          decodeEvidence(encodeEvidence({ kind: "evidence", evidence: { ...evidence, carriers } })),
+        ),
+        "BAD_ENCODING",
+      )
+  })
+
+  it("is gathered piece by piece", () => {
+    const pieces = [2, 0, 1].map((index) => ({ index, ...carrier }))
+    assert.deepEqual(decodeCarriers(encodeCarriers(pieces)), pieces)
+    assert.equal(
+      codeOf(() => decodeCarriers(encodeCarriers(pieces).subarray(1))),
+      "BAD_LENGTH",
+    )
   })
 })

@@ -186,6 +186,19 @@ describe("cli: every command with a node running", () => {
     assert.equal((await other.node.call("contacts.list", {})).contacts.length, 1)
   })
 
+  it("contact add and group create take post-quantum signatures, and say where they hold and what they wait for", async (t) => {
+    const { run } = await alice(t)
+    const added = await run("contact", "add", addressOf("mia"), "--post-quantum-signatures")
+    assert.match(added.out, /, post-quantum signatures {2}sotto1/)
+    const { out } = await run("contact", "list")
+    assert.match(out, /bob +not verified +sotto1/)
+    const founded = await run("group", "create", "vault", "bob", "--post-quantum-signatures")
+    assert.match(founded.out, /^vault {2}[0-9a-f]{32} {2}post-quantum signatures\n/)
+    assert.match(founded.err, /Not so yet: bob is in it\.\n.*No key for post-quantum signatures/)
+    const plain = await run("group", "create", "crew", "bob")
+    assert.doesNotMatch(plain.out + plain.err, /post-quantum/)
+  })
+
   it("contact add, list, rename, block, accept, remove", async (t) => {
     const { json, run } = await profile(t)
     await json("init", "--name", "alice", "--no-passphrase")

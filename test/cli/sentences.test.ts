@@ -58,6 +58,7 @@ const INNER: Readonly<Record<string, readonly string[]>> = {
     "NO_START",
     "UNWELL",
     "BAD_LEDGER",
+    "BAD_EXPORT",
     "SIGINT",
     "SIGTERM",
   ],

@@ -66,7 +66,7 @@ describe("card: an identity's current keys, signed by both root keys", () => {
   it("verifies, tells its keys, and hashes to the address it belongs to", () => {
     const verified = verifyCard(card)
     const hash = primitives.sha3_256(card)
-    assert.deepEqual(verified, { ...body, address: addressOfRoots(roots), hash })
+    assert.deepEqual(verified, { ...body, address: addressOfRoots(roots), hash, encoded: card })
     assert(card.length < 36_000, `${card.length} bytes`)
   })
 

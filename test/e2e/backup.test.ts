@@ -60,6 +60,14 @@ describe("e2e: moving house", () => {
     }
     await received(bob, "alice", ["alice 14"])
     await received(alice, "bob", ["bob 14"])
+    // New keys, which the backup does not have: what is said under them only its author can say to her once more.
+    await alice.call("identity.rotate", {})
+    const under = Array.from({ length: 3 }, (_, i) => `under keys that are gone ${i}`)
+    for (const text of under) {
+      await alice.call("messages.send", { to: "bob", text: `${text}?` })
+      await received(bob, "alice", [`${text}?`])
+      await received(alice, "bob", [text], () => bob.call("messages.send", { to: "alice", text }))
+    }
     await bob.call("messages.send", { to: "crew", text: "all of us" })
     await until(alice, () => history(alice, "crew"), hasText("all of us"))
     await alice.call("groups.rename", { group: "crew", name: "team" })
@@ -104,7 +112,12 @@ describe("e2e: moving house", () => {
     const moved = await connectApi(ready.socket)
     t.after(() => moved.close())
     const all = Array.from({ length: 15 }, (_, i) => `bob ${i}`)
-    await received(moved, "bob", all, undefined, 60_000)
+    await received(moved, "bob", [...all, ...under], undefined, 60_000)
+    const again = (await history(moved, "bob")).filter((message) => message.again)
+    const placesAt = (messages: readonly Message[]) =>
+      again.map(({ id }) => messages.find((message) => message.id === id)?.place)
+    assert(again.some(({ text }) => under.includes(text)))
+    assert.deepEqual(placesAt(again), placesAt(await history(bob, "alice")))
     await received(bob, "alice", ["it is me, elsewhere"], () =>
       moved.call("messages.send", { to: "bob", text: "it is me, elsewhere" }),
     )

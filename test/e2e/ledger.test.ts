@@ -101,6 +101,24 @@ describe("e2e: four validators and two people who follow them", () => {
     assert.equal((JSON.parse(out) as { validators: unknown[] }).validators.length, VALIDATORS)
   })
 
+  it("shows to somebody in no mesh where it put a message, by the signatures of a quorum", async () => {
+    const [id = ""] = await send("to be shown", 1)
+    await arrived([id])
+    const api = await bob.api()
+    const placed = async () => (await history(api, "alice")).find((message) => message.id === id)
+    await until(api, placed, (seen) => seen !== undefined && seen.place !== null)
+    const file = join(directory, "shown.sotto")
+    const made = await sotto(["export", id, file, "--data", bob.dataDir], { script: REAL })
+    assert.equal(made.exit, 0, made.err)
+    const nowhere = ["--data", join(directory, "nobody")]
+    const { exit, out, err } = await sotto(["export", "verify", file, "--json", ...nowhere], { script: REAL }) // prettier-ignore
+    assert.equal(exit, 0, err)
+    const { text, order } = JSON.parse(out) as { text: string; order: Record<string, number> }
+    assert.match(text, /to be shown/)
+    assert.deepEqual([order["validators"], order["quorum"]], [VALIDATORS, 3])
+    assert(order["signatures"]! >= 3)
+  })
+
   it("goes on while each validator in turn is killed, and takes it back", async () => {
     for (const victim of cluster.nodes.slice(0, VALIDATORS)) {
       // in the middle of traffic it goes, and in the middle of traffic it comes back

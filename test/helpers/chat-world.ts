@@ -26,7 +26,7 @@ import { createKeyPackage, generateSignatureSeed, type Signing } from "../../src
 import type { ApiEvent, Message } from "../../src/node/api/types.ts"
 import { Chat } from "../../src/node/chat.ts"
 import { LedgerView, type Order } from "./chat-ledger.ts"
-import type { ChatMailbox } from "../../src/node/chat-parts.ts"
+import type { ChatMailbox, ChatShowing } from "../../src/node/chat-parts.ts"
 import { ChatRecords } from "../../src/node/chat-records.ts"
 import { type Clock, systemClock } from "../../src/node/clock.ts"
 import { KeyRing } from "../../src/node/key-ring.ts"
@@ -35,6 +35,8 @@ import type { Kept } from "../../src/node/shelf.ts"
 import { Sealed, type SealedOp, type SealedShelf } from "../../src/node/sealed.ts"
 
 export const meshId = new Uint8Array(32).fill(42)
+/** Stands in exports; it is not what the mesh id is the hash of. */
+const GENESIS = Uint8Array.of(1)
 const DEADLINE_MS = 60_000
 
 /** A disk of sorted keys. After `crash`, nothing is written any more. */
@@ -136,7 +138,8 @@ export async function makeIdentity(
     card: signed ? signedBy(roots, encodeCardBody(body)) : encodeCardBody(body),
     name,
   }
-  return { identity, card: { ...body, address, hash: primitives.sha3_256(identity.card) } }
+  const hash = primitives.sha3_256(identity.card)
+  return { identity, card: { ...body, address, hash, encoded: identity.card } }
 }
 
 function signedBy(roots: Identity["roots"], body: Bytes): Bytes {
@@ -174,6 +177,7 @@ class Mailbox implements ChatMailbox {
   }
 
   has = (id: Bytes): boolean => this.#ids.has(toHex(id))
+  byId = (id: Bytes): Bytes | undefined => this.arrivals.find((kept) => equal(kept.id, id))?.bytes
 
   /** The mailbox as one life of its owner's process sees it. */
   life(shelf: MemoryShelf): ChatMailbox {
@@ -223,6 +227,8 @@ export class Person {
   /** What this person sees of the world's order, when it has one. */
   readonly ledger: LedgerView | undefined
   clock: Clock = systemClock
+  /** Proves places to others, in a world that has a real order. */
+  places: ChatShowing["places"]
   keys: KeyRing | undefined
   admit = (envelope: Bytes): Promise<Bytes> => Promise.resolve(envelope)
   #chat: Chat | undefined
@@ -265,7 +271,8 @@ export class Person {
     return this.#chat !== undefined
   }
 
-  #records(): ChatRecords {
+  /** Their disk, as their program reads it. */
+  records(): ChatRecords {
     return new ChatRecords(
       new Sealed(openVault(this.#vaultKey), this.shelf, (line) => this.logs.push(line)),
     )
@@ -273,12 +280,12 @@ export class Person {
 
   /** What is on their disk of channels. */
   channels(): Promise<Channel[]> {
-    return this.#records().channels()
+    return this.records().channels()
   }
 
   /** How many of the arrivals were looked at, and up to which height the order was followed. */
   async followed(): Promise<{ readonly arrivals: number; readonly height: number }> {
-    const records = this.#records()
+    const records = this.records()
     return { arrivals: await records.cursor(), height: (await records.orderedUpTo()) ?? 0 }
   }
 
@@ -300,7 +307,7 @@ export class Person {
   async moveTo(rows: ReadonlyMap<string, Bytes>): Promise<void> {
     this.kill()
     this.shelf = new MemoryShelf(new Map(rows))
-    const records = this.#records()
+    const records = this.records()
     await records.write([records.putIdentity(this.#identity)], { sync: false })
     await moveIn(records, { about: { period: 0 }, proof: undefined })
     this.#retiredPackage = true
@@ -309,7 +316,7 @@ export class Person {
 
   async start(): Promise<void> {
     this.shelf = new MemoryShelf(this.shelf.rows)
-    const records = this.#records()
+    const records = this.records()
     const keys = await KeyRing.open({ records, clock: this.clock }, this.#identity)
     this.keys = keys
     this.#chat = await Chat.open({
@@ -341,6 +348,11 @@ export class Person {
       payloads: {
         put: (payload) => this.#world.putPayload(payload),
         get: (ref) => this.#world.getPayload(ref),
+      },
+      showing: {
+        genesis: GENESIS,
+        envelopes: (ids) => Promise.resolve(ids.map((id) => this.mailbox.byId(id))),
+        ...(this.places === undefined ? {} : { places: this.places }),
       },
       clock: this.clock,
       emit: (event) => {

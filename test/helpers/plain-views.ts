@@ -4,6 +4,7 @@ import type { Message, ThreadSummary } from "../../src/node/api/types.ts"
 export const PLAIN_MESSAGE = {
   receipts: null,
   late: false,
+  again: false,
   place: null,
   replyTo: null,
   mentions: [],

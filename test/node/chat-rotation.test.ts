@@ -5,8 +5,9 @@
 import assert from "node:assert/strict"
 import { afterEach, describe, it } from "node:test"
 import { type Channel, ownLeafKey, peerLeafKey } from "../../src/chat/channel.ts"
+import { groupIn } from "../../src/chat/group.ts"
 import { equal } from "../../src/crypto/bytes.ts"
-import { type Card, vouchesFor } from "../../src/crypto/card.ts"
+import { type Card, isLeafOf, vouchesFor } from "../../src/crypto/card.ts"
 import {
   generateIntro,
   introPublic,
@@ -17,12 +18,20 @@ import {
 } from "../../src/crypto/identity.ts"
 import { addressBytes } from "../../src/crypto/address.ts"
 import { primitives } from "../../src/crypto/primitives/native.ts"
-import { createKeyPackage, generateSignatureSeed } from "../../src/crypto/session.ts"
+import {
+  createKeyPackage,
+  generateSignatureSeed,
+  type Signing,
+  signingOf,
+} from "../../src/crypto/session.ts"
 import type { Clock } from "../../src/node/clock.ts"
 import { makeOneTime } from "../../src/node/make-identity.ts"
+import { Order } from "../helpers/chat-ledger.ts"
 import { type Person, World } from "../helpers/chat-world.ts"
+import { befriendAll, GroupTalk, ordering } from "../helpers/group-talk.ts"
 
 let world: World
+const NO_KEY = new Uint8Array(32)
 
 afterEach(async () => {
   await world.stop()
@@ -40,11 +49,11 @@ const fast: Clock = {
 const standing = (one: Person, other: Person) =>
   one.chat.contacts().find(({ address }) => address === other.address)?.state
 
-async function friends(): Promise<[Person, Person]> {
+async function friends(signing?: Signing): Promise<[Person, Person]> {
   world = new World()
   const ada = await world.add("Ada")
   const bob = await world.add("Bob")
-  await ada.chat.addContact(bob.address, "bob")
+  await ada.chat.addContact(bob.address, "bob", signing)
   await ada.chat.send("bob", "hello", undefined)
   await bob.until("a request", async () => (await bob.texts(ada)).length === 1)
   await bob.chat.accept("Ada")
@@ -193,6 +202,61 @@ describe("rotation, as a contact sees it", () => {
     await bob.until("the text", async () => (await bob.texts(ada)).length === 1)
     await bob.chat.accept("Ada")
     await bothWays(ada, bob)
+  })
+})
+
+describe("rotation of a key for post-quantum signatures", () => {
+  it("changes the leaf key of a thread of two, in whichever direction it was made", async () => {
+    const [ada, bob] = await friends("composite")
+    for (const [one, other] of [
+      [ada, bob],
+      [bob, ada],
+    ] as const) {
+      const card = await rotate(one)
+      one.chat.keysChanged()
+      await other.until("the new key", async () =>
+        (await channels(other)).some((channel) => isLeafOf(card, peerLeafKey(channel) ?? NO_KEY)),
+      )
+      await bothWays(one, other)
+    }
+    for (const one of [ada, bob])
+      assert((await channels(one)).every(({ state }) => signingOf(state) === "composite"))
+  })
+
+  it("ends the thread in which somebody took a key that no card names; another is made, and with no less", async () => {
+    const [ada, bob] = await friends("composite")
+    await bob.chat.stop()
+    bob.clock = fast
+    await bob.start()
+    const [before] = await channels(bob)
+    await rotate(ada, { publish: false })
+    ada.chat.keysChanged()
+    await bob.until("the end of the thread", () =>
+      bob.logs.some((line) => line.includes("no card names the key its peer took")),
+    )
+    await bob.until("another thread", async () => (await channels(bob)).length === 1)
+    const [after] = await channels(bob)
+    assert(before && after && !equal(before.groupId, after.groupId))
+    assert.equal(signingOf(after.state), "composite")
+  })
+
+  it("changes the leaf key in a group, where the others look the new card up", async () => {
+    world = new World(new Order())
+    const [ada, bob] = [await world.add("Ada"), await world.add("Bob")]
+    await befriendAll(world, ada, bob)
+    const talk = new GroupTalk(world, "Team")
+    await ada.chat.groupCreate("Team", [bob.address], "composite")
+    await talk.settled(ada, bob)
+    const card = await rotate(bob)
+    bob.chat.keysChanged()
+    await ordering(world, ada, "Bob's new key, vouched for", async () => {
+      const group = (await channels(ada)).find((channel) => channel.group !== null)
+      const now = group && groupIn(group.state)
+      const isNew = now?.members.some(({ key }) => isLeafOf(card, key)) === true
+      return isNew && talk.view(ada).members.every(({ vouched }) => vouched)
+    })
+    await talk.say(bob, "with a new key")
+    await talk.everybodyRead(ada, bob)
   })
 })
 

@@ -16,7 +16,7 @@ import {
   signingOf,
 } from "../../src/crypto/session.ts"
 import { Order } from "../helpers/chat-ledger.ts"
-import { type Person, World } from "../helpers/chat-world.ts"
+import { makeIdentity, type Person, World } from "../helpers/chat-world.ts"
 import { befriendAll, GroupTalk, ordering } from "../helpers/group-talk.ts"
 import { Rogue } from "../helpers/rogue.ts"
 
@@ -125,6 +125,27 @@ describe("a thread of two with post-quantum signatures", () => {
         spoken,
       )
     }
+  })
+
+  it("loses nothing of who wrote first at the same moment, with less", async () => {
+    world = new World()
+    const [ada, bob] = [await world.add("Ada"), await world.add("Bob")]
+    world.held = []
+    await ada.chat.addContact(bob.address, "bob", "composite")
+    await bob.chat.addContact(ada.address, "ada")
+    await ada.chat.send("bob", "from Ada", undefined)
+    await bob.chat.send("ada", "from Bob", undefined)
+    for (const one of [ada, bob])
+      await one.until("both to have written", async () => (await one.channels()).length === 1)
+    await bob.until("his text to be sealed", () => (world.held?.length ?? 0) >= 13 + 3 + 3 + 1)
+    world.release()
+    await bob.until("Ada's text", async () => (await bob.texts(ada)).includes("from Ada"))
+    await ada.until("Bob's text", async () => (await ada.texts(bob)).includes("from Bob"))
+    await delivered(bob, ada)
+    await delivered(ada, bob)
+    assert.equal((await ada.texts(bob)).filter((text) => text === "from Bob").length, 1)
+    const kept = (await ada.channels()).map(({ state }) => signingOf(state))
+    assert.deepEqual(kept, ["composite"], "what came with less was not taken")
   })
 
   it("survives a restart, and going on from a backup", async () => {
@@ -325,6 +346,32 @@ describe("a group with post-quantum signatures", () => {
     await talk.everybodyRead(ada, bob, cyd)
     const group = (await bob.channels()).find((channel) => channel.group && !channel.retired)
     assert(group && signingOf(group.state) === "composite")
+  })
+
+  it("takes in who comes last by a Welcome in a blob, when it is too long for envelopes", async () => {
+    const [talk, ada, bob] = (await team("Ada", "Bob")) as [GroupTalk, Person, Person]
+    const cyd = await world.add("Cyd")
+    await befriendAll(world, ada, cyd)
+    const ENOUGH = 13
+    for (let i = 0; i < ENOUGH; i++) {
+      const absent = await makeIdentity(`nobody ${i}`)
+      world.cards.set(absent.card.address, absent.card)
+      const keyPackage = absent.identity.composite?.lastResort.public ?? assert.fail()
+      world.composites.set(absent.card.address, keyPackage)
+      await ada.chat.addContact(absent.card.address, `nobody ${i}`)
+    }
+    await ada.chat.groupAdd(
+      "Team",
+      Array.from({ length: ENOUGH }, (_, i) => `nobody ${i}`),
+    )
+    const sizeAt = (one: Person) => (talk.has(one) ? talk.view(one).members.length : 0)
+    await ordering(world, bob, "all of them", () => sizeAt(bob) === ENOUGH + 2)
+    world.payloads.clear()
+    await ada.chat.groupAdd("Team", ["Cyd"])
+    await ordering(world, cyd, "Cyd in the group", () => sizeAt(cyd) === ENOUGH + 3)
+    assert(world.payloads.size > 0)
+    await talk.say(cyd, "from the last one")
+    await talk.everybodyRead(ada, bob, cyd)
   })
 
   it("holds fewer people than an ordinary one", async () => {

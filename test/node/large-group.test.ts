@@ -58,7 +58,7 @@ async function absent(): Promise<Address> {
     formers: [],
     ...NO_COMPOSITE,
   }
-  world.cards.set(address, { ...card, address, hash })
+  world.cards.set(address, { ...card, address, hash, encoded: hash })
   return address
 }
 

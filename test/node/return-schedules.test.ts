@@ -212,6 +212,7 @@ class Run {
       texts.filter((text) => this.#promised.some((each) => each.text === text))
     for (const other of others)
       assert.deepEqual(shared(other), shared(first ?? []), "one order for whoever stayed")
+    await this.#checkPlaces()
     const seen = new Map<string, string>()
     for (const { mailbox } of this.people)
       for (const { id, bytes } of mailbox.arrivals) {
@@ -219,6 +220,25 @@ class Run {
         assert.equal(seen.get(tag) ?? envelope, envelope, "one tag on two envelopes")
         seen.set(tag, envelope)
       }
+  }
+
+  /** Whoever went back may lack some of it; what they have, and the ledger has placed for them, stands where it stands for Ada. */
+  async #checkPlaces(): Promise<void> {
+    const [ada, ...others] = await Promise.all(
+      this.people.map(
+        async (person) => (await person.chat.page(this.thread, undefined, 500)).messages,
+      ),
+    )
+    const places = new Map((ada ?? []).map(({ id, place }) => [id, place]))
+    let compared = 0
+    for (const messages of others)
+      for (const { id, place, text } of messages) {
+        const known = places.get(id) ?? null
+        if (place === null || known === null) continue
+        assert.deepEqual(place, known, text)
+        compared++
+      }
+    assert(compared > 0)
   }
 }
 

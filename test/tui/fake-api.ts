@@ -101,6 +101,9 @@ export class FakeApi implements Api {
 
   // --- the contract ---
 
+  /** Other texts that lie in the envelope of whatever is exported. */
+  besideExports = 0
+
   async call<M extends Method>(method: M, params: Params<M>): Promise<Result<M>> {
     await Promise.resolve()
     const call = { method, params }
@@ -643,6 +646,13 @@ export class FakeApi implements Api {
       if (forAll) this.change(id, { text: "", deleted: true, reactions: [] })
       else this.takeAway(id)
       return { recalled: false }
+    },
+    "messages.export": ({ id, path, others = false, unordered = false }) => {
+      const { author } = this.#messageOf(id)
+      if (this.besideExports > 0 && !others) throw new FakeError("OTHERS_INSIDE")
+      const place = unordered ? null : { height: 7, index: 0 }
+      const beside = { texts: this.besideExports, others: 0, group: null }
+      return { path, bytes: 1, author, meshId: "ab".repeat(32), place, beside }
     },
     "messages.show": ({ id }) => ({ message: this.#messageOf(id) }),
     "threads.lifetime": ({ thread, seconds }) => {

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict"
 import { test } from "node:test"
 import { aboutIntent, planAbout } from "../../src/tui/about.ts"
+import { exportedText, exportIntent } from "../../src/tui/exporting.ts"
 import { lifetimeText, parseLifetime } from "../../src/tui/lifetime.ts"
 import { changeWords, wordsOf } from "../../src/tui/line-words.ts"
 import { partsOf, quoteText } from "../../src/tui/said.ts"
@@ -57,6 +58,42 @@ test("commands mean the newest message that fits, and say so in a sentence when 
   assert.deepEqual((await deleting).params, { id: heard.id, forAll: false })
   await app.tty.until("Deleted here. The others keep theirs.")
   await app.tty.until("Nothing written here yet.")
+})
+
+test("a message is exported by a letter or by command, other texts only when that was asked for", async () => {
+  const api = new FakeApi()
+  const heard = api.past("bob", "I owe you ten")
+  await using app = start(api)
+  await app.tty.until("I owe you ten")
+  app.tty.type("\x1bk")
+  await app.tty.until("x export")
+  app.tty.type("x")
+  await app.tty.until("> /export")
+  const exporting = api.called("messages.export")
+  app.tty.type("/tmp/owed\r")
+  const asked = { id: heard.id, path: "/tmp/owed", others: false, unordered: false }
+  assert.deepEqual((await exporting).params, asked)
+  await app.tty.until("/tmp/owed shows who wrote it and its place in block 7.")
+  api.besideExports = 2
+  app.tty.type("/export /tmp/owed\r")
+  await app.tty.until("Nothing was written.")
+  const again = api.called("messages.export")
+  app.tty.type("\x15/export others unordered /tmp/owed\r")
+  assert.deepEqual((await again).params, { ...asked, others: true, unordered: true })
+  await app.tty.until("/tmp/owed shows who wrote it, not when.")
+  assert.deepEqual(exportIntent('others "unordered file"'), {
+    type: "export",
+    path: "unordered file",
+    others: true,
+    unordered: false,
+  })
+  assert.equal(exportIntent("others "), "Into which file? /export file")
+  const group = { texts: 1, others: 0, group: "Sailors" }
+  const made = { path: "f", bytes: 1, author: "a", meshId: "m", place: null, beside: group }
+  assert.equal(
+    exportedText(made),
+    "f shows who wrote it, not when. It shows 1 other text of theirs too. It shows what the group is called and who runs it.",
+  )
 })
 
 test("what others do shows at once: deleted, edited, named, disappearing, late, and who writes", async () => {

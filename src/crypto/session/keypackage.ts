@@ -221,8 +221,9 @@ export async function objectionTo(keyPackage: KeyPackage): Promise<KeyPackageCod
   if (signing === undefined || !speaks(keyPackage.cipherSuite, leafNode)) return "OTHER_SUITE"
   const suite = suites[signing]
   const { extensions } = keyPackage
-  if (extensions.length > 1 || !extensions.every((each) => isLastResort(each) || isProof(each)))
-    return "UNKNOWN_EXTENSION"
+  const mayProve = signing === "composite"
+  const isKnown = (each: Extension) => isLastResort(each) || (mayProve && isProof(each))
+  if (extensions.length > 1 || !extensions.every(isKnown)) return "UNKNOWN_EXTENSION"
   if (identityOf(leafNode.credential) === undefined) return "BAD_CREDENTIAL"
   if (leafNode.signaturePublicKey.length !== PUBLIC_BYTES[signing]) return "BAD_KEY"
   if (equal(keyPackage.initKey, leafNode.hpkePublicKey)) return "BAD_KEY"

@@ -15,6 +15,8 @@ export const IDENTITY_MAX_BYTES = 256
 export const GROUP_ID_MAX_BYTES = 64
 /** What the members of a group agree on besides who they are. */
 export const ABOUT_MAX_BYTES = 4096
+/** A GroupContext as a shown message brings it: what the members agree on, and some 200 bytes. */
+export const CONTEXT_MAX_BYTES = 6144
 /** What a leaf says besides its keys. */
 export const MARK_MAX_BYTES = 128
 /** What a key package brings along for those who judge its mark. */

@@ -7,17 +7,20 @@ import { createApplicationMessage, type PrivateMessage } from "ts-mls"
 import { type UnprotectResult, unprotectPrivateMessage } from "ts-mls/messageProtection.js"
 import { decryptSenderData } from "ts-mls/privateMessage.js"
 import { type Bytes, equal } from "../bytes.ts"
+import { assert } from "../errors.ts"
 import { decodeMessage, frame } from "./codec.ts"
 import { type CommitChanges, readCommit } from "./commit.ts"
 import type { Member } from "./credential.ts"
 import { type IgnoreCode, SessionError } from "./errors.ts"
 import { withRead } from "./history.ts"
 import * as limits from "./limits.ts"
+import { type Opening, openingOf } from "./opening.ts"
 import {
   assertMember,
   config,
   copyMember,
   isMember,
+  leafAt,
   memberOf,
   type SessionState,
   unwrap,
@@ -33,6 +36,8 @@ export type Processed =
       /** Who wrote it, as they stood in the group at `epoch`: by now their leaf may be someone else's. */
       readonly sender: Member
       readonly epoch: bigint
+      /** What shows this message to somebody else. */
+      readonly opening: Opening
       readonly next: SessionState
     }
   | ({ readonly kind: "commit"; readonly next: SessionState } & CommitChanges)
@@ -41,14 +46,14 @@ export type Processed =
 const ignored = (code: IgnoreCode): Processed => ({ kind: "ignored", code })
 
 /**
- * `authenticated` travels in the clear and is bound to the message. Keep `next` and forget `state`: a state that sends twice uses a
+ * `authenticated` travels in the clear and is bound to the message; `opening` and `signedBy` (the own leaf's key) show it to others. Keep `next` and forget `state`: a state that sends twice uses a
  * key twice. Throws SessionError NOT_A_MEMBER or TOO_LARGE.
  */
 export async function encrypt(
   state: SessionState,
   plaintext: Bytes,
   authenticated: Bytes = new Uint8Array(0),
-): Promise<{ message: Bytes; next: SessionState }> {
+): Promise<{ message: Bytes; opening: Opening; signedBy: Bytes; next: SessionState }> {
   assertMember(state)
   if (plaintext.length > limits.PLAINTEXT_MAX_BYTES)
     throw new SessionError("TOO_LARGE", `plaintext of ${plaintext.length} bytes`)
@@ -61,7 +66,12 @@ export async function encrypt(
     suiteOf(mls),
     authenticated,
   )
-  return { message: frame(privateMessage), next: wrap(newState) }
+  const { senderDataSecret } = mls.keySchedule
+  const opening = await openingOf({ ...mls, senderDataSecret }, privateMessage)
+  const own = leafAt(mls.ratchetTree, opening.leaf)
+  assert(own !== undefined, "a member has a leaf")
+  const signedBy = own.signaturePublicKey.slice()
+  return { message: frame(privateMessage), opening, signedBy, next: wrap(newState) }
 }
 
 /** Reads a message of this group. The verdict of a commit depends on state and message alone: all members reach the same one. */
@@ -90,6 +100,7 @@ export async function process(state: SessionState, bytes: Bytes): Promise<Proces
         authenticated: message.authenticatedData.slice(),
         sender: copyMember(author),
         epoch: message.epoch,
+        opening: await openingOf(keys, message),
         next: wrap(withRead(mls, message.epoch, tree)),
       }
     case "commit": {

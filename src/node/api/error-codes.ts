@@ -40,6 +40,16 @@ export type ApiErrorCode =
   /** Nothing can be done to it: its words are gone, or it has none. */
   | "NO_WORDS"
   | "BAD_REACTION"
+  /** What would show who signed a message was not kept, or is gone. */
+  | "NO_EVIDENCE"
+  /** No card of its author that names the key which signed it. */
+  | "NO_CARD"
+  /** The envelope that carried it is not kept any more. */
+  | "ENVELOPE_GONE"
+  /** It has no place in the order. */
+  | "NOT_ORDERED"
+  /** The signature covers other texts as well, and nobody said that they may be shown. */
+  | "OTHERS_INSIDE"
   | "BLOCKED_CONTACT"
   /** The thread is one of two. */
   | "NOT_A_GROUP"

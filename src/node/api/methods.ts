@@ -1,4 +1,5 @@
 /** Every method of the API, with what it takes and gives. */
+import type { ExportMade } from "./export-views.ts"
 import type { FileView, Preview, Transfer } from "./file-views.ts"
 import type {
   LedgerView,
@@ -196,6 +197,22 @@ export interface Methods {
   "messages.delete": {
     params: { id: string; forAll?: boolean }
     result: { recalled: boolean }
+  }
+  /**
+   * Writes a file at an absolute path of the node's machine by which anybody can check who wrote a message and where the ledger put it.
+   * `others`: other texts of the same envelope, which the signature covers as well, may be in it (else OTHERS_INSIDE). `unordered`: without
+   * its place. `original`: what it said before it was edited. `replace`: over a file that is there.
+   */
+  "messages.export": {
+    params: {
+      id: string
+      path: string
+      others?: boolean
+      unordered?: boolean
+      original?: boolean
+      replace?: boolean
+    }
+    result: ExportMade
   }
   "messages.show": { params: { id: string }; result: { message: Message } }
   /** From now on what is said here disappears so long after; null: it stays. Everybody sees who set it. */

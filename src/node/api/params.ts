@@ -228,6 +228,14 @@ const SHAPES: { readonly [M in Method]: Shape<Params<M>> } = {
   "messages.react": { id: required(messageId), signs: required(signs) },
   "messages.edit": { id: required(messageId), text: required(text(0, TEXT_MAX)) },
   "messages.delete": { id: required(messageId), forAll: optional(flag) },
+  "messages.export": {
+    id: required(messageId),
+    path: required(filePath),
+    others: optional(flag),
+    unordered: optional(flag),
+    original: optional(flag),
+    replace: optional(flag),
+  },
   "messages.show": { id: required(messageId) },
   "threads.lifetime": {
     thread: required(reference),

@@ -59,6 +59,8 @@ export interface Message {
   readonly receipts: { readonly got: number; readonly of: number; readonly read: number } | null
   /** The ledger put it before something that had been read here, or behind something written after it. */
   readonly late: boolean
+  /** Its author said it again, after we had lost the keys it was under: where it stands is their word. */
+  readonly again: boolean
   /** Where the ledger put it; null while it has not, and in a mesh without one. */
   readonly place: { readonly height: number; readonly index: number } | null
   /** The message it answers: what that says now, at most QUOTE_MAX characters; null when it is not here. */

@@ -10,6 +10,7 @@ import type { Contact } from "./people-views.ts"
 import type { DeliveryState, Message, ThreadSummary } from "./thread-views.ts"
 
 export type * from "./error-codes.ts"
+export type * from "./export-views.ts"
 export type * from "./file-views.ts"
 export type * from "./mesh-views.ts"
 export type * from "./methods.ts"

@@ -102,6 +102,21 @@ describe("a key package", () => {
     )
   })
 
+  it("brings along what has its mark believed, where signatures are composite and nowhere else", async () => {
+    const proof = new Uint8Array(40_000).fill(5)
+    const mark = utf8("mark")
+    const composite = await new Person("dora", "composite").keyPackage({ mark, proof })
+    const verdict = await session.inspectKeyPackage(composite.public, NOW)
+    assert(verdict.verdict === "accept" && !verdict.lastResort)
+    assert.deepEqual([verdict.proof, verdict.mark], [proof, mark])
+    const plain = await new Person("dora").keyPackage({ mark, proof })
+    assert.equal(await codeOf(plain.public), "UNKNOWN_EXTENSION")
+    const long = new Uint8Array(session.sessionLimits.PROOF_MAX_BYTES + 1)
+    await assert.rejects(new Person("dora", "composite").keyPackage({ proof: long }), {
+      code: "TOO_LARGE",
+    })
+  })
+
   it("is named by the Welcome it is used for", async () => {
     const [ada] = await groupOf("ada")
     const pairs = [await new Person("dora").keyPackage(), await new Person("ed").keyPackage()]
