@@ -87,27 +87,45 @@ function firstRow(model: Model, height: number): number {
   return Math.max(0, Math.min(row - height + 1, rows.length - height))
 }
 
+/** Below so many columns answers are named in fewer words: none of them may be cut off. */
+const NARROW = 76
+
 /** Another identity under a name one knows: the safe answer is none at all. */
 function claimRows(model: Model, { name, claims }: Contact): Row[] {
   const known = claims === null ? undefined : model.contacts.get(claims)
   const other = known === undefined ? "a contact of yours" : contactName(known)
   const proven = known?.verified === true ? ", whom you verified" : ""
   const who = sanitizeName(name)
-  return [
-    [
-      span(` ! "${who}" is another identity than ${other}${proven}.`, "bad"),
-      span(" Nothing goes out.", "dim"),
-    ],
-    model.blockArmed
-      ? [span(" ! Press b once more to block. ", "bad"), span("Any other key leaves it.", "dim")]
-      : model.acceptArmed
-        ? [
-            span(" ! Press a once more to write to them anyway. ", "bad"),
-            span("Any other key leaves it.", "dim"),
-          ]
-        : line("   [v] compare   [a] accept anyway   [b] block   leave it: it stays paused"),
-    blank,
-  ]
+  const isNarrow = model.columns < NARROW
+  const said = isNarrow
+    ? [span(` ! Not the ${other} you know.`, "bad"), span(" Paused.", "dim")]
+    : [
+        span(` ! "${who}" is another identity than ${other}${proven}.`, "bad"),
+        span(" Nothing goes out.", "dim"),
+      ]
+  return [said, claimAnswers(model, isNarrow), blank]
+}
+
+function claimAnswers({ blockArmed, acceptArmed }: Model, isNarrow: boolean): Row {
+  const leave = span(isNarrow ? "Else Esc." : "Any other key leaves it.", "dim")
+  if (blockArmed)
+    return [
+      span(isNarrow ? " ! b again to block. " : " ! Press b once more to block. ", "bad"),
+      leave,
+    ]
+  if (acceptArmed)
+    return [
+      span(
+        isNarrow ? " ! a again to accept. " : " ! Press a once more to write to them anyway. ",
+        "bad",
+      ),
+      leave,
+    ]
+  return line(
+    isNarrow
+      ? "   [v] compare  [a]ccept  [b]lock"
+      : "   [v] compare   [a] accept anyway   [b] block   leave it: it stays paused",
+  )
 }
 
 /** A stranger asks: two letters answer, and looking is not answering. */
