@@ -11,6 +11,7 @@ import {
   peerLeafKey,
 } from "../chat/channel.ts"
 import { addressOfMember, groupIn, isAdmin, isIn } from "../chat/group.ts"
+import { GROUP_ID_BYTES } from "../chat/group-id.ts"
 import { isFarHello } from "../chat/far-hello.ts"
 import { decodeHello, type Hello } from "../chat/hello.ts"
 import { decodePlea, isPlea, type Plea } from "../chat/return.ts"
@@ -32,7 +33,6 @@ import {
 import type { ChatBook, Step } from "./chat-book.ts"
 import type { Batch } from "./chat-inbox-batch.ts"
 import { FarWelcomes } from "./chat-far-welcomes.ts"
-import { GROUP_ID_BYTES } from "./chat-introductions.ts"
 import { type Partials, STRANGERS } from "./chat-partials.ts"
 import type { ChatParts } from "./chat-parts.ts"
 import type { Found } from "./key-ring.ts"

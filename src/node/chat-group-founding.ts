@@ -2,13 +2,13 @@
 import { primitives } from "#primitives"
 import { type Channel, NEW_GROUP, openChannel } from "../chat/channel.ts"
 import { encodeAbout, GROUP_NAME_BYTES_MAX } from "../chat/group.ts"
+import { GROUP_ID_BYTES } from "../chat/group-id.ts"
 import { addressBytes } from "../crypto/address.ts"
 import { utf8 } from "../crypto/bytes.ts"
 import { createGroup, type Signing } from "../crypto/session.ts"
 import { ApiError } from "./api/errors.ts"
 import { ownSeed } from "./chat-group-parts.ts"
 import type { ChatParts } from "./chat-parts.ts"
-import { GROUP_ID_BYTES } from "./chat-introductions.ts"
 
 /** Throws ApiError NO_POST_QUANTUM_KEY. */
 export async function foundGroup(

@@ -13,6 +13,9 @@ import type { Ordering } from "./chat-order.ts"
 /** Larger groups do not answer a newcomer all at once. */
 const GREETED_AT_ONCE_MAX = 16
 
+/** Newcomers leave their key packages behind one after the other: each waits at random, so long for every member. */
+export const RENEWAL_SPREAD_MS = 250
+
 /** What is made after the groups, and asked for only then. */
 export interface Around {
   readonly inbox: () => Inbox

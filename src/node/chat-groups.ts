@@ -26,7 +26,7 @@ import type { GroupView } from "./api/types.ts"
 import { type ChatBook, Step } from "./chat-book.ts"
 import { Committer } from "./chat-committer.ts"
 import type { Inbox } from "./chat-inbox.ts"
-import { adding, type Around, full, isSmall } from "./chat-group-parts.ts"
+import { adding, type Around, full, isSmall, RENEWAL_SPREAD_MS } from "./chat-group-parts.ts"
 import { checkedGroupName, foundGroup } from "./chat-group-founding.ts"
 import { Invitations } from "./chat-invitations.ts"
 import type { Outbox } from "./chat-outbox.ts"
@@ -36,9 +36,6 @@ import { Readmission } from "./chat-readmission.ts"
 import { Returns } from "./chat-returns.ts"
 import { groupView } from "./chat-view.ts"
 import { Vouching } from "./chat-vouching.ts"
-
-/** Newcomers leave their key packages behind one after the other: each waits at random, so long for every member. */
-const RENEWAL_SPREAD_MS = 250
 
 export class Groups {
   readonly #parts: ChatParts

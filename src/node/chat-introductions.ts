@@ -12,15 +12,15 @@ import {
   named,
 } from "../chat/contact.ts"
 import type { ChatThread } from "../chat/thread.ts"
+import { pairGroupId } from "../chat/group-id.ts"
 import { withClaim } from "../chat/names.ts"
 import { encodeHello } from "../chat/hello.ts"
 import { type Address, addressBytes } from "../crypto/address.ts"
-import { type Bytes, Reader, toHex, Writer } from "../crypto/bytes.ts"
+import { type Bytes, toHex } from "../crypto/bytes.ts"
 import { type Card, isLeafOf, vouchesFor } from "../crypto/card.ts"
 import { INTRO_PLAINTEXT_BYTES, sealIntro } from "../crypto/envelope.ts"
 import { cut, INTRO_FRAGMENTS_MAX } from "../crypto/fragment.ts"
 import { leafSeed } from "../crypto/identity.ts"
-import { primitives } from "#primitives"
 import { addMembers, createGroup, ownLeaf, signingOf } from "../crypto/session.ts"
 import { type ChatBook, Step } from "./chat-book.ts"
 import { CardSearches } from "./chat-card-search.ts"
@@ -30,9 +30,6 @@ import { newLeafOf } from "./chat-leaf-key.ts"
 import type { Outbox } from "./chat-outbox.ts"
 import type { ChatParts } from "./chat-parts.ts"
 
-export const GROUP_ID_BYTES = 16
-/** A group id begins with what is left of this many milliseconds: the newest group sorts first. */
-const LAST_MS = 2 ** 48 - 1
 /** Channels kept with one person; one more, and the oldest is dropped. More than two there are only when somebody starts over. */
 export const CHANNELS_PER_PEER_MAX = 8
 /** People who wrote first and were neither accepted nor removed; whoever comes after them is not let in. */
@@ -41,16 +38,6 @@ export const REQUESTS_MAX = 1_000
 const VOUCH_TRIES = 8
 /** The same for a stranger's key. */
 const JUDGE_TRIES = 2
-/**
- * Both sides write into the group whose id sorts first. Its begin makes that the newest: whoever removed the other and starts over has
- * no other. It is a time, and travels only inside the Welcome and the messages of the two.
- */
-function newGroupId(nowMs: number): Bytes {
-  const left = LAST_MS - nowMs
-  const head = new Writer().u16(Math.floor(left / 2 ** 32)).u32(left % 2 ** 32)
-  return head.raw(primitives.randomBytes(GROUP_ID_BYTES - 6)).finish()
-}
-
 const withCard = (contact: ChatContact, card: Card): ChatContact => {
   const { sequence, hash, leaf, compositeLeaf } = card
   return { ...contact, card: { sequence, hash, leaf, compositeLeaf } }
@@ -68,12 +55,6 @@ export interface IntroductionEvents {
   groupJoined(channel: Channel): void
   /** A channel was made somewhere else, and what was ordered since matters to it. */
   fellBehind(): void
-}
-
-function timeIn(groupId: Bytes): number {
-  if (groupId.length < 6) return 0
-  const read = new Reader(groupId)
-  return LAST_MS - (read.u16() * 2 ** 32 + read.u32())
 }
 
 export class Introductions {
@@ -202,7 +183,8 @@ export class Introductions {
       return undefined
     }
     const own = { identity: addressBytes(me), signatureSeed }
-    const groupId = newGroupId(this.#afterAllWith(card.address, clock.nowMs()))
+    const others = this.#book.channelsWith(card.address).map((channel) => channel.groupId)
+    const groupId = pairGroupId(clock.nowMs(), others)
     const group = await createGroup({ groupId, ...own })
     const { next, welcome } = await addMembers(group, [theirPackage], nowSeconds)
     const renewedAtMs = clock.nowMs()
@@ -213,12 +195,6 @@ export class Introductions {
       channel: await openChannel(next, about),
       envelopes: plaintexts.map((plaintext) => sealIntro(meshId, card.intro, plaintext)),
     }
-  }
-
-  /** A time after every group with this person: one made elsewhere, by a clock that is ahead, would sort before the new one. */
-  #afterAllWith(peer: Address, nowMs: number): number {
-    const times = this.#book.channelsWith(peer).map(({ groupId }) => timeIn(groupId) + 1)
-    return Math.min(LAST_MS, Math.max(nowMs, ...times))
   }
 
   async #judge(group: string, card: Card): Promise<void> {

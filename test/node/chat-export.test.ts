@@ -15,6 +15,7 @@ import {
   verifyCard,
 } from "../../src/crypto/card.ts"
 import { primitives } from "../../src/crypto/primitives/native.ts"
+import type { Signing } from "../../src/crypto/session.ts"
 import type { ExportMade, Message } from "../../src/node/api/types.ts"
 import type { ExportAsked } from "../../src/node/chat-export.ts"
 import { decodeExport } from "../../src/node/export-file.ts"
@@ -44,10 +45,11 @@ function signCard(person: Person): void {
 }
 
 /** Ada's messages are shown by Bob. */
-async function friends(order?: Order): Promise<[Person, Person]> {
+async function friends(order?: Order, signing?: Signing): Promise<[Person, Person]> {
   world = new World(order)
   const [ada, bob] = [await world.add("Ada"), await world.add("Bob")]
   signCard(ada)
+  if (signing !== undefined) await ada.chat.addContact(bob.address, "Bob", signing)
   await befriendAll(world, ada, bob)
   return [ada, bob]
 }
@@ -109,6 +111,22 @@ describe("exporting", () => {
     assert.equal(shown.said.text, long)
     assert(shown.envelopes.length >= 5)
     assert.equal(shown.author, ada.address)
+  })
+
+  it("shows what was said with post-quantum signatures, the longest text too, and that both halves signed it", async (t) => {
+    folder = temporaryDirectory(t)
+    const [ada, bob] = await friends(undefined, "composite")
+    for (const text of ["short", "y".repeat(16_000)]) {
+      const { id } = await ada.chat.send(bob.address, text, undefined)
+      await hears(bob, ada, text)
+      await shows(bob, id)
+      const shown = await read()
+      assert.equal(shown.said.text, text)
+      assert.equal(shown.author, ada.address)
+      const { authorship } = decodeExport(readFileSync(join(folder, "file")))
+      assert.equal(authorship.signedBy.length, 2624)
+      assert(authorship.carriers.length >= 3)
+    }
   })
 
   it("shows other texts of an envelope only when that was asked for, and says so", async (t) => {
