@@ -1,6 +1,6 @@
 /** What the rooms of groups share: how large one may be and behave, and what is made only after them. */
 import type { Channel } from "../chat/channel.ts"
-import { GROUP_MEMBERS_MAX } from "../chat/group.ts"
+import { GROUP_MEMBERS_MAX, groupIn } from "../chat/group.ts"
 import type { Wish } from "../chat/wishes.ts"
 import type { Address } from "../crypto/address.ts"
 import type { Bytes } from "../crypto/bytes.ts"
@@ -36,4 +36,21 @@ export function ownSeed(identity: Identity, signing: Signing): Bytes {
   if (seed === undefined)
     throw new ApiError("NO_POST_QUANTUM_KEY", "this identity has no key for such signatures yet")
   return seed
+}
+
+/** Somebody in the group has said what they call themselves. */
+export function withName(channel: Channel, who: Address, name: string): Channel {
+  const { group } = channel
+  if (group === null || groupIn(channel.state) === undefined) return channel
+  const people = new Map(group.people)
+  people.set(who, { name, key: people.get(who)?.key ?? new Uint8Array(0) })
+  return { ...channel, group: { ...group, people } }
+}
+
+/** Somebody has asked to be taken out. */
+export function withLeaving(channel: Channel, who: Address): Channel {
+  const { group } = channel
+  if (group === null) return channel
+  const leaving = [...group.leaving.filter((each) => each !== who), who]
+  return { ...channel, group: { ...group, leaving } }
 }

@@ -26,7 +26,15 @@ import type { GroupView } from "./api/types.ts"
 import { type ChatBook, Step } from "./chat-book.ts"
 import { Committer } from "./chat-committer.ts"
 import type { Inbox } from "./chat-inbox.ts"
-import { adding, type Around, full, isSmall, RENEWAL_SPREAD_MS } from "./chat-group-parts.ts"
+import {
+  adding,
+  type Around,
+  full,
+  isSmall,
+  RENEWAL_SPREAD_MS,
+  withLeaving,
+  withName,
+} from "./chat-group-parts.ts"
 import { checkedGroupName, foundGroup } from "./chat-group-founding.ts"
 import { Invitations } from "./chat-invitations.ts"
 import type { Outbox } from "./chat-outbox.ts"
@@ -338,17 +346,11 @@ export class Groups {
 
   /** A member said something about themselves. Within a turn; returns the channel with it. */
   heard(channel: Channel, from: Address, content: Content): Channel {
-    const { group } = channel
+    if (channel.group === null || from === this.#book.me) return channel
+    if (content.kind === "profile") return withName(channel, from, content.name)
     const now = groupIn(channel.state)
-    if (group === null || now === undefined || from === this.#book.me) return channel
-    if (content.kind === "profile") {
-      const people = new Map(group.people)
-      people.set(from, { name: content.name, key: people.get(from)?.key ?? new Uint8Array(0) })
-      return { ...channel, group: { ...group, people } }
-    }
-    if (content.kind !== "leave" || !isIn(now, from)) return channel
-    const leaving = [...group.leaving.filter((who) => who !== from), from]
-    const known = { ...channel, group: { ...group, leaving } }
+    if (content.kind !== "leave" || now === undefined || !isIn(now, from)) return channel
+    const known = withLeaving(channel, from)
     if (!isAdmin(now, this.#book.me)) return known
     this.#committer.kick(toHex(channel.groupId))
     return this.#committer.wish(new Step(), known, { kind: "remove", who: from })

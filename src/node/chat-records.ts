@@ -247,8 +247,13 @@ export class ChatRecords {
     return (await this.sealed.findMany(keys)).map((bytes) => bytes && decodeMessage(bytes))
   }
   async messages(thread: Bytes, options: RangeOptions): Promise<ChatMessage[]> {
-    const rows = await this.sealed.list(messagesOf(thread), options)
-    return rows.map(({ plaintext }) => decodeMessage(plaintext))
+    const slices = new Slices()
+    const messages: ChatMessage[] = []
+    for (const { plaintext } of await this.sealed.list(messagesOf(thread), options)) {
+      await slices.pause()
+      messages.push(decodeMessage(plaintext))
+    }
+    return messages
   }
 
   waiting = () =>

@@ -24,7 +24,7 @@ export const INDEX_BYTES_MAX = 128 * 1024 * 1024
 /** Entries that are gone but whose words still stand; beyond that the index is made anew. */
 export const DROPPED_MAX = 10_000
 /** Messages read at a time: what opening them takes is part of a slice. */
-const PAGE = 200
+const PAGE = 64
 const READ_TOGETHER = 16
 const PROGRESS_EVERY_MS = 500
 

@@ -99,10 +99,7 @@ export class Chat {
             outbox: this.#outbox,
             caughtUp: (group) => this.#groups.caughtUp(group),
             placed: (height, ids) => this.#places.ordered(height, ids),
-            moved: async () => {
-              await this.#places.moved()
-              this.#groups.returns.moved()
-            },
+            moved: () => this.#places.moved().then(() => this.#groups.returns.moved()),
             lost: () => void this.#groups.returns.wantAll(),
           })
         : undefined

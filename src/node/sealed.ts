@@ -9,6 +9,7 @@
 import { type Bytes, concat, toHex } from "../crypto/bytes.ts"
 import { CryptoError } from "../crypto/errors.ts"
 import { blindName, openRecord, sealRecord, type Vault } from "../crypto/keyfile.ts"
+import { Slices } from "./slices.ts"
 
 export type SealedOp =
   | { readonly type: "put"; readonly key: Bytes; readonly value: Bytes }
@@ -157,11 +158,14 @@ export class Sealed {
     const lt = options.before === undefined ? successor(prefix) : concat(prefix, options.before)
     const { reverse = false, limit = -1 } = options
     const found: SealedItem[] = []
+    // Opening takes most of it, and there may be many.
+    const slices = new Slices()
     let bounds = { gte, lt }
     for (;;) {
       const wanted = limit < 0 ? limit : limit - found.length
       const rows = await this.#shelf.range(bounds, { reverse, limit: wanted })
       for (const { key, value } of rows) {
+        await slices.pause()
         const plaintext = this.#opened(key, value)
         if (plaintext !== undefined) found.push({ item: key.subarray(GROUP_BYTES), plaintext })
       }

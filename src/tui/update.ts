@@ -224,7 +224,8 @@ function markRead(step: Step): Step {
   if (history.anchor !== null || !reachesNewest(history) || !model.threads.has(history.key))
     return step
   const through = history.messages.findLast((message) => !message.mine)?.position ?? ""
-  if (through <= history.readThrough) return step
+  // Not "further on": what has no place in the order yet stands behind everything, and moves back when it gets one.
+  if (through === "" || through === history.readThrough) return step
   const thread = model.threads.get(history.key)
   const quiet = history.readThrough === "" && thread?.unread === 0
   const out: Model = { ...model, history: { ...history, readThrough: through } }

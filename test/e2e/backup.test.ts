@@ -1,7 +1,7 @@
 /** Moving house with real processes and commands: an old backup, a long talk after it, another machine, and the old one gone. */
 import assert from "node:assert/strict"
 import { once } from "node:events"
-import { readdirSync, writeFileSync } from "node:fs"
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { describe, it } from "node:test"
 import { nodeOf } from "../../scripts/testnet/cluster.ts"
@@ -84,6 +84,19 @@ describe("e2e: moving house", () => {
       input: "not the passphrase\n",
     })
     assert.equal(wrong.exit, 7)
+    const whole = readFileSync(file)
+    const altered = Uint8Array.from(whole)
+    altered[whole.length >> 1]! ^= 1
+    for (const bad of [altered, whole.subarray(0, whole.length - 1)]) {
+      writeFileSync(join(directory, "bad.backup"), bad)
+      const refused = await run(
+        ...["--data", elsewhere, "restore", join(directory, "bad.backup")],
+        ...["--passphrase-file", secret],
+      )
+      assert.notEqual(refused.exit, 0)
+      assert.match(refused.err, /backup/)
+    }
+    rmSync(join(directory, "bad.backup"))
     assert.deepEqual(readdirSync(directory).sort(), ["alice.backup", "secret"])
     const restored = await run(
       ...["--data", elsewhere, "restore", file, "--passphrase-file", secret, "--json"],

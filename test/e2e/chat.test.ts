@@ -9,7 +9,7 @@ import { temporaryDirectory } from "../helpers/temporary.ts"
 import { mesh, received, until } from "./mesh.ts"
 
 describe("e2e: the chat in a real terminal", () => {
-  it("goes from nothing to one message sent and one received, against a mesh of real peers", async (t) => {
+  it("goes from nothing to one message sent and one received, and one that disappears, against a mesh of real peers", async (t) => {
     const { cluster, gone } = await mesh(["bob", null, null])
     t.after(gone)
     const bob = await nodeOf(cluster, 0).api()
@@ -48,8 +48,35 @@ describe("e2e: the chat in a real terminal", () => {
     await terminal.shows(/I can read you/, 30_000)
     await terminal.shows(/✓✓/, 30_000)
 
+    await wordsThatGo()
+
     terminal.type("\u0003\u0003")
     assert.equal((await terminal.ended).exitCode, 0)
     assert(!existsSync(join(data, "run", "node.sock")), "the node it ran has ended with it")
+    const again = onTerminal(process.execPath, [REAL, "--data", data], {}, size)
+    t.after(() => again.kill("SIGKILL"))
+    await again.shows(/I can read you/, 30_000)
+    assert.doesNotMatch(
+      again.screen(),
+      /this one burns/,
+      "nor does it come back with the next start",
+    )
+    again.type("\u0003\u0003")
+    assert.equal((await again.ended).exitCode, 0)
+
+    /** She sets it, he is told and writes; what he wrote goes from both some seconds later. */
+    async function wordsThatGo(): Promise<void> {
+      terminal.type("/disappear 4s\r")
+      await terminal.shows(/from now on messages disappear/)
+      const thread = async () => (await bob.call("threads.list", {})).threads[0]
+      await until(bob, thread, (it) => it?.lifetime?.amount === 4)
+      await bob.call("messages.send", { to: "alice", text: "this one burns" })
+      await terminal.shows(/this one burns/)
+      await terminal.shows(/disappears after/)
+      await terminal.hides(/this one burns/)
+      const found = async () =>
+        (await bob.call("messages.search", { query: "burns", limit: 9 })).hits.length
+      await until(bob, found, (hits) => hits === 0)
+    }
   })
 })

@@ -12,7 +12,7 @@ describe("e2e: an identity over time", () => {
   let cluster: Cluster
   let gone: () => Promise<void>
   before(async () => {
-    ;({ cluster, gone } = await mesh(["alice", "bob", "carol"]))
+    ;({ cluster, gone } = await mesh(["alice", "bob", "carol", "alice"]))
     await befriend(nodeOf(cluster, 0), nodeOf(cluster, 1))
   })
   after(() => gone())
@@ -73,5 +73,29 @@ describe("e2e: an identity over time", () => {
         await carol.call("messages.send", { to: "alice", text: "is it still you?" })
       },
     })
+  })
+
+  it("is told from another one under its name: nothing goes out to that one before the user has decided", async () => {
+    const [alice, bob, other] = [await person(0), await person(1), await person(3)]
+    const { address } = await bob.call("id", {})
+    const impostors = async () =>
+      (await bob.call("contacts.list", {})).contacts.filter(({ claims }) => claims !== null)
+    const [impostor] = await until(bob, impostors, (found) => found.length === 1, {
+      act: async () => {
+        await other.call("contacts.add", { code: address, name: "bob" })
+        await other.call("messages.send", { to: "bob", text: "I lost my phone, this is me now" })
+      },
+    })
+    assert(impostor !== undefined)
+    assert.equal(impostor.claims, (await alice.call("id", {})).address)
+    const { address: who } = impostor
+    const refused = { code: "IDENTITY_CHANGED" }
+    await assert.rejects(bob.call("messages.send", { to: who, text: "are you?" }), refused)
+    await assert.rejects(bob.call("contacts.accept", { contact: who }), refused)
+    await received(alice, "bob", ["somebody says they are you"], () =>
+      bob.call("messages.send", { to: "alice", text: "somebody says they are you" }),
+    )
+    await bob.call("contacts.block", { contact: who })
+    assert.equal((await known(bob, "alice")).state, "accepted", "she is not paused, nor blocked")
   })
 })

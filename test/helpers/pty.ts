@@ -9,6 +9,8 @@ export interface Terminal {
   screen(): string
   /** Resolves with the screen once it matches; rejects with it after `timeoutMs`. */
   shows(pattern: RegExp, timeoutMs?: number): Promise<string>
+  /** Resolves with the screen once it does not match any more. */
+  hides(pattern: RegExp, timeoutMs?: number): Promise<string>
   /** Resolves with the exit code or signal. */
   readonly ended: Promise<{ exitCode: number; signal?: number | undefined }>
   kill(signal?: string): void
@@ -39,6 +41,25 @@ export function onTerminal(
       shown.push(active.getLine(active.baseY + row)?.translateToString(true) ?? "")
     return shown.join("\n").trimEnd()
   }
+  const until = (what: string, holds: (now: string) => boolean, timeoutMs: number) =>
+    new Promise<string>((resolve, reject) => {
+      const done = () => {
+        clearTimeout(timer)
+        waiting.delete(look)
+      }
+      const look = () => {
+        const now = show()
+        if (!holds(now)) return
+        done()
+        resolve(now)
+      }
+      const timer = setTimeout(() => {
+        done()
+        reject(new Error(`the screen never ${what}; it shows:\n${show()}`))
+      }, timeoutMs)
+      waiting.add(look)
+      look()
+    })
   const ended = new Promise<{ exitCode: number; signal?: number | undefined }>((resolve) =>
     program.onExit(resolve),
   )
@@ -55,23 +76,8 @@ export function onTerminal(
       }
     },
     shows: (pattern, timeoutMs = 15_000) =>
-      new Promise((resolve, reject) => {
-        const done = () => {
-          clearTimeout(timer)
-          waiting.delete(look)
-        }
-        const look = () => {
-          const now = show()
-          if (!pattern.test(now)) return
-          done()
-          resolve(now)
-        }
-        const timer = setTimeout(() => {
-          done()
-          reject(new Error(`the screen never showed ${String(pattern)}; it shows:\n${show()}`))
-        }, timeoutMs)
-        waiting.add(look)
-        look()
-      }),
+      until(`showed ${String(pattern)}`, (now) => pattern.test(now), timeoutMs),
+    hides: (pattern, timeoutMs = 15_000) =>
+      until(`hid ${String(pattern)}`, (now) => !pattern.test(now), timeoutMs),
   }
 }

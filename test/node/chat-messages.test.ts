@@ -5,6 +5,7 @@
 import assert from "node:assert/strict"
 import { afterEach, describe, it } from "node:test"
 import type { ApiEvent, Message } from "../../src/node/api/types.ts"
+import { primitives } from "../../src/crypto/primitives/native.ts"
 import { Order } from "../helpers/chat-ledger.ts"
 import { type Person, World } from "../helpers/chat-world.ts"
 import { befriendAll, common, GroupTalk, ordering } from "../helpers/group-talk.ts"
@@ -192,7 +193,7 @@ describe("messages of two", () => {
       bob.events.filter((event): event is Extract<ApiEvent, { type: "typing" }> => event.type === "typing") // prettier-ignore
     await ada.chat.send(bob.address, "first", undefined)
     await hears(bob, ada, "first")
-    await ada.until("it", () => ada.chat.unsent === 0)
+    await ada.until("his receipt", async () => (await last(ada, bob))?.state === "delivered")
     await ada.chat.typing(bob.address, true)
     await ada.chat.tell(bob.address, { typing: true })
     await bob.chat.tell(ada.address, { typing: true })
@@ -255,6 +256,52 @@ describe("messages that disappear", () => {
       await ordering(world, one, "it gone", async () =>
         (await one.texts(other)).every((text) => text !== "for three blocks"),
       )
+  })
+})
+
+describe("messages that disappear from a group", () => {
+  it("go from everybody, from search too, also for who was away when that was set and who starts again", async () => {
+    const order = new Order()
+    world = new World(order)
+    const people = [await world.add("Ada"), await world.add("Bob"), await world.add("Cyd")]
+    const [ada, bob, cyd] = people as [Person, Person, Person]
+    await befriendAll(world, ...people)
+    const talk = new GroupTalk(world, "Team")
+    await talk.found(ada, bob, cyd)
+    cyd.isAway = true
+    await ada.chat.setLifetime("Team", { unit: "blocks", amount: 100 })
+    await talk.say(ada, "fleeting words")
+    await talk.everybodyRead(ada, bob)
+    await talk.say(cyd, "lasting words of somebody who was not told")
+    world.catchUp(cyd)
+    await talk.everybodyRead(ada, bob, cyd)
+    const lifetimeAt = (person: Person) =>
+      person.chat.threads().find(({ kind }) => kind === "group")?.lifetime
+    assert.deepEqual(lifetimeAt(cyd), { unit: "blocks", amount: 100 })
+    await talk.say(cyd, "fleeting, once told")
+    await talk.everybodyRead(ada, bob, cyd)
+    for (const person of people)
+      assert.equal((await person.chat.search.ask("fleeting", 9)).hits.length, 2, person.name)
+
+    // Bob is down while they go, and Cyd has searched before.
+    await bob.chat.stop()
+    const end = order.blocks.length + 101
+    while (order.blocks.length < end) {
+      order.take(primitives.randomBytes(4096))
+      world.orderOn()
+    }
+    await bob.start()
+    const isGone = (person: Person) => async () =>
+      (await talk.texts(person)).every((text) => !text.startsWith("fleeting"))
+    for (const person of people) await ordering(world, person, "them gone", isGone(person))
+    for (const person of people) {
+      assert.equal((await person.chat.search.ask("fleeting", 9)).hits.length, 0, person.name)
+      assert.equal((await person.chat.search.ask("lasting", 9)).hits.length, 1, person.name)
+      await person.chat.stop()
+      await person.start()
+      assert(await isGone(person)(), "over a restart")
+    }
+    await talk.sameFor(ada, bob, cyd)
   })
 })
 

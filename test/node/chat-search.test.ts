@@ -46,7 +46,22 @@ const found = async (person: Person, query: string) =>
 
 describe("a search", () => {
   it("goes over all threads, by words and filters, and writes nothing", async () => {
-    const { ada } = await talk()
+    const { ada, bob, cyd } = await talk()
+    // Receipts are the last that is written.
+    for (const [one, other] of [bob, cyd].flatMap(
+      (friend) =>
+        [
+          [ada, friend],
+          [friend, ada],
+        ] as const,
+    ))
+      await one.until("all receipts", async () =>
+        (await one.messages(other)).every(({ state }) => state === "delivered"),
+      )
+    await ada.until(
+      "all of it to be looked at",
+      async () => (await ada.followed()).arrivals === ada.mailbox.arrivals.length,
+    )
     const { writes } = ada.shelf
     const rows = new Map(ada.shelf.rows)
     assert.equal((await found(ada, "lantern")).length, 4)

@@ -13,11 +13,12 @@ import {
   mlsExporter,
   type RatchetTree,
 } from "ts-mls"
-import { type Bytes, concat, equal } from "../bytes.ts"
+import { type Bytes, equal } from "../bytes.ts"
 import { assert } from "../errors.ts"
 import { aboutOfContext } from "./about.ts"
 import { decodeStrictly } from "./codec.ts"
 import { authentication, memberAt, type Member } from "./credential.ts"
+import { encodeGroup } from "./encoding.ts"
 import { SessionError } from "./errors.ts"
 import { withPast } from "./history.ts"
 import * as limits from "./limits.ts"
@@ -68,7 +69,7 @@ const STATE_VERSION = 1
 
 /** Holds secrets: seal before storing. Throws SessionError TOO_LARGE. */
 export function encodeState(state: SessionState): Bytes {
-  const bytes = concat(Uint8Array.of(STATE_VERSION), encodeGroupState(unwrap(state)))
+  const bytes = encodeGroup(Uint8Array.of(STATE_VERSION), unwrap(state))
   if (bytes.length > limits.STATE_MAX_BYTES)
     throw new SessionError("TOO_LARGE", `state of ${bytes.length} bytes`)
   return bytes
