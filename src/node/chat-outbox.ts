@@ -30,8 +30,10 @@ import type { Transcript } from "./chat-transcript.ts"
 const AHEAD_MAX = 8
 /** Another payload is sealed only while their envelopes are fewer: a key update that overtakes them must stay within the window. */
 const AHEAD_ENVELOPES_MAX = 16
-/** Receipts of one moment travel together; in a group everybody sends some, and takes so much longer for each member. */
+/** Receipts of one moment travel together. */
 const RECEIPT_DELAY_MS = 60
+/** In a group everybody sends some to everybody, and waits so long for each member: what they cost is most of what a text costs there. */
+const GROUP_RECEIPT_DELAY_MS = 250
 const RECEIPT_DELAY_MAX_MS = 10_000
 type ActAsked = Parameters<Line["act"]> extends [unknown, ...infer Rest] ? Rest : never
 
@@ -174,7 +176,8 @@ export class Outbox {
     const owner = this.#book.threads.get(id)
     const channel = owner && this.#book.groupChannel(owner)
     const others = channel?.epochs[0]?.windows.size ?? 1
-    this.#kickAfter(Math.min(RECEIPT_DELAY_MS * others, RECEIPT_DELAY_MAX_MS), id)
+    const delayMs = others === 1 ? RECEIPT_DELAY_MS : GROUP_RECEIPT_DELAY_MS * others
+    this.#kickAfter(Math.min(delayMs, RECEIPT_DELAY_MAX_MS), id)
   }
 
   #kickAfter(ms: number, thread: string): void {

@@ -14,6 +14,8 @@ export const SHELF_ENVELOPES_MAX = 262_144
 const REMEMBERED_FACTOR = 2
 /** Envelopes written in one batch: 1 MiB. */
 const BATCH_MAX = 256
+/** The newest are in memory as well, half a MiB: whoever follows what arrives asks for them one after the other. */
+export const RECENT_MAX = 128
 /** Dropped in one batch: a shelf that was made smaller shrinks step by step. */
 const DROP_MAX = 1024
 
@@ -54,6 +56,8 @@ export class Shelf {
   #last: number
   /** Lowest sequence number whose id is still remembered. */
   #remembered: number
+  /** The newest, without holes up to `#last`. */
+  #recent: readonly Kept[] = []
   #waiting: Waiting[] = []
   readonly #arriving = new Set<string>()
   readonly #changes: (() => Promise<void>)[] = []
@@ -127,6 +131,8 @@ export class Shelf {
 
   /** Envelopes after `seq` in order of arrival, at most `limit`. */
   async entriesAfter(seq: number, limit: number): Promise<readonly Kept[]> {
+    const recent = this.#recentAfter(seq, limit)
+    if (recent !== undefined) return recent
     const index = await this.idsAfter(seq, limit)
     const found = await this.#store.getMany(
       "envelopes",
@@ -140,11 +146,21 @@ export class Shelf {
 
   /** The same without the envelopes themselves. */
   async idsAfter(seq: number, limit: number): Promise<readonly { seq: number; id: Bytes }[]> {
+    const recent = this.#recentAfter(seq, limit)
+    if (recent !== undefined) return recent
     const gte = arrivalKey(Math.max(seq + 1, this.#first))
     const out: { seq: number; id: Bytes }[] = []
     for await (const [key, id] of this.#store.range("arrival", { gte, limit }))
       out.push({ seq: new Reader(key).u64(), id })
     return out
+  }
+
+  /** The same from memory; undefined where that does not go back so far. */
+  #recentAfter(seq: number, limit: number): readonly Kept[] | undefined {
+    const from = Math.max(seq + 1, this.#first)
+    if (from > this.#last) return []
+    const at = from - (this.#recent[0]?.seq ?? Infinity)
+    return at < 0 ? undefined : this.#recent.slice(at, at + limit)
   }
 
   /** The envelopes among `ids`, in their order; `undefined` for what is not here. */
@@ -186,6 +202,7 @@ export class Shelf {
           return value === undefined ? [] : [{ table: "envelopes", key, value }]
         })
         await this.#store.batch([...changed, ...writes])
+        if (changed.length > 0) this.#recent = []
         done.resolve(undefined)
       } catch (error) {
         done.reject(error)
@@ -233,6 +250,7 @@ export class Shelf {
     this.#last = last
     this.#first = dropped.first
     this.#remembered = dropped.remembered
+    this.#recent = [...this.#recent, ...kept].slice(-RECENT_MAX)
     for (const [i, entry] of kept.entries()) batch[i]?.done.resolve(entry)
     this.#onKept(kept)
   }

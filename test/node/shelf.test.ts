@@ -2,7 +2,7 @@ import assert from "node:assert/strict"
 import { describe, test, type TestContext } from "node:test"
 import { type Bytes, toHex } from "../../src/crypto/bytes.ts"
 import { envelopeId, tagOf } from "../../src/crypto/envelope.ts"
-import { type Kept, Shelf, type ShelfOptions } from "../../src/node/shelf.ts"
+import { type Kept, RECENT_MAX, Shelf, type ShelfOptions } from "../../src/node/shelf.ts"
 import { StoreError } from "../../src/node/store-errors.ts"
 import { openMemoryStore, openStore, type Store } from "../../src/node/store.ts"
 import { unpaidEnvelope } from "../helpers/envelopes.ts"
@@ -47,6 +47,30 @@ for (const [variant, open] of [
         ],
       )
       assert.equal((await shelf.idsAfter(0, 7)).length, 7)
+    })
+
+    test("answers the same from memory and from the disk, also after a change and for what was dropped", async (t) => {
+      const { store, shelf, keep } = await shelfOf(t, { envelopesMax: 3 * RECENT_MAX })
+      const envelopes = many(4 * RECENT_MAX)
+      for (const envelope of envelopes) await keep(envelope)
+      const changed = envelopes.at(-2)!
+      const asOnDisk = async () => {
+        const { shelf: fresh } = await reopened(store, { envelopesMax: 3 * RECENT_MAX })
+        for (const seq of [0, 1, 2, 3, 3.5, 3.98, 4].map((share) => share * RECENT_MAX))
+          for (const limit of [1, 5, RECENT_MAX, 5 * RECENT_MAX]) {
+            const entries = await shelf.entriesAfter(seq, limit)
+            assert.deepEqual(entries, await fresh.entriesAfter(seq, limit))
+            const numbers = (await shelf.idsAfter(seq, limit)).map((each) => each.seq)
+            assert.deepEqual(numbers, entries.map((each) => each.seq)) // prettier-ignore
+          }
+      }
+      await asOnDisk()
+      await shelf.change([envelopeId(changed)], (bytes) => bytes.slice().fill(0, 0, 384))
+      await asOnDisk()
+      await keep(unpaidEnvelope())
+      await asOnDisk()
+      const [last] = await shelf.entriesAfter(4 * RECENT_MAX - 2, 1)
+      assert(last?.bytes.subarray(0, 384).every((byte) => byte === 0))
     })
 
     test("knows an envelope from the moment it is given, before it is stored", async (t) => {
