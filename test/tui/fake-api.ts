@@ -673,6 +673,13 @@ export class FakeApi implements Api {
       this.#tellThread(known.id)
       return { thread: { ...known, tells } }
     },
+    "threads.again": ({ thread }) => {
+      const known = this.threads.get(this.threadOf(thread))
+      if (known === undefined) throw new FakeError("UNKNOWN_THREAD")
+      this.threads.set(known.id, { ...known, lacks: 0 })
+      this.#tellThread(known.id)
+      return { said: known.lacks }
+    },
     "threads.typing": () => ({}),
     "messages.retry": ({ id }) => {
       for (const all of this.messages.values()) {

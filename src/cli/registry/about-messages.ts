@@ -54,6 +54,18 @@ export const ABOUT_MESSAGES: readonly Command[] = [
     load: () => import("../commands/delete.ts"),
   },
   {
+    id: "again",
+    help: "say again what somebody cannot read any more",
+    detail:
+      "Somebody who goes on from a backup has lost the keys of what you had said since, and asks for it; `sotto threads` tells. Nothing " +
+      "that had reached them is said again without this. Whoever has stolen all that they had, with the passphrase, would ask just so " +
+      "and has the same safety number: in doubt ask them first, by another way.",
+    args: [{ name: "CONTACT", help: "whoever asks: a contact, or a thread id" }],
+    options: { ...passphrase },
+    json: "object",
+    load: () => import("../commands/again.ts"),
+  },
+  {
     id: "disappear",
     help: "let what is said in a conversation disappear",
     detail:
