@@ -8,7 +8,7 @@ import { truncate } from "./wrap.ts"
 const NAME_WIDTH = 20
 
 const lackWords = ({ title, lacks }: ThreadSummary): string =>
-  `${truncate(sanitizeName(title), NAME_WIDTH)} went on from a backup and cannot read ${lacks} of your messages any more. ` +
+  `${truncate(sanitizeName(title), NAME_WIDTH)} went on from a backup and cannot read up to ${lacks} of your messages any more. ` +
   "/again says them again; in doubt ask them first, by another way."
 
 /** What to say about a thread that is so from now on; nothing when that was known, or nobody asks. */

@@ -103,7 +103,7 @@ async function confirmed(one: Person, other: Person): Promise<void> {
   )
 }
 
-/** How many messages the other one says they cannot read, as screens are told. */
+/** How many messages the other one asks for, as screens are told; some may be in the backup. */
 const lacking = (one: Person, other: Person): number =>
   one.chat.threads().find(({ members }) => members.includes(other.address))?.lacks ?? 0
 
@@ -139,13 +139,15 @@ describe("what was said under keys that a backup does not have", () => {
     await placed(ada, bob)
     await confirmed(bob, ada)
     assert.deepEqual(await marked(ada, bob), ["under the new keys", long, "and still more"])
-    assert.equal(lacking(bob, ada), 1, "one had been read, and waits for a word")
-    assert(bob.events.some((event) => event.type === "thread" && event.thread.lacks === 1))
+    const asked = lacking(bob, ada)
+    assert(asked > 0, "one had been read, and waits for a word")
+    assert(bob.events.some((event) => event.type === "thread" && event.thread.lacks === asked))
 
     await bob.chat.stop()
     await bob.start()
-    assert.equal(lacking(bob, ada), 1, "also after a start")
-    assert((await bob.chat.lacks.again(ada.address)) > 0)
+    assert.equal(lacking(bob, ada), asked, "also after a start")
+    // The three have been confirmed since; what was said after the request is not meant.
+    assert.equal(await bob.chat.lacks.again(ada.address), asked + 3)
     await ordering(world, ada, "what was read", async () =>
       (await ada.texts(bob)).includes("read by the old one"),
     )
@@ -171,7 +173,7 @@ describe("what was said under keys that a backup does not have", () => {
     for (const text of ["secret", "and more"]) await tell(bob, ada, text)
     await confirmed(bob, ada)
     await ada.moveTo(backup)
-    await ordering(world, bob, "the request", () => lacking(bob, ada) === 2)
+    await ordering(world, bob, "the request", () => lacking(bob, ada) >= 2)
     await tell(bob, ada, "is that you?")
     await placed(ada, bob)
     assert.deepEqual(await marked(ada, bob), [])

@@ -337,6 +337,14 @@ export class FakeApi implements Api {
     return { width: w, height: h, rgb: rgb.toString("base64") }
   }
 
+  /** They cannot read so many of our messages any more. */
+  lack(name: string, lacks: number): void {
+    const thread = this.threads.get(this.threadOf(name))
+    if (thread === undefined) throw new Error("no such thread")
+    this.threads.set(thread.id, { ...thread, lacks })
+    this.#tellThread(thread.id)
+  }
+
   /** A message arrives. */
   theySay(name: string, text: string): Message {
     const before = this.threads.get(idOf(name))

@@ -27,8 +27,8 @@ export async function run(context: Context): Promise<void> {
   for (const { title, lacks } of sorted)
     if (lacks > 0) {
       const what = `${counted(lacks, "message")} of yours`
-      out.say(`${title} went on from a backup and cannot read ${what} any more.`)
-      out.say("`sotto again` says them again; in doubt ask them first, by another way.")
+      out.say(`${title} went on from a backup and cannot read up to ${what} any more.`)
+      out.say("`sotto again CONTACT` says them again; in doubt ask them first, by another way.")
     }
   if (threads.length === 0) out.say("No conversations yet: `sotto contact add CODE` begins one.")
 }

@@ -103,8 +103,8 @@ export interface ThreadSummary {
   /** Whether we tell others here that we have read, and that we write, and see it of them. */
   readonly tells: { readonly read: boolean; readonly typing: boolean }
   /**
-   * How many messages of ours the other one says they cannot read any more, having gone on from a backup; said again at our word alone
-   * (`threads.again`). 0: nobody asks.
+   * How many messages of ours, at most, the other one cannot read any more, as they say, having gone on from a backup; said again at our
+   * word alone (`threads.again`). 0: nobody asks.
    */
   readonly lacks: number
   readonly last: Message | null
