@@ -7,6 +7,7 @@ import type { Bytes } from "../crypto/bytes.ts"
 import { type Lookup, lookupsOf, type Phrase } from "./search-query.ts"
 import { WordPairs } from "./search-pairs.ts"
 import { termsOf, wordsOf } from "./search-words.ts"
+import { WideMap } from "./wide-map.ts"
 
 /** What filters ask about. */
 export interface About {
@@ -75,9 +76,9 @@ class Places {
 
 export class SearchIndex {
   readonly #entries: (Entry | undefined)[] = []
-  readonly #numbers = new Map<string, number>()
+  readonly #numbers = new WideMap<number>()
   /** Most words are in one message only. */
-  readonly #terms = new Map<string, number | Places>()
+  readonly #terms = new WideMap<number | Places>()
   readonly #pairs = new WordPairs()
   #bytes = 0
   #dropped = 0
@@ -177,10 +178,11 @@ export class SearchIndex {
       return
     }
     let looked = 0
-    for (const [candidate, places] of this.#terms) {
-      if (candidate.startsWith(term)) yield listed(places)
-      else if (++looked % (STRIDE * 8) === 0) yield undefined
-    }
+    for (const part of this.#terms.parts)
+      for (const [candidate, places] of part) {
+        if (candidate.startsWith(term)) yield listed(places)
+        else if (++looked % (STRIDE * 8) === 0) yield undefined
+      }
   }
 }
 

@@ -177,16 +177,22 @@ class Run {
     if (views.some(({ pending, changing }) => pending.length > 0 || changing)) return false
     if (new Set(views.map(({ epoch, name }) => `${epoch} ${name}`)).size > 1) return false
     for (const person of this.people) {
-      const texts = await this.#texts(person)
+      const messages = await this.#messages(person)
+      const texts = messages.map(({ text }) => text)
       if (!this.promised.every((text) => texts.includes(text))) return false
+      // before that everybody has their own order
+      if (!messages.every(({ place }) => place !== null)) return false
     }
     return true
   }
 
+  #messages = async (person: Person) =>
+    (await person.chat.page(this.thread, undefined, 500)).messages.filter(
+      ({ notice }) => notice === null,
+    )
+
   #texts = async (person: Person): Promise<string[]> =>
-    (await person.chat.page(this.thread, undefined, 500)).messages
-      .filter(({ notice }) => notice === null)
-      .map(({ text }) => text)
+    (await this.#messages(person)).map(({ text }) => text)
 
   async check(): Promise<void> {
     const [first, ...others] = await Promise.all(this.people.map(this.#texts))

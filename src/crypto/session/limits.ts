@@ -3,7 +3,7 @@
  * limit is ignored before it is decoded; an operation of our own that would pass one throws SessionError TOO_LARGE.
  */
 
-/** A commit among a hundred members who have not committed yet is about 180 KB; this leaves room for the largest group. */
+/** Among a hundred members who have not committed yet a commit is about 180 KB; among five hundred, 840 KB, and a Welcome 900. */
 export const MESSAGE_MAX_BYTES = 1 << 20
 export const WELCOME_MAX_BYTES = 1 << 20
 /** 3.5 KB, or 15 KB with composite signatures; with the card of who comes back, 52 KB. */
@@ -23,8 +23,11 @@ export const MARK_MAX_BYTES = 128
 export const PROOF_MAX_BYTES = 44 * 1024
 export const EXPORT_MAX_BYTES = 255 * 32
 
-/** Members of a group; a power of two, so the leaves of its ratchet tree, blank ones included, are never more. */
-export const MEMBERS_MAX = 256
+/**
+ * Members of a group; a power of two, so the leaves of its ratchet tree, blank ones included, are never more. What travels
+ * sets a lower limit (chat/group.ts).
+ */
+export const MEMBERS_MAX = 512
 /** The same where everybody signs with ML-DSA-87 too: an invitation has 11 KB for each of them. */
 export const COMPOSITE_MEMBERS_MAX = 64
 

@@ -110,8 +110,14 @@ describe("a dishonest member", () => {
 
   it("cannot fill the group beyond its limit", async () => {
     const [ada, ben] = await groupOf("ada", "ben")
+    // one message does not hold as many as the group does
+    const half = session.sessionLimits.MEMBERS_MAX / 2
+    const packages = Array.from({ length: half - 1 }, async (_, i) => (await new Person(`${i}`).keyPackage()).public) // prettier-ignore
+    const made = await session.addMembers(ada.state, await Promise.all(packages), NOW)
+    await ben.sees(made.commit)
+    ada.state = session.mergeCommit(ada.state, made.next)
     const { public: one } = await new Person("dora").keyPackage()
-    const crowd = Array.from({ length: session.sessionLimits.MEMBERS_MAX - 1 }, () => addition(one))
+    const crowd = Array.from({ length: half }, () => addition(one))
     const commit = await forgeCommit(ada.state, inline(...crowd))
     assert.equal(await verdictOn(ben, commit), "GROUP_FULL")
   })
