@@ -56,6 +56,15 @@ export interface ChatThread {
   /** Whether we tell others here that we have read, and see it of them; the same for writing. */
   readonly tellsRead: boolean
   readonly tellsTyping: boolean
+  /** What the other one cannot read any more and has asked for, while nobody has said that it is to be said again. */
+  readonly lacks: Lacked | null
+}
+
+/** Of our texts: above this height, up to this tick of the thread's clock; how many there were when they asked. */
+export interface Lacked {
+  readonly above: number
+  readonly through: number
+  readonly count: number
 }
 
 export interface LifetimeSet extends Stamp {
@@ -91,6 +100,7 @@ const fresh = () => ({
   lifetime: null,
   tellsRead: false,
   tellsTyping: false,
+  lacks: null,
 })
 
 export function newThread(me: Address, peer: Address): ChatThread {
@@ -105,6 +115,14 @@ export function newGroupThread(group: Bytes, name: string): ChatThread {
 export function tick(thread: ChatThread): ChatThread {
   return { ...thread, hidden: false, lamport: Math.min(thread.lamport + 1, LAMPORT_MAX) }
 }
+
+/** What was said is erased here. */
+export const emptied = (thread: ChatThread): ChatThread => ({
+  ...thread,
+  hidden: true,
+  unread: 0,
+  lacks: null,
+})
 
 export interface Received {
   readonly thread: ChatThread
@@ -206,13 +224,15 @@ export function encodeThread(thread: ChatThread): Bytes {
     .u8(thread.hidden ? 1 : 0)
   out.u64(thread.lamport).u32(thread.unread).raw(thread.readThrough).u16(thread.owed.length)
   for (const id of thread.owed) out.raw(id)
-  const { settled, lifetime, owedRead } = thread
+  const { settled, lifetime, owedRead, lacks } = thread
   out.u32(thread.mentioned).u16(owedRead.length)
   for (const id of owedRead) out.raw(id)
   writeLamport(writeLamport(out.u64(settled.height), settled.lamport), settled.before)
-  out.u8((thread.tellsRead ? 1 : 0) | (thread.tellsTyping ? 2 : 0) | (lifetime === null ? 0 : 4))
+  const tells = (thread.tellsRead ? 1 : 0) | (thread.tellsTyping ? 2 : 0)
+  out.u8(tells | (lifetime === null ? 0 : 4) | (lacks === null ? 0 : 8))
   if (lifetime !== null)
     writeLifetimeOrNone(writeLamport(out.raw(lifetime.id), lifetime.lamport), lifetime.lifetime)
+  if (lacks !== null) writeLamport(out.u64(lacks.above), lacks.through).u16(lacks.count)
   return out.finish()
 }
 
@@ -245,10 +265,12 @@ function readMore(read: Reader): Partial<ChatThread> {
   const owedRead = Array.from({ length: read.u16() }, () => read.raw(MESSAGE_ID_BYTES))
   const settled = { height: read.u64(), lamport: readLamport(read), before: readLamport(read) }
   const flags = read.u8()
-  if (flags > 7) throw new CryptoError("BAD_ENCODING", "thread record")
+  if (flags > 15) throw new CryptoError("BAD_ENCODING", "thread record")
   const id = (flags & 4) === 0 ? undefined : read.raw(MESSAGE_ID_BYTES)
   const lifetime =
     id === undefined ? null : { id, lamport: readLamport(read), lifetime: readLifetimeOrNone(read) }
   const tells = { tellsRead: (flags & 1) !== 0, tellsTyping: (flags & 2) !== 0 }
-  return { mentioned, owedRead, settled, lifetime, ...tells }
+  const lacks =
+    (flags & 8) === 0 ? null : { above: read.u64(), through: readLamport(read), count: read.u16() }
+  return { mentioned, owedRead, settled, lifetime, ...tells, lacks }
 }

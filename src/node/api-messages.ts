@@ -12,6 +12,7 @@ type Handled =
   | "messages.retry"
   | "threads.lifetime"
   | "threads.tell"
+  | "threads.again"
   | "threads.typing"
 
 type Table = {
@@ -45,6 +46,7 @@ export const MESSAGE_METHODS: Table = {
           : null,
     ),
   }),
+  "threads.again": async (node, { thread }) => ({ said: await node.chat.lacks.again(thread) }),
   "threads.tell": async (node, { thread, ...how }) => ({
     thread: await node.chat.tell(thread, how),
   }),

@@ -3,6 +3,22 @@
  * memory only; whoever wants it said puts it here again after a start, as long as nothing has left.
  */
 import type { Content } from "../chat/content.ts"
+import type { Address } from "../crypto/address.ts"
+import type { ChatBook } from "./chat-book.ts"
+
+/**
+ * Above which height we may lack what this person said, if we go on from a backup: up to there everything was in it (`restoredAt`), and what
+ * is of the epochs in it is read as it comes.
+ */
+export function lackedAbove(
+  book: ChatBook,
+  peer: Address | null,
+  restoredAt: number,
+): number | undefined {
+  const former = peer === null ? [] : book.channelsWith(peer).filter(({ retired }) => retired)
+  if (former.length === 0) return undefined
+  return Math.max(restoredAt, ...former.map(({ epochs }) => epochs[0]?.began.height ?? 0))
+}
 
 export class Beside {
   /** By hexadecimal thread. */

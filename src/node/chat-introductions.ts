@@ -25,7 +25,7 @@ import { addMembers, createGroup, ownLeaf, signingOf } from "../crypto/session.t
 import { type ChatBook, Step } from "./chat-book.ts"
 import { CardSearches } from "./chat-card-search.ts"
 import { keyPackageOf } from "./chat-key-package.ts"
-import { lackedAbove } from "./chat-lacks.ts"
+import { lackedAbove } from "./chat-beside.ts"
 import { newLeafOf } from "./chat-leaf-key.ts"
 import type { Outbox } from "./chat-outbox.ts"
 import type { ChatParts } from "./chat-parts.ts"

@@ -172,6 +172,7 @@ export function threadView(
     mentions: thread.mentioned,
     lifetime: thread.lifetime?.lifetime ?? null,
     tells: { read: thread.tellsRead, typing: thread.tellsTyping },
+    lacks: thread.lacks?.count ?? 0,
     last: last === undefined ? null : messageView(names, thread, last),
   }
   if (thread.peer !== null) {

@@ -5,7 +5,7 @@
 import type { Channel } from "../chat/channel.ts"
 import type { FileNote } from "../chat/file.ts"
 import type { Lifetime } from "../chat/lifetime.ts"
-import type { ChatThread } from "../chat/thread.ts"
+import { type ChatThread, emptied } from "../chat/thread.ts"
 import type { Address } from "../crypto/address.ts"
 import { type Bytes, toHex } from "../crypto/bytes.ts"
 import type { Signing } from "../crypto/session.ts"
@@ -48,7 +48,7 @@ export class Chat {
   readonly #places: Places
   readonly #evidence: EvidenceKeeper
   readonly #typing: Typing
-  readonly #lacks: Lacks
+  readonly lacks: Lacks
   readonly #reading: Reading
   readonly messages: Messages
   readonly exports: Exports
@@ -80,7 +80,7 @@ export class Chat {
       },
       passedAt: (id) => this.#order?.passedAt(id),
     })
-    this.#lacks = new Lacks(parts, this.#book, this.#outbox)
+    this.lacks = new Lacks(parts, this.#book, this.#outbox)
     this.#typing = new Typing(parts, this.#book, this.#outbox)
     this.#groups = new Groups(parts, this.#book, this.#outbox, {
       inbox: () => this.#inbox,
@@ -137,7 +137,7 @@ export class Chat {
         this.#groups.settled(step, settled, by.at)
         if (settled.channel.group === null) this.#advanced(settled.channel)
       },
-      lacks: (thread, above) => this.#lacks.answer(thread, above),
+      lacks: (thread, above) => this.lacks.answer(thread, above),
       heard: (channel, from, content) => this.#groups.heard(channel, from, content),
       expectNow: (tags) => this.#inbox.expectNow(tags),
       pleaded: async (batch, plea) => {
@@ -373,7 +373,7 @@ export class Chat {
       const step = new Step()
       this.#outbox.forgetWaiting(step, thread)
       const gone = thread.standing === "left" && thread.group !== null
-      step.threads.set(toHex(id), gone ? null : { ...thread, hidden: true, unread: 0 })
+      step.threads.set(toHex(id), gone ? null : emptied(thread))
       await this.#book.commit(step, { sync: true })
     })
   }

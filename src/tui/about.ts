@@ -5,6 +5,7 @@
 import type { Api, Message } from "../node/api/types.ts"
 import { exportedText, type ExportIntent, exportIntent } from "./exporting.ts"
 import { absolute } from "./folders.ts"
+import { saidAgainText } from "./lacking.ts"
 import { parseLifetime } from "./lifetime.ts"
 
 export type AboutIntent =
@@ -14,6 +15,7 @@ export type AboutIntent =
   | { readonly type: "disappear"; readonly after: string }
   | { readonly type: "tell"; readonly what: "read" | "typing"; readonly on: boolean }
   | { readonly type: "copy"; readonly what: "text" | "id" }
+  | { readonly type: "again" }
   | ExportIntent
 
 export type AboutAsk =
@@ -28,6 +30,7 @@ export type AboutAsk =
       readonly seconds?: number
       readonly blocks?: number
     }
+  | { readonly what: "again"; readonly key: string }
   | {
       readonly what: "tell"
       readonly key: string
@@ -61,6 +64,8 @@ export function planAbout(
         ? wrong("After how long? /disappear 30s, 5m, 8h, 7d, 2w, 100 blocks or off")
         : { ask: { what: "disappear", key, ...after } }
     }
+    case "again":
+      return { ask: { what: "again", key } }
     case "tell":
       return { ask: { what: "tell", key, [intent.what]: intent.on } }
     case "copy": {
@@ -145,6 +150,10 @@ export async function askAbout(
       await api.call("threads.lifetime", { thread, ...after }, options)
       return null
     }
+    case "again": {
+      const { said } = await api.call("threads.again", { thread: ask.key }, options)
+      return saidAgainText(said)
+    }
     case "tell": {
       const how = {
         ...(ask.read === undefined ? {} : { read: ask.read }),
@@ -176,6 +185,8 @@ export function aboutIntent(name: string, rest: string): AboutIntent | string {
         : "/delete takes it away here; /delete all asks everybody to"
     case "export":
       return exportIntent(rest)
+    case "again":
+      return { type: "again" }
     case "disappear":
       return { type: "disappear", after: rest }
     case "tell": {

@@ -5,6 +5,7 @@
 import type { ApiEvent, Contact, ThreadSummary, Transfer } from "../node/api/types.ts"
 import { withoutWriters, withTyping } from "./typing.ts"
 import { contactName } from "./commands.ts"
+import { lackNews } from "./lacking.ts"
 import type { Effect, Model, Step } from "./model.ts"
 import { and, noticed, only } from "./model.ts"
 import { transferEnd } from "./widgets/transfers.ts"
@@ -29,7 +30,9 @@ function put<V>(map: ReadonlyMap<string, V>, key: string, value: V, max: number)
 }
 
 export function withThread(model: Model, thread: ThreadSummary): Step {
-  const out: Model = { ...model, threads: put(model.threads, thread.id, thread, THREADS_MAX) }
+  const news = lackNews(model.threads.get(thread.id), thread)
+  const told = news === null ? model : noticed(model, "info", news)
+  const out: Model = { ...told, threads: put(model.threads, thread.id, thread, THREADS_MAX) }
   const { history } = model
   // A chat that was opened by its contact has become a thread: it goes on under the thread's own name.
   if (history === null || thread.kind === "group" || thread.members[0] !== history.key)

@@ -204,6 +204,7 @@ export function carryOut(model: Model, intent: Intent): Step {
     case "delete":
     case "disappear":
     case "tell":
+    case "again":
     case "copy":
       return onAbout(model, taken, intent, unwritable)
     case "file":

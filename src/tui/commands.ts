@@ -32,6 +32,7 @@ export const COMMANDS: readonly Command[] = [
   command("accept", "[name]", "accept a request, unblock a contact", "contact"),
   command("add", "[code] [name]", "add a contact by code or invite ticket"),
   command("admin", "name [off]", "let a member run this group too, or not any more", "contact"),
+  command("again", "", "say again what they cannot read any more after a backup"),
   command("backup", "[path]", "write everything into one encrypted file"),
   command("block", "[name]", "block a contact; they are not told", "contact"),
   command("contacts", "", "everybody you know, and how far"),
@@ -209,6 +210,7 @@ export function interpret(line: string, known: readonly string[]): Intent {
     case "delete":
     case "disappear":
     case "tell":
+    case "again":
     case "copy": {
       const intent = aboutIntent(name, rest)
       return typeof intent === "string" ? wrong(intent) : intent

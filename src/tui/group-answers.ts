@@ -34,6 +34,7 @@ const threadOf = ({
   mentions: 0,
   lifetime: null,
   tells: { read: false, typing: false },
+  lacks: 0,
   last: null,
   request: state === "request",
   left: state === "left",

@@ -3,6 +3,7 @@
  * last and reaches the edge; the composer has the full width below it.
  */
 import { usageHint } from "./commands.ts"
+import { lackHint } from "./lacking.ts"
 import { openEntry } from "./model.ts"
 import type { Model } from "./model.ts"
 import { drawn } from "./sanitize.ts"
@@ -25,7 +26,7 @@ export interface Layout {
   readonly paneWidth: number
   readonly messageRows: number
   readonly composerRows: number
-  /** A notice, or how the command being written is used; HINT_ROWS_MAX rows at most. */
+  /** A notice, how the command being written is used, or what waits for a word; HINT_ROWS_MAX rows at most. */
   readonly hint: readonly string[]
   readonly requestRows: number
 }
@@ -58,7 +59,7 @@ export function layout(model: Model): Layout {
   const wide = model.columns >= WIDE_FROM
   const requestRows = isAsked(model) ? 3 : 0
   const composerRows = Math.min(draftRows(model).length, Math.max(1, Math.floor(model.rows / 3)))
-  const said = model.notice?.text ?? usageHint(model.draft.text)
+  const said = model.notice?.text ?? usageHint(model.draft.text) ?? lackHint(model)
   const hint = said === null ? [] : wrap(said, model.columns - 2).slice(0, HINT_ROWS_MAX)
   const fixed = 1 + hint.length + 1
   return {

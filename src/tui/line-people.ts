@@ -1,6 +1,7 @@
 /** Deciding about people in line mode: who they say they are, and whether that was compared. */
-import type { Api, Contact } from "../node/api/types.ts"
+import type { Api, Contact, ThreadSummary } from "../node/api/types.ts"
 import { contactName } from "./commands.ts"
+import { lackNews } from "./lacking.ts"
 import { signatureWords, strengthenedWords } from "./people.ts"
 import type { Talk } from "./talk.ts"
 
@@ -24,6 +25,12 @@ export function claimOf(known: Known, contact: Contact): string {
   const name = other === undefined ? "a contact of yours" : contactName(other)
   const proven = other?.verified === true ? ", whom you verified" : ""
   return `${contactName(contact)} is another identity than ${name}${proven}. Nothing goes out to them.`
+}
+
+/** Somebody cannot read any more what we had said; heard once, whatever is open. */
+export function tellLack(talk: Talk, before: ThreadSummary | undefined, now: ThreadSummary): void {
+  const news = lackNews(before, now)
+  if (news !== null) talk.say(`! ${news}`)
 }
 
 /** A contact among all of them. */

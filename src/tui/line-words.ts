@@ -1,6 +1,7 @@
 /** What line mode reads out: entries of the chat list, messages, in words. */
-import type { Contact, Message } from "../node/api/types.ts"
+import type { Contact, Message, ThreadSummary } from "../node/api/types.ts"
 import type { Entry } from "./model.ts"
+import { lackNews } from "./lacking.ts"
 import { lifetimeText } from "./lifetime.ts"
 import { quoteText, reactionsText, wordsOf as saidIn } from "./said.ts"
 import { sanitizeLine } from "./sanitize.ts"
@@ -19,6 +20,12 @@ export function describe(entry: Entry): string {
     entry.contact?.verified === true ? "verified" : "",
   ].filter((fact) => fact !== "")
   return facts.length === 0 ? entry.title : `${entry.title}: ${facts.join(", ")}`
+}
+
+/** A chat that is open from now on, and what waits there for a word. */
+export function opened(entry: Entry, thread: ThreadSummary | undefined): string {
+  const waits = thread === undefined ? null : lackNews(undefined, thread)
+  return `Chat with ${describe(entry)}${waits === null ? "" : `\n! ${waits}`}`
 }
 
 /** What is read out: what it answers, the file, if there is one, then the words. */

@@ -15,10 +15,10 @@ import { STATE_WORDS } from "./theme.ts"
 import { transferEnd } from "./widgets/transfers.ts"
 import { clockOf } from "./transcript.ts"
 import { tidyCode } from "./overlays.ts"
-import { accept, claimOf, contactLine, strengthen, verify } from "./line-people.ts"
+import { accept, claimOf, contactLine, strengthen, tellLack, verify } from "./line-people.ts"
 import { searchInLines } from "./line-search.ts"
 import { createProfile, openVault } from "./line-setup.ts"
-import { changeWords, claimWords, describe, wordsOf } from "./line-words.ts"
+import { changeWords, claimWords, describe, opened, wordsOf } from "./line-words.ts"
 import { LeftError, Talk } from "./talk.ts"
 
 export interface LineOptions {
@@ -170,6 +170,7 @@ class LineSession {
         break
       }
       case "thread":
+        tellLack(this.#talk, this.#known.threads.get(event.thread.id), event.thread)
         this.#known.threads = new Map(this.#known.threads).set(event.thread.id, event.thread)
         if (event.thread.kind === "pair" && event.thread.members[0] === this.#open)
           this.#open = event.thread.id
@@ -272,7 +273,7 @@ class LineSession {
       all.find(({ title }) => title.toLowerCase().startsWith(lower))
     if (entry === undefined) return "There is no chat of that name."
     this.#open = entry.key
-    this.#talk.say(`Chat with ${describe(entry)}`)
+    this.#talk.say(opened(entry, this.#known.threads.get(entry.key)))
     if (!this.#known.threads.has(entry.key)) return null
     const { messages } = await this.#api.call("messages.page", { thread: entry.key, limit: RECENT })
     for (const message of messages) {
@@ -371,6 +372,7 @@ class LineSession {
       case "delete":
       case "disappear":
       case "tell":
+      case "again":
       case "copy":
         return about(this.#api, this.#open, intent)
       case "file":

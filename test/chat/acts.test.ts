@@ -446,8 +446,9 @@ describe("the order of a thread", () => {
       lifetime: { id: idOf(3), lamport: 4, lifetime: { unit: "blocks", amount: 5 } },
       tellsRead: true,
       tellsTyping: true,
+      lacks: { above: 2 ** 40, through: 2 ** 33, count: 500 },
     }
-    for (const one of [thread, kept, { ...kept, lifetime: { id: idOf(3), lamport: 4, lifetime: null } }]) {
+    for (const one of [thread, kept, { ...kept, lacks: null }, { ...kept, lifetime: { id: idOf(3), lamport: 4, lifetime: null } }]) {
       assert.deepEqual(decodeThread(encodeThread(one)), one)
       strictDecoder(encodeThread(one), decodeThread)
     } // prettier-ignore

@@ -394,6 +394,19 @@ describe("cli: every command with a node running", () => {
     assert.equal((await ended(child)).exit, 0)
   })
 
+  it("again: nothing without a request, which threads tells of, and once", async (t) => {
+    const { node, run, json } = await alice(t)
+    node.receive("bob", "it is me, elsewhere")
+    assert.match((await run("again", "bob")).err, /Nobody asks/)
+    node.lacks.set(addressOf("bob"), 37)
+    const { out, err } = await run("threads")
+    assert.match(out, /bob/)
+    assert.match(err, /bob went on from a backup and cannot read up to 37 messages of yours/)
+    assert.deepEqual(await json("again", "bob"), { v: 1, said: 37 })
+    assert.deepEqual(await json("again", "bob"), { v: 1, said: 0 })
+    assert.equal((await run("again", "nobody")).exit, 4)
+  })
+
   it("tail: time, signal, a reader that has had enough, and the node's end", async (t) => {
     const { data, node, run } = await alice(t)
     assert.equal((await run("tail", "--timeout", "50ms")).exit, 0)

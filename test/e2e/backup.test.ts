@@ -62,12 +62,26 @@ describe("e2e: moving house", () => {
     await received(alice, "bob", ["bob 14"])
     // New keys, which the backup does not have: what is said under them only its author can say to her once more.
     await alice.call("identity.rotate", {})
-    const under = Array.from({ length: 3 }, (_, i) => `under keys that are gone ${i}`)
+    const under = Array.from({ length: 2 }, (_, i) => `under keys that are gone ${i}`)
     for (const text of under) {
       await alice.call("messages.send", { to: "bob", text: `${text}?` })
-      await received(bob, "alice", [`${text}?`])
+      // By the time it has its place at both, so has what was done before it.
+      for (const [api, thread] of [
+        [bob, "alice"],
+        [alice, "bob"],
+      ] as const)
+        await until(
+          api,
+          () => history(api, thread),
+          (seen) => seen.some((message) => message.text === `${text}?` && message.place !== null),
+        )
       await received(alice, "bob", [text], () => bob.call("messages.send", { to: "alice", text }))
     }
+    await until(
+      bob,
+      () => history(bob, "alice"),
+      (seen) => seen.every(({ mine, state }) => !mine || state === "delivered"),
+    )
     await bob.call("messages.send", { to: "crew", text: "all of us" })
     await until(alice, () => history(alice, "crew"), hasText("all of us"))
     await alice.call("groups.rename", { group: "crew", name: "team" })
@@ -124,6 +138,26 @@ describe("e2e: moving house", () => {
     const ready = JSON.parse(await lines(child)()) as { socket: string }
     const moved = await connectApi(ready.socket)
     t.after(() => moved.close())
+    // What had reached her old self comes when bob says so, and not before.
+    const asking = await until(
+      bob,
+      async () => {
+        const { threads } = await bob.call("threads.list", {})
+        return threads.find(({ title }) => title === "alice") ?? assert.fail()
+      },
+      (thread) => thread.lacks > 0,
+      { timeoutMs: 60_000 },
+    )
+    assert(asking.lacks > 0)
+    await received(moved, "bob", ["is that you?"], () =>
+      bob.call("messages.send", { to: "alice", text: "is that you?" }),
+    )
+    const seen = await history(moved, "bob")
+    assert(seen.every((message) => !message.again))
+    assert(under.some((text) => !hasText(text)(seen)))
+    const word = await run(...bobNode.arguments, "again", "alice")
+    assert.equal(word.exit, 0, word.err)
+    assert.match(word.err, /said again/)
     const all = Array.from({ length: 15 }, (_, i) => `bob ${i}`)
     await received(moved, "bob", [...all, ...under], undefined, 60_000)
     const again = (await history(moved, "bob")).filter((message) => message.again)

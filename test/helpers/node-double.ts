@@ -63,6 +63,8 @@ export interface DoubleOptions {
 }
 
 export class NodeDouble implements Api {
+  /** What somebody, by the address, cannot read any more. */
+  readonly lacks = new Map<string, number>()
   readonly calls: { method: Method; params: unknown; signal: AbortSignal | undefined }[] = []
   readonly #listeners = new Set<(event: ApiEvent) => void>()
   readonly #closedListeners = new Set<(reason: string) => void>()
@@ -367,6 +369,12 @@ export class NodeDouble implements Api {
       if (found === undefined) throw new ApiError("UNKNOWN_THREAD", "there is no such thread")
       return { thread: { ...found, tells: { read, typing } } }
     },
+    "threads.again": ({ thread }) => {
+      const { address } = this.#contact(thread)
+      const said = this.lacks.get(address) ?? 0
+      this.lacks.delete(address)
+      return { said }
+    },
     "threads.typing": () => ({}),
     "messages.retry": ({ id }) => {
       const message = this.#facts.messages.find((m) => m.id === id)
@@ -438,6 +446,7 @@ export class NodeDouble implements Api {
       return {
         ...PLAIN_THREAD,
         id: hex32(contact.address),
+        lacks: this.lacks.get(contact.address) ?? 0,
         kind: "pair" as const,
         left: false,
         title: contact.name,

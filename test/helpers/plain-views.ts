@@ -21,5 +21,6 @@ export const PLAIN_THREAD = {
   mentions: 0,
   lifetime: null,
   tells: { read: false, typing: false },
+  lacks: 0,
   postQuantumSignatures: false,
 } as const satisfies Partial<ThreadSummary>

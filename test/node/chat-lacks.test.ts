@@ -96,17 +96,38 @@ function assertNoTagTwice(): void {
 
 const copyOf = (person: Person): ReadonlyMap<string, Bytes> => new Map(person.shelf.rows)
 
+/** What is said to each is known to have reached them. */
+async function confirmed(one: Person, other: Person): Promise<void> {
+  await ordering(world, one, "all receipts", async () =>
+    (await one.messages(other)).every(({ mine, state }) => !mine || state === "delivered"),
+  )
+}
+
+/** How many messages the other one asks for, as screens are told; some may be in the backup. */
+const lacking = (one: Person, other: Person): number =>
+  one.chat.threads().find(({ members }) => members.includes(other.address))?.lacks ?? 0
+
+const marked = async (one: Person, other: Person) =>
+  (await theirs(one, other)).filter(({ again }) => again).map(({ text }) => text)
+
 describe("what was said under keys that a backup does not have", () => {
-  it("is said again to whoever comes back, where it stood, and once", async () => {
+  it("is said again by itself if nobody had confirmed it, where it stood, and once; the rest is asked about", async () => {
     const [ada, bob] = await friends(new Order())
     const backup = copyOf(ada)
     await newKeys(ada, bob)
+    await tell(bob, ada, "read by the old one")
+    await placed(ada, bob)
+    await confirmed(bob, ada)
+    ada.kill()
     const long = "x".repeat(16_000)
-    for (const text of ["under the new keys", long, "and more"]) await tell(bob, ada, text)
+    for (const text of ["under the new keys", long, "and more"])
+      await bob.chat.send(ada.address, text, undefined)
     const last = (await bob.messages(ada)).findLast(({ mine }) => mine)
     assert(last !== undefined)
     await bob.chat.messages.edit(fromHex(last.id), "and still more")
-    await placed(ada, bob)
+    await ordering(world, bob, "all places", async () =>
+      (await bob.messages(ada)).every(({ place }) => place !== null),
+    )
 
     await ada.moveTo(backup)
     await ordering(world, ada, "what was lost", async () => {
@@ -116,14 +137,53 @@ describe("what was said under keys that a backup does not have", () => {
     await tell(bob, ada, "welcome back")
     await tell(ada, bob, "thank you")
     await placed(ada, bob)
+    await confirmed(bob, ada)
+    assert.deepEqual(await marked(ada, bob), ["under the new keys", long, "and still more"])
+    const asked = lacking(bob, ada)
+    assert(asked > 0, "one had been read, and waits for a word")
+    assert(bob.events.some((event) => event.type === "thread" && event.thread.lacks === asked))
+
+    await bob.chat.stop()
+    await bob.start()
+    assert.equal(lacking(bob, ada), asked, "also after a start")
+    // The three have been confirmed since; what was said after the request is not meant.
+    assert.equal(await bob.chat.lacks.again(ada.address), asked + 3)
+    await ordering(world, ada, "what was read", async () =>
+      (await ada.texts(bob)).includes("read by the old one"),
+    )
+    await tell(bob, ada, "that was all")
+    await placed(ada, bob)
+    await confirmed(bob, ada)
     const placesOf = async (of: Promise<Awaited<ReturnType<typeof theirs>>>) =>
       (await of).map(({ id, place, position }) => ({ id, place, position }))
     const mine = bob.messages(ada).then((all) => all.filter((message) => message.mine))
     assert.deepEqual(await placesOf(theirs(ada, bob)), await placesOf(mine), "one order for both")
-    const marked = (await theirs(ada, bob)).filter(({ again }) => again).map(({ text }) => text)
-    assert.deepEqual(marked, ["under the new keys", long, "and still more"])
-    assert((await mine).every(({ again, state }) => !again && state === "delivered"))
+    assert.equal((await marked(ada, bob))[0], "read by the old one")
+    assert((await mine).every(({ again }) => !again))
+    assert.equal(lacking(bob, ada), 0)
+    assert.equal(await bob.chat.lacks.again(ada.address), 0, "the word holds once")
     assertNoTagTwice()
+  })
+
+  it("is not said to whoever comes back before the person here has said so, and nobody asks for what was erased", async () => {
+    const [ada, bob] = await friends(new Order())
+    assert.equal(await bob.chat.lacks.again(ada.address), 0, "nobody asks")
+    const backup = copyOf(ada)
+    await newKeys(ada, bob)
+    for (const text of ["secret", "and more"]) await tell(bob, ada, text)
+    await confirmed(bob, ada)
+    await ada.moveTo(backup)
+    await ordering(world, bob, "the request", () => lacking(bob, ada) >= 2)
+    await tell(bob, ada, "is that you?")
+    await placed(ada, bob)
+    assert.deepEqual(await marked(ada, bob), [])
+    await bob.chat.block(ada.address)
+    await assert.rejects(bob.chat.lacks.again(ada.address), { code: "BLOCKED_CONTACT" })
+    await bob.chat.accept(ada.address)
+    await bob.chat.hide(ada.address)
+    assert.equal(await bob.chat.lacks.again(ada.address), 0)
+    await tell(bob, ada, "nothing of that")
+    assert(!(await ada.texts(bob)).includes("secret"))
   })
 
   it("is said again in a mesh without an order too, and sorts by itself", async () => {
@@ -131,21 +191,27 @@ describe("what was said under keys that a backup does not have", () => {
     const backup = copyOf(ada)
     await newKeys(ada, bob)
     for (const text of ["one", "two"]) await tell(bob, ada, text)
+    await confirmed(bob, ada)
     await ada.moveTo(backup)
+    await bob.until("the request", () => lacking(bob, ada) > 0)
+    await bob.chat.lacks.again(ada.address)
     await ordering(world, ada, "what was lost", async () => (await ada.texts(bob)).includes("two"))
     const heard = (await theirs(ada, bob)).map(({ text }) => text)
     assert.deepEqual(heard, ["hello yourself", "one", "two"])
     assertNoTagTwice()
   })
 
-  it("is not said for ever to somebody who always asks", async () => {
+  it("is not asked for ever by somebody who always comes back", async () => {
     const [ada, bob] = await friends(new Order())
     const backup = copyOf(ada)
     await newKeys(ada, bob)
     await tell(bob, ada, "lost")
+    await confirmed(bob, ada)
     const hasIt = async () => (await ada.texts(bob)).includes("lost")
     for (let i = 1; i <= ANSWERS_MAX; i++) {
       await ada.moveTo(backup)
+      await ordering(world, bob, "the request", () => lacking(bob, ada) > 0)
+      await bob.chat.lacks.again(ada.address)
       await ordering(world, ada, "what was lost", hasIt)
       await tell(bob, ada, `round ${i}`)
       await placed(ada, bob)
@@ -153,6 +219,7 @@ describe("what was said under keys that a backup does not have", () => {
     await ada.moveTo(backup)
     await tell(ada, bob, "once more")
     await tell(bob, ada, "and not again")
+    assert.equal(lacking(bob, ada), 0)
     assert(!(await hasIt()))
   })
 })

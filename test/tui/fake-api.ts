@@ -337,6 +337,14 @@ export class FakeApi implements Api {
     return { width: w, height: h, rgb: rgb.toString("base64") }
   }
 
+  /** They cannot read so many of our messages any more. */
+  lack(name: string, lacks: number): void {
+    const thread = this.threads.get(this.threadOf(name))
+    if (thread === undefined) throw new Error("no such thread")
+    this.threads.set(thread.id, { ...thread, lacks })
+    this.#tellThread(thread.id)
+  }
+
   /** A message arrives. */
   theySay(name: string, text: string): Message {
     const before = this.threads.get(idOf(name))
@@ -672,6 +680,13 @@ export class FakeApi implements Api {
       this.threads.set(known.id, { ...known, tells })
       this.#tellThread(known.id)
       return { thread: { ...known, tells } }
+    },
+    "threads.again": ({ thread }) => {
+      const known = this.threads.get(this.threadOf(thread))
+      if (known === undefined) throw new FakeError("UNKNOWN_THREAD")
+      this.threads.set(known.id, { ...known, lacks: 0 })
+      this.#tellThread(known.id)
+      return { said: known.lacks }
     },
     "threads.typing": () => ({}),
     "messages.retry": ({ id }) => {

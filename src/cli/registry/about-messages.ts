@@ -1,5 +1,5 @@
 /** The registry's entries for what is done about messages that were said, and for how a conversation is kept. */
-import { type Argument, type Command, passphrase } from "./parts.ts"
+import { type Argument, type Command, contact, passphrase } from "./parts.ts"
 
 const message: Argument = {
   name: "MESSAGE",
@@ -52,6 +52,18 @@ export const ABOUT_MESSAGES: readonly Command[] = [
     },
     json: "object",
     load: () => import("../commands/delete.ts"),
+  },
+  {
+    id: "again",
+    help: "say again what somebody cannot read any more",
+    detail:
+      "Somebody who goes on from a backup has lost the keys of what you had said since, and asks for it; `sotto threads` tells. Nothing " +
+      "that had reached them is said again without this. Whoever has stolen all that they had, with the passphrase, would ask just so " +
+      "and has the same safety number: in doubt ask them first, by another way.",
+    args: [contact],
+    options: { ...passphrase },
+    json: "object",
+    load: () => import("../commands/again.ts"),
   },
   {
     id: "disappear",

@@ -225,6 +225,8 @@ export interface Methods {
     params: { thread: string; read?: boolean; typing?: boolean }
     result: { thread: ThreadSummary }
   }
+  /** Says again what the other one cannot read any more (`lacks`). `said`: how many messages; 0 when nobody asks. */
+  "threads.again": { params: { thread: string }; result: { said: number } }
   /** We are writing here, or not any more. Nothing goes out where that is off, and seldom otherwise. */
   "threads.typing": { params: { thread: string; active: boolean }; result: Nothing }
   /** Tries again what failed. */

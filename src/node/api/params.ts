@@ -243,6 +243,7 @@ const SHAPES: { readonly [M in Method]: Shape<Params<M>> } = {
     blocks: optional(lifetime),
   },
   "threads.tell": { thread: required(reference), read: optional(flag), typing: optional(flag) },
+  "threads.again": { thread: required(reference) },
   "threads.typing": { thread: required(reference), active: required(flag) },
   "messages.retry": { id: required(messageId) },
   "files.send": {

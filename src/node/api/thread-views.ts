@@ -102,6 +102,11 @@ export interface ThreadSummary {
   readonly lifetime: LifetimeView | null
   /** Whether we tell others here that we have read, and that we write, and see it of them. */
   readonly tells: { readonly read: boolean; readonly typing: boolean }
+  /**
+   * How many messages of ours, at most, the other one cannot read any more, as they say, having gone on from a backup; said again at our
+   * word alone (`threads.again`). 0: nobody asks.
+   */
+  readonly lacks: number
   readonly last: Message | null
   /** True while the first contact, or somebody's invitation into a group, waits for acceptance here. */
   readonly request: boolean

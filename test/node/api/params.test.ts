@@ -74,6 +74,7 @@ const EXAMPLES: { readonly [M in Method]: Readonly<Record<string, unknown>> } = 
   "messages.show": { id },
   "threads.lifetime": { thread: id, seconds: 60, blocks: 3 },
   "threads.tell": { thread: id, read: true, typing: false },
+  "threads.again": { thread: "bob" },
   "threads.typing": { thread: id, active: true },
   "messages.retry": { id },
   "files.send": { to: "bob", path: "/tmp/a", text: "", id },
