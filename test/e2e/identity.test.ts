@@ -6,6 +6,7 @@ import assert from "node:assert/strict"
 import { after, before, describe, it } from "node:test"
 import { type Cluster, nodeOf } from "../../scripts/testnet/cluster.ts"
 import type { Api } from "../../src/node/api/types.ts"
+import { until as untilHolds } from "../helpers/wait.ts"
 import { befriend, mesh, received, until } from "./mesh.ts"
 
 describe("e2e: an identity over time", () => {
@@ -62,9 +63,10 @@ describe("e2e: an identity over time", () => {
     assert.equal(contacts.length, 1, "nobody new has turned up")
   })
 
-  it("is found by the address that it always had", async () => {
+  it("is found by the address that it always had; its one-time package is used up, and another one takes its place", async () => {
     const [alice, carol] = [await person(0), await person(2)]
     const { address } = await alice.call("id", {})
+    const { onOffer: full } = await alice.call("identity.show", {})
     const requests = async () =>
       (await alice.call("contacts.list", {})).contacts.filter(({ state }) => state === "request")
     await until(alice, requests, (found) => found.length === 1, {
@@ -73,6 +75,13 @@ describe("e2e: an identity over time", () => {
         await carol.call("messages.send", { to: "alice", text: "is it still you?" })
       },
     })
+    const { onOffer: left } = await alice.call("identity.show", {})
+    assert.equal(left, full - 1)
+    await nodeOf(cluster, 0).kill9()
+    await nodeOf(cluster, 0).start()
+    const again = await person(0)
+    const onOffer = async () => (await again.call("identity.show", {})).onOffer
+    await untilHolds("as many as before", async () => (await onOffer()) === full, 30_000)
   })
 
   it("is told from another one under its name: nothing goes out to that one before the user has decided", async () => {
