@@ -15,6 +15,9 @@ import { ADDRESSES_PER_PEER_MAX, PEERS_MAX } from "./sync-messages.ts"
 import { SyncError } from "./sync-round.ts"
 import { named, type Transport } from "./transport.ts"
 
+/** So often in a row a peer that answered before may not be ready; then it is left alone like others. */
+const STARTING_MAX = 5
+
 export interface AcquaintancesParts {
   readonly transport: Transport
   readonly book: AddressBook
@@ -34,6 +37,8 @@ export class Acquaintances {
   readonly #parts: AcquaintancesParts
   /** Connected, and of this mesh. */
   readonly #members = new Set<string>()
+  /** How often peers of this mesh, as many as the book holds, were found not to be ready. */
+  readonly #starting = new Map<string, number>()
   /** Of who is connected, the multiaddr of the first connection. */
   readonly #addresses = new Map<string, string>()
 
@@ -83,9 +88,21 @@ export class Acquaintances {
 
   async refuse(peer: string, why: Refused): Promise<void> {
     const { dialer, transport } = this.#parts
+    if (why === "NO_SYNC" && this.#mayBeStarting(peer)) {
+      await transport.hangUp(peer)
+      return
+    }
     await dialer.shun(peer)
     // somebody who came for the genesis gets the time to ask for it; the watchdog hangs up who stays without gossip
     if (why !== "NO_SYNC") await transport.hangUp(peer)
+  }
+
+  /** Who answered before and does not now listens already and is not ready yet: it is called again in a moment, a few times. */
+  #mayBeStarting(peer: string): boolean {
+    const times = this.#starting.get(peer) ?? 0
+    if (times >= STARTING_MAX || this.#parts.book.addressesOf(peer).length === 0) return false
+    this.#starting.set(peer, times + 1)
+    return true
   }
 
   /** Those of the addresses that are worth calling when this peer names them. */
@@ -106,6 +123,7 @@ export class Acquaintances {
   /** Remembers it, and asks whom else it knows while there are too few. */
   async #welcome(peer: string): Promise<void> {
     const { transport, dialer, sync } = this.#parts
+    this.#starting.delete(peer)
     if (this.#members.has(peer)) return
     this.#members.add(peer)
     await this.#remember(peer)

@@ -123,6 +123,24 @@ describe("a peer that lost its connections", () => {
     await untilLinked(home, caller)
   })
 
+  test("calls again who listens already and is not ready to sync: it was here before", async (t) => {
+    const listen = [`/ip4/127.0.0.1/tcp/${await freePort()}`]
+    const key = await newPeerKey()
+    const home = await testPeer(t, mesh, { listen, key })
+    const caller = await testPeer(t, mesh)
+    await caller.transport.dial(home.addresses(), AbortSignal.timeout(10_000))
+    await untilLinked(caller, home)
+    await until("they know each other", () => caller.sync().state === "idle" && home.sync().state === "idle") // prettier-ignore
+    await home.transport.libp2p.unhandle("/sotto/sync/1")
+    let met = 0
+    caller.transport.libp2p.addEventListener("peer:connect", () => met++)
+    await caller.transport.hangUp(home.id)
+    await until("it was met unready and left again", () => met > 0 && caller.peers().length === 0)
+    await home.stop()
+    const again = await testPeer(t, mesh, { listen, key })
+    await untilLinked(caller, again)
+  })
+
   test("finds its peers again after a restart, without a ticket", async (t) => {
     const port = await freePort()
     const listen = [`/ip4/127.0.0.1/tcp/${port}`]
