@@ -3,7 +3,7 @@
  * lied is sent away. Loopback addresses are believed only of who is on loopback. Does not decide whom to call (dialer.ts), nor what a peer
  * did wrong (sync.ts, rejections.ts).
  */
-import type { AddressBook } from "./address-book.ts"
+import { type AddressBook, BOOK_PEERS_MAX } from "./address-book.ts"
 import type { CoolingOff } from "./cooling-off.ts"
 import { type Dialer, WANTED_PEERS } from "./dialer.ts"
 import { GREYLISTED_BELOW } from "./gossip.ts"
@@ -102,6 +102,10 @@ export class Acquaintances {
     const times = this.#starting.get(peer) ?? 0
     if (times >= STARTING_MAX || this.#parts.book.addressesOf(peer).length === 0) return false
     this.#starting.set(peer, times + 1)
+    for (const first of this.#starting.keys()) {
+      if (this.#starting.size <= BOOK_PEERS_MAX) break
+      this.#starting.delete(first)
+    }
     return true
   }
 

@@ -144,15 +144,19 @@ export async function startNetwork(parts: NetworkParts): Promise<Network> {
   const rejections = new Rejections()
   const topics = [mailbox.rule(), ...(parts.topics ?? [])].map((rule) => rejections.watching(rule))
   const coolingOff = parts.coolingOff ?? new CoolingOff()
+  // whoever calls before there is somebody to answer would take this peer for one of another kind, and leave it alone
+  let isReady = false
   const transport = await startTransport({
     ...parts,
     topics,
     isHopeless: (peer) => rejections.isHopeless(peer),
-    letsIn: (address) => coolingOff.letsIn(address),
+    letsIn: (address) => isReady && coolingOff.letsIn(address),
   })
   try {
     const rooms = { genesis, meshId, judges, mailbox, book, transport, rejections, coolingOff }
-    return await MeshNetwork.start(parts, rooms)
+    const network = await MeshNetwork.start(parts, rooms)
+    isReady = true
+    return network
   } catch (error) {
     await transport.stop()
     throw error
