@@ -18,8 +18,8 @@ import {
 } from "../crypto/session.ts"
 import { type ChatBook, Step } from "./chat-book.ts"
 import type { Outbox } from "./chat-outbox.ts"
-import type { MadeCommit } from "./chat-own-commits.ts"
 import { keyPackageOf } from "./chat-key-package.ts"
+import type { MadeCommit } from "./chat-own-commits.ts"
 import { newLeafOf } from "./chat-leaf-key.ts"
 import type { ChatParts } from "./chat-parts.ts"
 import { KickedWork } from "./kicked-work.ts"
@@ -122,8 +122,7 @@ export class Committer {
     }
     const wanted = wishes.flatMap((wish) => (wish.kind === "add" ? [wish.who] : []))
     const isWhole = await this.#findAll(wanted, signingOf(channel.state))
-    const thread = this.#book.threadOf(channel)
-    const made = await this.#outbox.commits.commit(group, thread, (current) => this.#make(current))
+    const made = await this.#outbox.commits.commit(group, (current) => this.#make(current))
     if (made) this.#pauses.delete(group)
     if (!isWhole) this.#retryLater(group)
   }

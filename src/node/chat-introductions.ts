@@ -379,9 +379,9 @@ export class Introductions {
     if (channel !== undefined && this.#isOpen(channel)) await this.#update(channel, may)
   }
 
-  async #update({ groupId, peer }: Channel, may: (channel: Channel) => boolean): Promise<void> {
+  async #update({ groupId }: Channel, may: (channel: Channel) => boolean): Promise<void> {
     try {
-      await this.#outbox.commits.update(toHex(groupId), this.#book.threadWith(peer), may)
+      await this.#outbox.commits.update(toHex(groupId), may)
     } catch (error) {
       if (!this.#isOver()) this.#parts.log(`key update failed: ${String(error)}`)
     }

@@ -1,6 +1,6 @@
 /** Writes what a commit changed in a group into its transcript (chat/notice.ts), at the commit's place, unread by nobody. */
 import type { Settled } from "../chat/commits.ts"
-import type { Place } from "../chat/channel.ts"
+import type { Place } from "../chat/held.ts"
 import { noticeId, noticeMessage, noticesOf } from "../chat/notice.ts"
 import { type Bytes, toHex } from "../crypto/bytes.ts"
 import type { ChatBook, Step } from "./chat-book.ts"
