@@ -132,3 +132,11 @@ export function isConfirmed(channel: Channel, { envelope, leaf, far }: FarCommit
     .filter(({ ordered }) => ordered === null || isBehind(ordered, begun))
   return new Set(worth.map((each) => each.leaf)).size >= neededIn(channel)
 }
+
+/** Whether somebody says that a commit in a blob of this epoch is one. */
+export const isBeingConfirmed = ({ held, confirmations }: Channel): boolean =>
+  held
+    .filter(isFar)
+    .some(({ envelope, leaf }) =>
+      confirmations.some((each) => each.leaf !== leaf && equal(each.commit, envelope)),
+    )

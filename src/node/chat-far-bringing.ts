@@ -90,7 +90,8 @@ export class FarBringing {
     this.#bringing = new KickedWork({
       clock,
       run: (name) => this.#bringAgain(name),
-      onFailed: (_, error) => parts.log(`bringing a commit again failed: ${String(error)}`),
+      onFailed: (_, error) =>
+        parts.log(`bringing a commit again came to nothing: ${String(error)}`),
     })
   }
 

@@ -21,6 +21,8 @@ import { epochOf, ownLeaf } from "../crypto/session.ts"
 import type { ChatBook } from "./chat-book.ts"
 import type { EpochPosting } from "./chat-epoch-posting.ts"
 import { FarBringing, type FarBringingEvents } from "./chat-far-bringing.ts"
+import type { Outbox } from "./chat-outbox.ts"
+import type { OwnCommits } from "./chat-own-commits.ts"
 import { type ChatParts, farCommitRules } from "./chat-parts.ts"
 import { KickedWork } from "./kicked-work.ts"
 
@@ -42,15 +44,22 @@ export class FarCommits {
   readonly #parts: ChatParts
   readonly #book: ChatBook
   readonly #posting: EpochPosting
+  readonly #commits: OwnCommits
   readonly #bringing: FarBringing
   readonly #confirming: KickedWork
   readonly #falling: KickedWork
   readonly #waiting = new Map<string, Waiting>()
 
-  constructor(parts: ChatParts, book: ChatBook, posting: EpochPosting, events: FarBringingEvents) {
+  constructor(
+    parts: ChatParts,
+    book: ChatBook,
+    { inEpoch: posting, commits }: Pick<Outbox, "inEpoch" | "commits">,
+    events: FarBringingEvents,
+  ) {
     this.#parts = parts
     this.#book = book
     this.#posting = posting
+    this.#commits = commits
     this.#bringing = new FarBringing(parts, book, posting, {
       supplied: (group) => {
         this.#confirming.kick(group)
@@ -184,6 +193,7 @@ export class FarCommits {
       return
     }
     this.#parts.log("a commit was not confirmed in time and goes out in envelopes")
+    this.#commits.wentUnheard(group)
     const { leaf, payload } = commit
     await this.#posting.post(group, {
       epoch: waiting.epoch,

@@ -68,7 +68,7 @@ export class Groups {
     this.#committer = new Committer(parts, book, outbox, {
       canLeave: (channel) => this.#leaving.goAway(channel),
     })
-    this.far = new FarCommits(parts, book, outbox.inEpoch, {
+    this.far = new FarCommits(parts, book, outbox, {
       supplied: () => order()?.kick(),
       want: (group) => this.#returns.want(group),
     })

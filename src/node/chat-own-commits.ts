@@ -20,6 +20,8 @@ const NOTHING = new Uint8Array(0)
 /** A commit that no keeper has taken by then travels in envelopes, and so do those of some time after it. */
 const BRING_TIMEOUT_MS = 10_000
 const NO_KEEPERS_MS = 10 * 60_000
+/** A commit was not confirmed in time: further ones of that group travel in envelopes for so long. */
+const UNHEARD_MS = 10 * 60_000
 
 export interface MadeCommit {
   readonly commit: Bytes
@@ -39,6 +41,8 @@ export class OwnCommits {
   readonly #committing = new Set<string>()
   /** Until then nobody is asked to keep a commit. */
   #keeperlessUntilMs = 0
+  /** Groups in which too few are there to confirm one, and until when that is believed. */
+  readonly #unheard = new Map<string, number>()
 
   constructor(parts: ChatParts, posting: EpochPosting, stopping: AbortSignal) {
     this.#parts = parts
@@ -86,7 +90,7 @@ export class OwnCommits {
         const commit = await make(channel)
         if (commit === undefined) return undefined
         made.own = commit.own
-        if (!this.#isFar(channel, commit.commit)) return commit.commit
+        if (!this.#isFar(group, channel, commit.commit)) return commit.commit
         made.far = { ...commit, epoch: epochOf(channel.state) }
         return undefined
       },
@@ -95,14 +99,22 @@ export class OwnCommits {
     return made.far === undefined ? isPosted : this.#postFar(group, made.far)
   }
 
-  #isFar({ group, epochs }: Channel, { length }: Bytes): boolean {
+  /** Too few were there to confirm a commit of this group. */
+  wentUnheard(group: string): void {
+    const nowMs = this.#parts.clock.nowMs()
+    for (const [name, untilMs] of this.#unheard) if (untilMs <= nowMs) this.#unheard.delete(name)
+    this.#unheard.set(group, nowMs + UNHEARD_MS)
+  }
+
+  #isFar(name: string, { group, epochs }: Channel, { length }: Bytes): boolean {
     const { payloads, order, clock } = this.#parts
     const { aboveEnvelopes } = farCommitRules(this.#parts)
     const isLong = length > payloadBytesMax(THREAD_PLAINTEXT_BYTES, aboveEnvelopes)
     const others = epochs[0]?.windows.size ?? 0
     const canBe = isLong && length <= FAR_COMMIT_BYTES_MAX && group !== null && others > 0
     if (!canBe || payloads === undefined || order !== "ledger") return false
-    return clock.nowMs() >= this.#keeperlessUntilMs
+    const nowMs = clock.nowMs()
+    return nowMs >= this.#keeperlessUntilMs && nowMs >= (this.#unheard.get(name) ?? 0)
   }
 
   /** By its blob; the same bytes in envelopes when nobody keeps that: no second commit is made in an epoch. */
