@@ -19,9 +19,9 @@ import { type ChatParts, farCommitRules } from "./chat-parts.ts"
 const NOTHING = new Uint8Array(0)
 /** A commit that no keeper has taken by then travels in envelopes, and so do those of some time after it. */
 const BRING_TIMEOUT_MS = 10_000
-const NO_KEEPERS_MS = 10 * 60_000
+const NO_KEEPERS_MS = 600_000
 /** A commit was not confirmed in time: further ones of that group travel in envelopes for so long. */
-const UNHEARD_MS = 10 * 60_000
+const UNHEARD_MS = 600_000
 
 export interface MadeCommit {
   readonly commit: Bytes

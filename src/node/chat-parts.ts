@@ -17,7 +17,7 @@ import type { Kept } from "./shelf.ts"
 export const FAR_COMMIT_ENVELOPES = INTRO_FRAGMENTS_MAX
 export const FAR_CONFIRM_SPREAD_MS = 250
 export const FAR_FALLBACK_MS = 60_000
-export const FAR_LOST_MS = 10 * 60_000
+export const FAR_LOST_MS = 600_000
 
 /** The mailbox as chat sees it; `Mailbox` is one. */
 export interface ChatMailbox {
