@@ -93,7 +93,7 @@ const common = {
 
 /** Requests of our own protocols, over the connections of a peer of these tests. */
 export const streamsOf = (libp2p: Libp2p<{ dht: KadDHT }>): Streams =>
-  new Streams(libp2p as unknown as ConstructorParameters<typeof Streams>[0], (error) => {
+  new Streams(libp2p, (error) => {
     throw error
   })
 

@@ -21,16 +21,16 @@ export interface CardRecordOptions {
   readonly sequence: number
   readonly card?: Bytes
   readonly composite?: Bytes | null
+  /** What the record says of the card. */
+  readonly cardHash?: Bytes
 }
 
-export function cardRecord(
-  who: Person,
-  { epoch, sequence, card = cardOf(who, sequence), composite = null }: CardRecordOptions,
-): CardRecord {
+export function cardRecord(who: Person, options: CardRecordOptions): CardRecord {
+  const { epoch, sequence, card = cardOf(who, sequence), composite = null } = options
+  const { cardHash = primitives.sha3_256(card) } = options
   const { raw: address, seed } = who
   const blinded = blindedKey(address, epoch)
   const blob = sealCardBlob({ address, epoch }, { card, composite })
-  const cardHash = primitives.sha3_256(card)
   const said = { cardHash, blobId: blob.id, digest: blob.digest }
   const bytes = makeRecord({ address, seed, epoch, sequence, ...said })
   return { epoch, blinded, key: directoryKey(blinded), bytes, blob }

@@ -19,7 +19,9 @@ function crowd(names: readonly string[]) {
     most = Math.max(most, ++open)
     const { promise, resolve, reject } = Promise.withResolvers<string | undefined>()
     waiting.set(peer, resolve)
-    signal.addEventListener("abort", () => reject(signal.reason as Error))
+    signal.addEventListener("abort", () => {
+      reject(signal.reason as Error)
+    })
     try {
       return await promise
     } finally {
@@ -31,7 +33,10 @@ function crowd(names: readonly string[]) {
   }
   const found = firstSound({ peers, ask, clock, signal: caller.signal })
   const isAsked = (count: number) => until(`${count} are asked`, () => asked.length === count)
-  const say = (peer: string, answer?: string) => (waiting.get(peer) ?? assert.fail(peer))(answer)
+  const say = (peer: string, answer?: string) => {
+    const resolve = waiting.get(peer) ?? assert.fail(peer)
+    resolve(answer)
+  }
   return { clock, asked, caller, found, isAsked, say, most: () => most, open: () => open }
 }
 
@@ -83,7 +88,10 @@ describe("asking peers until one gives", () => {
       peers: async function* () {
         for (const name of names) yield await Promise.resolve(name)
       },
-      ask: () => Promise.resolve(void asked++),
+      ask: () => {
+        asked++
+        return Promise.resolve(undefined)
+      },
       clock: new ManualClock(0),
       signal: new AbortController().signal,
     })

@@ -136,7 +136,7 @@ describe("directory: eight peers on loopback", () => {
     assert(found !== "NOT_FOUND" && found.sequence === 1)
   })
 
-  it("gives those who store nothing to read, and nothing that ties two days together", async () => {
+  it("gives those who store nothing to read, and nothing that ties two days together", () => {
     // From the test before, both days' records lie with the same peers.
     const secrets = [ada.raw, ada.raw.slice(0, 32), ada.raw.slice(32), ada.seed]
     const texts = [ada.address, ada.address.slice(0, 16), "Grace Hopper", "rear admiral"]
