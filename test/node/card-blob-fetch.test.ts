@@ -84,7 +84,7 @@ describe("asking peers until one gives", () => {
   it("asks no more than it believes in, whoever names them", async () => {
     const names = Array.from({ length: 3 * PEERS_ASKED_MAX }, (_, i) => `peer ${i}`)
     let asked = 0
-    const found = await firstSound({
+    const found = await firstSound<string>({
       peers: async function* () {
         for (const name of names) yield await Promise.resolve(name)
       },
