@@ -13,7 +13,7 @@ import { keyPackageSigning, type Signing } from "../crypto/session.ts"
 import { keyPackageOf } from "./chat-key-package.ts"
 import { systemClock } from "./clock.ts"
 import { type Directory, DirectoryError, directoryServices, type FindOptions } from "./directory.ts"
-import type { NetworkParts } from "./network.ts"
+import type { NetworkParts } from "./network-parts.ts"
 import type { Store } from "./store.ts"
 
 /** Cards whose signatures were verified; the oldest is forgotten, and verified again. */
