@@ -37,8 +37,8 @@ export class OwnCommits {
   readonly #parts: ChatParts
   readonly #posting: EpochPosting
   readonly #stopping: AbortSignal
-  /** Groups in which a commit is being made. */
-  readonly #committing = new Set<string>()
+  /** Groups in which a commit is being made; resolves when the last that was asked for has left, or came to nothing. */
+  readonly #committing = new Map<string, Promise<void>>()
   /** Until then nobody is asked to keep a commit. */
   #keeperlessUntilMs = 0
   /** Groups in which too few are there to confirm one, and until when that is believed. */
@@ -69,13 +69,15 @@ export class OwnCommits {
     group: string,
     make: (channel: Channel) => Promise<MadeCommit | undefined>,
   ): Promise<boolean> {
-    // From sealing to holding takes a while (admission), in which the same may be asked for again.
-    if (this.#committing.has(group)) return false
-    this.#committing.add(group)
+    // From sealing to posting takes a while, in which the epoch may end and the same be asked for again: that is looked at afterwards.
+    const before = this.#committing.get(group) ?? Promise.resolve()
+    const committing = before.then(() => this.#commit(group, make))
+    const done = committing.then(nothing, nothing)
+    this.#committing.set(group, done)
     try {
-      return await this.#commit(group, make)
+      return await committing
     } finally {
-      this.#committing.delete(group)
+      if (this.#committing.get(group) === done) this.#committing.delete(group)
     }
   }
 
@@ -147,6 +149,8 @@ export class OwnCommits {
     }
   }
 }
+
+const nothing = () => undefined
 
 const held = (
   channel: Channel,
