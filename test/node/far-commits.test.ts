@@ -165,11 +165,10 @@ describe("a member who cannot get the bytes of a commit that counts", () => {
     const [ada, bob, cyd, dan, eve] = five()
     await founded(ada, bob, cyd, dan, eve)
     let isLost = true
-    world.getPayload = (ref, by) => {
-      if (by !== eve || !isLost) return world.blobs.get(ref, by)
-      world.payloads.clear()
-      return Promise.reject(new Error("no keeper has it any more"))
-    }
+    world.getPayload = (ref, by) =>
+      by === eve && isLost
+        ? Promise.reject(new Error("no keeper has it any more"))
+        : world.blobs.get(ref, by)
     const bringAgain = world.blobs.bringAgain.bind(world.blobs)
     world.blobs.bringAgain = (ref, by) => {
       isLost = false
