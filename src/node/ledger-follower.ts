@@ -147,6 +147,10 @@ export class LedgerFollower implements LedgerPart {
     // a follower proposes nothing
   }
 
+  admitSoon(): void {
+    // nor later
+  }
+
   connected(peer: string): void {
     this.catchUp(peer)
   }

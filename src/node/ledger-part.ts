@@ -27,6 +27,8 @@ export interface LedgerPart {
   readonly pooled: number | undefined
   /** Items that were admitted here may be ordered. */
   admit(items: readonly Item[]): void
+  /** The same for items that no proposal lacks: many of them go in together. */
+  admitSoon(items: readonly Item[]): void
   /** An envelope waits for its place now, and none did before. */
   awaits(): void
   /** A block from gossip. */

@@ -187,11 +187,16 @@ export class LedgerValidator implements LedgerPart {
     return this.#running.problem
   }
   get pooled(): number {
-    return this.#running.replica.waiting + (this.#held?.length ?? 0)
+    return this.#running.waiting + (this.#held?.length ?? 0)
   }
 
   admit(items: readonly Item[]): void {
     if (this.#held === undefined) this.#running.input({ type: "admit", items })
+    else this.#held.push(...items)
+  }
+
+  admitSoon(items: readonly Item[]): void {
+    if (this.#held === undefined) this.#running.admitSoon(items)
     else this.#held.push(...items)
   }
 

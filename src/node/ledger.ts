@@ -181,7 +181,7 @@ export class MeshLedger {
       isOrdered: (item) => this.#isOrdered(item),
       mailbox: network.mailbox,
       pooled: () => this.#part?.pooled,
-      admit: (items) => this.#part?.admit(items),
+      admit: (items) => this.#part?.admitSoon(items),
       onFirst: () => this.#part?.awaits(),
       onStalled: onChange,
       onFault,
