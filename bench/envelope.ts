@@ -4,13 +4,8 @@
  * and back. Admission, disk and network are the other benchmarks' matter. The floors are the bare primitives in the same run.
  */
 import { primitives as p } from "#primitives"
-import {
-  type Channel,
-  openChannel,
-  openEnvelope,
-  readPayload,
-  sealContents,
-} from "../src/chat/channel.ts"
+import { type Channel, openChannel, readPayload, sealContents } from "../src/chat/channel.ts"
+import { openEnvelope, usedUp } from "../src/chat/opening.ts"
 import type { Content } from "../src/chat/content.ts"
 import { encodeAddress } from "../src/crypto/address.ts"
 import type { Bytes } from "../src/crypto/bytes.ts"
@@ -144,7 +139,7 @@ async function read(
   if (opened?.fragment === undefined) throw new Error("the envelope does not open")
   const payload = await readPayload(opened.channel, { epoch, leaf }, opened.fragment.data)
   if (payload.kind !== "contents" || payload.contents.length !== 1) throw new Error("no text")
-  return payload.channel
+  return usedUp(payload.channel, { epoch, leaf, counter }, opened.fragment)
 }
 
 const micros = (metric: string, values: readonly number[]): Result => ({

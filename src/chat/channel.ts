@@ -1,20 +1,18 @@
 /**
- * A channel: one MLS group as a sequence of envelopes. It knows which tags to expect, seals what is said into envelopes, opens what
- * arrives under one of its tags. How it moves on an epoch stands in commits.ts, how it is stored in channel-record.ts. An immutable record: every function returns the next
- * one, and whoever keeps it stores it before anything made with it leaves (a channel rolled back would use a key twice).
+ * A channel: one MLS group as a sequence of envelopes. It knows which tags to expect, seals what is said into envelopes, reads what arrived
+ * (opening.ts opens it). How it moves on an epoch stands in commits.ts, how it is stored in channel-record.ts. An immutable record: every
+ * function returns the next one, and whoever keeps it stores it before anything made with it leaves (a channel rolled back would use a key twice).
  *
  * Asynchronous because MLS is; no clock, no I/O. A 1:1 thread usually has one channel, two when both sides wrote first at once.
  */
 import { type Address, addressBytes } from "../crypto/address.ts"
 import { type Bytes, equal } from "../crypto/bytes.ts"
-import { openThread, sealThread, THREAD_PLAINTEXT_BYTES } from "../crypto/envelope.ts"
+import { sealThread, THREAD_PLAINTEXT_BYTES } from "../crypto/envelope.ts"
 import { assert, CryptoError } from "../crypto/errors.ts"
 import {
   COMMIT_FRAGMENTS_MAX,
   COMPOSITE_FRAGMENTS_MAX,
   cut,
-  decodeFragment,
-  type Fragment,
   FRAGMENTS_MAX,
 } from "../crypto/fragment.ts"
 import {
@@ -42,7 +40,7 @@ import {
   type HeldConfirmation,
   type Place,
 } from "./held.ts"
-import { EMPTY_WINDOW, expected, isExpected, use, type Window, windowSize } from "./window.ts"
+import { EMPTY_WINDOW, expected, type Window, windowSize } from "./window.ts"
 import type { Wish } from "./wishes.ts"
 
 /** The current epoch and the three before it: late messages of those still open (DESIGN §10). */
@@ -174,7 +172,8 @@ export async function newEpoch(state: SessionState, began: Place): Promise<Chann
   }
 }
 
-const sizeOf = (epoch: ChannelEpoch) => windowSize(epoch.windows.size + 1)
+/** The size of the windows of an epoch. */
+export const sizeOf = (epoch: ChannelEpoch) => windowSize(epoch.windows.size + 1)
 
 /** Counters of the envelopes that are expected of one sender. */
 export const expectedIn = (epoch: ChannelEpoch, window: Window): number[] =>
@@ -187,7 +186,8 @@ export function tagAt(channel: Channel, at: Expected): Bytes {
   return threadTag(epoch.keys, at.leaf, at.counter)
 }
 
-const replaceEpoch = (channel: Channel, epoch: ChannelEpoch): Channel => ({
+/** The channel with this epoch in place of the one of the same number. */
+export const replaceEpoch = (channel: Channel, epoch: ChannelEpoch): Channel => ({
   ...channel,
   epochs: channel.epochs.map((each) => (each.epoch === epoch.epoch ? epoch : each)),
 })
@@ -266,47 +266,6 @@ export function leaving(channel: Channel, until: Until): Channel {
   const epoch = channel.epochs.find((each) => each.epoch === until.epoch)
   if (epoch === undefined || epoch.unsent >= until.counter) return channel
   return replaceEpoch(channel, { ...epoch, unsent: until.counter })
-}
-
-export interface Opened {
-  readonly channel: Channel
-  readonly fragment: Fragment | undefined
-  /** What opened this envelope, and opens no other; 32 bytes. */
-  readonly key: Bytes
-}
-
-/**
- * The fragment inside an envelope that came under an expected tag; `undefined` when it does not open under that tag's key (then the tag
- * is not used up: anybody can copy a tag), or was used by now. A member who seals garbage uses up the tag and gives no fragment.
- */
-export function openEnvelope(
-  channel: Channel,
-  meshId: Bytes,
-  at: Expected,
-  envelope: Bytes,
-): Opened | undefined {
-  const epoch = channel.epochs.find((each) => each.epoch === at.epoch)
-  const window = epoch?.windows.get(at.leaf)
-  if (epoch === undefined || window === undefined) return undefined
-  if (!isExpected(window, at.counter, sizeOf(epoch))) return undefined
-  const key = threadKey(epoch.keys, at.leaf, at.counter)
-  const plaintext = openThread(meshId, key, envelope)
-  if (plaintext === undefined) return undefined
-  const windows = new Map(epoch.windows).set(at.leaf, use(window, at.counter, sizeOf(epoch)))
-  return {
-    channel: replaceEpoch(channel, { ...epoch, windows }),
-    fragment: soundFragment(plaintext),
-    key,
-  }
-}
-
-function soundFragment(plaintext: Bytes): Fragment | undefined {
-  try {
-    return decodeFragment(plaintext, COMMIT_FRAGMENTS_MAX)
-  } catch (error) {
-    if (error instanceof CryptoError) return undefined
-    throw error
-  }
 }
 
 export type Read =

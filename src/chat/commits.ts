@@ -18,7 +18,14 @@ import {
   type SessionState,
 } from "../crypto/session.ts"
 import { type Channel, EPOCHS_KEPT, type Expected, type GroupPart, newEpoch } from "./channel.ts"
-import { awaitedIn, completedBy, holdConfirmation, isLacked, withPlace } from "./confirmations.ts"
+import {
+  awaitedIn,
+  completedBy,
+  holdConfirmation,
+  holdConfirmationNow,
+  isLacked,
+  withPlace,
+} from "./confirmations.ts"
 import type { FarStatement } from "./far-commit.ts"
 import {
   BEGINNING,
@@ -54,20 +61,37 @@ export function hold(channel: Channel, commit: HeldCommit): Channel {
 }
 
 /**
+ * Its place has come, and it is not held: there were too many under its author's tags when it arrived, which need not be its author's.
+ * One of those that have no place yet goes for it. So what is held of a member is what the order has first, the same at everybody.
+ */
+export function holdNow(channel: Channel, commit: HeldCommit): Channel {
+  const kept = hold(channel, commit)
+  if (kept !== channel) return kept
+  const waiting = channel.held.findLast(
+    ({ leaf, own, far }) => leaf === commit.leaf && own === null && (far?.ordered ?? null) === null,
+  )
+  return waiting === undefined ? channel : hold(without(channel, waiting), commit)
+}
+
+/**
  * A member has stated something about a commit in a blob, with this envelope: it waits for its place in the order. `undefined` for what
- * is of an epoch that is over, and in a thread of two, whose commits are short.
+ * is of an epoch that is over, and in a thread of two, whose commits are short. `isNow`: its place has come.
  */
 export function noted(
   channel: Channel,
   { epoch, leaf }: Pick<Expected, "epoch" | "leaf">,
   statement: Exclude<FarStatement, { kind: "missing" }>,
   envelope: Bytes,
+  isNow = false,
 ): Channel | undefined {
   if (channel.group === null || BigInt(epoch) !== epochOf(channel.state)) return undefined
-  if (statement.kind === "confirmation")
-    return holdConfirmation(channel, { envelope, leaf, commit: statement.commit })
+  if (statement.kind === "confirmation") {
+    const confirmation = { envelope, leaf, commit: statement.commit }
+    return (isNow ? holdConfirmationNow : holdConfirmation)(channel, confirmation)
+  }
   const far = { ref: statement.ref, ordered: null }
-  return hold(channel, { envelope, leaf, own: null, payload: new Uint8Array(0), far })
+  const commit = { envelope, leaf, own: null, payload: new Uint8Array(0), far }
+  return (isNow ? holdNow : hold)(channel, commit)
 }
 
 /** What a commit that counts has changed. */

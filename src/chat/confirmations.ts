@@ -48,6 +48,22 @@ export function holdConfirmation(
   return { ...channel, confirmations: [...confirmations, { ...confirmation, ordered: null }] }
 }
 
+/** The same when its place has come and it is not held: one of that member's without a place goes for it. */
+export function holdConfirmationNow(
+  channel: Channel,
+  confirmation: Omit<HeldConfirmation, "ordered">,
+): Channel {
+  const kept = holdConfirmation(channel, confirmation)
+  if (kept !== channel) return kept
+  const { confirmations } = channel
+  const waiting = confirmations.findLast(
+    ({ leaf, ordered }) => leaf === confirmation.leaf && ordered === null,
+  )
+  if (waiting === undefined) return channel
+  const others = confirmations.filter((each) => each !== waiting)
+  return holdConfirmation({ ...channel, confirmations: others }, confirmation)
+}
+
 /** The bytes of a commit in a blob are here. What the blob held instead of a commit comes to nothing in its place, at everybody. */
 export const supply = (channel: Channel, envelope: Bytes, payload: Bytes): Channel => ({
   ...channel,

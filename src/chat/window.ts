@@ -1,8 +1,9 @@
 /**
  * The receiving window of one sender in one epoch (DESIGN §5): which counters are expected next. Tags are kept for the counters in
- * [base, base + size); a counter is used up by an envelope that opened, and by nothing else. The window slides so that its base is the
- * lowest unused counter, but lags at most `16 * size` behind the highest seen: what is older by then is given up. That is long enough
- * for sync to bring what gossip lost in the middle of a burst.
+ * [base, base + size), and beyond what was seen or used. A counter is used up by a message that its sender signed, and by nothing else:
+ * every member of a thread can seal an envelope under the tags of every other. So an envelope that opens only shows how far the sender
+ * may have come. The window slides so that its base is the lowest unused counter, but lags at most `16 * size` behind the highest used:
+ * what is older by then is given up. That is long enough for sync to bring what gossip lost in the middle of a burst.
  */
 import type { Reader, Writer } from "../crypto/bytes.ts"
 import { CryptoError } from "../crypto/errors.ts"
@@ -11,8 +12,10 @@ import { CryptoError } from "../crypto/errors.ts"
 export const WINDOW_SIZE = 32
 export const WINDOW_SIZE_LARGE_THREAD = 8
 export const LARGE_THREAD_MEMBERS = 100
-/** How far the base may lag behind the highest counter seen, in windows. */
+/** How far the base may lag behind the highest counter used, in windows. */
 const WINDOWS_KEPT = 16
+/** How far what was only seen moves the window ahead of its base: room for the longest commit, and what comes behind it. */
+export const SEEN_AHEAD_MAX = 512
 const HEX_DIGITS_MAX = (WINDOWS_KEPT * WINDOW_SIZE) / 4
 
 export const windowSize = (members: number) =>
@@ -23,28 +26,39 @@ export interface Window {
   readonly base: number
   /** Bit i set: counter base + i was used. Bit 0 is never set. */
   readonly used: bigint
+  /** One more than the highest counter that an envelope opened under. Not kept on the disk: whoever starts looks at them again. */
+  readonly seen: number
 }
 
-export const EMPTY_WINDOW: Window = { base: 0, used: 0n }
+export const EMPTY_WINDOW: Window = { base: 0, used: 0n, seen: 0 }
 
-export function isExpected({ base, used }: Window, counter: number, size: number): boolean {
-  const offset = counter - base
+export function isExpected(window: Window, counter: number, size: number): boolean {
+  const offset = counter - window.base
   return (
-    offset >= 0 && offset < reach({ base, used }, size) && (used & (1n << BigInt(offset))) === 0n
+    offset >= 0 && offset < reach(window, size) && (window.used & (1n << BigInt(offset))) === 0n
   )
 }
 
-/** Counters beyond the highest used one stay reachable by `size`, also while earlier ones are missing. */
-const reach = ({ used }: Window, size: number) => used.toString(2).length * Number(used > 0n) + size
+const bitsOf = (used: bigint) => (used === 0n ? "" : used.toString(2))
+
+/** Counters beyond the highest one used or seen stay reachable by `size`, also while earlier ones are missing. */
+function reach({ base, used, seen }: Window, size: number): number {
+  const ahead = Math.min(seen - base, SEEN_AHEAD_MAX)
+  return Math.max(bitsOf(used).length, ahead) + size
+}
 
 /** Every counter whose tag should be in the map. */
-export function expected({ base, used }: Window, size: number): number[] {
-  const bits = used === 0n ? "" : used.toString(2)
+export function expected(window: Window, size: number): number[] {
+  const bits = bitsOf(window.used)
   const counters: number[] = []
-  for (let offset = 0; offset < bits.length + size; offset++)
-    if (bits[bits.length - 1 - offset] !== "1") counters.push(base + offset)
+  for (let offset = 0; offset < reach(window, size); offset++)
+    if (bits[bits.length - 1 - offset] !== "1") counters.push(window.base + offset)
   return counters
 }
+
+/** The window after an envelope opened under `counter`; the same one when that tells nothing new. */
+export const see = (window: Window, counter: number): Window =>
+  counter < window.seen ? window : { ...window, seen: counter + 1 }
 
 /** The window after `counter` was used. Gaps older than sixteen windows are given up, so it stays bounded. */
 export function use(window: Window, counter: number, size: number): Window {
@@ -59,7 +73,7 @@ export function use(window: Window, counter: number, size: number): Window {
     base++
     used >>= 1n
   }
-  return { base, used }
+  return { base, used, seen: window.seen }
 }
 
 export function writeWindow(out: Writer, { base, used }: Window): void {
@@ -73,5 +87,5 @@ export function readWindow(read: Reader): Window {
   if (!/^(0|[1-9a-f][0-9a-f]*)$/.test(hex)) throw new CryptoError("BAD_ENCODING", "window")
   const used = BigInt(`0x${hex}`)
   if ((used & 1n) === 1n) throw new CryptoError("BAD_ENCODING", "window base was used")
-  return { base, used }
+  return { base, used, seen: 0 }
 }

@@ -26,6 +26,8 @@ export class Batch {
   readonly held: ReadonlySet<string>
   /** Tags expected since. */
   readonly fresh: Bytes[] = []
+  /** A commit that was held came to nothing in its place. */
+  hasVoided = false
   looked = 0
   opened = 0
   /** Arrival number of the last one looked at. */

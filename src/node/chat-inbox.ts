@@ -3,12 +3,13 @@
  * first; only on a miss one decapsulation for each intro key (DESIGN §5). What some envelopes change is written in one batch together
  * with the place reached, so a process killed anywhere goes on exactly there: nothing is read twice, nothing is skipped.
  */
-import { type Channel, type Expected, openEnvelope, readPayload } from "../chat/channel.ts"
-import { hold, noted, settle, type Settled } from "../chat/commits.ts"
+import { type Channel, type Expected, readPayload } from "../chat/channel.ts"
+import { hold, noted, type Settled } from "../chat/commits.ts"
 import type { Content } from "../chat/content.ts"
 import { isPosted } from "../chat/content.ts"
 import type { FarStatement } from "../chat/far-commit.ts"
 import type { Place } from "../chat/held.ts"
+import { openEnvelope, usedUp } from "../chat/opening.ts"
 import { type Bytes, toHex } from "../crypto/bytes.ts"
 import type { ChatBook, Step } from "./chat-book.ts"
 import type { FarCommits } from "./chat-far-commits.ts"
@@ -20,6 +21,7 @@ import type { Outbox } from "./chat-outbox.ts"
 import { Partials, STRANGERS, type Whole } from "./chat-partials.ts"
 import type { ChatParts } from "./chat-parts.ts"
 import type { Places } from "./chat-places.ts"
+import { type Arrived, behindFrom, Settling } from "./chat-settling.ts"
 import type { Kept } from "./shelf.ts"
 import type { Hit } from "./tag-map.ts"
 
@@ -47,11 +49,11 @@ export interface InboxEvents extends FirstContactEvents, HearingEvents {
 export class Inbox {
   readonly #parts: ChatParts
   readonly #book: ChatBook
-  readonly #outbox: Outbox
   readonly #events: InboxEvents
   readonly #partials: Partials
   readonly #firstContact: FirstContact
   readonly #hearing: Hearing
+  readonly #settling: Settling
   #cursor = 0
   #caughtUp = false
   #draining: Promise<void> | undefined
@@ -61,11 +63,11 @@ export class Inbox {
   constructor(parts: ChatParts, book: ChatBook, outbox: Outbox, events: InboxEvents) {
     this.#parts = parts
     this.#book = book
-    this.#outbox = outbox
     this.#events = events
     this.#partials = new Partials(book.records)
     this.#firstContact = new FirstContact(parts, book, this.#partials, events)
     this.#hearing = new Hearing(book, outbox, events)
+    this.#settling = new Settling(parts, book, outbox, events)
   }
 
   /** Takes in what waited until it was known to count. Within a turn. */
@@ -156,7 +158,7 @@ export class Inbox {
         if (hit === undefined)
           batch.introduced = await this.#firstContact.read(batch, id, bytes, this.#events.height())
         else await this.#open(batch, hit, id, bytes)
-        if (this.#settles(batch, id)) await this.#advance(batch, id)
+        if (this.#settles(batch, id)) await this.#settling.advance(batch, id)
         if (batch.isFull) break
       }
     })
@@ -203,7 +205,7 @@ export class Inbox {
       const hit = this.#book.tags.find(bytes)
       await this.#written(batch, async () => {
         if (hit !== undefined) await this.#open(batch, hit, id, bytes)
-        if (this.#settles(batch, id)) await this.#advance(batch, id)
+        if (this.#settles(batch, id)) await this.#settling.advance(batch, id)
       })
       for (const act of batch.later) act()
       return batch.fresh
@@ -220,21 +222,22 @@ export class Inbox {
     const before = step.channels.get(hit.group) ?? this.#book.channels.get(hit.group)
     if (before === undefined) return
     const opened = openEnvelope(before, this.#parts.meshId, hit.at, envelope)
-    // [IGNORE] a tag is used up only by an envelope that opens
-    if (opened === undefined) return
+    // [IGNORE] what does not open, or is no fragment; its tag stays expected
+    if (opened?.fragment === undefined) return
+    const { channel, fragment, key } = opened
     batch.opened++
-    step.channels.set(hit.group, opened.channel)
+    step.channels.set(hit.group, channel)
     const under = `${hit.at.epoch} ${hit.at.leaf}`
-    const whole =
-      opened.fragment &&
-      (await this.#partials.add(batch, hit.group, under, opened.fragment, id, opened.key))
-    if (whole !== undefined) await this.#take(batch, hit, opened.channel, id, whole)
+    const whole = await this.#partials.add(batch, hit.group, under, fragment, id, key)
+    if (whole !== undefined) await this.#take(batch, hit, { channel, fragment, id, whole })
     // at once, because the next envelope of this batch may be one that is expected only now
     const after = step.channels.get(hit.group)
     if (after) batch.fresh.push(...this.#book.tags.follow(after))
   }
 
-  async #take(batch: Batch, hit: Hit, channel: Channel, id: Bytes, whole: Whole): Promise<void> {
+  /** Takes a whole payload, which one of its envelopes completed. */
+  async #take(batch: Batch, hit: Hit, arrived: Arrived): Promise<void> {
+    const { channel, fragment, id, whole } = arrived
     const read = await readPayload(channel, hit.at, whole.payload)
     switch (read.kind) {
       case "ignored":
@@ -246,7 +249,7 @@ export class Inbox {
         this.#note(batch, hit, channel, whole.last, read.statement)
         return
       case "contents": {
-        batch.step.channels.set(hit.group, read.channel)
+        batch.step.channels.set(hit.group, usedUp(read.channel, hit.at, fragment))
         const { epoch, leaf } = hit.at
         const { from, contents } = read
         const payload = { envelope: whole.last, epoch, leaf, from, contents }
@@ -280,7 +283,8 @@ export class Inbox {
     const held = hold(channel, { envelope, leaf: at.leaf, own: null, payload, far: null })
     batch.step.channels.set(group, held)
     // Both are one step there: a crash between them would leave the commit held for ever.
-    if (isArrival) return this.#settle(batch, group, held, envelope, undefined)
+    if (isArrival)
+      return void (await this.#settling.settle(batch, group, held, envelope, undefined))
     this.#leadAgain(batch, group, held, last)
   }
 
@@ -309,7 +313,7 @@ export class Inbox {
   #leadAgain(batch: Batch, group: string, channel: Channel, last: Bytes): void {
     const height = this.#events.passedAt(last)
     if (height === undefined) return
-    batch.step.channels.set(group, behind(channel, height))
+    batch.step.channels.set(group, behindFrom(channel, height))
     batch.later.push(() => this.#events.fellBehind())
   }
 
@@ -320,54 +324,25 @@ export class Inbox {
   async ordered(id: Bytes, at: Place, only?: string): Promise<void> {
     const fresh = await this.#book.turns.run(async () => {
       const batch = new Batch(this.#book.channels.values())
-      if (batch.held.has(toHex(id)))
-        await this.#written(batch, () => this.#advance(batch, id, at, only))
+      const isHeld = batch.held.has(toHex(id))
+      if (isHeld) await this.#written(batch, () => this.#settling.advance(batch, id, at, only))
       for (const act of batch.later) act()
-      return batch.fresh
+      // Held was perhaps what another member had put in its place.
+      const isOver = isHeld && !batch.hasVoided
+      return isOver ? batch.fresh : [...batch.fresh, ...(await this.#lookAgain(id, at, only))]
     })
     await this.#catchUp(fresh)
   }
 
-  /** Every channel in which this envelope completed a commit enters the next epoch, if it is a valid one. */
-  async #advance(batch: Batch, id: Bytes, at?: Place, only?: string): Promise<void> {
-    for (const group of this.#book.channels.keys()) {
-      const channel = batch.step.channels.get(group) ?? this.#book.channels.get(group)
-      if (channel === undefined) continue
-      const isMeant = only === undefined ? channel.behindFrom === null : group === only
-      if (at === undefined || isMeant) await this.#settle(batch, group, channel, id, at)
-    }
-  }
-
-  async #settle(
-    batch: Batch,
-    group: string,
-    channel: Channel,
-    id: Bytes,
-    at: Place | undefined,
-  ): Promise<void> {
-    const settled = await settle(channel, id, at)
-    if (settled === undefined) return
-    const { step } = batch
-    step.channels.set(group, settled.channel)
-    if (settled.kind === "placed" || settled.kind === "awaited") {
-      const waits = settled.kind === "awaited"
-      if (waits) step.channels.set(group, behind(settled.channel, settled.at.height))
-      batch.later.push(() => this.#events.far.changed(group))
-      return
-    }
-    if (settled.kind === "void") {
-      this.#parts.log(`a member's commit was ignored: ${settled.code}`)
-      batch.later.push(() => this.#events.far.changed(group))
-      return
-    }
-    const oldest = settled.channel.epochs.at(-1)?.epoch ?? 0
-    if (at !== undefined && channel.epochs.some(({ epoch }) => epoch < oldest))
-      batch.after.push(
-        await this.#outbox.again.epochsForgotten(step, settled.channel, oldest, at.height),
-      )
-    await this.#events.settled(step, settled, { envelope: id, at })
-    const after = step.channels.get(group) ?? settled.channel
-    if (after.trusted) batch.fresh.push(...this.#book.tags.follow(after))
+  /** What was ordered and is still expected gets a second look. Returns tags expected since. Within a turn. */
+  async #lookAgain(id: Bytes, at: Place, only: string | undefined): Promise<readonly Bytes[]> {
+    const found = await this.#settling.found(id, only)
+    if (found === undefined) return []
+    const batch = new Batch(this.#book.channels.values())
+    const take = (hit: Hit, arrived: Arrived) => this.#take(batch, hit, arrived)
+    await this.#written(batch, () => this.#settling.lookAgain(batch, found, at, take))
+    for (const act of batch.later) act()
+    return batch.fresh
   }
 
   /** This channel goes, and with `step` what was begun in it. */
@@ -381,9 +356,3 @@ export class Inbox {
     await this.#catchUp(tags)
   }
 }
-
-/** The order is to be followed again for this channel from this height on. */
-const behind = (channel: Channel, height: number): Channel => ({
-  ...channel,
-  behindFrom: Math.min(channel.behindFrom ?? height - 1, height - 1),
-})

@@ -34,6 +34,7 @@ export const NOBODY_THERE: Pick<ChatParts, Absent> = {
   mailbox: {
     entriesAfter: () => Promise.resolve([]),
     missing: () => Promise.resolve([]),
+    getMany: () => Promise.resolve([]),
     byTag: () => Promise.resolve([]),
     post: () => Promise.reject(noNetwork()),
   },

@@ -25,6 +25,8 @@ export interface ChatMailbox {
   entriesAfter(seq: number, limit: number): Promise<readonly Kept[]>
   /** Those of these envelopes (32-byte ids) that are not kept here. */
   missing(ids: readonly Bytes[]): Promise<readonly Bytes[]>
+  /** These envelopes (32-byte ids), in their order; `undefined` for what is not here. */
+  getMany(ids: readonly Bytes[]): Promise<readonly (Bytes | undefined)[]>
   /** Envelopes kept under a tag; usually none, seldom one. */
   byTag(tag: Bytes): Promise<readonly Kept[]>
   /** Keeps an envelope of our own and hands it to the peers; resolves with how many took it. Repeating is harmless. */

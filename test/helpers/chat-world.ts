@@ -169,6 +169,10 @@ class Mailbox implements ChatMailbox {
     return Promise.resolve(this.arrivals.slice(seq, seq + limit))
   }
 
+  getMany(ids: readonly Bytes[]): Promise<readonly (Bytes | undefined)[]> {
+    return Promise.resolve(ids.map((id) => this.byId(id)))
+  }
+
   byTag(tag: Bytes): Promise<readonly Kept[]> {
     return Promise.resolve(this.#tags.get(toHex(tag)) ?? [])
   }
@@ -185,6 +189,7 @@ class Mailbox implements ChatMailbox {
     return {
       entriesAfter: (seq, limit) => this.entriesAfter(seq, limit),
       missing: (ids) => this.missing(ids),
+      getMany: (ids) => this.getMany(ids),
       byTag: (tag) => this.byTag(tag),
       post: (envelope) => {
         if (shelf.isDead) throw new Error("the process was killed")

@@ -14,7 +14,7 @@ const [ONE, OTHER] = [5_680, 67_689]
 
 /** A channel that expects 32 envelopes of leaf 1 from a counter on; nothing else of it matters here. */
 function waiting(group: number, base: number): Channel {
-  const windows = new Map([[1, { base, used: 0n }]])
+  const windows = new Map([[1, { base, used: 0n, seen: 0 }]])
   const epoch = {
     epoch: 0,
     ownLeaf: 0,
@@ -60,7 +60,7 @@ describe("the tag map", () => {
             // no two of one channel are of one number
             epoch: 2 * epoch + i,
             keys: KEYS[2 * (2 * epoch + i) + which] ?? keys,
-            windows: new Map(windows.map((base, leaf) => [leaf, { base, used: 0n }])),
+            windows: new Map(windows.map((base, leaf) => [leaf, { base, used: 0n, seen: 0 }])),
           }))
           const channel = { ...waiting(1, 0), epochs }
           const fresh = new TagMap()
