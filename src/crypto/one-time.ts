@@ -10,25 +10,36 @@
  *   private  version 1 · reference 32 · destroy at 8 (0: on offer) · (length 4) public · (length 4) private     for the vault only
  */
 import { type Bytes, Reader, Writer } from "./bytes.ts"
+import { EPOCH_MS, EPOCH_SLACK } from "./directory-record.ts"
 import { assert, CryptoError } from "./errors.ts"
 import type { StoredKeyPackage } from "./identity.ts"
+import type { Signing } from "./session.ts"
 
 const VERSION = 1
+const RECORD_VERSION = 2
+/** Those that nobody used stay so long after the day that they were given out for: first contacts travel, and senders lose the network. */
+export const KEEP_UNUSED_MS = 14 * EPOCH_MS
+/** Private parts kept at a time, by how the groups sign that they are for; beyond, the oldest are destroyed before their time. */
+export const ONE_TIME_MAX: Readonly<Record<Signing, number>> = { ed25519: 1024, composite: 256 }
 /** Key packages of an offer: as many as a directory record holds, with some room. */
 export const OFFER_SIZE = 10
 const OFFER_MAX = 16
 /** The same of those with composite signatures, 15.4 KB each; a last-resort one comes beside it. */
 export const COMPOSITE_OFFER_SIZE = 1
 const PACKAGE_BYTES_MAX = 20 * 1024
-/** A used package opens further first contacts for so long: two strangers may have picked it at the same time. */
-export const USED_GRACE_MS = 24 * 3_600_000
 
 export interface OneTimePackage extends StoredKeyPackage {
   /** 32 bytes, by which a Welcome names it. */
   readonly reference: Bytes
-  /** When its private part is destroyed, in milliseconds since 1970; null while it is on offer. */
+  /** The day since 1970 that it was given out for; 0 when nobody hands it out any more. */
+  readonly epoch: number
+  /** When its private part is destroyed, used or not, in milliseconds since 1970; null in a record of an earlier version. */
   readonly destroyAtMs: number | null
 }
+
+/** When a package that is given out for a day is destroyed although nobody used it. Readers may be a day behind. */
+export const destroyedAt = (epoch: number): number =>
+  (epoch + 1 + EPOCH_SLACK) * EPOCH_MS + KEEP_UNUSED_MS
 
 export interface Offer {
   /** Grows with every offer of its owner. */
@@ -67,21 +78,26 @@ export function offerSequence(bytes: Bytes): number | undefined {
 
 export function encodeOneTime(each: OneTimePackage): Bytes {
   const out = new Writer()
-    .u8(VERSION)
+    .u8(RECORD_VERSION)
     .raw(each.reference)
+    .u32(each.epoch)
     .u64(each.destroyAtMs ?? 0)
   return out.bytes(each.public, 4).bytes(each.private, 4).finish()
 }
 
-/** From our own sealed store. Throws CryptoError when that is damaged. */
+/** From our own sealed store; version 1 knew no days. Throws CryptoError when that is damaged. */
 export function decodeOneTime(bytes: Bytes): OneTimePackage {
   const read = new Reader(bytes)
-  if (read.u8() !== VERSION) throw new CryptoError("BAD_VERSION", "one-time package record")
-  const [reference, destroyAtMs] = [read.raw(32), read.u64()]
+  const version = read.u8()
+  if (version !== RECORD_VERSION && version !== 1)
+    throw new CryptoError("BAD_VERSION", "one-time package record")
+  const reference = read.raw(32)
+  const epoch = version === 1 ? 0 : read.u32()
+  const destroyAtMs = read.u64()
   const pair = {
     public: read.bytes(4, PACKAGE_BYTES_MAX),
     private: read.bytes(4, PACKAGE_BYTES_MAX),
   }
   read.done()
-  return { ...pair, reference, destroyAtMs: destroyAtMs === 0 ? null : destroyAtMs }
+  return { ...pair, reference, epoch, destroyAtMs: destroyAtMs === 0 ? null : destroyAtMs }
 }

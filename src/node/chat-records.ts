@@ -25,6 +25,7 @@ import { decodeOneTime, encodeOneTime, type OneTimePackage } from "../crypto/one
 import type { Signing } from "../crypto/session.ts"
 import { EvidenceRecords } from "./chat-evidence-records.ts"
 import { MarkRecords } from "./chat-marks.ts"
+import { decodeBook, encodeBook, type PackageBook } from "./package-book.ts"
 import { decodeRestored, encodeRestored, type Restored } from "./restored.ts"
 import type { RangeOptions, Sealed, SealedOp } from "./sealed.ts"
 import { Slices } from "./slices.ts"
@@ -145,6 +146,14 @@ export class ChatRecords {
   }
   putOfferSequence = (signing: Signing, sequence: number) =>
     this.#put("identity", OFFER[signing], new Writer().u64(sequence).finish())
+
+  /** What keepers were given of them today. */
+  async packageBook(): Promise<PackageBook | undefined> {
+    const bytes = await this.#find("identity", "packages given")
+    return bytes && decodeBook(bytes)
+  }
+  putPackageBook = (book: PackageBook) => this.#put("identity", "packages given", encodeBook(book))
+  delPackageBook = () => this.#del("identity", "packages given")
 
   /** What was overwritten or deleted of the person's own keys leaves the disk as well, as far as the store can see to that. */
   async eraseOldKeys(): Promise<void> {
