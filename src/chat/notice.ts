@@ -15,7 +15,10 @@ import { type ChatMessage, PLAIN } from "./message.ts"
 import type { MessagePlace } from "./position.ts"
 import { MESSAGE_ID_BYTES } from "./said.ts"
 
-/** `returned`: let in anew by whoever of the group was there. `admin`, `no-admin`: they run the group from now on, or not any more. */
+/**
+ * `returned`: let in anew by whoever of the group was there. `admin`, `no-admin`: they run the group from now on, or not any more.
+ * `missed`: we ourselves were let in anew, with epochs in between that we have no keys of.
+ */
 export const NOTICE_KINDS = [
   "added",
   "returned",
@@ -24,6 +27,7 @@ export const NOTICE_KINDS = [
   "renamed",
   "admin",
   "no-admin",
+  "missed",
 ] as const
 export type NoticeKind = (typeof NOTICE_KINDS)[number]
 

@@ -7,7 +7,7 @@ import { systemClock } from "./clock.ts"
 import type { MeshLedger } from "./ledger.ts"
 import { Member } from "./member.ts"
 import { MemberRecords } from "./member-records.ts"
-import type { Network } from "./network.ts"
+import type { Network } from "./network-parts.ts"
 import type { Store } from "./store.ts"
 
 export interface MemberRoomParts {

@@ -5,7 +5,7 @@ import { Blobs } from "./blobs.ts"
 import { ChunkShelf, type ChunkShelfOptions } from "./chunk-shelf.ts"
 import { MemorySlots, openSlotFile } from "./chunk-slots.ts"
 import type { Clock } from "./clock.ts"
-import type { Network } from "./network.ts"
+import type { Network } from "./network-parts.ts"
 import type { Store } from "./store.ts"
 
 /** Where chunks lie in memory, fewer of them are kept for others: 64 MiB. */

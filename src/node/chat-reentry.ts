@@ -17,6 +17,7 @@ import {
 } from "../crypto/session.ts"
 import { type ChatBook, Step } from "./chat-book.ts"
 import { behindFrom, isAgain, packageFor } from "./chat-first-contact.ts"
+import { noticeMissed } from "./chat-notices.ts"
 import type { Outbox } from "./chat-outbox.ts"
 import type { ChatParts } from "./chat-parts.ts"
 
@@ -117,6 +118,8 @@ export class Reentry {
     step.ops.push(...found.used())
     if (found.returnTo === undefined) this.#events.entered(step, next)
     else this.#shown(step, next)
+    if (epochOf(next.state) - epochOf(before.state) > 1n)
+      await noticeMissed(this.#parts, this.#book, step, { channel: next, hello })
     const epoch = Number(epochOf(next.state))
     const since = hello.group?.since ?? 0
     const after = await this.#outbox.again.epochsForgotten(step, next, epoch, since)

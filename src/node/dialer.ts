@@ -72,20 +72,21 @@ export class Dialer {
   readonly #shunned = new Map<string, number>()
   readonly #stop = new AbortController()
   readonly #calls = new Set<Promise<void>>()
+  #isCalling = false
   #timer: NodeJS.Timeout | undefined
 
-  private constructor(parts: DialerParts) {
+  /** Throws TransportError BAD_PEER_ADDRESS for a bootstrap address that is none. */
+  constructor(parts: DialerParts) {
     this.#parts = parts
+    for (const address of parts.bootstrap) this.#add([address], "named")
+    for (const [, addresses] of parts.book.entries())
+      this.#add(addresses, "met", COURTESY_AT_START_MS)
   }
 
-  /** Throws TransportError BAD_PEER_ADDRESS for a bootstrap address that is none. */
-  static start(parts: DialerParts): Dialer {
-    const dialer = new Dialer(parts)
-    for (const address of parts.bootstrap) dialer.#add([address], "named")
-    for (const [, addresses] of parts.book.entries())
-      dialer.#add(addresses, "met", COURTESY_AT_START_MS)
-    dialer.#schedule()
-    return dialer
+  /** Calls from now on: whoever is called asks at once what this peer has to answer. */
+  start(): void {
+    this.#isCalling = true
+    this.#schedule()
   }
 
   /** Null while there are peers. */
@@ -212,7 +213,7 @@ export class Dialer {
 
   #schedule(): void {
     clearTimeout(this.#timer)
-    if (this.#stop.signal.aborted) return
+    if (!this.#isCalling || this.#stop.signal.aborted) return
     const [next] = this.#queue()
     if (next === undefined || this.#enough()) return
     this.#timer = setTimeout(() => this.#callDue(), Math.max(0, this.#due(next[1]) - now()))

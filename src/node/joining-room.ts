@@ -5,7 +5,7 @@ import type { MeshLedger } from "./ledger.ts"
 import type { Member } from "./member.ts"
 import { MemberRecords } from "./member-records.ts"
 import { MeshJoining } from "./mesh-joining.ts"
-import type { Network } from "./network.ts"
+import type { Network } from "./network-parts.ts"
 
 const WORK = "work for membership"
 

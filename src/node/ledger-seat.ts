@@ -14,7 +14,7 @@ import { LedgerFollower } from "./ledger-follower.ts"
 import type { LedgerPart } from "./ledger-part.ts"
 import { LedgerValidator } from "./ledger-validator.ts"
 import type { Want } from "./ledger-wanted.ts"
-import type { Network } from "./network.ts"
+import type { Network } from "./network-parts.ts"
 import type { Validator } from "./validator-keys.ts"
 
 export interface SeatParts {

@@ -11,7 +11,7 @@ import { reject, type Verdict } from "../crypto/verdict.ts"
 import type { Admission, Origin } from "./mailbox.ts"
 import { MembershipAdmission } from "./membership-admission.ts"
 import { type MineOptions, Miner } from "./mine.ts"
-import type { NetworkParts } from "./network.ts"
+import type { NetworkParts } from "./network-parts.ts"
 import type { Store } from "./store.ts"
 import { ProofVerifier } from "./verify.ts"
 

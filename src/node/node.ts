@@ -29,20 +29,19 @@ import {
   type Mesh,
   mustBeOf,
   meshFrom,
-  meshView,
   readTicket,
 } from "./mesh-membership.ts"
 import { MeshRooms } from "./mesh-rooms.ts"
 import { backUp, restoreOwner } from "./node-backup.ts"
 import type { Standing } from "./restored.ts"
 import type { NodeOptions } from "./node-options.ts"
+import { statusOf } from "./node-status.ts"
 import { PersonRooms } from "./person-rooms.ts"
 import { ProfileIdentity } from "./profile-identity.ts"
 import { StatusNews } from "./status-news.ts"
 import { openMemoryStore, openStore, type Store } from "./store.ts"
 import { Turns } from "./turns.ts"
 import { firstValidators, type Validator } from "./validator-keys.ts"
-import { VERSION } from "./version.ts"
 
 export interface RunningNode {
   readonly api: Api
@@ -179,32 +178,14 @@ export class SottoNode implements Api {
   }
 
   status(): Status {
-    const mesh = this.#mesh
-    const { network, ledger } = this.#rooms
-    const { joining, restored, chat } = this.#person
-    const opened = this.#owner?.opened
-    const { dataDir, ephemeral = false, profile } = this.options
-    return {
-      version: VERSION,
-      pid: process.pid,
-      profile: profile ?? dataDir.split("/").at(-1) ?? dataDir,
-      mesh: mesh === undefined ? null : meshView(mesh),
-      identity: this.#owner?.state ?? "none",
-      address: opened?.address ?? null,
-      name: opened?.identity.name ?? null,
-      unprotected: !ephemeral && this.#owner?.unprotected === true,
-      ephemeral,
-      listen: network?.addresses() ?? [],
-      peers: network?.peers() ?? [],
-      alone: network?.alone() ?? null,
-      sync: network?.sync() ?? { state: "idle", done: 0, total: 0 },
-      ledger: network === undefined ? null : (ledger?.status() ?? null),
-      membership: joining?.view() ?? null,
-      envelopes: network?.mailbox.count ?? 0,
-      restored: restored?.view ?? null,
-      waiting: chat?.unsent ?? 0,
-      damaged: opened?.records.sealed.damaged ?? 0,
-    }
+    const { options } = this
+    return statusOf({
+      options,
+      mesh: this.#mesh,
+      owner: this.#owner,
+      rooms: this.#rooms,
+      person: this.#person,
+    })
   }
 
   /** Throws ApiError NO_MESH. */

@@ -25,7 +25,7 @@ import type { MeshJoining } from "./mesh-joining.ts"
 import { provePlaces } from "./ledger-place.ts"
 import type { Mesh } from "./mesh-membership.ts"
 import type { MeshListener } from "./mesh-rooms.ts"
-import type { Network } from "./network.ts"
+import type { Network } from "./network-parts.ts"
 import { messagesMaxOf, type NodeOptions } from "./node-options.ts"
 import type { OpenIdentity } from "./profile-identity.ts"
 import { RestoredProfile } from "./restored-profile.ts"
@@ -214,7 +214,8 @@ export class PersonRooms implements MeshListener {
       keys: opened.keys,
       records: opened.records,
       mailbox: network.mailbox,
-      findCard: (address, signal, fresh = false) => findCard(directory, address, { signal, fresh }),
+      findCard: (address, signal, fresh = false, recall) =>
+        findCard(directory, address, { signal, fresh, ...(recall && { recall }) }),
       findKeyPackage: (card, signing, signal) =>
         findKeyPackage(directory, card, signing, Math.floor(systemClock.nowMs() / 1000), signal),
       admit: admitting(network, this.#member, (done, total) =>

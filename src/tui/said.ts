@@ -59,6 +59,8 @@ function noticeText({ kind, who, name }: NonNullable<Message["notice"]>): string
       return `made ${people} an admin`
     case "no-admin":
       return `took being an admin from ${people}`
+    case "missed":
+      return "let you in anew; some of what was said before may be missing here"
   }
 }
 

@@ -185,6 +185,7 @@ describe("message: its record and its place", () => {
       { kind: "added", who: [ada, bob], name: "" },
       { kind: "left", who: [bob], name: "" },
       { kind: "renamed", who: [], name: "Crew" },
+      { kind: "missed", who: [ada], name: "" },
     ]
     for (const notice of notices) {
       const told = { ...message, text: "", place: { height: 9, index: 2, part: 1 }, notice }

@@ -473,6 +473,7 @@ describe("cli: every command with a node running", () => {
       findings.filter(({ ok }) => !ok).map(({ check }) => check),
       ["node"],
     )
+    assert.equal(findings.find(({ check }) => check === "proofs")?.ok, true)
   })
 
   it("without a node: status, peers, unlock and node stop are 6, doctor only says so", async (t) => {

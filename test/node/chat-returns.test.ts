@@ -10,7 +10,7 @@ import { systemClock } from "../../src/node/clock.ts"
 import { Order } from "../helpers/chat-ledger.ts"
 import { type Person, World } from "../helpers/chat-world.ts"
 import { ManualClock } from "../helpers/manual-clock.ts"
-import { befriendAll, GroupTalk, ordering } from "../helpers/group-talk.ts"
+import { befriendAll, GroupTalk, noticeOf, ordering } from "../helpers/group-talk.ts"
 
 let world: World
 let talk: GroupTalk
@@ -85,6 +85,7 @@ describe("who goes on from a backup", () => {
     await talk.say(bob, "here I am")
     await talk.say(ada, "there you are")
     await talk.everybodyRead(ada, bob, cyd)
+    assert.deepEqual(await noticesTo(bob, "missed"), [], "he had keys of every epoch")
     const heard = (await talk.words(bob)).filter(({ mine }) => !mine).map(({ text }) => text)
     assert.equal(new Set(heard).size, heard.length, "nothing twice")
     assert.deepEqual(talk.view(bob).members.filter(({ admin }) => admin).length, 1)
@@ -205,5 +206,13 @@ describe("who has lost a group", () => {
       clock.advance(1_000)
       return (await talk.texts(bob)).includes("there you are")
     })
+    assert.deepEqual(await noticesTo(bob, "missed"), [[bob.address]], "he is told of the gap")
+    assert.deepEqual(await noticesTo(cyd, "missed"), [], "and nobody else is")
   })
 })
+
+/** Whom each notice of a kind is about. */
+const noticesTo = async (person: Person, kind: string) =>
+  (await talk.messages(person)).flatMap(({ notice }) =>
+    notice?.kind === kind ? [noticeOf(notice).who] : [],
+  )

@@ -28,7 +28,8 @@ async function testDialer(t: TestContext, transport: Transport, met?: string): P
   const store = await openMemoryStore()
   const book = await AddressBook.open(store)
   if (met !== undefined) await book.remember(met, [`/ip4/127.0.0.1/tcp/9/p2p/${met}`])
-  const dialer = Dialer.start({ transport, book, bootstrap: [], onChange: () => undefined })
+  const dialer = new Dialer({ transport, book, bootstrap: [], onChange: () => undefined })
+  dialer.start()
   t.after(async () => {
     await dialer.stop()
     await store.close()
@@ -173,12 +174,13 @@ describe("peers that hear of each other", () => {
     const home = await testPeer(t, mesh)
     const [address] = home.addresses()
     const transport = await testTransport(t)
-    const dialer = Dialer.start({
+    const dialer = new Dialer({
       transport,
       book: await AddressBook.open(home.store),
       bootstrap: [],
       onChange: () => undefined,
     })
+    dialer.start()
     t.after(() => dialer.stop())
     const nonsense = [
       "",

@@ -10,6 +10,12 @@ import type { Status } from "../../node/api/types.ts"
 import type { Context } from "../context.ts"
 import { counted } from "../counted.ts"
 import { CliError } from "../failure.ts"
+import {
+  loadProvingKey,
+  loadVerificationKey,
+  loadWitnessGenerator,
+  ProofFilesError,
+} from "../../node/semaphore-files.ts"
 import { VERSION } from "../../node/version.ts"
 
 /** What the store should have left to grow into. */
@@ -28,6 +34,7 @@ export async function run(context: Context): Promise<void> {
   const { out } = context
   const findings = [
     runtime(),
+    await proofs(),
     ...directory(context.places.dataDir),
     ...(await node(context)),
     terminal(),
@@ -52,6 +59,18 @@ function runtime(): Finding {
     ok,
     found: `Node ${version}, OpenSSL ${openssl}`,
     ...(ok ? {} : { fix: "start it through bin/sotto, which brings Node 24" }),
+  }
+}
+
+/** What membership is proved and checked with: shipped as data, and believed only byte for byte. */
+async function proofs(): Promise<Finding> {
+  const check = "proofs"
+  try {
+    await Promise.all([loadProvingKey(), loadVerificationKey(), loadWitnessGenerator()])
+    return { check, ok: true, found: "keys and circuit as they were shipped" }
+  } catch (error) {
+    if (!(error instanceof ProofFilesError)) throw error
+    return { check, ok: false, found: error.message, fix: "install sotto again" }
   }
 }
 

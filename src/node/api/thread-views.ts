@@ -28,7 +28,9 @@ export interface ReactionView {
 
 /** `returned`: let in anew. `admin`, `no-admin`: they run the group from now on, or not any more. */
 export interface NoticeView {
-  readonly kind: "added" | "returned" | "left" | "removed" | "renamed" | "admin" | "no-admin"
+  /** `missed`: we were let in anew, and some of what was said before may be missing. */
+  readonly kind:
+    "added" | "returned" | "left" | "removed" | "renamed" | "admin" | "no-admin" | "missed"
   /** Whom it is about. */
   readonly who: readonly {
     readonly address: string
