@@ -24,18 +24,13 @@ export const RAW_ADDRESS_BYTES = 64
 export const BLINDED_KEY_BYTES = 32
 
 /**
- * What an address has in the directory. Each has a blinded key of its own, so that nobody without the address can tell that two of them
- * belong together.
+ * What an address has in the mesh on a day: its record in the directory, and what it has given others to hand out, for each way of signing
+ * (package-pool.ts). Each has a blinded key of its own, so that nobody without the address can tell that two of them belong together.
  */
-export const RECORD_KINDS = ["card", "offer", "composite-offer"] as const
-export type RecordKind = (typeof RECORD_KINDS)[number]
-/** And what it has given others to hand out, one a day for each way of signing (package-pool.ts). */
-export const POOL_KINDS = ["packages", "composite-packages"] as const
-export type BlindedKind = RecordKind | (typeof POOL_KINDS)[number]
+export const BLINDED_KINDS = ["card", "packages", "composite-packages"] as const
+export type BlindedKind = (typeof BLINDED_KINDS)[number]
 const LABEL: Readonly<Record<BlindedKind, string>> = {
   card: "blind",
-  offer: "blind offer",
-  "composite-offer": "blind composite offer",
   packages: "blind packages",
   "composite-packages": "blind composite packages",
 }

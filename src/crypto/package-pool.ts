@@ -17,7 +17,7 @@ import {
   blindedKey,
   blindedSigner,
   type BlindedSigner,
-  POOL_KINDS,
+  type BlindedKind,
 } from "./blinding.ts"
 import { type Bytes, concat, exactly, Reader, utf8, Writer } from "./bytes.ts"
 import { EPOCH_SLACK, SEQUENCE_LIMIT } from "./directory-record.ts"
@@ -49,7 +49,7 @@ export const HANDFUL_BYTES_MAX =
 const OFFSET_LIMIT = 2 ** 51
 const ORDER_LIMIT = OFFSET_LIMIT + SEQUENCE_LIMIT
 
-const KIND: Readonly<Record<Signing, (typeof POOL_KINDS)[number]>> = {
+const KIND: Readonly<Record<Signing, BlindedKind>> = {
   ed25519: "packages",
   composite: "composite-packages",
 }
