@@ -44,7 +44,6 @@ const VERSION = 2
 const CARD_BY_BLOB = 2
 const HASH_BYTES = 32
 const NONCE_BYTES = 12
-/** Every version begins with these. */
 const RECORD_HEADER_BYTES = 1 + BLINDED_KEY_BYTES + 4 + 8
 const SIGNATURE_BYTES = 64
 /** What the seal vouches for beside what it hides. */
@@ -118,14 +117,14 @@ export function blindedKeyIn(key: Bytes): Bytes | undefined {
   }
 }
 
-export interface DaySecrets {
+interface DaySecrets {
   readonly key: Bytes
   /** What is added to sequence numbers on this day. */
   readonly offset: number
 }
 
 /** What only who knows the address has of a day's record. */
-export function daySecrets(address: Bytes, blinded: Bytes, epoch: number): DaySecrets {
+function daySecrets(address: Bytes, blinded: Bytes, epoch: number): DaySecrets {
   const info = concat(new Writer().u32(epoch).finish(), blinded)
   const bytes = derive("directory record key", address, info, 40)
   const wide = new Reader(bytes.subarray(32))
@@ -135,52 +134,34 @@ export function daySecrets(address: Bytes, blinded: Bytes, epoch: number): DaySe
 
 const toSign = (unsigned: Bytes): Bytes => concat(domain("directory record"), unsigned)
 
-/** Whose record of which day, and what orders it: what every version begins with. */
-export interface RecordPlace {
+export interface RecordParts extends RecordContent {
   /** Raw address, 64 bytes, and the 32-byte Ed25519 root seed that belongs to it. */
   readonly address: Bytes
   readonly seed: Bytes
   readonly epoch: number
-  /** The card's, below SEQUENCE_LIMIT. */
-  readonly sequence: number
 }
-
-/**
- * A record of any version: the header, `clear` after it, what `content` becomes when it is sealed, and the signature of the day's blinded key. Throws
- * CryptoError BAD_LENGTH, BAD_KEY, TOO_LARGE.
- */
-export function signedRecord(
-  version: number,
-  { address, seed, epoch, sequence }: RecordPlace,
-  { clear, content }: { readonly clear: Bytes; readonly content: Bytes },
-): Bytes {
-  const signer = blindedSigner(seed, address, epoch)
-  const { key, offset } = daySecrets(address, signer.publicKey, epoch)
-  const order = offset + sequence
-  const open = new Writer()
-    .u8(version)
-    .raw(signer.publicKey)
-    .u32(epoch)
-    .u64(order)
-    .raw(clear)
-    .finish()
-  const nonce = primitives.randomBytes(NONCE_BYTES)
-  const unsigned = concat(open, nonce, primitives.aesGcmSeal(key, nonce, content, open))
-  return concat(unsigned, signer.sign(toSign(unsigned)))
-}
-
-export type RecordParts = RecordPlace & RecordContent
 
 /** A card's record, RECORD_BYTES long. Throws CryptoError TOO_LARGE, BAD_LENGTH, BAD_KEY. */
 export function makeRecord(parts: RecordParts): Bytes {
+  const { address, seed, epoch, sequence } = parts
+  const signer = blindedSigner(seed, address, epoch)
+  const { key, offset } = daySecrets(address, signer.publicKey, epoch)
   const content = new Writer()
     .u8(CARD_BY_BLOB)
-    .u32(parts.sequence)
+    .u32(sequence)
     .raw(exactly(parts.cardHash, HASH_BYTES, "hash of the card"))
     .raw(exactly(parts.digest, CARD_BLOB_DIGEST_BYTES, "digest of the blob"))
     .finish()
-  const clear = exactly(parts.blobId, CARD_BLOB_ID_BYTES, "id of the blob")
-  return signedRecord(VERSION, parts, { clear, content })
+  const clear = new Writer()
+    .u8(VERSION)
+    .raw(signer.publicKey)
+    .u32(epoch)
+    .u64(offset + sequence)
+    .raw(exactly(parts.blobId, CARD_BLOB_ID_BYTES, "id of the blob"))
+    .finish()
+  const nonce = primitives.randomBytes(NONCE_BYTES)
+  const unsigned = concat(clear, nonce, primitives.aesGcmSeal(key, nonce, content, clear))
+  return concat(unsigned, signer.sign(toSign(unsigned)))
 }
 
 interface Header {
@@ -242,7 +223,7 @@ function importBlinded(blinded: Bytes) {
 }
 
 /** What was sealed in it, and the sequence number that its header claims. */
-export interface Unsealed {
+interface Unsealed {
   readonly verdict: "accept"
   readonly content: Bytes
   readonly sequence: number
@@ -250,7 +231,7 @@ export interface Unsealed {
 
 /** Checks a record as a storing peer would, and opens it. */
 function unsealRecord(
-  { address, epoch }: Pick<RecordPlace, "address" | "epoch">,
+  { address, epoch }: Pick<RecordParts, "address" | "epoch">,
   record: Bytes,
 ): Unsealed | RecordRefused {
   const blinded = blindedKey(address, epoch)

@@ -59,7 +59,7 @@ export async function findCard(
 /** Where key packages come from. */
 export interface PackageSources {
   readonly directory: Directory
-  readonly packages: PackageKeepers
+  readonly packages: Pick<PackageKeepers, "nearest" | "take">
   readonly clock: Clock
 }
 
