@@ -3,6 +3,7 @@
  * over, those of one-time key packages among them (package-pools.ts makes these). What it makes is stored before anybody is told of it, so
  * a crash at any moment leaves the old keys or the new ones, and never a published card whose keys are lost.
  */
+import { EPOCH_SLACK, epochAt } from "../crypto/directory-record.ts"
 import { type Identity, ROTATE_AFTER_MS, withoutExpired } from "../crypto/identity.ts"
 import { KEEP_UNUSED_MS, ONE_TIME_MAX, type OneTimePackage } from "../crypto/one-time.ts"
 import { keyPackageSigning, SIGNINGS } from "../crypto/session.ts"
@@ -138,7 +139,8 @@ export class IdentityKeeper {
       signal: this.#stopping.signal,
     })
     // One-time packages carry the old leaf key: nobody is given them any more, and who has one already gets through.
-    const retired = ring.all().map((each) => ({ ...each, epoch: 0 }))
+    const out = ring.all().filter(({ epoch }) => epoch >= epochAt(nowMs) - EPOCH_SLACK)
+    const retired = out.map((each) => ({ ...each, epoch: 0 }))
     const gone = forgetOld ? ring.all() : []
     const kept = forgetOld ? [] : retired
     const ops = [...kept.map(records.putOneTime), ...gone.map(records.delOneTime)]
