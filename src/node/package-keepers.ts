@@ -11,6 +11,7 @@ import { CryptoError } from "../crypto/errors.ts"
 import { poolPlace } from "../crypto/package-pool.ts"
 import type { Signing } from "../crypto/session.ts"
 import { Allowance } from "./allowance.ts"
+import { Lanes } from "./blob-lanes.ts"
 import type { Clock } from "./clock.ts"
 import { deadline } from "./deadline.ts"
 import {
@@ -65,6 +66,9 @@ export class PackageKeepers {
   readonly #giving: Allowance
   readonly #taking: Allowance
   readonly #pools: Allowance
+  readonly #lanes = new Lanes()
+  /** Who founds a large group looks for many people at once, and each search asks a dozen peers at a time. */
+  readonly #searches = new Lanes()
   #cancelPrune: () => void = () => undefined
 
   private constructor(parts: PackageKeepersParts) {
@@ -101,9 +105,23 @@ export class PackageKeepers {
     return this.#parts.meshId
   }
 
+  /** The peers that can be asked at once. */
+  connected(): readonly string[] {
+    return this.#parts.connected()
+  }
+
   /** Whoever keeps the pool of this key, the nearest first, this peer among them. Rejects with the signal's reason only. */
   async nearest(blinded: Bytes, signal: AbortSignal): Promise<string[]> {
     const place = poolPlace(blinded)
+    const known = await this.#searches.run("", signal, () => this.#known(place, signal))
+    signal.throwIfAborted()
+    const target = primitives.sha256(place)
+    return Array.from(known, (peer) => ({ peer, far: distance(target, peer) }))
+      .sort((a, b) => compare(a.far, b.far))
+      .map(({ peer }) => peer)
+  }
+
+  async #known(place: Bytes, signal: AbortSignal): Promise<ReadonlySet<string>> {
     const soon = deadline(this.#parts.clock, NEAREST_DEADLINE_MS, signal)
     const known = new Set([this.self, ...this.#parts.connected()])
     try {
@@ -114,11 +132,7 @@ export class PackageKeepers {
     } finally {
       soon.clear()
     }
-    signal.throwIfAborted()
-    const target = primitives.sha256(place)
-    return Array.from(known, (peer) => ({ peer, far: distance(target, peer) }))
-      .sort((a, b) => compare(a.far, b.far))
-      .map(({ peer }) => peer)
+    return known
   }
 
   /** How many packages of the pool the keeper has now; or why it took none. Throws StreamError, and StoreError for this peer's own shelf. */
@@ -130,7 +144,7 @@ export class PackageKeepers {
   ): Promise<number | PackagesRefusal | Lie> {
     if (peer === this.self) return await this.#parts.shelf.give(handful)
     const request = { kind: "give", meshId: this.meshId, handful } as const
-    const reply = await this.#ask(peer, request, GIVE_DEADLINE_MS, signal)
+    const reply = await this.#inLane(peer, request, GIVE_DEADLINE_MS, signal)
     return decoded(() => decodeGiven(reply, signing))
   }
 
@@ -142,8 +156,18 @@ export class PackageKeepers {
   ): Promise<{ readonly sealed: Bytes | undefined } | PackagesRefusal | Lie> {
     if (peer === this.self) return { sealed: await this.#parts.shelf.take(taking) }
     const request = { kind: "take", meshId: this.meshId, taking } as const
-    const reply = await this.#ask(peer, request, TAKE_DEADLINE_MS, signal)
+    const reply = await this.#inLane(peer, request, TAKE_DEADLINE_MS, signal)
     return decoded(() => decodeTaken(reply, taking.signing))
+  }
+
+  /** One keeper takes only so many streams at a time; waiting is not what its deadline is for. */
+  #inLane(
+    peer: string,
+    request: PackagesRequest,
+    deadlineMs: number,
+    signal: AbortSignal,
+  ): Promise<Bytes> {
+    return this.#lanes.run(peer, signal, () => this.#ask(peer, request, deadlineMs, signal))
   }
 
   async #ask(

@@ -36,6 +36,8 @@ export const POOL_SIZE: Readonly<Record<Signing, PoolSize>> = {
 }
 /** A keeper is given so many times its share on a day: one that says that it has none takes no more from the day than this. */
 export const KEEPER_SHARES_MAX = 4
+/** A connected peer that did not answer, because it had just started, is asked again; each time after twice as long. */
+const ASK_AGAIN_MS = 15_000
 /** Peers that are asked in place of those nearer ones that did not answer. */
 const CANDIDATES_MAX = 20
 const LOOK_MS = 3_600_000
@@ -51,7 +53,7 @@ export interface PackagePoolsParts {
   readonly records: ChatRecords
   /** Raw, 64 bytes. */
   readonly address: Bytes
-  readonly keepers: Pick<PackageKeepers, "self" | "meshId" | "nearest" | "give">
+  readonly keepers: Pick<PackageKeepers, "self" | "meshId" | "connected" | "nearest" | "give">
   readonly clock: Clock
   /** In [0, 1); only for jitter. */
   readonly random: () => number
@@ -75,7 +77,8 @@ export class PackagePools {
   #nextAtMs = Infinity
   #last = { epoch: 0, sequence: 0 }
   /** Keepers besides this peer that answered the last time. */
-  #keepers = 0
+  #keepers: ReadonlySet<string> = new Set()
+  #failures = 0
 
   constructor(parts: PackagePoolsParts) {
     this.#parts = parts
@@ -91,14 +94,20 @@ export class PackagePools {
     } catch (error) {
       if (!this.#stopping.signal.aborted) this.#parts.onFault(error)
     }
-    if (this.#stopping.signal.aborted || this.#nextAtMs !== Infinity) return
+    this.#failures = this.#lacking() === 0 ? 0 : this.#failures + 1
     this.#soon(this.#pauseMs())
   }
 
   /** Somebody may have come who keeps packages. */
   peersChanged(): void {
-    if (this.#keepers >= POOL_SIZE.ed25519.keepers) return
-    this.#soon(this.#keepers === 0 ? FIRST_PEER_MS : NEW_PEER_MS)
+    if (this.#lacking() === 0) return
+    this.#soon(this.#keepers.size === 0 ? FIRST_PEER_MS : NEW_PEER_MS)
+  }
+
+  /** Connected peers that might keep some and do not, while there are fewer keepers than there should be. */
+  #lacking(): number {
+    if (this.#keepers.size >= POOL_SIZE.ed25519.keepers) return 0
+    return this.#parts.keepers.connected().filter((peer) => !this.#keepers.has(peer)).length
   }
 
   /** Packages that are out for today and that nobody has used. */
@@ -126,7 +135,8 @@ export class PackagePools {
   #pauseMs(): number {
     const { clock, random } = this.#parts
     const midnightMs = EPOCH_MS - (clock.nowMs() % EPOCH_MS)
-    const hourMs = LOOK_MS * (1 - JITTER * random())
+    const lookMs = this.#failures === 0 ? LOOK_MS : ASK_AGAIN_MS * 2 ** (this.#failures - 1)
+    const hourMs = Math.min(LOOK_MS, lookMs) * (1 - JITTER * random())
     return midnightMs < hourMs ? midnightMs + MIDNIGHT_SPREAD_MS * random() : hourMs
   }
 
@@ -152,7 +162,7 @@ export class PackagePools {
     const signer = poolSigner(identity.roots.ed25519, address, pool)
     const left = await this.#ask(pool, signer, nearest, round)
     const others = Array.from(left.keys()).filter((peer) => peer !== keepers.self)
-    if (signing === "ed25519") this.#keepers = others.length
+    if (signing === "ed25519") this.#keepers = new Set(others)
     if (others.length === 0) return
     const share = Math.ceil(POOL_SIZE[signing].total / left.size)
     for (const [peer, count] of left) {

@@ -41,10 +41,13 @@ export class PackageMesh {
   }
 
   /** The same keepers, seen from one of the peers. */
-  from(self: string): Pick<PackageKeepers, "self" | "meshId" | "nearest" | "give" | "take"> {
+  from(
+    self: string,
+  ): Pick<PackageKeepers, "self" | "meshId" | "connected" | "nearest" | "give" | "take"> {
     return {
       self,
       meshId,
+      connected: () => [...this.peers].filter(([, at]) => at !== null).map(([peer]) => peer),
       nearest: () => Promise.resolve([...this.peers.keys()]),
       give: (peer, signing, handful) => {
         this.given.push({ peer, handful })
