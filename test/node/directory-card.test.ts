@@ -190,6 +190,22 @@ describe("a card whose keepers lie about its blob", () => {
   })
 })
 
+describe("many cards at one keeper", () => {
+  it("are all found at once, though it takes only so many streams from a peer", async () => {
+    await using mesh = await reading([], 1)
+    const people = Array.from({ length: 30 }, (_, i) => person(400 + i))
+    const shelf = mesh.peers[0]!.libp2p.services.directoryShelf
+    for (const who of people) await shelf.keepOwn(cardRecord(who, { epoch, sequence: 1 }), true)
+    const all = await Promise.all(
+      people.map(({ address }) => mesh.reader.directory.lookup(address)),
+    )
+    assert.deepEqual(
+      all.map((each, i) => each !== "NOT_FOUND" && equal(each.card, cardOf(people[i]!, 1))),
+      people.map(() => true),
+    )
+  })
+})
+
 describe("a card that is remembered", () => {
   /** A keeper that counts what it is asked for. */
   const counting = () => {
