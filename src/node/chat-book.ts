@@ -19,6 +19,7 @@ import { isMember } from "../crypto/session.ts"
 import type { Address } from "../crypto/address.ts"
 import { type Bytes, compare, equal, toHex } from "../crypto/bytes.ts"
 import type { ApiEvent, Message } from "./api/types.ts"
+import type { ChannelWrite } from "./chat-channel-records.ts"
 import { KeptEvidence, wordsGoneIn, wordsOf } from "./chat-evidence-records.ts"
 import type { EarlyActs } from "./chat-marks.ts"
 import type { ChatParts } from "./chat-parts.ts"
@@ -119,7 +120,7 @@ export class ChatBook {
         for (const message of await this.records.messages(id, {})) this.#limit.add(id, message)
     await this.#forgetOldest()
     const slices = new Slices()
-    for (const channel of await this.records.channels()) {
+    for (const channel of await this.records.channels.all()) {
       this.channels.set(toHex(channel.groupId), channel)
       if (channel.trusted) this.tags.follow(channel)
       await slices.pause()
@@ -204,7 +205,10 @@ export class ChatBook {
     if (step.isEmpty) return []
     const followed = await this.#followed(changesOf(step))
     const shown = await this.records.evidence.changed(step.evidence, wordsGoneIn(step))
-    await this.records.write([...this.#opsOf(step), ...followed, ...shown], options)
+    const channels = this.#channelsOf(step)
+    const moved = channels.flatMap(({ ops }) => ops)
+    await this.records.write([...this.#opsOf(step), ...moved, ...followed, ...shown], options)
+    for (const { written } of channels) written()
     for (const [address, contact] of step.contacts) {
       if (contact === null) this.contacts.delete(address)
       else this.contacts.set(address, contact)
@@ -239,6 +243,13 @@ export class ChatBook {
     if (ops.length > 0) await this.records.write(ops, { sync: false })
   }
 
+  #channelsOf({ channels }: Step): ChannelWrite[] {
+    const { channels: kept } = this.records
+    return Array.from(channels, ([group, channel]) =>
+      channel === null ? kept.del(group) : kept.put(channel),
+    )
+  }
+
   #opsOf(step: Step): SealedOp[] {
     const { records } = this
     const ops = [...step.ops]
@@ -247,12 +258,6 @@ export class ChatBook {
     for (const [id, thread] of step.threads)
       ops.push(
         thread === null ? records.delThread(Buffer.from(id, "hex")) : records.putThread(thread),
-      )
-    for (const [group, channel] of step.channels)
-      ops.push(
-        channel === null
-          ? records.delChannel(Buffer.from(group, "hex"))
-          : records.putChannel(channel),
       )
     for (const { thread, message, fresh, rows, before } of step.messages)
       if (fresh) ops.push(...(rows ?? records.putMessage(thread.id, message)))

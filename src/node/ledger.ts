@@ -29,7 +29,7 @@ import { ledgerRules, ledgerTopic } from "./ledger-rules.ts"
 import { LedgerSeat } from "./ledger-seat.ts"
 import { servedFrom } from "./ledger-serving.ts"
 import { blockView, validatorViews, verifyStored } from "./ledger-view.ts"
-import { Waiting } from "./ledger-waiting.ts"
+import { ALONE_REST_MS, Waiting } from "./ledger-waiting.ts"
 import { type Wanted, wantedIn } from "./ledger-wanted.ts"
 import { Finder, whereaboutsTopic } from "./ledger-whereabouts.ts"
 import { MeshJoins } from "./mesh-joins.ts"
@@ -182,6 +182,7 @@ export class MeshLedger {
       mailbox: network.mailbox,
       pooled: () => this.#part?.pooled,
       admit: (items) => this.#part?.admit(items),
+      restMs: () => (this.#ledger.set.size === 1 ? ALONE_REST_MS : 0),
       onFirst: () => this.#part?.awaits(),
       onStalled: onChange,
       onFault,

@@ -219,10 +219,10 @@ export async function moveIn(
       .concat(oneTime)
       .map((each) => packageHash(each.public)),
   }
-  const channels = await records.channels()
+  const channels = await records.channels.all()
   await records.write(
     [
-      ...channels.map((channel) => records.putChannel(retired(channel))),
+      ...channels.flatMap((channel) => records.channels.put(retired(channel)).ops),
       // Whoever has picked one of these gets through; nobody is offered them any more.
       ...oneTime.map((each) =>
         records.putOneTime({ ...each, destroyAtMs: each.destroyAtMs ?? lateMs }),

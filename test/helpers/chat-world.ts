@@ -280,7 +280,7 @@ export class Person {
 
   /** What is on their disk of channels. */
   channels(): Promise<Channel[]> {
-    return this.records().channels()
+    return this.records().channels.all()
   }
 
   /** How many of the arrivals were looked at, and up to which height the order was followed. */
