@@ -19,7 +19,7 @@ import { ignore, reject, type Verdict } from "../crypto/verdict.ts"
 import type { LedgerStatus, LedgerView, ValidatorView } from "./api/types.ts"
 import type { ChatLedger } from "./chat-parts.ts"
 import type { TopicRule } from "./gossip.ts"
-import { type ChainBlock, envelopesOf, LedgerChain, type Replayed } from "./ledger-chain.ts"
+import { type ChainBlock, LedgerChain, type Replayed } from "./ledger-chain.ts"
 import { changesTopic, MeshChanges } from "./ledger-changes.ts"
 import { SignatureChecks } from "./ledger-checks.ts"
 import { LedgerOperators } from "./ledger-operators.ts"
@@ -286,16 +286,8 @@ export class MeshLedger {
   }
 
   /** What the blocks above a height ordered, at most so many blocks. */
-  async blocksAfter(height: number, limit: number): Promise<readonly ChainBlock[]> {
-    const found: ChainBlock[] = []
-    for await (const record of this.chain.records(height)) {
-      const ids = envelopesOf(record.batch.items).filter(
-        (id) => this.chain.orderedAt(id) === record.height,
-      )
-      found.push({ height: record.height, ids })
-      if (found.length === limit) break
-    }
-    return found
+  blocksAfter(height: number, limit: number): Promise<readonly ChainBlock[]> {
+    return this.chain.orderedAfter(height, limit)
   }
 
   // ---- how it stands
