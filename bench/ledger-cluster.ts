@@ -15,9 +15,12 @@ import { type ValidatorSecrets, validatorFrom } from "../src/node/validator-keys
 import { primitives } from "#primitives"
 import { cpuMsOf } from "./cpu.ts"
 import type { Behaviour } from "./ledger-byzantine.ts"
-import { ID_BYTES, type Order, type PeerPlan, TAIL_BYTES, type Word } from "./ledger-peer.ts"
+import { ID_BYTES, type Order, type PeerPlan, TAIL_BYTES, type Word } from "./ledger-words.ts"
 
-const PEER = fileURLToPath(new URL("./ledger-peer.js", import.meta.url))
+const PROGRAMS = {
+  sotto: fileURLToPath(new URL("./ledger-peer.js", import.meta.url)),
+  floor: fileURLToPath(new URL("./ledger-floor-peer.js", import.meta.url)),
+} as const
 const DEADLINE_MS = 120_000
 /** Ids in one message to a validator. */
 const ADMIT_MAX = 1024
@@ -71,6 +74,8 @@ export interface ClusterOptions {
   readonly genesis?: Uint8Array
   /** Seats that are not started yet: `restart` does it. */
   readonly absent?: readonly number[]
+  /** What the peers run: ours, if nothing is said. */
+  readonly program?: keyof typeof PROGRAMS
 }
 
 /** Where a validator's data lies. */
@@ -84,14 +89,17 @@ export class LedgerCluster {
   readonly #needed: number
   readonly #peers: Peer[] = []
   readonly #genesis: Uint8Array
+  readonly #program: string
   readonly #since: number[] = []
   readonly #reports: number[] = []
   readonly #blockReports: number[] = []
   #wake: (() => void)[] = []
   #stopping = false
 
-  private constructor({ validators, genesis }: ClusterOptions & { genesis: Uint8Array }) {
+  private constructor(options: ClusterOptions & { genesis: Uint8Array }) {
+    const { validators, genesis, program = "sotto" } = options
     this.size = validators
+    this.#program = PROGRAMS[program]
     this.#genesis = genesis
     this.#needed = faulty(validators) + 1
   }
@@ -141,7 +149,7 @@ export class LedgerCluster {
       // as bin/sotto starts the program
       execArgv: [...process.execArgv, "--max-semi-space-size=4"],
     }
-    const child = fork(PEER, [], options as Parameters<typeof fork>[2] & object)
+    const child = fork(this.#program, [], options as Parameters<typeof fork>[2] & object)
     peer.child = child
     child.on("message", (word: Word) => this.#hear(peer, word))
     child.once("exit", (code) => {

@@ -9,7 +9,6 @@ import { join } from "node:path"
 import { ENVELOPE_BYTES } from "../src/crypto/envelope.ts"
 import { POW_KIND } from "../src/crypto/pow.ts"
 import type { BlockRecord, Item } from "../src/consensus/types.ts"
-import { envelopesOf } from "../src/node/ledger-chain.ts"
 import { MeshLedger } from "../src/node/ledger.ts"
 import type { StoredListener } from "../src/node/mailbox.ts"
 import { meshFrom } from "../src/node/mesh-membership.ts"
@@ -17,54 +16,15 @@ import { startNetwork } from "../src/node/network.ts"
 import type { Network } from "../src/node/network-parts.ts"
 import { peerKeyAt } from "../src/node/peer-key.ts"
 import { openStore } from "../src/node/store.ts"
-import { type ValidatorSecrets, validatorFrom } from "../src/node/validator-keys.ts"
-import { type Behaviour, misbehaving } from "./ledger-byzantine.ts"
-
-export const ID_BYTES = 32
-export const TAIL_BYTES = 4
-
-/** How a peer is to be started. */
-export interface PeerPlan {
-  readonly directory: string
-  /** Encoded. */
-  readonly genesis: Uint8Array
-  /** Absent: it follows. */
-  readonly secrets?: ValidatorSecrets
-  readonly listen: string
-  readonly bootstrap: readonly string[]
-  readonly behaviour: Behaviour
-}
-
-export type Order =
-  | { readonly type: "start"; readonly plan: PeerPlan }
-  /** 32 bytes each. */
-  | { readonly type: "admit"; readonly ids: Uint8Array }
-  | { readonly type: "stop" }
-
-export type Word =
-  | { readonly type: "ready"; readonly addresses: readonly string[]; readonly height: number }
-  | { readonly type: "linked"; readonly links: number }
-  | {
-      readonly type: "block"
-      readonly height: number
-      readonly term: number
-      readonly view: number
-      /** Four bytes each. */
-      readonly tails: Uint8Array
-    }
+import { validatorFrom } from "../src/node/validator-keys.ts"
+import { misbehaving } from "./ledger-byzantine.ts"
+import { ID_BYTES, type Order, type PeerPlan, tailsOf, type Word } from "./ledger-words.ts"
 
 const LOOK_EVERY_MS = 50
 const say = (word: Word) => process.send?.(word)
 const fail = (error: unknown) => {
   process.stderr.write(`ledger peer: ${String(error)}\n`)
   process.exit(1)
-}
-
-function tailsOf(applied: readonly Item[]): Uint8Array {
-  const ids = envelopesOf(applied)
-  const tails = new Uint8Array(ids.length * TAIL_BYTES)
-  ids.forEach((id, i) => tails.set(id.subarray(-TAIL_BYTES), i * TAIL_BYTES))
-  return tails
 }
 
 /** Tells the parent of every block once it is on disk. */

@@ -2,7 +2,8 @@
  * The ledger, validators as processes on this machine: real streams, real LevelDB, every vote synced before it leaves, hybrid post-quantum
  * signatures. What is ordered are ids that every validator has admitted already. How many a second with so many in flight, how long one
  * takes at a fixed rate (counted from when it was due), with seven validators, with a faulty one, with a primary that dawdles; how long
- * nothing is ordered when a primary is killed; how fast those who were away read on. etcd beside it, which survives crashes but no lies.
+ * nothing is ordered when a primary is killed; how fast those who were away read on. Beside it the floor, the normal case alone with the same
+ * signatures and syncs, and etcd, which survives crashes but no lies.
  */
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -40,8 +41,10 @@ export const ledgerBench: Bench = { name: "ledger", run }
 async function run(): Promise<Result[]> {
   const normal = await inCluster({ validators: 4 }, normalCase)
   const faultFree = normal.find(({ metric }) => metric === `ledger.closed${SOME}_per_s`)?.value ?? 0
+  const floor = await inCluster({ validators: 4, program: "floor" }, hybridFloor)
   return [
     ...normal,
+    ...floor,
     ...(await inCluster({ validators: 7 }, sevenCase)),
     ...(await faulty("silent")),
     ...(await faulty("conflicting")),
@@ -127,6 +130,16 @@ async function normalCase(cluster: LedgerCluster): Promise<Result[]> {
     row("open_cpu_ms", open.cpuMsPerBlock, "ms", RUNS),
     ...few,
   ]
+}
+
+/** The same load on processes that do the normal case and nothing else. */
+async function hybridFloor(cluster: LedgerCluster): Promise<Result[]> {
+  const open = await repeated(() => openLoop(cluster, OPEN_PER_SECOND, SPAN))
+  const of = (metric: string, value: number) => ({
+    ...row(metric, value, "ms", RUNS),
+    metric: `floor.hybrid_${metric}`,
+  })
+  return [of("p50_ms", open.p50Ms), of("p99_ms", open.p99Ms), of("cpu_ms", open.cpuMsPerBlock)]
 }
 
 async function sevenCase(cluster: LedgerCluster): Promise<Result[]> {

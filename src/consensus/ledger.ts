@@ -6,20 +6,21 @@
  * An item that the state forbids (already ordered, spend used, a second root under one nullifier, a change that does not
  * apply) is skipped by everyone alike, never an error: pipelined proposals and view changes can bring an item twice.
  */
-import { equal } from "../crypto/bytes.ts"
 import type { Bytes } from "../crypto/bytes.ts"
 import { assert } from "../crypto/errors.ts"
 import { blockHash, startHash, termOf } from "./block.ts"
 import { difficultyAfter } from "./difficulty.ts"
 import { keysOf } from "./item.ts"
 import type { ItemKeys } from "./item.ts"
-import { APPROVAL_TERMS, SPEND_PERIODS, VALIDATORS_MAX } from "./limits.ts"
+import { SPEND_PERIODS } from "./limits.ts"
 import { LISTED } from "./membership.ts"
 import type { MembershipKind, MembershipPast } from "./membership.ts"
+import { approvalCounts, atBoundary, setAfter } from "./set-change.ts"
 import { historyAfter, historyAtStart, PERIODS_KEPT, stateRootOf } from "./state.ts"
 import type { LedgerFields, PeriodStart } from "./state.ts"
-import { keysAreDistinct, seatOf, validatorSet } from "./quorum.ts"
+import { validatorSet } from "./quorum.ts"
 import type { ValidatorSet } from "./quorum.ts"
+import { type Trial, trialOn, use } from "./trial.ts"
 import type { Batch, Item, MemberRemoveItem, ValidatorKeys, ValidatorsItem } from "./types.ts"
 
 /** What a mesh's genesis says about its ledger. */
@@ -73,27 +74,6 @@ export interface Plan {
   readonly fields: LedgerFields
 }
 
-/** What a batch under trial has used up so far, on top of the ledger. */
-interface Trial {
-  fields: LedgerFields
-  /** Proof-of-work envelopes on top of those that `fields` counts. */
-  work: number
-  readonly ids: Set<string>
-  readonly spends: Set<string>
-  readonly roots: Map<string, string>
-}
-
-/** Notes what an item of the trial changes. */
-function use(item: Item, keys: ItemKeys, trial: Trial, fields: LedgerFields): void {
-  const { id, spend, nullifier, root } = keys
-  trial.fields = fields
-  if (item.type === "tick") trial.work = 0
-  else if (item.type === "envelope" && root === undefined) trial.work++
-  trial.ids.add(id)
-  if (spend !== undefined) trial.spends.add(spend)
-  if (nullifier !== undefined && root !== undefined) trial.roots.set(nullifier, root)
-}
-
 /** A moment of a ledger: values that never change in place, and how many vouchers there were. */
 interface Mark {
   readonly height: number
@@ -135,7 +115,7 @@ export class Ledger {
       powOrdered: 0,
       history: historyAtStart(rules.meshId),
     }
-    this.#empty = this.#trial()
+    this.#empty = trialOn(this.#fields)
     this.#tip = startHash(rules.meshId, stateRootOf(this.#fields))
     if (snapshot !== undefined) this.#resume(snapshot)
     this.#boundary = this.#mark()
@@ -263,7 +243,7 @@ export class Ledger {
 
   /** The block this batch would make at the next height. Changes nothing. */
   plan(batch: Batch): Plan {
-    const trial = this.#trial()
+    const trial = trialOn(this.#fields)
     const applied: Item[] = []
     const flags = new Uint8Array(Math.ceil(batch.items.length / 8))
     batch.items.forEach((item, i) => {
@@ -277,7 +257,11 @@ export class Ledger {
     const height = this.#height + 1
     const history = historyAfter(trial.fields.history, batch.digest, flags)
     const powOrdered = trial.fields.powOrdered + trial.work
-    const fields = this.#atBoundary({ ...trial.fields, powOrdered, history }, height)
+    const fields = atBoundary(
+      { ...trial.fields, powOrdered, history },
+      height,
+      this.rules.termHeights,
+    )
     const stateRoot = stateRootOf(fields)
     const hash = blockHash(this.rules.meshId, {
       height,
@@ -325,10 +309,6 @@ export class Ledger {
     return this.#empty
   }
 
-  #trial(): Trial {
-    return { fields: this.#fields, work: 0, ids: new Set(), spends: new Set(), roots: new Map() }
-  }
-
   /** The fields after this item, or undefined when the state forbids it. */
   #try(item: Item, keys: ItemKeys, trial: Trial): LedgerFields | undefined {
     const { id, spend } = keys
@@ -347,7 +327,7 @@ export class Ledger {
           return undefined
         return { ...fields, members: fields.members.remove(item.commitment) }
       case "validators": {
-        const nextSet = this.setAfter(item, fields)
+        const nextSet = setAfter(fields, this.term, item)
         return nextSet === undefined ? undefined : { ...fields, nextSet }
       }
       case "tick":
@@ -377,33 +357,14 @@ export class Ledger {
     return bound !== undefined && bound !== root
   }
 
-  /** Approvals name seats, so they count only while the set they were given in is in force, and only for a while. */
+  /** Approvals given in this term count now; see `set-change`. */
   approvalCounts(approvedIn: number): boolean {
-    const now = this.term
-    return (
-      approvedIn >= this.#fields.setSince && approvedIn <= now && now - approvedIn <= APPROVAL_TERMS
-    )
+    return approvalCounts(this.#fields, this.term, approvedIn)
   }
 
-  /** The set after a change, or undefined when it does not apply: one change a term, distinct keys, at least one member. */
-  setAfter(item: ValidatorsItem, fields: LedgerFields = this.#fields): ValidatorSet | undefined {
-    if (fields.nextSet !== fields.set || !this.approvalCounts(item.term)) return undefined
-    if (item.add.length + item.remove.length === 0) return undefined
-    if (item.remove.some((key) => seatOf(fields.set, key) < 0)) return undefined
-    const kept = fields.set.members.filter(
-      (member) => !item.remove.some((key) => equal(key, member.ed25519)),
-    )
-    if (kept.length !== fields.set.size - item.remove.length) return undefined
-    const members = [...kept, ...item.add.map(({ keys }) => keys)]
-    if (members.length < 1 || members.length > VALIDATORS_MAX) return undefined
-    return keysAreDistinct(members) ? validatorSet(members) : undefined
-  }
-
-  /** The set of the next term comes into force in the state of the boundary block itself, so its root covers it. */
-  #atBoundary(fields: LedgerFields, height: number): LedgerFields {
-    if (height % this.rules.termHeights !== 0 || fields.nextSet === fields.set) return fields
-    const setSince = termOf(height + 1, this.rules.termHeights)
-    return { ...fields, set: fields.nextSet, setSince }
+  /** The set after a change, or undefined when it does not apply. */
+  setAfter(item: ValidatorsItem): ValidatorSet | undefined {
+    return setAfter(this.#fields, this.term, item)
   }
 
   #forgetSpends(): void {

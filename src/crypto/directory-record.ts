@@ -1,23 +1,26 @@
 /**
  * The directory's record (DESIGN §8): what a peer stores for a person it cannot know. All records have one size.
  *
- *   version 1 ‖ blinded key 32 ‖ epoch 4 ‖ order 8 ‖ nonce 12 ‖ sealed 40985 ‖ signature 64   = 41106 bytes
- *   sealed = AES-256-GCM of: kind 1 ‖ sequence 4 ‖ length 4 ‖ payload, zero-padded to 40960
+ *   version 2 ‖ blinded key 32 ‖ epoch 4 ‖ order 8 ‖ blob id 32 ‖ nonce 12 ‖ sealed 85 ‖ signature 64   = 238 bytes
+ *   sealed = AES-256-GCM of: kind 2 ‖ sequence 4 ‖ hash of the card 32 ‖ digest of its blob 32
  *
  * A storing peer checks size, key, day and signature, and keeps the highest `order`. `order` is the sequence number plus an
  * offset that only the address and the day give: it sorts one day's records and says nothing about the next day's, while a
- * bare sequence number would be the same on both. Kind 1 is the card itself; 2 is kept for the id of a blob that holds it; 3 is an offer
- * of one-time key packages (one-time.ts), and 4 one of those for groups with composite signatures, each under a blinded key of its own: who
- * keeps them cannot tell them apart or put them together.
+ * bare sequence number would be the same on both. The id of the blob (card-blob.ts) stands in clear, so that who keeps a record knows which
+ * blob belongs to it. Whoever has a card of that hash already need not fetch it.
  * Not hidden: that somebody published that day, how often the card changed that day, and from which peer the record came.
+ *
+ * Version 1 (offer-record.ts) holds offers of key packages, under the same header; a keeper checks both alike.
  */
 import { primitives } from "#primitives"
 import { BLINDED_KEY_BYTES, blindedKey, blindedSigner, type RecordKind } from "./blinding.ts"
+import { CARD_BLOB_DIGEST_BYTES, CARD_BLOB_ID_BYTES } from "./card-blob.ts"
 import {
   type Bytes,
   compare,
   concat,
   equal,
+  exactly,
   fromHex,
   fromUtf8,
   Reader,
@@ -33,19 +36,29 @@ import { ignore, reject } from "./verdict.ts"
 export const EPOCH_MS = 86_400_000
 /** A record is good on its own day and one day to either side: clocks differ, and a night passes. */
 export const EPOCH_SLACK = 1
-/** Room for a card. */
-export const PAYLOAD_MAX_BYTES = 40 * 1024
 /** Sequence numbers are below this. */
 export const SEQUENCE_LIMIT = 2 ** 32
 
-const VERSION = 1
-const KIND_BYTE: Readonly<Record<RecordKind, number>> = { card: 1, offer: 3, "composite-offer": 4 }
+const VERSION = 2
+/** Kind 1 was a card that lay in the record itself. */
+const CARD_BY_BLOB = 2
+const HASH_BYTES = 32
 const NONCE_BYTES = 12
-const HEADER_BYTES = 1 + BLINDED_KEY_BYTES + 4 + 8
-const SEALED_BYTES = 1 + 4 + 4 + PAYLOAD_MAX_BYTES + 16
+/** Every version begins with these. */
+export const RECORD_HEADER_BYTES = 1 + BLINDED_KEY_BYTES + 4 + 8
 const SIGNATURE_BYTES = 64
-const SIGNED_BYTES = HEADER_BYTES + NONCE_BYTES + SEALED_BYTES
-export const RECORD_BYTES = SIGNED_BYTES + SIGNATURE_BYTES
+/** What the seal vouches for beside what it hides. */
+const CLEAR_BYTES = RECORD_HEADER_BYTES + CARD_BLOB_ID_BYTES
+const SEALED_BYTES = 1 + 4 + HASH_BYTES + CARD_BLOB_DIGEST_BYTES + 16
+/** A card's record. */
+export const RECORD_BYTES = CLEAR_BYTES + NONCE_BYTES + SEALED_BYTES + SIGNATURE_BYTES
+export const OFFER_RECORD_BYTES = 41_106
+
+/** How long a record of a version is. */
+const BYTES_OF: ReadonlyMap<number, number> = new Map([
+  [1, OFFER_RECORD_BYTES],
+  [VERSION, RECORD_BYTES],
+])
 
 /** 2^51: an offset and a sequence number together stay a safe integer. */
 const OFFSET_LIMIT = 2 ** 51
@@ -54,7 +67,7 @@ const NAMESPACE = "card"
 const KEY_PATTERN = /^\/card\/[0-9a-f]{64}$/
 
 export type RecordCode =
-  /** Not exactly RECORD_BYTES. */
+  /** Not as long as records of its version are. */
   | "RECORD_SIZE"
   /** A version or a kind that this program does not speak. */
   | "RECORD_VERSION"
@@ -78,11 +91,18 @@ export interface RecordAccepted {
   readonly epoch: number
   readonly order: number
 }
-export interface RecordOpened {
-  readonly verdict: "accept"
+/** What an owner says of the card of a day. */
+export interface RecordContent {
+  /** The card's sequence number, below SEQUENCE_LIMIT. */
   readonly sequence: number
-  /** The card, or the offer, as it was published, without padding. */
-  readonly payload: Bytes
+  /** SHA3-256 of the encoded card, 32 bytes. */
+  readonly cardHash: Bytes
+  /** The blob that holds the card, and what opens it: 32 bytes each (card-blob.ts). */
+  readonly blobId: Bytes
+  readonly digest: Bytes
+}
+export interface RecordOpened extends RecordContent {
+  readonly verdict: "accept"
 }
 
 /** The day that a moment (milliseconds since 1970) belongs to. */
@@ -105,13 +125,14 @@ export function blindedKeyIn(key: Bytes): Bytes | undefined {
   }
 }
 
-interface DaySecrets {
+export interface DaySecrets {
   readonly key: Bytes
   /** What is added to sequence numbers on this day. */
   readonly offset: number
 }
 
-function daySecrets(address: Bytes, blinded: Bytes, epoch: number): DaySecrets {
+/** What only who knows the address has of a day's record. */
+export function daySecrets(address: Bytes, blinded: Bytes, epoch: number): DaySecrets {
   const info = concat(new Writer().u32(epoch).finish(), blinded)
   const bytes = derive("directory record key", address, info, 40)
   const wide = new Reader(bytes.subarray(32))
@@ -119,44 +140,55 @@ function daySecrets(address: Bytes, blinded: Bytes, epoch: number): DaySecrets {
   return { key: bytes.slice(0, 32), offset }
 }
 
-const toSign = (record: Bytes): Bytes =>
-  concat(domain("directory record"), record.subarray(0, SIGNED_BYTES))
+const toSign = (unsigned: Bytes): Bytes => concat(domain("directory record"), unsigned)
 
-export interface RecordParts {
+/** Whose record of which day, and what orders it: what every version begins with. */
+export interface RecordPlace {
   /** Raw address, 64 bytes, and the 32-byte Ed25519 root seed that belongs to it. */
   readonly address: Bytes
   readonly seed: Bytes
   readonly epoch: number
-  /** The card's sequence number, below SEQUENCE_LIMIT. */
+  /** Of the card, or of an offer its own; below SEQUENCE_LIMIT. */
   readonly sequence: number
-  /** At most PAYLOAD_MAX_BYTES. */
-  readonly card: Bytes
-  /** Of an offer, `card` is an encoded offer and `sequence` is its own. */
-  readonly kind?: RecordKind
+  readonly kind: RecordKind
 }
 
-/** A new record, RECORD_BYTES long. Throws CryptoError TOO_LARGE, BAD_LENGTH, BAD_KEY. */
-export function makeRecord(parts: RecordParts): Bytes {
-  const { address, seed, epoch, sequence, card, kind = "card" } = parts
-  if (card.length > PAYLOAD_MAX_BYTES)
-    throw new CryptoError("TOO_LARGE", `a card of ${card.length} bytes does not fit a record`)
+/**
+ * A record of any version: the header, `clear` after it, what `content` becomes when it is sealed, and the signature of the day's blinded key. Throws
+ * CryptoError BAD_LENGTH, BAD_KEY, TOO_LARGE.
+ */
+export function signedRecord(
+  version: number,
+  { address, seed, epoch, sequence, kind }: RecordPlace,
+  { clear, content }: { readonly clear: Bytes; readonly content: Bytes },
+): Bytes {
   const signer = blindedSigner(seed, address, epoch, kind)
   const { key, offset } = daySecrets(address, signer.publicKey, epoch)
-  const content = new Writer()
-    .u8(KIND_BYTE[kind])
-    .u32(sequence)
-    .bytes(card, 4)
-    .raw(new Uint8Array(PAYLOAD_MAX_BYTES - card.length))
-    .finish()
-  const header = new Writer()
-    .u8(VERSION)
+  const order = offset + sequence
+  const open = new Writer()
+    .u8(version)
     .raw(signer.publicKey)
     .u32(epoch)
-    .u64(offset + sequence)
+    .u64(order)
+    .raw(clear)
     .finish()
   const nonce = primitives.randomBytes(NONCE_BYTES)
-  const unsigned = concat(header, nonce, primitives.aesGcmSeal(key, nonce, content, header))
+  const unsigned = concat(open, nonce, primitives.aesGcmSeal(key, nonce, content, open))
   return concat(unsigned, signer.sign(toSign(unsigned)))
+}
+
+export type RecordParts = Omit<RecordPlace, "kind"> & RecordContent
+
+/** A card's record, RECORD_BYTES long. Throws CryptoError TOO_LARGE, BAD_LENGTH, BAD_KEY. */
+export function makeRecord(parts: RecordParts): Bytes {
+  const content = new Writer()
+    .u8(CARD_BY_BLOB)
+    .u32(parts.sequence)
+    .raw(exactly(parts.cardHash, HASH_BYTES, "hash of the card"))
+    .raw(exactly(parts.digest, CARD_BLOB_DIGEST_BYTES, "digest of the blob"))
+    .finish()
+  const clear = exactly(parts.blobId, CARD_BLOB_ID_BYTES, "id of the blob")
+  return signedRecord(VERSION, { ...parts, kind: "card" }, { clear, content })
 }
 
 interface Header {
@@ -166,14 +198,24 @@ interface Header {
   readonly order: number
 }
 
-/** `undefined` when the size is wrong. */
-function readHeader(record: Bytes): Header | undefined {
-  if (record.length !== RECORD_BYTES) return undefined
-  const reader = new Reader(record.subarray(0, HEADER_BYTES))
-  const [version, blinded, epoch] = [reader.u8(), reader.raw(BLINDED_KEY_BYTES), reader.u32()]
+function readHeader(record: Bytes): Header | "RECORD_SIZE" | "RECORD_VERSION" {
+  const [version] = record
+  if (version === undefined) return "RECORD_SIZE"
+  const length = BYTES_OF.get(version)
+  if (length === undefined) return "RECORD_VERSION"
+  if (record.length !== length) return "RECORD_SIZE"
+  const reader = new Reader(record.subarray(1, RECORD_HEADER_BYTES))
+  const [blinded, epoch] = [reader.raw(BLINDED_KEY_BYTES), reader.u32()]
   // Up to 2^64, and so perhaps rounded: whoever cares asks for less than ORDER_LIMIT.
   const order = reader.u32() * 2 ** 32 + reader.u32()
   return { version, blinded, epoch, order }
+}
+
+/** The id of the blob that a sound record names; `undefined` for one that names none. */
+export function blobIdIn(record: Bytes): Bytes | undefined {
+  const header = readHeader(record)
+  if (typeof header === "string" || header.version !== VERSION) return undefined
+  return record.slice(RECORD_HEADER_BYTES, CLEAR_BYTES)
 }
 
 /**
@@ -186,17 +228,15 @@ export function checkRecord(
   nowEpoch: number,
 ): RecordAccepted | RecordRefused {
   const header = readHeader(record)
-  if (header === undefined) return reject("RECORD_SIZE")
-  if (header.version !== VERSION) return ignore("RECORD_VERSION")
+  if (header === "RECORD_VERSION") return ignore(header)
+  if (header === "RECORD_SIZE") return reject(header)
   if (!equal(header.blinded, blinded)) return reject("RECORD_KEY")
   if (Math.abs(header.epoch - nowEpoch) > EPOCH_SLACK) return ignore("RECORD_EPOCH")
   if (header.order >= ORDER_LIMIT) return reject("RECORD_ORDER")
   const verifier = importBlinded(blinded)
-  const signature = record.subarray(SIGNED_BYTES)
-  if (
-    verifier === undefined ||
-    !primitives.ed25519.verify(verifier, toSign(record), signature.slice())
-  )
+  const signedBytes = record.length - SIGNATURE_BYTES
+  const [unsigned, signature] = [record.subarray(0, signedBytes), record.slice(signedBytes)]
+  if (verifier === undefined || !primitives.ed25519.verify(verifier, toSign(unsigned), signature))
     return reject("RECORD_SIGNATURE")
   return { verdict: "accept", epoch: header.epoch, order: header.order }
 }
@@ -210,46 +250,52 @@ function importBlinded(blinded: Bytes) {
   }
 }
 
-/**
- * What a reader who knows the address finds in a record of that day. Checks the record as a storing peer would, and then
- * that the sealed content is canonical and agrees with the header. The card inside is *not* verified here.
- */
-export function openRecord(
-  address: Bytes,
-  epoch: number,
+/** A record that was opened: what was sealed in it, and the sequence number that its header claims. */
+export interface Unsealed {
+  readonly verdict: "accept"
+  readonly content: Bytes
+  readonly sequence: number
+}
+
+/** Checks a record of this version as a storing peer would, and opens it; `clearBytes` is what stands before the nonce. */
+export function unsealRecord(
+  { version, clearBytes }: { readonly version: number; readonly clearBytes: number },
+  { address, epoch, kind }: Pick<RecordPlace, "address" | "epoch" | "kind">,
   record: Bytes,
-  kind: RecordKind = "card",
-): RecordOpened | RecordRefused {
+): Unsealed | RecordRefused {
+  if (record[0] !== version && BYTES_OF.has(record[0] ?? 0)) return ignore("RECORD_VERSION")
   const blinded = blindedKey(address, epoch, kind)
   const checked = checkRecord(blinded, record, epoch)
   if (checked.verdict !== "accept") return checked
   if (checked.epoch !== epoch) return reject("RECORD_EPOCH")
   const { key, offset } = daySecrets(address, blinded, epoch)
-  const header = record.slice(0, HEADER_BYTES)
-  const nonce = record.slice(HEADER_BYTES, HEADER_BYTES + NONCE_BYTES)
-  const sealed = record.slice(HEADER_BYTES + NONCE_BYTES, SIGNED_BYTES)
-  const content = primitives.aesGcmOpen(key, nonce, sealed, header)
+  const sealedAt = clearBytes + NONCE_BYTES
+  const [clear, nonce] = [record.slice(0, clearBytes), record.slice(clearBytes, sealedAt)]
+  const sealed = record.slice(sealedAt, record.length - SIGNATURE_BYTES)
+  const content = primitives.aesGcmOpen(key, nonce, sealed, clear)
   if (content === undefined) return reject("RECORD_CONTENT")
-  return readContent(content, checked.order - offset, kind)
+  return { verdict: "accept", content, sequence: checked.order - offset }
 }
 
-function readContent(
-  content: Bytes,
-  expectedSequence: number,
-  kind: RecordKind,
+/**
+ * What a reader who knows the address finds in a card's record of that day. Checks the record as a storing peer would, and then
+ * that the sealed content is canonical and agrees with the header. The card is still to be fetched.
+ */
+export function openRecord(
+  address: Bytes,
+  epoch: number,
+  record: Bytes,
 ): RecordOpened | RecordRefused {
-  try {
-    const reader = new Reader(content)
-    if (reader.u8() !== KIND_BYTE[kind]) return ignore("RECORD_VERSION")
-    const sequence = reader.u32()
-    const payload = reader.bytes(4, PAYLOAD_MAX_BYTES)
-    reader.zeros()
-    if (sequence !== expectedSequence) return reject("RECORD_CONTENT")
-    return { verdict: "accept", sequence, payload }
-  } catch (error) {
-    if (error instanceof CryptoError) return reject("RECORD_CONTENT")
-    throw error
-  }
+  const form = { version: VERSION, clearBytes: CLEAR_BYTES }
+  const opened = unsealRecord(form, { address, epoch, kind: "card" }, record)
+  if (opened.verdict !== "accept") return opened
+  const reader = new Reader(opened.content)
+  if (reader.u8() !== CARD_BY_BLOB) return ignore("RECORD_VERSION")
+  const sequence = reader.u32()
+  if (sequence !== opened.sequence) return reject("RECORD_CONTENT")
+  const [cardHash, digest] = [reader.raw(HASH_BYTES), reader.raw(CARD_BLOB_DIGEST_BYTES)]
+  const blobId = record.slice(RECORD_HEADER_BYTES, CLEAR_BYTES)
+  return { verdict: "accept", sequence, cardHash, blobId, digest }
 }
 
 /**
@@ -265,7 +311,8 @@ export function selectRecord(records: readonly Bytes[]): number {
 
 function isNewer(candidate: Bytes, current: Bytes): boolean {
   const [a, b] = [readHeader(candidate), readHeader(current)]
-  if (a === undefined) return false
-  if (b === undefined || a.order !== b.order) return b === undefined || a.order > b.order
+  if (typeof a === "string") return false
+  if (typeof b === "string" || a.order !== b.order)
+    return typeof b === "string" || a.order > b.order
   return compare(candidate, current) > 0
 }

@@ -2,6 +2,7 @@
  * Cards as they were found, kept because they tie a leaf key to the roots of its owner: whoever is shown a message of theirs later needs
  * such a card, and the directory forgets one within days. A card names the leaf keys before its own, so one is enough for most of a year.
  */
+import { primitives } from "#primitives"
 import type { Address } from "../crypto/address.ts"
 import { addressBytes, addressFromBytes } from "../crypto/address.ts"
 import { type Bytes, concat, equal, Reader, toHex, Writer } from "../crypto/bytes.ts"
@@ -34,12 +35,24 @@ export class KeptCards {
 
   /** Found, or not; kept if it was. A disk that fails costs the copy, not the card. */
   findCard: ChatParts["findCard"] = async (address, signal, fresh) => {
-    const card = await this.#parts.findCard(address, signal, fresh)
+    const recall = (hash: Bytes) => this.#recall(address, hash)
+    const card = await this.#parts.findCard(address, signal, fresh, recall)
     if (card !== undefined && card.address === address)
       await this.#turns
         .run(() => this.#keep(card))
         .catch((error: unknown) => this.#parts.log(`a card was not kept: ${String(error)}`))
     return card
+  }
+
+  /** A kept card of this hash. A disk that fails costs fetching it again. */
+  async #recall(owner: Address, hash: Bytes): Promise<Bytes | undefined> {
+    try {
+      const kept = await this.#records.of(owner)
+      return kept.find((bytes) => equal(primitives.sha3_256(bytes), hash))
+    } catch (error) {
+      this.#parts.log(`a kept card was not read: ${String(error)}`)
+      return undefined
+    }
   }
 
   /** The same parts, with cards kept as they are found. */

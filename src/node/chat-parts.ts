@@ -70,11 +70,15 @@ export interface ChatParts {
   readonly keys: KeyRing
   readonly records: ChatRecords
   readonly mailbox: ChatMailbox
-  /** The verified current card of an address, or `undefined` while nobody has it. `fresh`: one of some minutes ago will not do. */
+  /**
+   * The verified current card of an address, or `undefined` while nobody has it. `fresh`: one of some minutes ago will not do. `recall`: the
+   * encoded card of a SHA3-256 hash, where one is kept that need not be fetched again.
+   */
   readonly findCard: (
     address: Address,
     signal: AbortSignal,
     fresh?: boolean,
+    recall?: (cardHash: Bytes) => Promise<Bytes | undefined>,
   ) => Promise<Card | undefined>
   /**
    * The key package to add a card's owner with, to a group that signs so: a one-time one if there is any, else a last-resort one.

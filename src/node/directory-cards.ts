@@ -4,7 +4,6 @@
  */
 import { type Address, addressBytes } from "../crypto/address.ts"
 import { primitives } from "#primitives"
-import type { RecordKind } from "../crypto/blinding.ts"
 import { type Bytes, equal, toHex, utf8 } from "../crypto/bytes.ts"
 import { type Card, verifyCard } from "../crypto/card.ts"
 import { CryptoError } from "../crypto/errors.ts"
@@ -18,7 +17,7 @@ import type { Store } from "./store.ts"
 
 /** Cards whose signatures were verified; the oldest is forgotten, and verified again. */
 const VERIFIED_MAX = 256
-const OFFER_DEADLINE_MS = 5_000
+const PACKAGE_DEADLINE_MS = 5_000
 const verified = new Map<string, Card>()
 
 /** Throws as `verifyCard` does. SHA3-256 of 35 KB costs a tenth of the signatures. */
@@ -44,19 +43,22 @@ export function soundCard(address: Address, bytes: Bytes): Card | undefined {
   }
 }
 
+/** One whose signatures were verified here, or one that `recall` has, is not fetched. */
 export async function findCard(
   directory: Directory,
   address: Address,
-  options: FindOptions,
+  { recall, ...options }: FindOptions,
 ): Promise<Card | undefined> {
-  const found = await directory.lookup(address, options)
+  const remembered = async (hash: Bytes) =>
+    verified.get(toHex(hash))?.encoded ?? (await recall?.(hash))
+  const found = await directory.lookup(address, { ...options, recall: remembered })
   return found === "NOT_FOUND" ? undefined : soundCard(address, found.card)
 }
 
 /**
  * The key package to add this card's owner with, to a group that signs so: one of those on offer, picked at random, or the last-resort one
- * when there is none that is theirs and valid: the card's own, or for composite signatures the one on offer, so that `undefined` says
- * that none was found. Who can pick the same one is anybody else who looks at this moment; the owner bears that.
+ * when there is none that is theirs and valid: the card's own, or for composite signatures the one that was published with the card, so
+ * that `undefined` says that none was found. Who can pick the same one is anybody else who looks at this moment; the owner bears that.
  */
 export async function findKeyPackage(
   directory: Directory,
@@ -67,27 +69,38 @@ export async function findKeyPackage(
 ): Promise<Bytes | undefined> {
   if (signing === "composite" && card.compositeLeaf === null) return undefined
   const kind = signing === "composite" ? "composite-offer" : "offer"
-  const offer = await findOffer(directory, card.address, kind, signal)
-  const offered = offer === undefined ? [] : decodeOffer(offer).packages
-  const packages = offered.filter((each) => keyPackageSigning(each) === signing)
-  return (
-    (await pickFrom(packages, card, nowSeconds)) ??
-    (signing === "composite" ? pickFrom(packages, card, nowSeconds, true) : card.lastResort)
-  )
+  const offer = await inTime(signal, (until) => directory.lookupOffer(card.address, kind, until))
+  const packages = offer === undefined ? [] : decodeOffer(offer.offer).packages
+  const offered = packages.filter((each) => keyPackageSigning(each) === signing)
+  const picked = await pickFrom(offered, card, nowSeconds)
+  if (picked !== undefined || signing !== "composite") return picked ?? card.lastResort
+  return await compositeLastResort(directory, card, nowSeconds, signal)
 }
 
-/** The encoded offer, sound in form; `undefined` when there is none, or none in time: a first contact does not wait for it. */
-async function findOffer(
+/** Published with the card; sound only under the leaf key that the card names. */
+async function compositeLastResort(
   directory: Directory,
-  address: Address,
-  kind: Exclude<RecordKind, "card">,
-  caller: AbortSignal,
+  card: Card,
+  nowSeconds: number,
+  signal: AbortSignal,
 ): Promise<Bytes | undefined> {
-  const signal = AbortSignal.any([caller, AbortSignal.timeout(OFFER_DEADLINE_MS)])
+  const found = await inTime(signal, (until) =>
+    directory.lookup(card.address, { signal: until, atLeast: card.sequence, withPackage: true }),
+  )
+  const beside = found?.composite ?? undefined
+  const packages = beside === undefined ? [] : [beside]
+  return await pickFrom(packages, card, nowSeconds, true)
+}
+
+/** What the directory finds; `undefined` when there is nothing, or nothing in time: a first contact does not wait for it. */
+async function inTime<T>(
+  caller: AbortSignal,
+  find: (signal: AbortSignal) => Promise<T | "NOT_FOUND">,
+): Promise<T | undefined> {
+  const signal = AbortSignal.any([caller, AbortSignal.timeout(PACKAGE_DEADLINE_MS)])
   try {
-    // Asked for anew each time: an offer of five minutes ago may be used up.
-    const found = await directory.lookup(address, { signal, kind, fresh: true })
-    return found === "NOT_FOUND" ? undefined : found.card
+    const found = await find(signal)
+    return found === "NOT_FOUND" ? undefined : found
   } catch (error) {
     const isLate = signal.aborted && !caller.aborted
     if (isLate || (error instanceof DirectoryError && error.code === "BUSY")) return undefined

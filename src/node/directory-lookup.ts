@@ -1,54 +1,46 @@
 /**
- * Asks the mesh for a person's card. The reader derives the blinded keys of today, yesterday and tomorrow, asks for today's
- * first and then for the others, and of what opens and verifies takes the highest sequence number. Nothing here believes a peer: a record must open
- * under the address, and the card inside must be the address's own, with the sequence number that the record claims. Junk,
- * foreign and stale answers cost time, within a deadline; they never give a wrong card.
+ * Asks the mesh for the records of an address. The reader derives the blinded keys of today, yesterday and tomorrow, asks for today's
+ * first and then for the others. Nothing here believes a peer: a record counts only if it opens under the address, which `open` decides.
+ * Junk, foreign and stale answers cost time, within a deadline. What a card's record points to is fetched elsewhere (directory-card.ts).
  */
 import { setImmediate } from "node:timers/promises"
 import type { KadDHT } from "@libp2p/kad-dht"
 import { type Address, addressBytes } from "../crypto/address.ts"
 import { blindedKey, type RecordKind } from "../crypto/blinding.ts"
 import { type Bytes, equal } from "../crypto/bytes.ts"
-import { directoryKey, epochAt, openRecord } from "../crypto/directory-record.ts"
+import { directoryKey, epochAt } from "../crypto/directory-record.ts"
 import { assert } from "../crypto/errors.ts"
-import { offerSequence } from "../crypto/one-time.ts"
 import type { Clock } from "./clock.ts"
 import { deadline } from "./deadline.ts"
 import type { Shelf } from "./directory-shelf.ts"
 
-/** A card as the directory gives it: verified, and the newest seen. */
-export interface FoundCard {
-  /** The encoded card. */
-  readonly card: Bytes
-  readonly sequence: number
-}
-
-/**
- * Decides about card bytes from a stranger: the sequence number the card itself carries when it is this address's and both its
- * signatures verify, `undefined` otherwise. Must not throw.
- */
-export type VerifyCard = (
-  address: Address,
-  card: Bytes,
-) => number | undefined | Promise<number | undefined>
-
-export interface LookupParts {
+/** Peers asked for records, and this peer's own shelf. */
+export interface AskParts {
   readonly dht: KadDHT
-  readonly shelf: Shelf
+  readonly shelf: Pick<Shelf, "find">
   readonly clock: Clock
-  readonly verifyCard: VerifyCard
 }
 
-export interface LookupOptions {
-  readonly signal?: AbortSignal | undefined
-  /** Cards with a lower sequence number are not looked at. */
-  readonly atLeast: number
-  /** What is looked for; an offer's "card" is the encoded offer. */
-  readonly kind?: RecordKind
+/** A day on which an address may have a record. */
+export interface Day {
+  readonly epoch: number
+  readonly blinded: Bytes
 }
 
-/** All three days together. */
-const LOOKUP_DEADLINE_MS = 20_000
+/** A record that opened. */
+export interface Shown<T> {
+  readonly day: Day
+  /** What is in it. */
+  readonly value: T
+  /** The peers that showed it, as far as they were heard; without this one. */
+  readonly holders: readonly string[]
+}
+
+/** What a record of that day says, if it opens and is worth looking at. */
+export type Open<T> = (record: Bytes, day: Day) => T | undefined
+
+/** All three days together, and what has to be fetched then. */
+export const LOOKUP_DEADLINE_MS = 20_000
 /**
  * Once today has answered, yesterday and tomorrow can know better only for as long as clocks differ around midnight: then so
  * many of the closest peers without a record are enough, and so long a time.
@@ -60,135 +52,129 @@ const ANSWERS_ENOUGH = 6
 /** Different records of one day that are opened; an honest mesh has one, or two while a card is changing. */
 const DISTINCT_MAX = 16
 
-/**
- * The best card that the mesh gives, or `undefined`. Rejects with the caller's own abort reason, or CryptoError BAD_KEY for
- * an address that can belong to nobody.
- */
-export async function lookUp(
-  parts: LookupParts,
-  address: Address,
-  { signal, atLeast, kind = "card" }: LookupOptions,
-): Promise<FoundCard | undefined> {
-  signal?.throwIfAborted()
-  const today = epochAt(parts.clock.nowMs())
-  const questions: Question[] = []
+/** Today, yesterday and tomorrow. Rejects with CryptoError BAD_KEY for an address that can belong to nobody. */
+export async function daysOf(address: Address, kind: RecordKind, clock: Clock): Promise<Day[]> {
+  const today = epochAt(clock.nowMs())
+  const days: Day[] = []
   for (const epoch of [today, today - 1, today + 1]) {
-    const blinded = blindedKey(addressBytes(address), epoch, kind)
-    questions.push({ address, epoch, blinded, atLeast, kind })
+    days.push({ epoch, blinded: blindedKey(addressBytes(address), epoch, kind) })
     // Blinding takes up to 4 ms: three in a row would hold up everything else.
     await setImmediate()
   }
-  const whole = deadline(parts.clock, LOOKUP_DEADLINE_MS, signal)
-  try {
-    const found = await askDays(parts, questions, whole.signal)
-    signal?.throwIfAborted()
-    return found
-      .filter((card) => card !== undefined)
-      .reduce<FoundCard | undefined>(newer, undefined)
-  } finally {
-    whole.clear()
-  }
+  return days
 }
 
-/** Today, and then its neighbours: thoroughly when today knows nothing, briefly when it does. */
-async function askDays(
-  parts: LookupParts,
-  [today, ...neighbours]: readonly Question[],
-  signal: AbortSignal,
-): Promise<(FoundCard | undefined)[]> {
+export interface AskOptions<T> {
+  readonly open: Open<T>
+  readonly signal: AbortSignal
+  /** Told what today's peers gave before the other days are asked, if they gave anything. */
+  readonly onToday?: (best: Shown<T>) => void
+}
+
+/** Everything that opened, the highest sequence number first, and of equal ones today's first. Never rejects. */
+export async function askDays<T extends { readonly sequence: number }>(
+  parts: AskParts,
+  [today, ...neighbours]: readonly Day[],
+  { open, signal, onToday }: AskOptions<T>,
+): Promise<Shown<T>[]> {
   assert(today !== undefined, "a lookup begins with today")
-  const first = await askDay(parts, today, signal, Infinity)
-  if (first === undefined)
-    return Promise.all(neighbours.map((day) => askDay(parts, day, signal, Infinity)))
+  const first = await askDay(parts, { day: today, open, signal, emptyEnough: Infinity })
+  const [best] = first
+  if (best === undefined) {
+    const all = neighbours.map((day) => askDay(parts, { day, open, signal, emptyEnough: Infinity }))
+    return newestFirst((await Promise.all(all)).flat())
+  }
+  onToday?.(best)
   const grace = deadline(parts.clock, NEIGHBOUR_GRACE_MS, signal)
+  const brief = { open, signal: grace.signal, emptyEnough: EMPTY_ENOUGH }
   try {
-    const brief = neighbours.map((day) => askDay(parts, day, grace.signal, EMPTY_ENOUGH))
-    return [first, ...(await Promise.all(brief))]
+    const others = await Promise.all(neighbours.map((day) => askDay(parts, { day, ...brief })))
+    return newestFirst([first, ...others].flat())
   } finally {
     grace.clear()
   }
 }
 
-interface Question {
-  readonly address: Address
-  readonly epoch: number
-  readonly blinded: Bytes
-  readonly atLeast: number
-  readonly kind: RecordKind
+const newestFirst = <T extends { readonly sequence: number }>(all: readonly Shown<T>[]) =>
+  all.toSorted((a, b) => b.value.sequence - a.value.sequence)
+
+interface Question<T> {
+  readonly day: Day
+  readonly open: Open<T>
+  readonly signal: AbortSignal
+  /** Peers without a record after which the others are not heard. */
+  readonly emptyEnough: number
 }
 
-const newer = (a: FoundCard | undefined, b: FoundCard): FoundCard =>
-  a === undefined || b.sequence > a.sequence ? b : a
-
 /** What one day's key gives. Ends with the query, with enough answers or empty hands, or with the signal; never rejects. */
-async function askDay(
-  parts: LookupParts,
-  question: Question,
-  signal: AbortSignal,
-  emptyEnough: number,
-): Promise<FoundCard | undefined> {
-  const { blinded } = question
-  const answers = new Answers(parts.verifyCard, question)
+async function askDay<T extends { readonly sequence: number }>(
+  { dht, shelf }: AskParts,
+  { day, open, signal, emptyEnough }: Question<T>,
+): Promise<Shown<T>[]> {
+  const answers = new Answers(day, open)
   let empty = 0
   try {
-    const own = await parts.shelf.find(blinded)
-    if (own !== undefined) await answers.hear(own)
-    for await (const event of parts.dht.get(directoryKey(blinded), { signal })) {
+    const own = await shelf.find(day.blinded)
+    if (own !== undefined) answers.hear(own)
+    for await (const event of dht.get(directoryKey(day.blinded), { signal })) {
       if (event.name !== "PEER_RESPONSE") continue
       if (event.record === undefined) empty++
-      else await answers.hear(event.record.value)
+      else answers.hear(event.record.value, event.from.toString())
       if (answers.enough || empty >= emptyEnough) break
     }
   } catch {
     // The signal, or a peer that would not take kad-dht's correction of its stale record: what was heard until then stands.
   }
-  return answers.best
+  return newestFirst(answers.all())
+}
+
+interface Heard<T> {
+  readonly record: Bytes
+  readonly value: T | undefined
+  readonly holders: string[]
 }
 
 /** The answers to one question, each different record judged once. */
-class Answers {
-  readonly #heard: { readonly record: Bytes; readonly card: FoundCard | undefined }[] = []
-  readonly #verifyCard: VerifyCard
-  readonly #question: Question
+class Answers<T extends { readonly sequence: number }> {
+  readonly #heard: Heard<T>[] = []
+  readonly #day: Day
+  readonly #open: Open<T>
   #agreeing = 0
-  best: FoundCard | undefined
+  #best: number | undefined
 
-  constructor(verifyCard: VerifyCard, question: Question) {
-    this.#verifyCard = verifyCard
-    this.#question = question
+  constructor(day: Day, open: Open<T>) {
+    this.#day = day
+    this.#open = open
   }
 
   get enough(): boolean {
     return this.#agreeing >= ANSWERS_ENOUGH
   }
 
-  async hear(record: Bytes): Promise<void> {
-    const card = await this.#judge(record)
-    if (card === undefined) return
-    if (this.best === undefined || card.sequence > this.best.sequence) {
-      this.best = card
+  all(): Shown<T>[] {
+    return this.#heard.flatMap(({ value, holders }) =>
+      value === undefined ? [] : [{ day: this.#day, value, holders }],
+    )
+  }
+
+  /** Without `peer` it is what lies here. */
+  hear(record: Bytes, peer?: string): void {
+    const heard = this.#judge(record)
+    if (heard?.value === undefined) return
+    if (peer !== undefined) heard.holders.push(peer)
+    const { sequence } = heard.value
+    if (this.#best === undefined || sequence > this.#best) {
+      this.#best = sequence
       this.#agreeing = 0
     }
-    if (card.sequence === this.best.sequence) this.#agreeing++
+    if (sequence === this.#best) this.#agreeing++
   }
 
-  async #judge(record: Bytes): Promise<FoundCard | undefined> {
+  #judge(record: Bytes): Heard<T> | undefined {
     const known = this.#heard.find((heard) => equal(heard.record, record))
-    if (known !== undefined) return known.card
-    if (this.#heard.length >= DISTINCT_MAX) return undefined
-    const card = await this.#open(record)
-    this.#heard.push({ record, card })
-    return card
-  }
-
-  async #open(record: Bytes): Promise<FoundCard | undefined> {
-    const { address, epoch, atLeast, kind } = this.#question
-    const opened = openRecord(addressBytes(address), epoch, record, kind)
-    if (opened.verdict !== "accept" || opened.sequence < atLeast) return undefined
-    const sequence =
-      kind === "card"
-        ? await this.#verifyCard(address, opened.payload)
-        : offerSequence(opened.payload)
-    return sequence === opened.sequence ? { card: opened.payload, sequence } : undefined
+    if (known !== undefined || this.#heard.length >= DISTINCT_MAX) return known
+    const heard = { record, value: this.#open(record, this.#day), holders: [] }
+    this.#heard.push(heard)
+    return heard
   }
 }

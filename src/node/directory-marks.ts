@@ -16,7 +16,7 @@ export interface DirectoryStore {
 }
 
 const SLOTS = 256
-/** Keys of one slot. When it is full of living ones a new key is refused; 4,096 records of 40 KiB are 160 MiB. */
+/** Keys of one slot. When it is full of living ones a new key is refused; 4,096 records with blobs of 52 KiB are 209 MiB. */
 const SLOT_MAX = 16
 export const MARKS_MAX = SLOTS * SLOT_MAX
 

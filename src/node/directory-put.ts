@@ -1,12 +1,15 @@
 /**
- * Brings one record to the peers that should keep it, and to none of them twice within half a day: a put carries 41 KB there and, because
- * a Kademlia peer echoes what it has stored, 41 KB back. Who keeps a record keeps it on its disk until its day is over, so what has to be
- * repeated every hour is only the question who the nearest peers are now; newcomers among them get it, the others have it.
+ * Brings one record to the peers that should keep it, with the blob that it names, and to none of them twice within half a day. Who keeps
+ * a record keeps it on its disk until its day is over, so what has to be repeated every hour is only the question who the nearest peers
+ * are now; newcomers among them get it, the others have it. A Kademlia peer echoes the record it has stored; the blob goes by a stream of its own, after the
+ * record and only to who lacks it. A peer counts as a keeper when it has both.
  */
 import type { PeerId } from "@libp2p/interface"
 import type { KadDHT, QueryEvent } from "@libp2p/kad-dht"
 import { Libp2pRecord } from "@libp2p/record"
 import { type Bytes, equal } from "../crypto/bytes.ts"
+import type { CardBlobPeers } from "./card-blob-peers.ts"
+import type { OwnRecord } from "./directory-shelf.ts"
 
 /** A keeper that took the record is given it again after so long: its disk may have failed it. */
 export const PUT_AGAIN_MS = 12 * 3_600_000
@@ -23,11 +26,11 @@ interface Inner {
   }
 }
 
-export interface DayRecord {
+export interface DayRecord extends OwnRecord {
   /** Day since 1970. */
   readonly epoch: number
-  readonly key: Bytes
-  readonly bytes: Bytes
+  /** The blinded key that `key` spells. */
+  readonly blinded: Bytes
 }
 
 export interface Putting {
@@ -42,11 +45,13 @@ export interface Putting {
 /** One record's keepers, and when each of them took it. */
 export class Keepers {
   readonly #dht: KadDHT
+  readonly #blobs: Pick<CardBlobPeers, "have" | "put">
   #of: DayRecord | undefined
   #tookAtMs = new Map<string, number>()
 
-  constructor(dht: KadDHT) {
+  constructor(dht: KadDHT, blobs: Pick<CardBlobPeers, "have" | "put">) {
     this.#dht = dht
+    this.#blobs = blobs
   }
 
   /** Rejects when the signal does; what was `kept` until then stands. */
@@ -76,6 +81,7 @@ export class Keepers {
       await Promise.all(
         some.map(async ({ id, path }) => {
           if (!(await this.#give(id, path, record, signal))) return
+          if (!(await this.#giveBlob(id.toString(), record, signal))) return
           this.#tookAtMs.set(id.toString(), nowMs)
           kept()
         }),
@@ -99,5 +105,19 @@ export class Keepers {
       // It is gone, or refuses: then it does not keep it.
     }
     return false
+  }
+
+  /** Whether it has the blob as well, by its own word. */
+  async #giveBlob(
+    peer: string,
+    { blinded, blob }: DayRecord,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    if (blob === undefined) return true
+    const name = { blinded, id: blob.id }
+    return (
+      (await this.#blobs.have(peer, name, signal)) ||
+      (await this.#blobs.put(peer, name, blob.bytes, signal))
+    )
   }
 }

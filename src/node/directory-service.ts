@@ -17,7 +17,7 @@ import { Shelf } from "./directory-shelf.ts"
 export interface DirectoryServiceOptions {
   /** 32 bytes. */
   readonly meshId: Bytes
-  /** Where others' records (up to 160 MiB) and their marks lie; in an ephemeral profile, a Map. */
+  /** Where others' records with their blobs (up to 209 MiB) and their marks lie; in an ephemeral profile, a Map. */
   readonly store: DirectoryStore
   readonly clock: Clock
 }

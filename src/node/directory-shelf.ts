@@ -1,18 +1,21 @@
 /**
- * The shelf: the directory records that this peer keeps for others, and the only door by which kad-dht reaches the disk.
- * kad-dht judges a record and then stores it in two steps, and stores provider entries and its own records without asking
- * anybody; so the shelf judges once more where the bytes are written, and writes nothing else.
+ * The shelf: the directory records that this peer keeps for others with the blobs that they name, and the only door by which kad-dht
+ * reaches the disk. kad-dht judges a record and then stores it in two steps, and stores provider entries and its own records without
+ * asking anybody; so the shelf judges once more where the bytes are written, and writes nothing else. A blob is taken only for a record that
+ * lies here and names it, and goes with it.
  *
- * Limits: MARKS_MAX records (then new keys are refused), RECORD_BYTES each, three days, PUT_ALLOWANCE a peer.
+ * Limits: MARKS_MAX records (then new keys are refused), RECORD_BYTES each and CARD_BLOB_BYTES for its blob, three days, PUT_ALLOWANCE a peer.
  */
 import { AsyncLocalStorage } from "node:async_hooks"
 import { NotFoundError } from "@libp2p/interface"
 import { Libp2pRecord } from "@libp2p/record"
 import { base32nopad } from "@scure/base"
 import type { Datastore, Key } from "interface-datastore"
-import { type Bytes, toHex } from "../crypto/bytes.ts"
+import { type Bytes, equal, toHex } from "../crypto/bytes.ts"
+import { isCardBlob } from "../crypto/card-blob.ts"
 import {
   blindedKeyIn,
+  blobIdIn,
   checkRecord,
   directoryKey,
   EPOCH_SLACK,
@@ -50,6 +53,15 @@ export interface ShelfParts {
   /** Where records and marks lie. */
   readonly store: DirectoryStore
   readonly clock: Clock
+}
+
+/** What an owner brings to keepers, and keeps itself if it is one. */
+export interface OwnRecord {
+  /** The DHT key it is filed under. */
+  readonly key: Bytes
+  readonly bytes: Bytes
+  /** What the record names; an offer names none. */
+  readonly blob?: { readonly id: Bytes; readonly bytes: Bytes }
 }
 
 type Judged = RecordAccepted & { readonly blinded: Bytes }
@@ -97,13 +109,38 @@ export class Shelf {
     return this.#store.get(recordKey(blinded))
   }
 
+  /** The blob that the record kept under a key names, if it is of this id and lies here undamaged. */
+  async findBlob(blinded: Bytes, id: Bytes): Promise<Bytes | undefined> {
+    if (!(await this.#names(blinded, id))) return undefined
+    const blob = await this.#store.get(blobKey(blinded))
+    return blob !== undefined && isCardBlob(id, blob) ? blob : undefined
+  }
+
+  /** Keeps a blob beside its record, durable when it resolves; `false` when no record under this key names it, or it is not the one. */
+  async keepBlob(blinded: Bytes, id: Bytes, blob: Bytes): Promise<boolean> {
+    if (!isCardBlob(id, blob)) return false
+    return this.#inTurn(async () => {
+      if (!(await this.#names(blinded, id))) return false
+      await this.#store.put(blobKey(blinded), blob)
+      return true
+    })
+  }
+
+  async #names(blinded: Bytes, id: Bytes): Promise<boolean> {
+    const record = await this.find(blinded)
+    const named = record && blobIdIn(record)
+    return named !== undefined && equal(named, id)
+  }
+
   /**
-   * What this peer publishes itself: the mark is set in any case, so that nobody rolls it back here; the record is kept only
+   * What this peer publishes itself: the mark is set in any case, so that nobody rolls it back here; record and blob are kept only
    * when `asKeeper`. A record that is refused (a newer one is here, or no room) is refused silently: others may take it.
    */
-  async keepOwn(key: Bytes, record: Bytes, asKeeper: boolean): Promise<void> {
+  async keepOwn({ key, bytes, blob }: OwnRecord, asKeeper: boolean): Promise<void> {
     try {
-      await this.#keep(this.#judge(key, record), asKeeper ? record : undefined)
+      const judged = this.#judge(key, bytes)
+      await this.#keep(judged, asKeeper ? bytes : undefined)
+      if (asKeeper && blob !== undefined) await this.keepBlob(judged.blinded, blob.id, blob.bytes)
     } catch (error) {
       if (!(error instanceof ShelfError)) throw error
     }
@@ -118,9 +155,10 @@ export class Shelf {
   }
 
   async #prune(epoch: number): Promise<void> {
-    await this.#marks.prune(epoch - EPOCH_SLACK, (blinded) =>
-      this.#store.put(recordKey(blinded), undefined),
-    )
+    await this.#marks.prune(epoch - EPOCH_SLACK, async (blinded) => {
+      await this.#store.put(blobKey(blinded), undefined)
+      await this.#store.put(recordKey(blinded), undefined)
+    })
     this.#prunedEpoch = epoch
   }
 
@@ -139,14 +177,18 @@ export class Shelf {
     return at
   }
 
-  /** Raises the mark, and then keeps the record if there is one to keep. */
+  /** Raises the mark, and then keeps the record if there is one to keep; the blob of the one before goes first. */
   #keep({ blinded, epoch, order }: Judged, record: Bytes | undefined): Promise<void> {
     return this.#inTurn(async () => {
       await this.prune()
       const raised = await this.#marks.raise(blinded, { epoch, order })
       if (raised === "STALE") refuse("RECORD_STALE")
       if (raised === "FULL") refuse("SHELF_FULL")
-      if (record !== undefined) await this.#store.put(recordKey(blinded), record)
+      if (record === undefined) return
+      const id = blobIdIn(record)
+      if (id === undefined || !(await this.#names(blinded, id)))
+        await this.#store.put(blobKey(blinded), undefined)
+      await this.#store.put(recordKey(blinded), record)
     })
   }
 
@@ -188,6 +230,7 @@ const notFound = (at: Key): never => {
 }
 
 const recordKey = (blinded: Bytes): string => `record/${toHex(blinded)}`
+const blobKey = (blinded: Bytes): string => `blob/${toHex(blinded)}`
 
 const recordPath = (key: Bytes): string => RECORD_PREFIX + base32nopad.encode(key).toLowerCase()
 

@@ -1,7 +1,7 @@
 /**
  * The directory (DESIGN §8): how a person's card is found from their address, with no server that could list, read or link
- * anybody. This is the door; behind it `directory-publisher` keeps our own card findable, `directory-lookup` asks for others',
- * `directory-shelf` keeps what the mesh gives us to keep. `directoryServices` must be among the services of the same libp2p.
+ * anybody. This is the door; behind it `directory-publisher` keeps our own card findable, `directory-card` asks for others',
+ * `directory-shelf` keeps what the mesh gives us to keep, and `card-blob-keeper` hands it out. `directoryServices` must be among the services of the same libp2p.
  *
  * What it does not hide: the peer that puts a record is seen by those that keep it, and the peer that asks by those it asks.
  * Whoever knows the address can be one of them, and so learn which peer publishes it. Records show nothing; connections do.
@@ -10,18 +10,24 @@ import type { KadDHT } from "@libp2p/kad-dht"
 import type { Libp2p } from "@libp2p/interface"
 import type { Address } from "../crypto/address.ts"
 import type { RecordKind } from "../crypto/blinding.ts"
-import { equal } from "../crypto/bytes.ts"
+import { primitives } from "#primitives"
+import { type Bytes, equal } from "../crypto/bytes.ts"
 import { CodedError } from "../crypto/errors.ts"
+import type { OfferKind } from "../crypto/offer-record.ts"
+import { keepCardBlobs } from "./card-blob-keeper.ts"
+import { CardBlobPeers } from "./card-blob-peers.ts"
 import { type Clock, systemClock } from "./clock.ts"
-import { type FoundCard, lookUp, type VerifyCard } from "./directory-lookup.ts"
+import { type FoundCard, lookUpCard, type Recall, type VerifyCard } from "./directory-card.ts"
+import { type FoundOffer, lookUpOffer } from "./directory-offer.ts"
 import { type Publication, type Published, Publisher } from "./directory-publisher.ts"
 import type { Shelf } from "./directory-shelf.ts"
 import { keepInTable, type Table } from "./directory-table.ts"
+import type { Streams } from "./streams.ts"
 
 export { directoryProtocol, directoryServices } from "./directory-service.ts"
 export type { DirectoryServiceOptions, DirectoryServices } from "./directory-service.ts"
 export type { DirectoryStore } from "./directory-marks.ts"
-export type { FoundCard, Publication, Published, VerifyCard }
+export type { FoundCard, FoundOffer, Publication, Published, VerifyCard }
 
 export type DirectoryErrorCode =
   /** The card to publish is older than the one that is being published. */
@@ -45,6 +51,10 @@ export type DirectoryLibp2p = Pick<
 
 export interface DirectoryParts {
   readonly libp2p: DirectoryLibp2p
+  /** Of the same libp2p. */
+  readonly streams: Streams
+  /** 32 bytes. */
+  readonly meshId: Bytes
   readonly verifyCard: VerifyCard
   readonly clock?: Clock
   /** In [0, 1); only for jitter. */
@@ -59,8 +69,10 @@ export interface FindOptions {
   readonly atLeast?: number
   /** Ask the mesh even if a card was found a moment ago. */
   readonly fresh?: boolean
-  /** One of the owner's offers of key packages, in place of the card. */
-  readonly kind?: RecordKind
+  /** The key package that was published beside the card is wanted, too. */
+  readonly withPackage?: boolean
+  /** The encoded card of this SHA3-256 hash, if the caller has it: then it is not fetched. */
+  readonly recall?: (cardHash: Bytes) => Promise<Bytes | undefined>
 }
 
 export interface Directory {
@@ -75,6 +87,12 @@ export interface Directory {
    * DirectoryError STOPPED or BUSY, with CryptoError BAD_KEY for an address that can belong to nobody.
    */
   lookup(address: Address, options?: FindOptions): Promise<FoundCard | "NOT_FOUND">
+  /** An address' offer of key packages, asked for anew each time. Rejects as `lookup` does. */
+  lookupOffer(
+    address: Address,
+    kind: OfferKind,
+    signal: AbortSignal,
+  ): Promise<FoundOffer | "NOT_FOUND">
   /** Ends publishing, waiting lookups and all timers. */
   stop(): Promise<void>
 }
@@ -98,16 +116,22 @@ interface Publishing {
 const nameOf = (address: Address, kind: RecordKind = "card"): string => `${kind} ${address}`
 
 interface Cached extends FoundCard {
+  /** SHA3-256 of the card. */
+  readonly hash: Bytes
   readonly atMs: number
 }
 
-export function createDirectory(parts: DirectoryParts): Directory {
+/** Hands out what its shelf keeps from now on. */
+export async function startDirectory(parts: DirectoryParts): Promise<Directory> {
+  const { streams, meshId, libp2p, clock = systemClock } = parts
+  await keepCardBlobs({ streams, meshId, shelf: libp2p.services.directoryShelf, clock })
   return new MeshDirectory(parts)
 }
 
 class MeshDirectory implements Directory {
   readonly #parts: DirectoryParts
   readonly #clock: Clock
+  readonly #blobs: CardBlobPeers
   readonly #cache = new Map<string, Cached>()
   readonly #seen = new Map<string, number>()
   readonly #stopping = new AbortController()
@@ -122,6 +146,7 @@ class MeshDirectory implements Directory {
   constructor(parts: DirectoryParts) {
     this.#parts = parts
     this.#clock = parts.clock ?? systemClock
+    this.#blobs = new CardBlobPeers(parts.streams, parts.meshId)
     parts.libp2p.addEventListener("peer:identify", this.#onPeer)
     // kad-dht publishes less of its object than there is
     const table = parts.libp2p.services.dht as unknown as Table
@@ -144,6 +169,7 @@ class MeshDirectory implements Directory {
       {
         dht: libp2p.services.dht,
         shelf: libp2p.services.directoryShelf,
+        blobs: this.#blobs,
         self: libp2p.peerId.toMultihash().bytes,
         clock: this.#clock,
         random: this.#parts.random ?? Math.random,
@@ -160,26 +186,56 @@ class MeshDirectory implements Directory {
 
   async lookup(address: Address, options: FindOptions = {}): Promise<FoundCard | "NOT_FOUND"> {
     this.#mustRun()
-    const name = nameOf(address, options.kind)
+    const { withPackage = false, fresh = false } = options
+    const name = nameOf(address)
     const atLeast = Math.max(options.atLeast ?? 0, this.#seen.get(name) ?? 0)
     const cached = this.#cache.get(name)
     const usable = cached !== undefined && cached.sequence >= atLeast
     const young = usable && this.#clock.nowMs() - cached.atMs < CACHE_MS
-    if (young && options.fresh !== true) return { card: cached.card, sequence: cached.sequence }
-    const found = await this.#ask(address, atLeast, options)
-    if (found !== undefined) return this.#remember(name, found)
-    return usable ? { card: cached.card, sequence: cached.sequence } : "NOT_FOUND"
-  }
-
-  async #ask(address: Address, atLeast: number, { signal: caller, kind = "card" }: FindOptions) {
-    if (this.#lookups >= LOOKUPS_MAX) throw new DirectoryError("BUSY", "too many lookups at once")
+    if (young && !fresh && (!withPackage || cached.composite !== undefined)) return shown(cached)
     const { dht, directoryShelf: shelf } = this.#parts.libp2p.services
     const { verifyCard } = this.#parts
-    const signal = AbortSignal.any([this.#stopping.signal, ...(caller ? [caller] : [])])
+    const parts = { dht, shelf, blobs: this.#blobs, verifyCard, clock: this.#clock }
+    const recall = this.#recall(cached, options)
+    const found = await this.#asking(options.signal, (signal) =>
+      lookUpCard(parts, address, { signal, atLeast, recall, withPackage }),
+    )
+    if (found !== undefined) return this.#remember(name, found)
+    return usable ? shown(cached) : "NOT_FOUND"
+  }
+
+  async lookupOffer(
+    address: Address,
+    kind: OfferKind,
+    caller: AbortSignal,
+  ): Promise<FoundOffer | "NOT_FOUND"> {
+    this.#mustRun()
+    const name = nameOf(address, kind)
+    const { dht, directoryShelf: shelf } = this.#parts.libp2p.services
+    const atLeast = this.#seen.get(name) ?? 0
+    const parts = { dht, shelf, clock: this.#clock }
+    const found = await this.#asking(caller, (signal) =>
+      lookUpOffer(parts, address, { kind, atLeast, signal }),
+    )
+    if (found === undefined) return "NOT_FOUND"
+    this.#saw(name, found.sequence)
+    return found
+  }
+
+  /** What was found before, or what the caller has. */
+  #recall(cached: Cached | undefined, { recall }: FindOptions): Recall {
+    return async (cardHash) => {
+      if (cached !== undefined && equal(cached.hash, cardHash)) return cached
+      const card = await recall?.(cardHash)
+      return card && { card }
+    }
+  }
+
+  async #asking<T>(caller: AbortSignal | undefined, ask: (signal: AbortSignal) => Promise<T>) {
+    if (this.#lookups >= LOOKUPS_MAX) throw new DirectoryError("BUSY", "too many lookups at once")
     this.#lookups++
     try {
-      const parts = { dht, shelf, verifyCard, clock: this.#clock }
-      return await lookUp(parts, address, { signal, atLeast, kind })
+      return await ask(AbortSignal.any([this.#stopping.signal, ...(caller ? [caller] : [])]))
     } finally {
       this.#lookups--
     }
@@ -199,10 +255,17 @@ class MeshDirectory implements Directory {
   #remember(name: string, found: FoundCard): FoundCard {
     const before = this.#cache.get(name)
     const newest = before !== undefined && before.sequence > found.sequence ? before : found
-    keep(this.#cache, name, { ...newest, atMs: this.#clock.nowMs() }, CACHE_MAX)
-    const sequence = Math.max(newest.sequence, this.#seen.get(name) ?? 0)
-    keep(this.#seen, name, sequence, SEEN_MAX)
-    return { card: newest.card, sequence: newest.sequence }
+    const hash = primitives.sha3_256(newest.card)
+    // What was not fetched this time may have been fetched before.
+    const known = before !== undefined && equal(before.hash, hash) ? shown(before) : {}
+    const cached = { ...known, ...shown(newest), hash, atMs: this.#clock.nowMs() }
+    keep(this.#cache, name, cached, CACHE_MAX)
+    this.#saw(name, newest.sequence)
+    return shown(cached)
+  }
+
+  #saw(name: string, sequence: number): void {
+    keep(this.#seen, name, Math.max(sequence, this.#seen.get(name) ?? 0), SEEN_MAX)
   }
 
   #prune(): void {
@@ -216,6 +279,9 @@ class MeshDirectory implements Directory {
       throw new DirectoryError("STOPPED", "the directory is stopped")
   }
 }
+
+const shown = ({ card, sequence, composite }: FoundCard): FoundCard =>
+  composite === undefined ? { card, sequence } : { card, sequence, composite }
 
 /** Puts an entry at the young end of a map and drops the oldest beyond `max`. */
 function keep<K, V>(map: Map<K, V>, key: K, value: V, max: number): void {

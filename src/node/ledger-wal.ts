@@ -20,7 +20,7 @@ import {
 import type { Memory } from "../consensus/recovery.ts"
 import type { LogRecord } from "../consensus/types.ts"
 import { type Bytes, concat } from "../crypto/bytes.ts"
-import { readIfThere, writeWhole } from "./vault.ts"
+import { readIfThere, writeWhole } from "./whole-file.ts"
 
 export interface LedgerLogPlace {
   /** The `ledger` directory; undefined keeps nothing, for a node that is gone at its end anyway. */

@@ -7,7 +7,7 @@ import { join } from "node:path"
 import type { Bytes } from "../crypto/bytes.ts"
 import { type BlobRoom, openBlobRoom } from "./blob-room.ts"
 import { systemClock } from "./clock.ts"
-import { createDirectory, type Directory, type DirectoryLibp2p } from "./directory.ts"
+import { type Directory, type DirectoryLibp2p, startDirectory } from "./directory.ts"
 import { directoryServicesIn, soundCard } from "./directory-cards.ts"
 import { MeshLedger } from "./ledger.ts"
 import type { LedgerChain } from "./ledger-chain.ts"
@@ -97,9 +97,11 @@ export class MeshRooms {
       listener.ledgerMoved(ledger.chain)
     })
     network.ledgerMoved()
-    this.#directory = createDirectory({
+    this.#directory = await startDirectory({
       // with the services given in #networkParts
       libp2p: network.transport.libp2p as unknown as DirectoryLibp2p,
+      streams: network.streams,
+      meshId: mesh.meshId,
       verifyCard: (address, card) => soundCard(address, card)?.sequence,
     })
   }

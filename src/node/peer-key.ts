@@ -7,7 +7,7 @@ import { chmod } from "node:fs/promises"
 import { generateKeyPair, privateKeyFromProtobuf, privateKeyToProtobuf } from "@libp2p/crypto/keys"
 import type { PrivateKey } from "@libp2p/interface"
 import { StoreError } from "./store-errors.ts"
-import { readIfThere, writeWhole } from "./vault.ts"
+import { readIfThere, writeWhole } from "./whole-file.ts"
 
 /** A key that lives as long as the process. */
 export const newPeerKey = (): Promise<PrivateKey> => generateKeyPair("Ed25519")

@@ -214,7 +214,8 @@ export class PersonRooms implements MeshListener {
       keys: opened.keys,
       records: opened.records,
       mailbox: network.mailbox,
-      findCard: (address, signal, fresh = false) => findCard(directory, address, { signal, fresh }),
+      findCard: (address, signal, fresh = false, recall) =>
+        findCard(directory, address, { signal, fresh, ...(recall && { recall }) }),
       findKeyPackage: (card, signing, signal) =>
         findKeyPackage(directory, card, signing, Math.floor(systemClock.nowMs() / 1000), signal),
       admit: admitting(network, this.#member, (done, total) =>

@@ -17,7 +17,8 @@ import type { Restored } from "./restored.ts"
 import { Sealed } from "./sealed.ts"
 import { sealedShelf } from "./sealed-store.ts"
 import type { Store } from "./store.ts"
-import { newVault, protectedKeyfile, readKeyfile, unlockVault, writeWhole } from "./vault.ts"
+import { newVault, protectedKeyfile, readKeyfile, unlockVault } from "./vault.ts"
+import { writeWhole } from "./whole-file.ts"
 import { vaultAsNamed } from "./vault-naming.ts"
 
 export interface OpenIdentity {

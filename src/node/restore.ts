@@ -41,7 +41,8 @@ import { packageHash, type Restored } from "./restored.ts"
 import { Sealed } from "./sealed.ts"
 import { sealedShelf } from "./sealed-store.ts"
 import { openStore, type Store, type Write } from "./store.ts"
-import { protectedKeyfile, writeWhole } from "./vault.ts"
+import { protectedKeyfile } from "./vault.ts"
+import { writeWhole } from "./whole-file.ts"
 import { namingWrite } from "./vault-naming.ts"
 
 /** From something that can be read once only: more does not belong into memory. */

@@ -15,7 +15,7 @@ import { CryptoError } from "../crypto/errors.ts"
 import type { GenesisValidator } from "../crypto/genesis.ts"
 import { ApiError } from "./api/errors.ts"
 import { heavy } from "./heavy.ts"
-import { readIfThere, writeWhole } from "./vault.ts"
+import { readIfThere, writeWhole } from "./whole-file.ts"
 
 const MAGIC = utf8("sotto validator keys 1\n")
 const CHECK_BYTES = 8

@@ -1,9 +1,8 @@
 /**
- * The key file on disk and the vault it opens. One file, `vault`, mode 0600, written whole or not at all (temporary file, sync, rename).
- * A wrong passphrase changes nothing.
+ * The key file on disk and the vault it opens. One file, `vault`, mode 0600, written whole or not at all (whole-file.ts). A wrong
+ * passphrase changes nothing.
  */
-import { chmod, mkdir, open, readFile, rename, rm } from "node:fs/promises"
-import { dirname } from "node:path"
+import { chmod } from "node:fs/promises"
 import { primitives } from "#primitives"
 import type { Bytes } from "../crypto/bytes.ts"
 import { CryptoError } from "../crypto/errors.ts"
@@ -22,40 +21,10 @@ import {
 } from "../crypto/keyfile.ts"
 import { ApiError } from "./api/errors.ts"
 import { heavy } from "./heavy.ts"
+import { readIfThere } from "./whole-file.ts"
 
 /** Shorter is a password somebody guesses over lunch; Argon2 does not make up for that. */
 export const PASSPHRASE_CHARACTERS_MIN = 8
-
-/** Replaces a file whole: a crash leaves the old one or the new one. Mode 0600. */
-export async function writeWhole(path: string, bytes: Bytes): Promise<void> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
-  const temporary = `${path}.new`
-  await rm(temporary, { force: true })
-  const file = await open(temporary, "wx", 0o600)
-  try {
-    await file.writeFile(bytes)
-    await file.sync()
-  } finally {
-    await file.close()
-  }
-  await rename(temporary, path)
-  const folder = await open(dirname(path), "r")
-  try {
-    await folder.sync()
-  } finally {
-    await folder.close()
-  }
-}
-
-/** `undefined` when there is no such file. Anything else that keeps it from being read is thrown as it is. */
-export async function readIfThere(path: string): Promise<Bytes | undefined> {
-  try {
-    return new Uint8Array(await readFile(path))
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined
-    throw error
-  }
-}
 
 const stretch = (passphrase: string, { salt, cost }: Stretching, signal?: AbortSignal) =>
   heavy({ job: "stretch", passphrase: passphraseBytes(passphrase), salt, cost }, signal)

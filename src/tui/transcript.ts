@@ -12,7 +12,7 @@ import { lifetimeText } from "./lifetime.ts"
 import { partsOf, quoteText, reactionsText, wordsOf } from "./said.ts"
 import { sanitize, sanitizeLine } from "./sanitize.ts"
 import { failureOf } from "./sentences.ts"
-import { STATE_ROLES, nameRole } from "./theme.ts"
+import { type Role, STATE_ROLES, nameRole } from "./theme.ts"
 import type { Blocks } from "./widgets/viewport.ts"
 import { indexOfMessage } from "./widgets/history.ts"
 import { fileText, transferText } from "./widgets/transfers.ts"
@@ -193,29 +193,27 @@ function fileKey(model: Model, { id }: Message): string {
 }
 
 /** What stands where messages would be: an empty pane always says why, and what to do. */
-export function emptyRows(model: Model): Row[] {
+export function emptyRows(model: Model, width: number): Row[] {
+  const said = (indent: number, text: string, role?: Role): Row[] =>
+    wrap(text, Math.max(1, width - indent)).map((part) => line(" ".repeat(indent) + part, role))
   if (model.history === null) {
     const some = model.threads.size > 0 || model.contacts.size > 0
     return [
       blank,
-      line(
-        some
-          ? " Choose a chat: Alt-1 to Alt-9, or /open name."
-          : " No messages yet. Your code is ready:",
-      ),
       ...(some
-        ? []
+        ? said(1, "Choose a chat: Alt-1 to Alt-9, or /open name.")
         : [
-            line("   /id    shows it with its QR, and an invite ticket for somebody new"),
-            line("   /add   takes the code of a friend"),
+            ...said(1, "No messages yet. Your code is ready:"),
+            ...said(3, "/id    shows it with its QR, and an invite ticket for somebody new"),
+            ...said(3, "/add   takes the code of a friend"),
           ]),
-      line("   F1     all keys and commands", "dim"),
+      ...said(3, "F1     all keys and commands", "dim"),
     ]
   }
   if (!model.history.loaded) return [blank, line(" Loading …", "dim")]
   return [
     blank,
-    line(" Nothing written here yet."),
-    line("   What you write is sealed, and handed to peers as soon as there are some.", "dim"),
+    ...said(1, "Nothing written here yet."),
+    ...said(3, "What you write is sealed, and handed to peers as soon as there are some.", "dim"),
   ]
 }

@@ -7,7 +7,8 @@ import { describe, it } from "node:test"
 import { votePreimage } from "../../src/consensus/preimage.ts"
 import { batchOf } from "../../src/consensus/item.ts"
 import type { PrePrepare } from "../../src/consensus/types.ts"
-import { type Cluster, cluster, type ClusterConfig } from "../sim/cluster.ts"
+import { type Cluster, cluster } from "../sim/cluster.ts"
+import type { ClusterConfig } from "../sim/cluster-config.ts"
 
 /** Links on which a block takes about a second. */
 const SLOW = { delayMs: [200, 380] } as const

@@ -2,19 +2,22 @@ import assert from "node:assert/strict"
 import { describe, it } from "node:test"
 import { ed25519 } from "@noble/curves/ed25519.js"
 import fc from "fast-check"
+import { blake3 } from "../../src/crypto/blake3.ts"
 import { blindedKey } from "../../src/crypto/blinding.ts"
 import { concat, toHex, utf8 } from "../../src/crypto/bytes.ts"
 import type { Bytes } from "../../src/crypto/bytes.ts"
 import {
   blindedKeyIn,
+  blobIdIn,
   checkRecord,
   directoryKey,
   EPOCH_MS,
   epochAt,
   makeRecord,
+  OFFER_RECORD_BYTES,
   openRecord,
-  PAYLOAD_MAX_BYTES,
   RECORD_BYTES,
+  type RecordContent,
   selectRecord,
 } from "../../src/crypto/directory-record.ts"
 import { CryptoError } from "../../src/crypto/errors.ts"
@@ -23,11 +26,15 @@ const seed = new Uint8Array(32).fill(11)
 const address = concat(ed25519.getPublicKey(seed), new Uint8Array(32).fill(12))
 const strangerSeed = new Uint8Array(32).fill(13)
 const stranger = concat(ed25519.getPublicKey(strangerSeed), new Uint8Array(32).fill(14))
-const card = utf8("Ada Lovelace, analyst; intro key, leaf key, signatures")
 const day = 20_777
+const said: Omit<RecordContent, "sequence"> = {
+  cardHash: new Uint8Array(32).fill(15),
+  blobId: new Uint8Array(32).fill(16),
+  digest: new Uint8Array(32).fill(17),
+}
 
-const make = (sequence = 3, epoch = day, content = card) =>
-  makeRecord({ address, seed, epoch, sequence, card: content })
+const make = (sequence = 3, epoch = day, content = said) =>
+  makeRecord({ address, seed, epoch, sequence, ...content })
 const key = blindedKey(address, day)
 const codeOf = (checked: { verdict: string; code?: string }) =>
   `${checked.verdict} ${checked.code ?? ""}`.trim()
@@ -39,34 +46,35 @@ function flipped(bytes: Bytes, at: number, bit: number): Bytes {
 }
 
 describe("directory record: checked by who cannot read it, read by who knows the address", () => {
-  it("opens to what was published, and is of one size whatever the card", () => {
+  it("opens to what was published, is of one size, and names its blob to who cannot open it", () => {
+    const hash = fc.uint8Array({ minLength: 32, maxLength: 32 })
     fc.assert(
       fc.property(
-        fc.uint8Array({ maxLength: 300 }),
+        fc.record({ cardHash: hash, blobId: hash, digest: hash }),
         fc.nat(2 ** 32 - 1),
         fc.nat(2 ** 32 - 1),
-        (payload, sequence, epoch) => {
-          const record = make(sequence, epoch, payload)
+        (content, sequence, epoch) => {
+          const record = make(sequence, epoch, content)
           assert.equal(record.length, RECORD_BYTES)
           assert.equal(checkRecord(blindedKey(address, epoch), record, epoch).verdict, "accept")
-          assert.deepEqual(openRecord(address, epoch, record), {
-            verdict: "accept",
-            sequence,
-            payload,
-          })
+          assert.deepEqual(blobIdIn(record), content.blobId)
+          const opened = openRecord(address, epoch, record)
+          assert.deepEqual(opened, { verdict: "accept", sequence, ...content })
         },
       ),
       { numRuns: 20 },
     )
   })
 
-  it("takes a card of exactly 40 KiB and none larger", () => {
-    const full = new Uint8Array(PAYLOAD_MAX_BYTES).fill(1)
-    const opened = openRecord(address, day, make(1, day, full))
-    assert(opened.verdict === "accept")
-    assert.deepEqual(opened.payload, full)
+  it("is 238 bytes, and makes room for nothing of another length", () => {
+    assert.equal(RECORD_BYTES, 238)
+    for (const name of ["cardHash", "blobId", "digest"] as const)
+      assert.throws(
+        () => make(1, day, { ...said, [name]: new Uint8Array(33) }),
+        (error) => error instanceof CryptoError && error.code === "BAD_LENGTH",
+      )
     assert.throws(
-      () => make(1, day, new Uint8Array(PAYLOAD_MAX_BYTES + 1)),
+      () => make(2 ** 32),
       (error) => error instanceof CryptoError && error.code === "TOO_LARGE",
     )
   })
@@ -104,14 +112,28 @@ describe("directory record: checked by who cannot read it, read by who knows the
       seed: strangerSeed,
       epoch: day,
       sequence: 9,
-      card,
+      ...said,
     })
     assert.equal(codeOf(checkRecord(key, foreign, day)), "reject RECORD_KEY")
     const claimed = concat(foreign.slice(0, 1), key, foreign.slice(33))
     assert.equal(codeOf(checkRecord(key, claimed, day)), "reject RECORD_SIGNATURE")
     assert.equal(codeOf(checkRecord(key, concat(record, utf8("x")), day)), "reject RECORD_SIZE")
-    assert.equal(codeOf(checkRecord(key, record.slice(1), day)), "reject RECORD_SIZE")
-    assert.equal(codeOf(checkRecord(key, flipped(record, 0, 1), day)), "ignore RECORD_VERSION")
+    assert.equal(codeOf(checkRecord(key, record.slice(0, -1), day)), "reject RECORD_SIZE")
+    assert.equal(codeOf(checkRecord(key, new Uint8Array(0), day)), "reject RECORD_SIZE")
+  })
+
+  it("is refused in a version that is not spoken, whatever its size, and in one whose size it does not have", () => {
+    for (const version of [0, 3, 255])
+      for (const length of [1, RECORD_BYTES, OFFER_RECORD_BYTES]) {
+        const record = new Uint8Array(length).fill(version, 0, 1)
+        assert.equal(codeOf(checkRecord(key, record, day)), "ignore RECORD_VERSION")
+        assert.equal(codeOf(openRecord(address, day, record)), "ignore RECORD_VERSION")
+        assert.equal(blobIdIn(record), undefined)
+      }
+    const asOffer = flipped(flipped(make(), 0, 0), 0, 1)
+    assert.equal(asOffer[0], 1)
+    assert.equal(codeOf(checkRecord(key, asOffer, day)), "reject RECORD_SIZE")
+    assert.equal(codeOf(openRecord(address, day, asOffer)), "ignore RECORD_VERSION")
   })
 
   it("is refused by the reader when it was sealed for another day or another address", () => {
@@ -130,7 +152,7 @@ describe("directory record: checked by who cannot read it, read by who knows the
       }),
       { numRuns: 60 },
     )
-    for (let at = 0; at < 57; at++)
+    for (let at = 0; at < 89; at++)
       assert.notEqual(checkRecord(key, flipped(record, at, at % 8), day).verdict, "accept")
     fc.assert(
       fc.property(fc.nat(RECORD_BYTES - 1), (length) => {
@@ -152,16 +174,20 @@ describe("directory record: checked by who cannot read it, read by who knows the
         bytes.set(random)
         assert.notEqual(checkRecord(key, bytes, day).verdict, "accept")
         assert.notEqual(openRecord(address, day, bytes).verdict, "accept")
-        const posed = whole ? concat(utf8("\u0001"), key, bytes.slice(33)) : bytes
+        const posed = whole ? concat(utf8("\u0002"), key, bytes.slice(33)) : bytes
         assert.notEqual(checkRecord(key, posed, day).verdict, "accept")
         assert([0, 1].includes(selectRecord([bytes, random])))
       }),
     )
   })
 
-  it("shows no address, key, name or content, and nothing that two days have in common", () => {
-    const records = [day, day + 1].map((epoch) => Buffer.from(make(3, epoch)))
-    const secrets = [address, address.slice(0, 32), address.slice(32), card, utf8("Lovelace")]
+  it("shows no address, key or content but the id of the blob, and nothing that two days have in common", () => {
+    const records = [day, day + 1].map((epoch) =>
+      // A blob of another day has another id (card-blob.ts).
+      Buffer.from(make(3, epoch, { ...said, blobId: blake3(utf8(`${epoch}`)) })),
+    )
+    const { cardHash, digest } = said
+    const secrets = [address, address.slice(0, 32), address.slice(32), cardHash, digest]
     for (const record of records)
       for (const secret of secrets) assert.equal(record.indexOf(secret), -1, toHex(secret))
     // Beyond the version byte there is no run of 8 bytes in both, at any pair of places.

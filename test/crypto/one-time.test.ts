@@ -3,7 +3,18 @@ import { describe, it } from "node:test"
 import fc from "fast-check"
 import { RECORD_KINDS, blindedKey } from "../../src/crypto/blinding.ts"
 import { concat, toHex } from "../../src/crypto/bytes.ts"
-import { checkRecord, makeRecord, openRecord } from "../../src/crypto/directory-record.ts"
+import {
+  blobIdIn,
+  checkRecord,
+  OFFER_RECORD_BYTES,
+  openRecord,
+} from "../../src/crypto/directory-record.ts"
+import { CryptoError } from "../../src/crypto/errors.ts"
+import {
+  makeOfferRecord,
+  openOfferRecord,
+  PAYLOAD_MAX_BYTES,
+} from "../../src/crypto/offer-record.ts"
 import {
   decodeOffer,
   decodeOneTime,
@@ -52,38 +63,50 @@ describe("an offer of one-time key packages", () => {
     }
   })
 
-  it("fits a record like a card's, under a key that shows no kinship with the card's, and opens as nothing else", () => {
+  it("fits a record under a key that shows no kinship with others', and opens as nothing else", () => {
     const day = 20_000
     const keys = RECORD_KINDS.flatMap((kind) =>
       [day, day + 1].map((epoch) => toHex(blindedKey(address, epoch, kind))),
     )
     assert.equal(new Set(keys).size, 2 * RECORD_KINDS.length)
-    const records = RECORD_KINDS.map((kind) =>
-      makeRecord({ address, seed, epoch: day, sequence: 7, card: offer, kind }),
+    const kinds = ["offer", "composite-offer"] as const
+    const records = kinds.map((kind) =>
+      makeOfferRecord({ address, seed, epoch: day, sequence: 7, offer, kind }),
     )
-    const [asCard, asOffer] = records
-    assert(asCard && asOffer)
-    assert.equal(asCard.length, asOffer.length)
-    for (const [i, kind] of RECORD_KINDS.entries()) {
+    const [one, two] = records
+    assert(one && two)
+    for (const [i, kind] of kinds.entries()) {
       const record = records[i] ?? assert.fail()
+      assert.equal(record.length, OFFER_RECORD_BYTES)
       assert.equal(checkRecord(blindedKey(address, day, kind), record, day).verdict, "accept")
-      const opened = openRecord(address, day, record, kind)
+      assert.equal(blobIdIn(record), undefined)
+      const opened = openOfferRecord(address, day, record, kind)
       assert.deepEqual(opened, { verdict: "accept", sequence: 7, payload: offer })
+      assert.equal(openRecord(address, day, record).verdict, "ignore")
+      const other = kinds[1 - i] ?? assert.fail()
+      assert.equal(openOfferRecord(address, day, record, other).verdict, "reject")
     }
-    for (const [i, kind] of RECORD_KINDS.entries())
-      for (const other of RECORD_KINDS)
-        if (other !== kind)
-          assert.equal(
-            openRecord(address, day, records[i] ?? assert.fail(), other).verdict,
-            "reject",
-          )
     const pieces = (bytes: Uint8Array) =>
       new Set(
         Array.from({ length: bytes.length >> 3 }, (_, i) => toHex(bytes.slice(8 * i, 8 * i + 8))),
       )
-    const shared = [...pieces(asCard.subarray(40))].filter((each) =>
-      pieces(asOffer.subarray(40)).has(each),
+    const shared = [...pieces(one.subarray(40))].filter((each) =>
+      pieces(two.subarray(40)).has(each),
     )
     assert.deepEqual(shared, [], "behind version, key and day, no eight bytes in common")
+  })
+
+  it("fills a record to its last byte, and no further", () => {
+    const make = (length: number) => {
+      const full = new Uint8Array(length).fill(1)
+      return makeOfferRecord({ address, seed, epoch: 9, sequence: 7, offer: full, kind: "offer" })
+    }
+    const opened = openOfferRecord(address, 9, make(PAYLOAD_MAX_BYTES), "offer")
+    assert(opened.verdict === "accept")
+    assert.equal(opened.payload.length, PAYLOAD_MAX_BYTES)
+    assert.throws(
+      () => make(PAYLOAD_MAX_BYTES + 1),
+      (error) => error instanceof CryptoError && error.code === "TOO_LARGE",
+    )
   })
 })

@@ -30,6 +30,7 @@ import {
 import { grantEnvelope, grantRoot } from "../../src/crypto/blob-grant.ts"
 import { blindedKey } from "../../src/crypto/blinding.ts"
 import { type Bytes, concat, fromHex, toHex, utf8, Writer } from "../../src/crypto/bytes.ts"
+import { openCardBlob } from "../../src/crypto/card-blob.ts"
 import { openRecord } from "../../src/crypto/directory-record.ts"
 import {
   envelopeId,
@@ -248,7 +249,7 @@ describe("PROTOCOL.md: its formulas make what the program opens", () => {
     assert.deepEqual(grantEnvelope(root), concat(envelope, zeros(4096 - envelope.length)))
   })
 
-  it("directory record", () => {
+  it("directory record and card's blob", () => {
     const [raw, day] = [addressBytes(address), 20_000]
     const dayBytes = new Writer().u32(day).finish()
     const { Point } = ed25519
@@ -261,14 +262,21 @@ describe("PROTOCOL.md: its formulas make what the program opens", () => {
     const info = concat(dayBytes, blinded)
     const secrets = derived("directory record key", raw, info, 40)
     const offset = Number(BigInt(`0x${toHex(secrets.subarray(32))}`) % 2n ** 51n)
-    const card = run(300)
-    const content = new Uint8Array(40_969)
-    content.set(new Writer().u8(1).u32(7).bytes(card, 4).finish())
+    const [card, composite] = [run(300), run(200, 1)]
+    const blobContent = new Uint8Array(53_232)
+    blobContent.set(new Writer().u8(1).bytes(card, 4).bytes(composite, 4).finish())
+    const digest = sha3_256(concat(named("card blob"), blobContent))
+    const blob = sealed(derived("card blob key", raw, concat(dayBytes, digest), 32), blobContent)
+    assert.equal(blob.length, 53_248)
+    assert.deepEqual(openCardBlob({ address: raw, epoch: day }, digest, blob), { card, composite })
+    const [cardHash, blobId] = [sha3_256(card), noble3(blob)]
+    const content = new Writer().u8(2).u32(7).raw(cardHash).raw(digest).finish()
     const header = new Writer()
-      .u8(1)
+      .u8(2)
       .raw(blinded)
       .u32(day)
       .u64(offset + 7)
+      .raw(blobId)
       .finish()
     const nonce = run(12)
     const sealedContent = gcm(secrets.subarray(0, 32), nonce, header).encrypt(content)
@@ -279,9 +287,9 @@ describe("PROTOCOL.md: its formulas make what the program opens", () => {
     const commitment = Point.BASE.multiply(r).toBytes()
     const response = (r + wide(commitment, blinded, message) * secret) % order
     const record = concat(unsigned, commitment, numberToBytesLE(response, 32))
-    assert.equal(record.length, 41_106)
+    assert.equal(record.length, 238)
     const opened = openRecord(raw, day, record)
-    assert.deepEqual(opened, { verdict: "accept", sequence: 7, payload: card })
+    assert.deepEqual(opened, { verdict: "accept", sequence: 7, cardHash, blobId, digest })
   })
 
   it("key file, vault and sealed record", () => {

@@ -20,15 +20,22 @@ import { type Address, addressBytes, addressFromBytes } from "../../src/crypto/a
 import { type Bytes, concat, fromUtf8, toHex, utf8 } from "../../src/crypto/bytes.ts"
 import type { Clock } from "../../src/node/clock.ts"
 import {
-  createDirectory,
+  CARD_BLOB_PROTOCOL,
+  CARD_BLOB_REQUEST_BYTES_MAX,
+  type CardBlobRequest,
+  decodeCardBlobRequest,
+} from "../../src/node/card-blob-messages.ts"
+import {
   type Directory,
   directoryProtocol,
   directoryServices,
   type Published,
+  startDirectory,
   type VerifyCard,
 } from "../../src/node/directory.ts"
 import type { DirectoryStore } from "../../src/node/directory-marks.ts"
 import type { Shelf } from "../../src/node/directory-shelf.ts"
+import { Streams } from "../../src/node/streams.ts"
 
 export const meshId = new Uint8Array(32).fill(0x5a)
 
@@ -84,6 +91,12 @@ const common = {
   nodeInfo: { name: "test", version: "1", userAgent: "test/1" },
 }
 
+/** Requests of our own protocols, over the connections of a peer of these tests. */
+export const streamsOf = (libp2p: Libp2p<{ dht: KadDHT }>): Streams =>
+  new Streams(libp2p, (error) => {
+    throw error
+  })
+
 export interface Peer {
   readonly libp2p: Libp2p<{ dht: KadDHT; directoryShelf: Shelf; ping: Ping }>
   readonly directory: Directory
@@ -113,8 +126,11 @@ export async function startPeer(clock: Clock): Promise<Peer> {
   })
   const published: Published[] = []
   let waiting: ((published: Published) => void)[] = []
-  const directory = createDirectory({
+  const streams = streamsOf(libp2p)
+  const directory = await startDirectory({
     libp2p,
+    streams,
+    meshId,
     verifyCard,
     clock,
     random: () => 0.5,
@@ -126,6 +142,7 @@ export async function startPeer(clock: Clock): Promise<Peer> {
   })
   const stop = async () => {
     await directory.stop()
+    await streams.stop()
     await libp2p.stop()
   }
   const nextPublished = () => new Promise<Published>((resolve) => void waiting.push(resolve))
@@ -134,9 +151,16 @@ export async function startPeer(clock: Clock): Promise<Peer> {
 
 export type HostilePeer = Libp2p<{ dht: KadDHT }>
 
-/** Speaks our Kademlia, puts whatever it likes, keeps nothing, and answers questions as `answer` says. */
+/** The reply to a request for a blob; throws to break the stream, never settles to leave it hanging. */
+export type BlobAnswer = (request: CardBlobRequest) => Bytes | Promise<Bytes>
+
+/**
+ * Speaks our Kademlia, puts whatever it likes, keeps nothing, and answers questions as `answer` says; those about blobs as `blobAnswer`
+ * says, without which it does not speak of them.
+ */
 export async function startHostilePeer(
   answer: (key: Bytes) => Bytes | undefined = () => undefined,
+  blobAnswer?: BlobAnswer,
 ): Promise<HostilePeer> {
   const lie = (components: KadDHTComponents): KadDHTComponents => {
     const datastore: Datastore = components.datastore
@@ -159,7 +183,7 @@ export async function startHostilePeer(
     if (value === undefined) throw Object.assign(new Error("none"), { name: "NotFoundError" })
     return new Libp2pRecord(key, value, new Date()).serialize()
   }
-  return createLibp2p({
+  const libp2p = await createLibp2p({
     ...common,
     transports: [tcp()],
     streamMuxers: [yamux()],
@@ -177,6 +201,13 @@ export async function startHostilePeer(
         })(lie(components)),
     },
   })
+  if (blobAnswer !== undefined)
+    await streamsOf(libp2p).serve(
+      CARD_BLOB_PROTOCOL,
+      { requestBytesMax: CARD_BLOB_REQUEST_BYTES_MAX },
+      async (request) => blobAnswer(decodeCardBlobRequest(request)),
+    )
+  return libp2p
 }
 
 /** kad-dht files records under the base32 form of their key. */
@@ -223,10 +254,10 @@ export async function put(from: AnyPeer, key: Bytes, value: Bytes): Promise<numb
   return confirmed
 }
 
-/** Everything a peer stores for others, as it lies there. */
-export function stored({ kept }: Pick<Peer, "kept">): Buffer[] {
+/** The records that a peer stores for others, as they lie there; or their blobs. */
+export function stored({ kept }: Pick<Peer, "kept">, what: "record" | "blob" = "record"): Buffer[] {
   return [...kept]
-    .filter(([key]) => key.startsWith("record/"))
+    .filter(([key]) => key.startsWith(`${what}/`))
     .map(([, value]) => Buffer.from(value))
 }
 

@@ -6,11 +6,19 @@ import fc from "fast-check"
 import { Key } from "interface-datastore"
 import { blindedKey } from "../../src/crypto/blinding.ts"
 import { type Bytes, concat, utf8 } from "../../src/crypto/bytes.ts"
-import { directoryKey, EPOCH_MS, epochAt, makeRecord } from "../../src/crypto/directory-record.ts"
+import {
+  directoryKey,
+  EPOCH_MS,
+  epochAt,
+  openRecord,
+  signedRecord,
+} from "../../src/crypto/directory-record.ts"
+import { makeOfferRecord } from "../../src/crypto/offer-record.ts"
 import { Allowance } from "../../src/node/allowance.ts"
 import { Marks } from "../../src/node/directory-marks.ts"
 import { PUT_ALLOWANCE, Shelf, ShelfError } from "../../src/node/directory-shelf.ts"
 import { memoryStore, type Person, person } from "../helpers/directory-mesh.ts"
+import { cardRecord } from "../helpers/directory-records.ts"
 import { ManualClock } from "../helpers/manual-clock.ts"
 
 const NOON = Date.UTC(2026, 10, 20, 12)
@@ -18,9 +26,8 @@ const day = epochAt(NOON)
 const ada = person(1)
 
 function recordOf(who: Person, epoch: number, sequence: number) {
-  const { raw: address, seed } = who
-  const value = makeRecord({ address, seed, epoch, sequence, card: utf8("card") })
-  return { key: directoryKey(blindedKey(address, epoch)), value }
+  const record = cardRecord(who, { epoch, sequence })
+  return { ...record, value: record.bytes }
 }
 
 /** A shelf over memory, with what survives a restart in the caller's hands. */
@@ -32,7 +39,8 @@ function shelfOver(clock: ManualClock, kept = new Map<string, Bytes>()) {
       await shelf.validate(key, value)
       await shelf.guarded.put(pathOf(key), new Libp2pRecord(key, value, new Date()).serialize())
     })
-  const count = () => [...kept.keys()].filter((key) => key.startsWith("record/")).length
+  const count = (what = "record") =>
+    [...kept.keys()].filter((key) => key.startsWith(`${what}/`)).length
   return { shelf, put, kept, count }
 }
 
@@ -97,13 +105,14 @@ describe("shelf: what a peer keeps for others", () => {
   it("marks its own publication against rollback, and keeps it only as a keeper", async () => {
     const { shelf, put, count } = shelfOver(new ManualClock(NOON))
     const [one, two] = [recordOf(ada, day, 1), recordOf(ada, day, 2)]
-    await shelf.keepOwn(two.key, two.value, false)
-    assert.equal(count(), 0)
+    await shelf.keepOwn(two, false)
+    assert.equal(count() + count("blob"), 0)
     await assert.rejects(put(one.key, one.value), refusedAs("RECORD_STALE"))
-    await shelf.keepOwn(two.key, two.value, true)
+    await shelf.keepOwn(two, true)
     assert.deepEqual(await shelf.find(blindedKey(ada.raw, day)), two.value)
-    await shelf.keepOwn(one.key, one.value, true)
+    await shelf.keepOwn(one, true)
     assert.deepEqual(await shelf.find(blindedKey(ada.raw, day)), two.value, "silently refused")
+    assert.deepEqual(await shelf.findBlob(two.blinded, two.blob.id), two.blob.bytes)
   })
 
   it("writes nothing that kad-dht puts on its own account, and nothing under another path", async () => {
@@ -121,22 +130,20 @@ describe("shelf: what a peer keeps for others", () => {
     assert.equal(count(), 0)
   })
 
-  it("drops a record and its mark when their days are over", async () => {
+  it("drops a record, its blob and its mark when their days are over", async () => {
     const clock = new ManualClock(NOON)
     const { shelf, put, count } = shelfOver(clock)
     for (const epoch of [day - 1, day, day + 1]) {
-      const { key, value } = recordOf(ada, epoch, 1)
+      const { key, value, blinded, blob } = recordOf(ada, epoch, 1)
       await put(key, value)
+      assert(await shelf.keepBlob(blinded, blob.id, blob.bytes))
     }
-    assert.equal(count(), 3)
-    for (const left of [2, 1]) {
+    assert.deepEqual([count(), count("blob")], [3, 3])
+    for (const left of [2, 1, 0]) {
       clock.advance(EPOCH_MS)
       await shelf.prune()
-      assert.equal(count(), left)
+      assert.deepEqual([count(), count("blob")], [left, left], "the blob goes with its record")
     }
-    clock.advance(EPOCH_MS)
-    await shelf.prune()
-    assert.equal(count(), 0)
   })
 
   it("takes only so many records from a peer at once, good or bad, and others are not held up", async () => {
@@ -144,12 +151,90 @@ describe("shelf: what a peer keeps for others", () => {
     const { put } = shelfOver(clock)
     const { key, value } = recordOf(ada, day, 1)
     for (let i = 0; i < PUT_ALLOWANCE.burst; i++)
-      await assert.rejects(put(key, new Uint8Array(3)), refusedAs("RECORD_SIZE"))
+      await assert.rejects(put(key, value.slice(1, 3)), refusedAs("RECORD_VERSION"))
     await assert.rejects(put(key, value), refusedAs("TOO_OFTEN"))
     await put(key, value, "another peer")
     clock.advance(PUT_ALLOWANCE.refillMs)
     await put(key, value)
     await assert.rejects(put(key, value), refusedAs("TOO_OFTEN"))
+  })
+})
+
+describe("shelf: the blobs of records that lie here", () => {
+  it("takes a blob that a record here names, and no other: no record, another's, a changed one, a short one", async () => {
+    const { shelf, put, count } = shelfOver(new ManualClock(NOON))
+    const [mine, eves] = [recordOf(ada, day, 1), recordOf(person(2), day, 1)]
+    const { blinded, blob } = mine
+    assert(!(await shelf.keepBlob(blinded, blob.id, blob.bytes)), "no record is here")
+    await put(mine.key, mine.value)
+    assert.equal(await shelf.findBlob(blinded, blob.id), undefined)
+    const changed = blob.bytes.slice()
+    changed[100]! ^= 1
+    for (const [id, bytes] of [
+      [blob.id, changed],
+      [blob.id, blob.bytes.slice(1)],
+      [blob.id, concat(blob.bytes, utf8("x"))],
+      [blob.id, eves.blob.bytes],
+      [eves.blob.id, eves.blob.bytes],
+    ] as const)
+      assert(!(await shelf.keepBlob(blinded, id, bytes)))
+    assert.equal(count("blob"), 0)
+    assert(await shelf.keepBlob(blinded, blob.id, blob.bytes))
+    assert.deepEqual(await shelf.findBlob(blinded, blob.id), blob.bytes)
+    assert.equal(await shelf.findBlob(blinded, eves.blob.id), undefined)
+    assert.equal(await shelf.findBlob(eves.blinded, blob.id), undefined)
+  })
+
+  it("drops a blob when its record is replaced by one that names another, and keeps it when it names the same", async () => {
+    const { shelf, put, count } = shelfOver(new ManualClock(NOON))
+    const [one, again, two] = [recordOf(ada, day, 1), recordOf(ada, day, 1), recordOf(ada, day, 2)]
+    assert.notDeepEqual(one.value, again.value, "the owner has started again")
+    assert.deepEqual(one.blob, again.blob, "and made the same blob")
+    await put(one.key, one.value)
+    await shelf.keepBlob(one.blinded, one.blob.id, one.blob.bytes)
+    await put(again.key, again.value)
+    assert.deepEqual(await shelf.findBlob(one.blinded, one.blob.id), one.blob.bytes)
+    await put(two.key, two.value)
+    assert.equal(count("blob"), 0)
+    assert(!(await shelf.keepBlob(one.blinded, one.blob.id, one.blob.bytes)), "named no more")
+  })
+
+  it("does not say that it has what its disk has damaged, and takes it again", async () => {
+    const { shelf, put, kept } = shelfOver(new ManualClock(NOON))
+    const { key, value, blinded, blob } = recordOf(ada, day, 1)
+    await put(key, value)
+    await shelf.keepBlob(blinded, blob.id, blob.bytes)
+    const at = [...kept.keys()].find((name) => name.startsWith("blob/"))!
+    kept.set(at, blob.bytes.slice(0, -1))
+    assert.equal(await shelf.findBlob(blinded, blob.id), undefined)
+    assert(await shelf.keepBlob(blinded, blob.id, blob.bytes))
+    assert.deepEqual(await shelf.findBlob(blinded, blob.id), blob.bytes)
+  })
+
+  it("replaces a record from before there were blobs by the one that its owner publishes anew", async () => {
+    const { shelf, put } = shelfOver(new ManualClock(NOON))
+    const { raw: address, seed } = ada
+    const now = recordOf(ada, day, 5)
+    const place = { address, seed, epoch: day, sequence: 5, kind: "card" } as const
+    const parts = { clear: new Uint8Array(0), content: new Uint8Array(1 + 4 + 4 + 40 * 1024) }
+    const before = signedRecord(1, place, parts)
+    await put(now.key, before)
+    assert.equal(openRecord(address, day, before).verdict, "ignore", "readers leave it")
+    assert(!(await shelf.keepBlob(now.blinded, now.blob.id, now.blob.bytes)))
+    await put(now.key, now.value)
+    assert.deepEqual(await shelf.find(now.blinded), now.value)
+    assert(await shelf.keepBlob(now.blinded, now.blob.id, now.blob.bytes))
+  })
+
+  it("keeps a record that names no blob, and no blob for it", async () => {
+    const { shelf, put, count } = shelfOver(new ManualClock(NOON))
+    const { raw: address, seed } = ada
+    const place = { address, seed, epoch: day, sequence: 1, kind: "offer" } as const
+    const blinded = blindedKey(address, day, "offer")
+    await put(directoryKey(blinded), makeOfferRecord({ ...place, offer: utf8("offer") }))
+    const { blob } = recordOf(ada, day, 1)
+    assert(!(await shelf.keepBlob(blinded, blob.id, blob.bytes)))
+    assert.deepEqual([count(), count("blob")], [1, 0])
   })
 })
 

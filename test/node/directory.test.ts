@@ -3,15 +3,12 @@ import { after, before, describe, it } from "node:test"
 import type { PeerId } from "@libp2p/interface"
 import { blindedKey } from "../../src/crypto/blinding.ts"
 import { type Bytes, concat, utf8 } from "../../src/crypto/bytes.ts"
-import {
-  directoryKey,
-  EPOCH_MS,
-  epochAt,
-  makeRecord,
-  RECORD_BYTES,
-} from "../../src/crypto/directory-record.ts"
+import { CARD_BLOB_BYTES } from "../../src/crypto/card-blob.ts"
+import { directoryKey, EPOCH_MS, epochAt, RECORD_BYTES } from "../../src/crypto/directory-record.ts"
+import { encodeCardBlob, encodeHas } from "../../src/node/card-blob-messages.ts"
 import { DirectoryError } from "../../src/node/directory.ts"
 import {
+  type BlobAnswer,
   cardOf,
   connect,
   type HostilePeer,
@@ -25,6 +22,7 @@ import {
   startPeer,
   stored,
 } from "../helpers/directory-mesh.ts"
+import { cardRecord, putCard } from "../helpers/directory-records.ts"
 import { ManualClock } from "../helpers/manual-clock.ts"
 import { until } from "../helpers/wait.ts"
 
@@ -40,7 +38,7 @@ const publicationOf = (who: Person, sequence: number) => ({
 })
 
 const recordOf = (who: Person, epoch: number, sequence: number): Bytes =>
-  makeRecord({ address: who.raw, seed: who.seed, epoch, sequence, card: cardOf(who, sequence) })
+  cardRecord(who, { epoch, sequence }).bytes
 
 const keyOf = (who: Person, epoch: number) => directoryKey(blindedKey(who.raw, epoch))
 
@@ -58,6 +56,14 @@ function countingPuts({ libp2p }: Peer): () => number {
   return () => count
 }
 
+/** No run of eight bytes is in both, at any pair of places. */
+function assertNothingInCommon(one: Buffer, two: Buffer): void {
+  const runs = new Set<string>()
+  for (let at = 0; at + 8 <= one.length; at++) runs.add(one.toString("latin1", at, at + 8))
+  for (let at = 0; at + 8 <= two.length; at++)
+    assert(!runs.has(two.toString("latin1", at, at + 8)), `a run in common at ${at}`)
+}
+
 describe("directory: eight peers on loopback", () => {
   const clock = new ManualClock(NOON)
   let peers: Peer[] = []
@@ -66,7 +72,11 @@ describe("directory: eight peers on loopback", () => {
 
   before(async () => {
     peers = await startMesh(8, clock)
-    hostile = await startHostilePeer()
+    // Says that it keeps whatever it is asked for.
+    hostile = await startHostilePeer(
+      () => undefined,
+      () => encodeHas(true),
+    )
     for (const { libp2p } of peers) await connect(hostile, libp2p)
   })
   after(async () => {
@@ -91,7 +101,8 @@ describe("directory: eight peers on loopback", () => {
       "the owner's like any other",
     )
     const found = await Promise.all(peers.map((peer) => peer.directory.lookup(ada.address)))
-    for (const card of found) assert.deepEqual(card, { card: cardOf(ada, 1), sequence: 1 })
+    for (const card of found)
+      assert.deepEqual(card, { card: cardOf(ada, 1), sequence: 1, composite: null })
   })
 
   it("says NOT_FOUND of an address that nobody publishes", async () => {
@@ -125,29 +136,24 @@ describe("directory: eight peers on loopback", () => {
     assert(found !== "NOT_FOUND" && found.sequence === 1)
   })
 
-  it("gives those who store nothing to read, and nothing that ties two days together", async () => {
+  it("gives those who store nothing to read, and nothing that ties two days together", () => {
     // From the test before, both days' records lie with the same peers.
     const secrets = [ada.raw, ada.raw.slice(0, 32), ada.raw.slice(32), ada.seed]
     const texts = [ada.address, ada.address.slice(0, 16), "Grace Hopper", "rear admiral"]
     for (const keeper of peers) {
-      const records = stored(keeper)
-      assert.equal(records.length, 2, "one record a day and nothing else")
-      for (const record of [...records, Buffer.from([...keeper.kept.keys()].join())])
+      const [records, blobs] = [stored(keeper), stored(keeper, "blob")]
+      assert.equal(records.length, 2, "one record a day")
+      assert(records.every(({ length }) => length === RECORD_BYTES))
+      assert.equal(blobs.length, 2, "and its blob")
+      assert(blobs.every(({ length }) => length === CARD_BLOB_BYTES))
+      for (const bytes of [...records, ...blobs, Buffer.from([...keeper.kept.keys()].join())])
         for (const secret of [...secrets, ...texts.map(utf8)])
-          assert.equal(record.indexOf(secret), -1)
+          assert.equal(bytes.indexOf(secret), -1)
+      const [yesterdays, todays] = [0, 1].map((day) =>
+        Buffer.concat([records[day]!.subarray(1), blobs[day]!]),
+      )
+      assertNothingInCommon(yesterdays!, todays!)
     }
-    const days = await Promise.all(
-      [today() - 1, today()].map(async (epoch) => {
-        const [record] = await keepers(blindedKey(ada.raw, epoch))
-        assert(record?.length === RECORD_BYTES)
-        return Buffer.from(record)
-      }),
-    )
-    const [one, two] = days as [Buffer, Buffer]
-    const runs = new Set<string>()
-    for (let at = 1; at + 8 <= one.length; at++) runs.add(one.toString("latin1", at, at + 8))
-    for (let at = 1; at + 8 <= two.length; at++)
-      assert(!runs.has(two.toString("latin1", at, at + 8)), `a run in common at ${at}`)
   })
 
   it("has the storing peer itself refuse what is forged, wrongly blinded, of another day, or of another size", async () => {
@@ -180,7 +186,7 @@ describe("directory: eight peers on loopback", () => {
     const unseen = await put(teller, utf8("/constructor/x"), new Uint8Array(1000))
     assert.equal(unseen, 1, "kad-dht as it comes takes it: Object is a function, so it validates")
     await Promise.all([teller.stop(), bare.stop()])
-    const before = peers.map(stored)
+    const before = peers.map((peer) => stored(peer))
     for (const room of ["constructor", "toString", "__proto__", "hasOwnProperty", "pk", "ipns"])
       assert.equal(await put(hostile, utf8(`/${room}/x`), new Uint8Array(1000)), 0, room)
     const cid = hostile.peerId.toCID()
@@ -189,7 +195,10 @@ describe("directory: eight peers on loopback", () => {
     for await (const event of hostile.services.dht.provide(cid, { signal }))
       if (event.name === "PEER_RESPONSE") sent++
     assert(sent > 0)
-    assert.deepEqual(peers.map(stored), before)
+    assert.deepEqual(
+      peers.map((peer) => stored(peer)),
+      before,
+    )
     for (const peer of peers) assert(!(await leaked(peer)))
   })
 
@@ -217,7 +226,7 @@ describe("directory: eight peers on loopback", () => {
       [1, 6],
     ] as const) {
       const epoch = today() + shift
-      assert.equal(await put(hostile, keyOf(mary, epoch), recordOf(mary, epoch, sequence)), 8)
+      assert.equal(await putCard(hostile, cardRecord(mary, { epoch, sequence })), 8)
     }
     const found = await peers[2]!.directory.lookup(mary.address)
     assert(found !== "NOT_FOUND" && found.sequence === 7)
@@ -229,9 +238,8 @@ describe("directory: eight peers on loopback", () => {
     const joan = person(5)
     const lies = [cardOf(joan, 3), cardOf(person(6), 9), utf8("no card at all")]
     for (const [sequence, card] of lies.entries()) {
-      const epoch = today()
-      const record = makeRecord({ address: joan.raw, seed: joan.seed, epoch, sequence, card })
-      assert.equal(await put(hostile, keyOf(joan, epoch), record), 8)
+      const record = cardRecord(joan, { epoch: today(), sequence, card })
+      assert.equal(await putCard(hostile, record), 8)
       assert.equal(await peers[1]!.directory.lookup(joan.address), "NOT_FOUND")
     }
   })
@@ -239,7 +247,7 @@ describe("directory: eight peers on loopback", () => {
   it("answers from memory for a few minutes, and then asks again", async () => {
     const [grace, reader] = [person(7), peers[6]!]
     const publish = async (sequence: number) =>
-      assert.equal(await put(hostile, keyOf(grace, today()), recordOf(grace, today(), sequence)), 8)
+      assert.equal(await putCard(hostile, cardRecord(grace, { epoch: today(), sequence })), 8)
     const seen = async (fresh: boolean) => {
       const found = await reader.directory.lookup(grace.address, { fresh })
       return found === "NOT_FOUND" ? found : found.sequence
@@ -262,9 +270,13 @@ describe("directory: peers that lie", () => {
   const stale = recordOf(ada, epoch, 1)
   const foreign = recordOf(eve, epoch, 1)
 
-  async function among(answers: readonly ((key: Bytes) => Bytes | undefined)[], honest: number) {
+  async function among(
+    answers: readonly ((key: Bytes) => Bytes | undefined)[],
+    honest: number,
+    blobAnswer?: BlobAnswer,
+  ) {
     const peers = await startMesh(honest, clock)
-    const liars = await Promise.all(answers.map(startHostilePeer))
+    const liars = await Promise.all(answers.map((answer) => startHostilePeer(answer, blobAnswer)))
     const join = async (peer: HostilePeer) => {
       for (const other of [...peers.map(({ libp2p }) => libp2p), ...liars])
         if (other !== peer) await connect(peer, other)
@@ -301,20 +313,21 @@ describe("directory: peers that lie", () => {
     await mesh.peers[0]!.directory.publish(publicationOf(ada, 2))
     const { directory } = await mesh.reader()
     const found = await directory.lookup(ada.address)
-    assert.deepEqual(found, { card: cardOf(ada, 2), sequence: 2 })
+    assert.deepEqual(found, { card: cardOf(ada, 2), sequence: 2, composite: null })
   })
 
   it("cannot take a reader back to a card older than it has seen, not even all together", async () => {
-    let answer = recordOf(ada, epoch, 2)
+    const newer = cardRecord(ada, { epoch, sequence: 2 })
+    let answer = newer.bytes
     const say = (key: Bytes) => (Buffer.from(key).equals(keyOf(ada, epoch)) ? answer : undefined)
-    await using mesh = await among([say, say, say], 0)
+    await using mesh = await among([say, say, say], 0, () => encodeCardBlob(newer.blob.bytes))
     const { directory: reader } = await mesh.reader()
     const first = await reader.lookup(ada.address)
     assert(first !== "NOT_FOUND" && first.sequence === 2)
     answer = stale
     clock.advance(60 * MINUTE_MS)
     const second = await reader.lookup(ada.address, { fresh: true })
-    assert.deepEqual(second, { card: cardOf(ada, 2), sequence: 2 }, "what it has seen stands")
+    assert.deepEqual(second, first, "what it has seen stands")
     assert.equal(await reader.lookup(ada.address, { fresh: true, atLeast: 3 }), "NOT_FOUND")
   })
 
@@ -357,7 +370,7 @@ describe("directory: alone, and then not", () => {
   it("refuses at once what can never be published: a card too large, a seed of somebody else", async () => {
     const peer = await startPeer(new ManualClock(NOON))
     const ada = person(23)
-    const huge = { ...publicationOf(ada, 1), card: new Uint8Array(41_000) }
+    const huge = { ...publicationOf(ada, 1), card: new Uint8Array(50_000) }
     await assert.rejects(peer.directory.publish(huge), { code: "TOO_LARGE" })
     const foreign = { ...publicationOf(ada, 1), seed: person(24).seed }
     await assert.rejects(peer.directory.publish(foreign), { code: "BAD_KEY" })

@@ -11,7 +11,7 @@ import type { Scheme } from "../../src/consensus/hybrid.ts"
 import { keysOf, sameItem } from "../../src/consensus/item.ts"
 import { Ledger } from "../../src/consensus/ledger.ts"
 import type { LedgerRules } from "../../src/consensus/ledger.ts"
-import type { ValidatorSet } from "../../src/consensus/quorum.ts"
+import { seatOf, type ValidatorSet } from "../../src/consensus/quorum.ts"
 import type {
   Checkpoint,
   Commit,
@@ -21,6 +21,7 @@ import type {
   Output,
   SignedMessage,
 } from "../../src/consensus/types.ts"
+import type { Keyholder } from "./keys.ts"
 import type { SimNode } from "./node.ts"
 
 export interface Violation {
@@ -259,6 +260,22 @@ export class Checkers {
     const quorum = this.#sets.get(term)?.quorum ?? 1
     if (signers + own < quorum)
       this.violated(node.id, `opens a term after ${term} on ${signers} checkpoints of others`)
+  }
+
+  /** Submitted items that all of these have ordered; changes of the validators are not counted. */
+  orderedAt(nodes: readonly SimNode[]): number {
+    const delivered = nodes.map(({ id }) => this.deliveredAt(id))
+    if (delivered.length === 0) return 0
+    let count = 0
+    for (const [key, { type }] of this.submitted)
+      if (type !== "validators" && delivered.every((has) => has.has(key))) count++
+    return count
+  }
+
+  /** The key is, or is about to be, in the set. */
+  isValidator({ keys: { ed25519 } }: Keyholder): boolean {
+    const { set, nextSet } = this.ledger.fields
+    return seatOf(set, ed25519) >= 0 || seatOf(nextSet, ed25519) >= 0
   }
 
   /** Items that a node which is up should have ordered and has not. */

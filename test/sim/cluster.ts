@@ -2,87 +2,32 @@
  * A whole cluster in one thread: validators, their disks, the network between them, virtual time, and checkers that look after
  * every step. Same configuration, same calls, same run. README.md shows how to write a schedule with it.
  */
-import { primitives } from "#primitives"
-import { compare, utf8 } from "../../src/crypto/bytes.ts"
-import type { Bytes } from "../../src/crypto/bytes.ts"
-import { DEFAULT_TIMING } from "../../src/consensus/core.ts"
+import { type Bytes, compare } from "../../src/crypto/bytes.ts"
 import type { ReplicaParts, Timing } from "../../src/consensus/core.ts"
-import { decodeMessage, encodeMessage } from "../../src/consensus/codec.ts"
-import { keysOf, subjectOf } from "../../src/consensus/item.ts"
+import { keysOf } from "../../src/consensus/item.ts"
 import type { LedgerRules } from "../../src/consensus/ledger.ts"
-import { seatOf } from "../../src/consensus/quorum.ts"
 import type {
   BlockRecord,
-  EnvelopeItem,
   Evidence,
   Input,
   Item,
   Message,
-  NewView,
   Output,
   Peer,
   ValidatorsItem,
-  ViewChange,
 } from "../../src/consensus/types.ts"
-import { Byzantine } from "./byzantine.ts"
-import type { Behaviour } from "./byzantine.ts"
+import { type Behaviour, Byzantine } from "./byzantine.ts"
 import { Checkers } from "./checkers.ts"
-import type { CrashKind, Write } from "./disk.ts"
-import { keyring } from "./keys.ts"
-import type { CryptoKind, Keyholder, Keyring } from "./keys.ts"
-import { Network } from "./network.ts"
-import type { Filter, LinkOptions, Packet } from "./network.ts"
-import { SimNode } from "./node.ts"
-import type { Surroundings } from "./node.ts"
+import { type ClusterConfig, rulesOf, SIM_TIMING } from "./cluster-config.ts"
+import type { Write } from "./disk.ts"
+import { ItemMaker, paidAgain, validatorsItem } from "./items.ts"
+import { type Keyholder, type Keyring, keyring } from "./keys.ts"
+import { type Filter, Network, type Packet } from "./network.ts"
+import { SimNode, type Surroundings } from "./node.ts"
 import { Random } from "./random.ts"
+import { type Rare, RareEvents } from "./rare.ts"
+import { Deliveries, type SentMessage, Wire } from "./records.ts"
 import { Scheduler } from "./scheduler.ts"
-
-export interface ClusterConfig {
-  readonly seed?: number
-  /** The most items a block may hold. */
-  readonly batch?: number
-  /** Heights in a term. */
-  readonly termHeights?: number
-  readonly pipelineSlots?: number
-  readonly timing?: Partial<Timing>
-  readonly links?: Partial<LinkOptions>
-  readonly crypto?: CryptoKind
-  /** Seats that run two instances of one key: 3 becomes "3a" and "3b". */
-  readonly twins?: readonly number[]
-  /** Every message travels as bytes and is decoded again; off, objects are handed over. */
-  readonly wire?: boolean
-  /** Keep every message sent, every write and every delivered block, for a test to look at. */
-  readonly record?: boolean
-}
-
-export interface SentMessage {
-  readonly at: number
-  readonly from: string
-  readonly to: string
-  readonly message: Message | Bytes
-}
-
-/** How often rare things happened. */
-export interface Rare {
-  nullBlocks: number
-  preparedFromTwoViews: number
-  viewChangeDuringTransfer: number
-  termEndDuringViewChange: number
-  tornTails: number
-  joinsByFewer: number
-}
-
-export const noRare = (): Rare => ({
-  nullBlocks: 0,
-  preparedFromTwoViews: 0,
-  viewChangeDuringTransfer: 0,
-  termEndDuringViewChange: 0,
-  tornTails: 0,
-  joinsByFewer: 0,
-})
-
-/** Simulated time is cheap, real waiting is not: a tick every five seconds, STATUS twice a second. */
-const SIM_TIMING: Timing = { ...DEFAULT_TIMING, statusMs: 500, idleMs: 2000, tickMs: 5000 }
 
 export class Cluster implements Surroundings {
   readonly rules: LedgerRules
@@ -92,7 +37,7 @@ export class Cluster implements Surroundings {
   readonly checkers: Checkers
   readonly keyring: Keyring
   readonly nodes: SimNode[] = []
-  readonly rare = noRare()
+  readonly #rare = new RareEvents()
   /** Filled when `record` is set. */
   readonly sent: SentMessage[] = []
   readonly evidence: { readonly node: string; readonly evidence: Evidence }[] = []
@@ -102,9 +47,10 @@ export class Cluster implements Surroundings {
   /** Keys of nodes that are not held to be correct. */
   readonly #faultyKeys = new Set<Keyholder>()
   readonly #load: Random
-  readonly #delivered = new Map<string, BlockRecord[]>()
+  readonly #delivered = new Deliveries()
   #nextHolder: number
-  #nextItem = 0
+  readonly #maker = new ItemMaker()
+  readonly #wire = new Wire()
 
   constructor(n: number, config: ClusterConfig = {}) {
     const seed = config.seed ?? 1
@@ -117,14 +63,7 @@ export class Cluster implements Surroundings {
       compare(a.keys.ed25519, b.keys.ed25519),
     )
     this.#nextHolder = n
-    this.rules = {
-      meshId: primitives.sha3_256(utf8("simulated mesh")),
-      validators: holders.map((holder) => holder.keys),
-      termHeights: config.termHeights ?? 8,
-      blockItemsMax: config.batch ?? 4,
-      powBits: 8,
-      retentionTerms: 4096,
-    }
+    this.rules = rulesOf(config, holders)
     this.network = new Network(this.scheduler, new Random(seed, "network"), (packet) =>
       this.#arrive(packet),
     )
@@ -156,7 +95,7 @@ export class Cluster implements Surroundings {
 
   /** New items for everyone's pool; a validator that is down gets them when it returns. */
   submit(count: number): readonly Item[] {
-    const items = Array.from({ length: count }, () => this.#makeEnvelope())
+    const items = Array.from({ length: count }, () => this.#maker.envelope())
     this.submitItems(items)
     return items
   }
@@ -169,12 +108,9 @@ export class Cluster implements Surroundings {
 
   /** New envelopes that somebody else has paid for as well: some validators admit the one form first, some the other. */
   submitVariants(count: number): readonly Item[] {
-    const items = Array.from({ length: count }, () => this.#makeEnvelope())
+    const items = Array.from({ length: count }, () => this.#maker.envelope())
     this.checkers.submit(items)
-    const others = items.map((item): Item => {
-      const { id } = item as EnvelopeItem
-      return { type: "envelope", id, spend: primitives.sha3_256(utf8("paid again"), id) }
-    })
+    const others = items.map(paidAgain)
     for (const other of others) this.checkers.variants.set(keysOf(other).id, other)
     for (const node of this.nodes) {
       const mixed = items.map((item, i) => (this.#load.chance(50) ? others[i]! : item))
@@ -185,23 +121,9 @@ export class Cluster implements Surroundings {
     return items
   }
 
-  #makeEnvelope(): Item {
-    const id = primitives.sha3_256(utf8(`item ${this.#nextItem}`))
-    const spend = primitives.sha3_256(utf8(`spend ${this.#nextItem}`))
-    const proof = this.#nextItem++ % 2 === 0
-    return proof
-      ? { type: "envelope", id, spend, root: spend.slice(0, 16) }
-      : { type: "envelope", id, spend }
-  }
-
   /** New members, so that the state root has more to cover than envelopes. */
   submitMembers(count: number): readonly Item[] {
-    const items = Array.from({ length: count }, (): Item => {
-      const n = this.#nextItem++
-      const commitment = primitives.sha3_256(utf8(`member ${n}`))
-      const voucher = primitives.sha3_256(utf8(`voucher ${n}`))
-      return { type: "member-add", commitment, voucher, evidence: new Uint8Array(0) }
-    })
+    const items = Array.from({ length: count }, () => this.#maker.member())
     this.submitItems(items)
     return items
   }
@@ -210,26 +132,9 @@ export class Cluster implements Surroundings {
   changeValidators(add: number, remove: readonly string[] = []): ValidatorsItem {
     const holders = Array.from({ length: add }, () => this.keyring.holder(this.#nextHolder++))
     const { ledger } = this.checkers
-    const { set } = ledger
-    const draft: ValidatorsItem = {
-      type: "validators",
-      add: holders.map(({ keys }) => ({ keys, possession: new Uint8Array(0) })),
-      remove: remove.map((id) => this.node(id).holder.keys.ed25519),
-      term: ledger.term,
-      approvals: [],
-    }
-    const subject = subjectOf(draft, this.rules.meshId, set.digest)
-    const operators = set.members.flatMap((member, signer) => {
-      const owner = this.nodes.find(
-        (node) => node.holder.keys.ed25519.join() === member.ed25519.join(),
-      )
-      return owner === undefined ? [] : [{ signer, signature: owner.holder.sign(subject) }]
-    })
-    const item: ValidatorsItem = {
-      ...draft,
-      add: holders.map(({ keys, sign }) => ({ keys, possession: sign(subject) })),
-      approvals: operators,
-    }
+    const removed = remove.map((id) => this.node(id).holder)
+    const operators = this.nodes.map(({ holder }) => holder)
+    const item = validatorsItem({ ledger, added: holders, removed, operators })
     for (const holder of holders) this.#addNode(String(this.nodes.length), holder).start()
     this.submitItems([item])
     return item
@@ -256,15 +161,9 @@ export class Cluster implements Surroundings {
   }
 
   /** `torn` may say how many of the unsynced writes survive before the torn one. */
-  crash(
-    id: string | number,
-    kind: CrashKind | "synced" | { readonly torn: number } = "keep",
-  ): void {
+  crash(id: string | number, kind: Parameters<SimNode["crashAs"]>[0] = "keep"): void {
     const node = this.node(id)
-    if (!node.running) return
-    if (kind === "synced") node.crash("lose-unsynced")
-    else if (typeof kind === "string") node.crash(kind)
-    else node.crash("torn", kind.torn)
+    if (node.running) node.crashAs(kind)
   }
 
   restart(id: string | number): void {
@@ -358,6 +257,10 @@ export class Cluster implements Surroundings {
 
   // ---- what a test sees
 
+  get rare(): Rare {
+    return this.#rare.counts
+  }
+
   isCorrect(node: SimNode): boolean {
     return !this.#faultyKeys.has(node.holder)
   }
@@ -372,7 +275,7 @@ export class Cluster implements Surroundings {
 
   /** Blocks delivered by a node, with their certificates; only when `record` is set. */
   delivered(id: string | number): readonly BlockRecord[] {
-    return this.#delivered.get(String(id)) ?? []
+    return this.#delivered.of(String(id))
   }
 
   /** Writes that a crash would put at risk. */
@@ -387,15 +290,7 @@ export class Cluster implements Surroundings {
 
   /** Submitted items ordered at every running correct node; changes of the validators are not counted. */
   orderedEverywhere(): number {
-    const running = this.correct.filter((node) => node.running)
-    let count = 0
-    for (const [key, { type }] of this.checkers.submitted)
-      if (
-        type !== "validators" &&
-        running.every((node) => this.checkers.deliveredAt(node.id).has(key))
-      )
-        count++
-    return running.length === 0 ? 0 : count
+    return this.checkers.orderedAt(this.correct.filter((node) => node.running))
   }
 
   // ---- Surroundings
@@ -424,15 +319,8 @@ export class Cluster implements Surroundings {
 
   /** Everyone else whose key is, or is about to be, in the set. */
   #validatorsFor(node: SimNode): readonly Peer[] {
-    const peers: Peer[] = []
-    const { fields } = this.checkers.ledger
-    for (const other of this.nodes) {
-      if (other.holder === node.holder) continue
-      const { ed25519 } = other.holder.keys
-      if (seatOf(fields.set, ed25519) >= 0 || seatOf(fields.nextSet, ed25519) >= 0)
-        peers.push(other.peer)
-    }
-    return peers
+    const others = this.nodes.filter(({ holder }) => holder !== node.holder)
+    return others.filter(({ holder }) => this.checkers.isValidator(holder)).map(({ peer }) => peer)
   }
 
   #put(node: SimNode, to: Peer, message: Message | Bytes): void {
@@ -445,27 +333,11 @@ export class Cluster implements Surroundings {
       from: node.id,
       to: target.id,
       fromPeer: node.peer,
-      message: wire ? this.#asBytes(message) : message,
+      message: wire ? this.#wire.carry(message) : message,
     }
     if (this.#config.record === true)
       this.sent.push({ at: this.scheduler.now, from: node.id, to: target.id, message })
     this.network.send(packet)
-  }
-
-  readonly #encoded = new WeakMap<Message, Message | Bytes>()
-  /** Through the codec and back; decoded once for all who get it. What no decoder takes stays bytes. */
-  #asBytes(message: Message): Message | Bytes {
-    let decoded = this.#encoded.get(message)
-    if (decoded === undefined) {
-      const bytes = encodeMessage(message)
-      try {
-        decoded = decodeMessage(bytes)
-      } catch {
-        decoded = bytes
-      }
-      this.#encoded.set(message, decoded)
-    }
-    return decoded
   }
 
   #arrive({ to, fromPeer, message }: Packet): void {
@@ -486,11 +358,7 @@ export class Cluster implements Surroundings {
   observe(node: SimNode, output: Output): void {
     if (output.type === "deliver") {
       if (this.isCorrect(node)) this.checkers.delivered(node, output)
-      if (this.#config.record === true) {
-        const blocks = this.#delivered.get(node.id) ?? []
-        blocks.push(output.record)
-        this.#delivered.set(node.id, blocks)
-      }
+      if (this.#config.record === true) this.#delivered.add(node.id, output.record)
       if (output.record.batch.items.length === 0) this.rare.nullBlocks++
     } else if (output.type === "blame" && output.evidence !== undefined)
       this.evidence.push({ node: node.id, evidence: output.evidence })
@@ -506,25 +374,7 @@ export class Cluster implements Surroundings {
 
   stepped(node: SimNode, input: Input | undefined, outputs: readonly Output[]): void {
     if (this.isCorrect(node)) this.checkers.stepped(node, outputs)
-    this.#countRare(node, input, outputs)
-  }
-
-  #changing = new WeakSet<SimNode>()
-
-  #countRare(node: SimNode, input: Input | undefined, outputs: readonly Output[]): void {
-    const wasChanging = this.#changing.has(node)
-    const blocks = input?.type === "message" && input.message.type === "blocks"
-    for (const output of outputs) {
-      if (output.type === "term" && wasChanging) this.rare.termEndDuringViewChange++
-      if (output.type === "store" && wasChanging && blocks) this.rare.viewChangeDuringTransfer++
-      if (output.type !== "broadcast") continue
-      const { message } = output
-      if (message.type === "view-change" && input?.type === "message") this.rare.joinsByFewer++
-      if (message.type === "new-view" && preparedViews(message) > 1)
-        this.rare.preparedFromTwoViews++
-    }
-    if (node.replica?.phase === "view-change") this.#changing.add(node)
-    else this.#changing.delete(node)
+    this.#rare.stepped(node, input, outputs)
   }
 
   failed(node: SimNode, error: unknown): void {
@@ -541,11 +391,6 @@ export class Cluster implements Surroundings {
     return this.checkers.isAdmissible(item)
   }
 }
-
-const preparedViews = (newView: NewView): number =>
-  new Set(
-    newView.changes.flatMap((change: ViewChange) => change.prepared.map((proof) => proof.view)),
-  ).size
 
 /** A cluster of n validators, started. */
 export const cluster = (n: number, config: ClusterConfig = {}): Cluster => new Cluster(n, config)

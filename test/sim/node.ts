@@ -104,6 +104,13 @@ export class SimNode {
     return { cut }
   }
 
+  /** In the words of a test: "synced" loses what was not, `torn` says how many of those writes survive before the torn one. */
+  crashAs(kind: CrashKind | "synced" | { readonly torn: number }): void {
+    if (kind === "synced") this.crash("lose-unsynced")
+    else if (typeof kind === "string") this.crash(kind)
+    else this.crash("torn", kind.torn)
+  }
+
   crash(kind: CrashKind, kept?: number): void {
     this.#life++
     this.replica = undefined

@@ -6,7 +6,7 @@ import { BLOCK_ITEMS_MAX, PIPELINE_SLOTS, TERM_HEIGHTS } from "../../src/consens
 import { BEHAVIOURS } from "./byzantine.ts"
 import type { Behaviour } from "./byzantine.ts"
 import { Cluster } from "./cluster.ts"
-import type { Rare } from "./cluster.ts"
+import type { Rare } from "./rare.ts"
 import type { Violation } from "./checkers.ts"
 import type { CrashKind } from "./disk.ts"
 import type { CryptoKind } from "./keys.ts"

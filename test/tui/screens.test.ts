@@ -125,3 +125,9 @@ for (const [columns, rows] of [...SIZES, [40, 12] as const]) {
     )
   })
 }
+
+test("an empty profile on the smallest screen is told everything, in whole sentences", async () => {
+  await using app = start(new FakeApi(), { columns: 40, rows: 12 })
+  for (const end of ["code is ready:", "somebody new", "of a friend", "keys and commands"])
+    await app.tty.until(end)
+})

@@ -27,7 +27,7 @@ import type { Cursor } from "./page.tsx"
 /** The messages in sight, held to the lower edge; the pill stands in the last row while there is more below. */
 export function messageRows(model: Model, { paneWidth, messageRows: height }: Layout): Row[] {
   const { history } = model
-  if (history === null || history.messages.length === 0) return emptyRows(model)
+  if (history === null || history.messages.length === 0) return emptyRows(model, paneWidth)
   const blocks = transcript(model, paneWidth)
   const rows = visible(blocks, history.anchor, height).flatMap(({ index, first, last }) =>
     blocks.rowsOf(index).slice(first, last),
