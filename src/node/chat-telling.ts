@@ -116,7 +116,8 @@ export class Telling {
 function groupLooksOf(channel: Channel | undefined): Looks {
   if (channel === undefined) return []
   const { trusted, peer, group, held, state } = channel
-  return [trusted, peer, group, held.length > 0, epochMark(state), isMember(state)]
+  const shown = [trusted, peer, group?.people, group?.wishes, held.length > 0]
+  return [...shown, epochMark(state), isMember(state)]
 }
 
 const isSame = (a: Looks, b: Looks): boolean =>
