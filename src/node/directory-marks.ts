@@ -4,7 +4,7 @@
  * record and a restart, and goes with its day. The table has 256 slots by the key's first byte, each written whole under
  * one key of the store: bounded by construction, about 700 bytes a write, no listing and no deletion needed.
  */
-import { type Bytes, Reader, toHex, Writer, fromHex } from "../crypto/bytes.ts"
+import { type Bytes, equal, fromHex, Reader, toHex, Writer } from "../crypto/bytes.ts"
 import { BLINDED_KEY_BYTES } from "../crypto/blinding.ts"
 import { CryptoError } from "../crypto/errors.ts"
 
@@ -58,6 +58,19 @@ export class Marks {
     slot.set(name, mark)
     await this.#store.put(storeKey(index), encodeSlot(slot))
     return "RAISED"
+  }
+
+  /** The keys for which a key competes, without itself, those that came first at the front. */
+  async beside(blinded: Bytes): Promise<Bytes[]> {
+    const slot = await this.#slot(slotOf(blinded))
+    return Array.from(slot.keys(), fromHex).filter((other) => !equal(other, blinded))
+  }
+
+  /** Forgets the mark of one key: what was kept under it has gone. */
+  async forget(blinded: Bytes): Promise<void> {
+    const index = slotOf(blinded)
+    const slot = await this.#slot(index)
+    if (slot.delete(toHex(blinded))) await this.#store.put(storeKey(index), encodeSlot(slot))
   }
 
   /**

@@ -4,7 +4,7 @@
  * asking anybody; so the shelf judges once more where the bytes are written, and writes nothing else. A blob is taken only for a record that
  * lies here and names it, and goes with it.
  *
- * Limits: MARKS_MAX records (then new keys are refused), RECORD_BYTES each and CARD_BLOB_BYTES for its blob, three days, PUT_ALLOWANCE a peer.
+ * Limits: MARKS_MAX records (then new keys are refused, unless one whose blob never came is in their way), RECORD_BYTES each and CARD_BLOB_BYTES for its blob, three days, PUT_ALLOWANCE a peer.
  */
 import { AsyncLocalStorage } from "node:async_hooks"
 import { NotFoundError } from "@libp2p/interface"
@@ -181,7 +181,10 @@ export class Shelf {
   #keep({ blinded, epoch, order }: Judged, record: Bytes | undefined): Promise<void> {
     return this.#inTurn(async () => {
       await this.prune()
-      const raised = await this.#marks.raise(blinded, { epoch, order })
+      const mark = { epoch, order }
+      let raised = await this.#marks.raise(blinded, mark)
+      if (raised === "FULL" && (await this.#makeRoom(blinded)))
+        raised = await this.#marks.raise(blinded, mark)
       if (raised === "STALE") refuse("RECORD_STALE")
       if (raised === "FULL") refuse("SHELF_FULL")
       if (record === undefined) return
@@ -190,6 +193,22 @@ export class Shelf {
         await this.#store.put(blobKey(blinded), undefined)
       await this.#store.put(recordKey(blinded), record)
     })
+  }
+
+  /** Drops the oldest record in the way of a key whose blob never came: who would fill the shelf has to bring 52 KiB for each place. */
+  async #makeRoom(blinded: Bytes): Promise<boolean> {
+    for (const other of await this.#marks.beside(blinded)) {
+      const record = await this.find(other)
+      const isWhole =
+        record === undefined ||
+        blobIdIn(record) === undefined ||
+        (await this.#store.get(blobKey(other))) !== undefined
+      if (isWhole) continue
+      await this.#store.put(recordKey(other), undefined)
+      await this.#marks.forget(other)
+      return true
+    }
+    return false
   }
 
   /** One write after the other: a slow write of an old record must not end after a quick one of a new record. */

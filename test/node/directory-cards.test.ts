@@ -63,6 +63,16 @@ describe("a card from the directory", () => {
     assert.equal(soundCard(card.address, ada.card.slice(1)), undefined)
   })
 
+  it("has the signatures of its roots verified once, however often it is found", async (t) => {
+    const { slhDsaShake256s } = primitives
+    const verify = t.mock.method(slhDsaShake256s, "verify")
+    const directory = new OneCard({ card: eve.card, sequence: 1, composite: null })
+    const { address } = verifyCard(eve.card)
+    assert.equal(verify.mock.callCount(), 1, "by this test itself")
+    for (let i = 0; i < 5; i++) assert(await findCard(directory, address, { fresh: true }))
+    assert.equal(verify.mock.callCount(), 2)
+  })
+
   it("is asked of the caller when it was not verified here", async () => {
     const directory = new OneCard("NOT_FOUND")
     const kept = () => Promise.resolve(ada.card)

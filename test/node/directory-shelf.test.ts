@@ -1,11 +1,12 @@
 import assert from "node:assert/strict"
 import { describe, it } from "node:test"
+import { primitives } from "#primitives"
 import { Libp2pRecord } from "@libp2p/record"
 import { base32nopad } from "@scure/base"
 import fc from "fast-check"
 import { Key } from "interface-datastore"
 import { blindedKey } from "../../src/crypto/blinding.ts"
-import { type Bytes, concat, utf8 } from "../../src/crypto/bytes.ts"
+import { type Bytes, concat, toHex, utf8, Writer } from "../../src/crypto/bytes.ts"
 import {
   directoryKey,
   EPOCH_MS,
@@ -13,6 +14,7 @@ import {
   openRecord,
   signedRecord,
 } from "../../src/crypto/directory-record.ts"
+import { domain } from "../../src/crypto/kdf.ts"
 import { makeOfferRecord } from "../../src/crypto/offer-record.ts"
 import { Allowance } from "../../src/node/allowance.ts"
 import { Marks } from "../../src/node/directory-marks.ts"
@@ -160,6 +162,28 @@ describe("shelf: what a peer keeps for others", () => {
   })
 })
 
+interface Stranger {
+  readonly blinded: Bytes
+  readonly bytes: Bytes
+}
+const anyBlob = cardRecord(person(9), { epoch: day, sequence: 1 }).blob
+
+/** Sound records under keys that nobody's address gives, which a keeper cannot tell: all in one slot of the marks. */
+function strangersOfOneSlot(count: number): Stranger[] {
+  const { ed25519 } = primitives
+  const found: Stranger[] = []
+  while (found.length < count) {
+    const key = ed25519.importPrivate(ed25519.generate())
+    const blinded = ed25519.publicFromPrivate(key)
+    if (blinded[0] !== 7) continue
+    const header = new Writer().u8(2).raw(blinded).u32(day).u64(5).raw(anyBlob.id)
+    const unsigned = header.raw(primitives.randomBytes(12 + 85)).finish()
+    const signature = ed25519.sign(key, concat(domain("directory record"), unsigned))
+    found.push({ blinded, bytes: concat(unsigned, signature) })
+  }
+  return found
+}
+
 describe("shelf: the blobs of records that lie here", () => {
   it("takes a blob that a record here names, and no other: no record, another's, a changed one, a short one", async () => {
     const { shelf, put, count } = shelfOver(new ManualClock(NOON))
@@ -224,6 +248,23 @@ describe("shelf: the blobs of records that lie here", () => {
     await put(now.key, now.value)
     assert.deepEqual(await shelf.find(now.blinded), now.value)
     assert(await shelf.keepBlob(now.blinded, now.blob.id, now.blob.bytes))
+  })
+
+  it("has a record whose blob never came make room when it is full, the oldest first, and refuses where all have theirs", async () => {
+    const { shelf, put, count } = shelfOver(new ManualClock(NOON))
+    const records = strangersOfOneSlot(19)
+    const bring = async ({ blinded, bytes }: Stranger, withBlob: boolean) => {
+      await put(directoryKey(blinded), bytes, toHex(blinded))
+      if (withBlob) assert(await shelf.keepBlob(blinded, anyBlob.id, anyBlob.bytes))
+    }
+    for (const [i, each] of records.slice(0, 16).entries()) await bring(each, ![3, 9].includes(i))
+    const has = async (i: number) => (await shelf.find(records[i]!.blinded)) !== undefined
+    await bring(records[16]!, true)
+    assert.deepEqual([await has(3), await has(9), await has(16)], [false, true, true])
+    await bring(records[17]!, true)
+    assert.deepEqual([await has(9), await has(17), count()], [false, true, 16])
+    await assert.rejects(bring(records[18]!, true), refusedAs("SHELF_FULL"))
+    assert.deepEqual([count(), count("blob")], [16, 16])
   })
 
   it("keeps a record that names no blob, and no blob for it", async () => {
