@@ -8,6 +8,7 @@ import { randomFillSync } from "node:crypto"
 import { once } from "node:events"
 import { mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import type { Writable } from "node:stream"
 import { fileURLToPath } from "node:url"
 import { faulty, validatorSet } from "../src/consensus/quorum.ts"
 import { foundMesh } from "../src/node/mesh-membership.ts"
@@ -15,14 +16,21 @@ import { type ValidatorSecrets, validatorFrom } from "../src/node/validator-keys
 import { primitives } from "#primitives"
 import { cpuMsOf } from "./cpu.ts"
 import type { Behaviour } from "./ledger-byzantine.ts"
-import { ID_BYTES, type Order, type PeerPlan, TAIL_BYTES, type Word } from "./ledger-words.ts"
+import {
+  ID_BYTES,
+  IDS_FD,
+  type Order,
+  type PeerPlan,
+  TAIL_BYTES,
+  type Word,
+} from "./ledger-words.ts"
 
 const PROGRAMS = {
   sotto: fileURLToPath(new URL("./ledger-peer.js", import.meta.url)),
   floor: fileURLToPath(new URL("./ledger-floor-peer.js", import.meta.url)),
 } as const
 const DEADLINE_MS = 120_000
-/** Ids in one message to a validator. */
+/** Ids in one piece to a validator. */
 const ADMIT_MAX = 1024
 
 export interface Block {
@@ -37,6 +45,8 @@ interface Peer {
   readonly at: number
   readonly plan: PeerPlan
   child: ChildProcess | undefined
+  /** Takes ids that it is to admit. */
+  ids: Writable | undefined
   addresses: readonly string[]
   links: number
   height: number
@@ -137,7 +147,15 @@ export class LedgerCluster {
     const base = { directory, genesis: this.#genesis, listen, bootstrap: [], behaviour }
     const plan = secrets === undefined ? base : { ...base, secrets }
     const at = this.#peers.length
-    const peer: Peer = { at, plan, child: undefined, addresses: [], links: 0, height: 0 }
+    const peer: Peer = {
+      at,
+      plan,
+      child: undefined,
+      ids: undefined,
+      addresses: [],
+      links: 0,
+      height: 0,
+    }
     this.#peers.push(peer)
     return peer
   }
@@ -145,15 +163,19 @@ export class LedgerCluster {
   async #launch(peer: Peer): Promise<void> {
     const options = {
       serialization: "advanced",
-      stdio: ["ignore", "ignore", "inherit", "ipc"],
+      stdio: ["ignore", "ignore", "inherit", "ipc", "pipe"],
       // as bin/sotto starts the program
       execArgv: [...process.execArgv, "--max-semi-space-size=4"],
     }
     const child = fork(this.#program, [], options as Parameters<typeof fork>[2] & object)
     peer.child = child
+    peer.ids = child.stdio[IDS_FD] as Writable
+    // a process that was killed a moment ago takes nothing more
+    peer.ids.on("error", () => undefined)
     child.on("message", (word: Word) => this.#hear(peer, word))
     child.once("exit", (code) => {
       peer.child = undefined
+      peer.ids = undefined
       peer.links = 0
       if (code !== null && code !== 0 && !this.#stopping)
         process.stderr.write(`ledger peer ${peer.at} ended with ${code}\n`)
@@ -217,8 +239,8 @@ export class LedgerCluster {
         this.#since.push(since)
         this.#reports.push(0)
       }
-      for (const peer of this.#peers)
-        if (peer.plan.secrets !== undefined) this.#tell(peer, { type: "admit", ids })
+      for (const { plan, ids: pipe } of this.#peers)
+        if (plan.secrets !== undefined) pipe?.write(ids)
     }
   }
 

@@ -30,7 +30,7 @@ import { type Bytes, concat, Writer } from "../src/crypto/bytes.ts"
 import { ledgerRules, workItem } from "../src/node/ledger-rules.ts"
 import { meshFrom } from "../src/node/mesh-membership.ts"
 import { validatorFrom } from "../src/node/validator-keys.ts"
-import { ID_BYTES, type Order, type PeerPlan, tailsOf, type Word } from "./ledger-words.ts"
+import { ID_BYTES, onIds, type Order, type PeerPlan, tailsOf, type Word } from "./ledger-words.ts"
 
 const PRIMARY = 0
 /** As in consensus/propose.ts: an eighth of a full batch, and as much as is under way. */
@@ -290,11 +290,9 @@ async function start(plan: PeerPlan): Promise<FloorPeer> {
   return peer
 }
 
-let peer: FloorPeer | undefined
 process.on("message", (order: Order) => {
-  if (order.type === "admit") peer?.admit(order.ids)
-  else if (order.type === "stop") process.exit(0)
-  else start(order.plan).then((started) => (peer = started), fail)
+  if (order.type === "stop") process.exit(0)
+  else start(order.plan).then((peer) => onIds((ids) => peer.admit(ids)), fail)
 })
 // whoever started this process has gone
 process.on("disconnect", () => process.exit(0))

@@ -18,7 +18,7 @@ import { peerKeyAt } from "../src/node/peer-key.ts"
 import { openStore } from "../src/node/store.ts"
 import { validatorFrom } from "../src/node/validator-keys.ts"
 import { misbehaving } from "./ledger-byzantine.ts"
-import { ID_BYTES, type Order, type PeerPlan, tailsOf, type Word } from "./ledger-words.ts"
+import { ID_BYTES, onIds, type Order, type PeerPlan, tailsOf, type Word } from "./ledger-words.ts"
 
 const LOOK_EVERY_MS = 50
 const say = (word: Word) => process.send?.(word)
@@ -129,11 +129,9 @@ async function start(plan: PeerPlan): Promise<(ids: Uint8Array) => void> {
   return (ids) => door.admit(ids)
 }
 
-let admit: (ids: Uint8Array) => void = () => undefined
 process.on("message", (order: Order) => {
-  if (order.type === "admit") admit(order.ids)
-  else if (order.type === "stop") process.kill(process.pid, "SIGTERM")
-  else start(order.plan).then((door) => (admit = door), fail)
+  if (order.type === "stop") process.kill(process.pid, "SIGTERM")
+  else start(order.plan).then(onIds, fail)
 })
 // whoever started this process has gone
 process.on("disconnect", () => process.exit(0))

@@ -3,7 +3,9 @@
  * follower believes. Every signature in a certificate is checked, never only the first quorum of them, and the members are
  * distinct by construction: seats strictly ascending.
  */
+import { equal } from "../crypto/bytes.ts"
 import type { Bytes } from "../crypto/bytes.ts"
+import { blockHash, type BlockHeader } from "./block.ts"
 import { votePreimage } from "./preimage.ts"
 import type { Scheme } from "./hybrid.ts"
 import type { ValidatorSet } from "./quorum.ts"
@@ -50,6 +52,23 @@ export function certificateFault(
     if (keys === undefined || !scheme.verify(keys, signed, signature)) return "BAD_SIGNATURE"
   }
   return undefined
+}
+
+/** What a certificate is shown for. */
+export interface BlockClaim extends BlockHeader {
+  readonly certificate: Certificate
+}
+
+/** Why a certificate does not prove this very block, or undefined. `set` is the set of the certificate's term. */
+export function blockFault(
+  { certificate, ...header }: BlockClaim,
+  meshId: Bytes,
+  set: ValidatorSet,
+  scheme: Scheme,
+): string | undefined {
+  if (certificate.type !== "commit" || certificate.height !== header.height) return "WRONG_BLOCK"
+  if (!equal(blockHash(meshId, header), certificate.digest)) return "WRONG_BLOCK"
+  return certificateFault(certificate, meshId, set, scheme)
 }
 
 /**

@@ -4,10 +4,12 @@
  */
 import { concat, Reader, Writer, type Bytes } from "../crypto/bytes.ts"
 import { CryptoError } from "../crypto/errors.ts"
-import { decodeBatch, decodeItem, encodeItem } from "./item.ts"
+import type { BlockClaim } from "./certificate.ts"
+import { batchDigest, decodeBatch, decodeItem, encodeItem } from "./item.ts"
 import {
   BATCH_MAX_BYTES,
   BLOCKS_PER_ANSWER,
+  DIGEST_BYTES,
   ITEM_EVIDENCE_MAX_BYTES,
   MESSAGE_MAX_BYTES,
   REQUEST_ITEMS_MAX,
@@ -37,6 +39,10 @@ import {
 import type { BlockRecord, Certificate, Message, MessageType, VoteType } from "./types.ts"
 
 const VERSION = 1
+/** Version, type, count of blocks, and that there is no checkpoint. */
+const BLOCKS_FIXED_BYTES = 1 + 1 + 2 + 1
+/** Version, type, term, view, height, digest, signer, and the signature's length. */
+const VOTE_FIXED_BYTES = 1 + 1 + 4 + 4 + 8 + DIGEST_BYTES + 2 + 2
 
 const VOTES: readonly VoteType[] = ["pre-prepare", "prepare", "commit", "checkpoint"]
 
@@ -54,11 +60,24 @@ function writeBlocks(writer: Writer, records: readonly Bytes[], checkpoint?: Cer
 }
 
 /** A `blocks` message of blocks as they are stored. */
-export const encodeBlocks = (records: readonly Bytes[], checkpoint?: Certificate): Bytes =>
-  writeBlocks(new Writer().u8(VERSION).u8(numberOf("blocks")), records, checkpoint).finish()
+export function encodeBlocks(records: readonly Bytes[], checkpoint?: Certificate): Bytes {
+  const bytes = records.reduce((sum, { length }) => sum + length, BLOCKS_FIXED_BYTES)
+  const writer = new Writer(bytes).u8(VERSION).u8(numberOf("blocks"))
+  return writeBlocks(writer, records, checkpoint).finish()
+}
+
+/** How long a vote is, as votes are most of what is encoded; room for other messages grows. */
+function capacityFor(message: Message): number | undefined {
+  const { type } = message
+  if (type === "prepare" || type === "commit" || type === "checkpoint")
+    return VOTE_FIXED_BYTES + message.signature.length
+  if (type !== "pre-prepare") return undefined
+  const { signature, batch } = message
+  return VOTE_FIXED_BYTES + signature.length + 1 + (batch ? 4 + batch.bytes.length : 0)
+}
 
 export function encodeMessage(message: Message): Bytes {
-  const writer = new Writer().u8(VERSION).u8(numberOf(message.type))
+  const writer = new Writer(capacityFor(message)).u8(VERSION).u8(numberOf(message.type))
   switch (message.type) {
     case "pre-prepare":
       writeVote(writer, message)
@@ -188,6 +207,18 @@ export function decodeBlockRecord(bytes: Bytes): BlockRecord {
   const record = readBlockRecord(reader)
   reader.done()
   return record
+}
+
+/** A stored block without its items, for who only wants to know whether it is proven. Throws CryptoError. */
+export function decodeBlockClaim(bytes: Bytes): BlockClaim {
+  const reader = new Reader(bytes)
+  const height = reader.u64()
+  const parent = readDigest(reader)
+  const stateRoot = readDigest(reader)
+  const digest = batchDigest(reader.bytes(4, BATCH_MAX_BYTES))
+  const certificate = readCertificate(reader)
+  reader.done()
+  return { height, parent, stateRoot, digest, certificate }
 }
 
 export const encodeCertificate = (certificate: Certificate): Bytes =>

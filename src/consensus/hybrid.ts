@@ -83,9 +83,11 @@ export function hybridSigner(ed25519Seed: Bytes, mlDsa65Seed: Bytes): Sign {
 
 /** A scheme that can be told of signatures that were checked elsewhere. */
 export interface RememberingScheme extends Scheme {
-  remembers(keys: ValidatorKeys, preimage: Bytes, signature: Bytes): boolean
+  /** What a signature of a validator under these bytes is remembered by. A hash: ask once for several uses. */
+  nameOf(keys: ValidatorKeys, preimage: Bytes, signature: Bytes): string
+  remembers(name: string): boolean
   /** The caller has seen it verify. */
-  remember(keys: ValidatorKeys, preimage: Bytes, signature: Bytes): void
+  remember(name: string): void
 }
 
 /**
@@ -122,8 +124,9 @@ export function remembering(scheme: Scheme, entriesMax: number): RememberingSche
       keep(name)
       return true
     },
-    remembers: (keys, preimage, signature) => isKnown(nameOf(keys, preimage, signature)),
-    remember: (keys, preimage, signature) => keep(nameOf(keys, preimage, signature)),
+    nameOf,
+    remembers: isKnown,
+    remember: keep,
     verifySeal: (keys, preimage, signature) => scheme.verifySeal(keys, preimage, signature),
   }
 }

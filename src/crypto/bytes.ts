@@ -77,8 +77,13 @@ export function exactly(bytes: Bytes, length: number, what: string): Bytes {
 const WRITER_BYTES = 128
 
 export class Writer {
-  #bytes: Bytes = new Uint8Array(WRITER_BYTES)
+  #bytes: Bytes
   #at = 0
+
+  /** `capacity`: bytes that are likely to be written. It grows beyond; what fits exactly is not copied at the end. */
+  constructor(capacity = WRITER_BYTES) {
+    this.#bytes = new Uint8Array(capacity)
+  }
 
   /** Fixed-length field, written as it is. */
   raw(bytes: Bytes): this {
@@ -132,9 +137,10 @@ export class Writer {
     return this.bytes(utf8(value), width)
   }
 
-  /** A copy of what was written so far. */
+  /** What was written so far; it stays as it is, whatever is written after. */
   finish(): Bytes {
-    return this.#bytes.slice(0, this.#at)
+    // what is full is left behind by whatever is written next
+    return this.#at === this.#bytes.length ? this.#bytes : this.#bytes.slice(0, this.#at)
   }
 }
 

@@ -34,6 +34,11 @@ export interface CheckReport {
   readonly good: Bytes
 }
 
+/** By what the scheme will remember it. */
+interface NamedClaim extends Claim {
+  readonly name: string
+}
+
 interface Thread {
   readonly worker: Worker
   readonly known: Set<ValidatorKeys>
@@ -64,9 +69,12 @@ export class SignatureChecks {
    * himself.
    */
   async prove(claims: readonly Claim[]): Promise<void> {
-    const unknown = claims.filter(
-      ({ keys, preimage, signature }) => !this.#scheme.remembers(keys, preimage, signature),
-    )
+    const unknown = claims
+      .map((claim) => ({
+        ...claim,
+        name: this.#scheme.nameOf(claim.keys, claim.preimage, claim.signature),
+      }))
+      .filter(({ name }) => !this.#scheme.remembers(name))
     if (unknown.length < TOGETHER_MIN || this.#stopped) return
     clearTimeout(this.#idle)
     this.#open++
@@ -86,7 +94,7 @@ export class SignatureChecks {
     await this.#end()
   }
 
-  async #check(thread: Thread, claims: readonly Claim[]): Promise<void> {
+  async #check(thread: Thread, claims: readonly NamedClaim[]): Promise<void> {
     const job = ++this.#jobs
     const keys: [number, ValidatorKeys][] = []
     const sent = claims.map(({ keys: signer, preimage, signature }) => {
@@ -99,8 +107,8 @@ export class SignatureChecks {
       thread.jobs.set(job, resolve)
       thread.worker.postMessage({ job, keys, claims: sent } satisfies CheckJob)
     })
-    claims.forEach(({ keys: signer, preimage, signature }, i) => {
-      if (good?.[i] === 1) this.#scheme.remember(signer, preimage, signature)
+    claims.forEach(({ name }, i) => {
+      if (good?.[i] === 1) this.#scheme.remember(name)
     })
   }
 

@@ -3,7 +3,6 @@
  * and only then its messages, blocks and timers let out, in order (DESIGN §7, Durability). One sync serves every step that came while
  * the one before was under way. Knows disks and timers, but neither streams nor people.
  */
-import { setTimeout as after } from "node:timers/promises"
 import type { ReplicaParts } from "../consensus/core.ts"
 import { claimsOf, type Claim, type ClaimsCourt, partsOf } from "../consensus/claims.ts"
 import { decodeMessage } from "../consensus/codec.ts"
@@ -25,8 +24,10 @@ import type {
 import type { Bytes } from "../crypto/bytes.ts"
 import { CodedError, CryptoError } from "../crypto/errors.ts"
 import type { LedgerProblem } from "./api/types.ts"
+import { Arrivals, needsArrivals } from "./ledger-arrivals.ts"
 import type { LedgerChain, Replayed } from "./ledger-chain.ts"
 import type { SignatureChecks } from "./ledger-checks.ts"
+import { Seals } from "./ledger-seals.ts"
 import { LedgerTimers } from "./ledger-timers.ts"
 import type { LedgerLog } from "./ledger-wal.ts"
 import type { Want } from "./ledger-wanted.ts"
@@ -54,11 +55,6 @@ export interface DriverParts {
   /** The driver has stopped for good: a disk that fails, an assertion. */
   readonly onFault: (error: unknown) => void
 }
-
-/** Before a seal, on average: validators on one machine would all begin in the moment in which the next term opens. */
-const SEAL_REST_MS = 10_000
-/** From one seal to the next at least: a fifth of a second of work each, and terms follow each other in seconds under load. */
-const SEAL_EVERY_MS = 60_000
 
 /** The event loop gets its turn after this long. */
 const SLICE_MS = 8
@@ -93,6 +89,10 @@ export class LedgerDriver {
   readonly #timers = new LedgerTimers((timer, token) =>
     this.input({ type: "timeout", timer, token }),
   )
+  readonly #arrivals = new Arrivals((items) => {
+    if (!this.#ended) this.#run(() => this.#replica.step({ type: "admit", items }))
+  })
+  readonly #seals: Seals
   readonly #effects: Effect[] = []
   #blocks: { readonly record: BlockRecord; readonly applied: readonly Item[] }[] = []
   #stable: Certificate | undefined
@@ -101,16 +101,20 @@ export class LedgerDriver {
   #syncing: Promise<void> | undefined
   #failed = false
   #failure: unknown
-  #sealing: Promise<void> | undefined
-  /** The newest boundary whose seal was asked for and not begun. */
-  #sealNext: { readonly height: number; readonly preimage: Bytes } | undefined
-  #sealedAt = -Infinity
   /** Wrong messages so far, by what was wrong with them. */
   readonly wrong = new Map<string, number>()
   viewChanges = 0
 
   private constructor(parts: DriverParts, ledger: Ledger, memory: Memory) {
     this.#parts = parts
+    this.#seals = new Seals(
+      {
+        sign: parts.seal,
+        sealed: (height, signature) => this.input({ type: "sealed", height, signature }),
+        note: parts.note,
+      },
+      this.#stopping.signal,
+    )
     this.#replica = new Replica(parts.replica, ledger, memory)
     this.#inbox = new Inbox(
       () => this.#replica.court(),
@@ -180,8 +184,19 @@ export class LedgerDriver {
     if (!this.#ended) this.#take(this.#inbox.take(NO_VALIDATOR, { type: "blocks", records }))
   }
 
+  /** Items that nobody waits for: they are in the core before anything is proposed or judged that may need them. */
+  admitSoon(items: readonly Item[]): void {
+    if (!this.#ended) this.#arrivals.add(items, this.#replica.waiting > 0)
+  }
+
+  /** Items admitted and not ordered. */
+  get waiting(): number {
+    return this.#replica.waiting + this.#arrivals.size
+  }
+
   input(input: Input): void {
     if (this.#ended) return
+    if (this.#arrivals.size > 0 && needsArrivals(input)) this.#arrivals.flush()
     const isRequest = input.type === "message" && input.message.type === "request"
     this.#run(() => this.#replica.step(input), isRequest ? "requested" : "proposed")
   }
@@ -236,8 +251,9 @@ export class LedgerDriver {
   async stop(): Promise<void> {
     this.#stopping.abort()
     this.#timers.stop()
+    this.#arrivals.stop()
     await this.#syncing
-    await this.#sealing
+    await this.#seals.idle()
     await this.#parts.log.close()
   }
 
@@ -345,7 +361,7 @@ export class LedgerDriver {
           this.#take(this.#inbox.take(from, message))
         return
       case "seal":
-        this.#seal(output.height, output.preimage)
+        this.#seals.want(output.height, output.preimage)
         return
       case "observe":
         note(`ledger: not voting before term ${output.voteFromTerm}: ${output.reason}`)
@@ -366,35 +382,5 @@ export class LedgerDriver {
       case "stable":
         return
     }
-  }
-
-  /** One at a time, of the newest boundary then: its chain of hashes covers those that are skipped. */
-  #seal(height: number, preimage: Bytes): void {
-    this.#sealNext = { height, preimage }
-    this.#sealing ??= this.#sealAll().finally(() => (this.#sealing = undefined))
-  }
-
-  async #sealAll(): Promise<void> {
-    const { signal } = this.#stopping
-    for (;;) {
-      const sinceMs = performance.now() - this.#sealedAt
-      const restMs = Math.max(SEAL_REST_MS * (0.5 + Math.random()), SEAL_EVERY_MS - sinceMs)
-      await after(restMs, undefined, { signal, ref: false }).catch(() => undefined)
-      const next = this.#takeSeal()
-      if (next === undefined) return
-      const { height, preimage } = next
-      this.#sealedAt = performance.now()
-      try {
-        this.input({ type: "sealed", height, signature: await this.#parts.seal(preimage, signal) })
-      } catch (error) {
-        if (!signal.aborted) this.#parts.note(`ledger: a seal was not made: ${String(error)}`)
-      }
-    }
-  }
-
-  #takeSeal() {
-    const next = this.#stopping.signal.aborted ? undefined : this.#sealNext
-    this.#sealNext = undefined
-    return next
   }
 }

@@ -3,15 +3,14 @@
  * its certificate verifies against the validator set that this peer derived itself from the genesis on. Gossip may lose blocks; a gap,
  * a new connection or the clock makes it ask.
  */
-import { blockHash } from "../consensus/block.ts"
-import { certificateFault } from "../consensus/certificate.ts"
+import { blockFault } from "../consensus/certificate.ts"
 import { claimsOfCertificate } from "../consensus/claims.ts"
 import { decodeBlockRecord } from "../consensus/codec.ts"
 import { Follower } from "../consensus/follower.ts"
 import type { Scheme } from "../consensus/hybrid.ts"
 import type { Ledger } from "../consensus/ledger.ts"
 import type { BlockRecord, Item } from "../consensus/types.ts"
-import { type Bytes, equal } from "../crypto/bytes.ts"
+import type { Bytes } from "../crypto/bytes.ts"
 import { CryptoError } from "../crypto/errors.ts"
 import { ACCEPT, ignore, reject, type Verdict } from "../crypto/verdict.ts"
 import type { LedgerProblem } from "./api/types.ts"
@@ -28,6 +27,10 @@ import { Turns } from "./turns.ts"
 const LOOK_MIN_MS = 2_000
 const LOOK_MAX_MS = 60_000
 const SLICE_MS = 8
+/** An answer of so many blocks is hardly the last one: the next is asked for ahead. */
+export const AHEAD_BLOCKS_MIN = 16
+
+type Answer = readonly BlockRecord[]
 
 export interface FollowerParts {
   readonly ledger: Ledger
@@ -107,6 +110,10 @@ export class LedgerFollower implements LedgerPart {
     await this.#turns.idle()
   }
 
+  async heard(bytes: Bytes, peer: string): Promise<Verdict> {
+    return await this.judge(decodeBlockRecord(bytes), peer)
+  }
+
   /** A block from gossip. */
   async judge(record: BlockRecord, peer: string): Promise<Verdict> {
     const { height } = this.#follower.ledger
@@ -133,18 +140,20 @@ export class LedgerFollower implements LedgerPart {
   }
 
   /** Blocks between are missing here, but whoever has them shall hear of this one: a quorum of the open term vouches for it. */
-  #judgeLater({ height, parent, stateRoot, batch, certificate }: BlockRecord): Verdict {
+  #judgeLater({ batch, ...record }: BlockRecord): Verdict {
     const { term, set, rules } = this.#follower.ledger
-    if (certificate.term !== term) return ignore("OTHER_TERM")
-    if (certificate.type !== "commit" || certificate.height !== height) return reject("WRONG_BLOCK")
-    const hash = blockHash(rules.meshId, { height, parent, stateRoot, digest: batch.digest })
-    if (!equal(hash, certificate.digest)) return reject("WRONG_BLOCK")
-    const fault = certificateFault(certificate, rules.meshId, set, this.#parts.scheme)
+    if (record.certificate.term !== term) return ignore("OTHER_TERM")
+    const claim = { ...record, digest: batch.digest }
+    const fault = blockFault(claim, rules.meshId, set, this.#parts.scheme)
     return fault === undefined ? ACCEPT : reject(fault)
   }
 
   admit(): void {
     // a follower proposes nothing
+  }
+
+  admitSoon(): void {
+    // nor later
   }
 
   connected(peer: string): void {
@@ -171,7 +180,7 @@ export class LedgerFollower implements LedgerPart {
     for (let peer = this.#askNext; peer !== undefined && !this.#stopped; peer = this.#askNext) {
       this.#askNext = undefined
       try {
-        while (await this.#askOne(peer));
+        await this.#readFrom(peer)
       } catch (error) {
         if (isLie(error)) this.#parts.lied(peer)
         else if (!(error instanceof StreamError || error instanceof SyncError))
@@ -182,13 +191,44 @@ export class LedgerFollower implements LedgerPart {
     }
   }
 
-  /** True when there may be more. */
-  async #askOne(peer: string): Promise<boolean> {
-    const { ask, note, lied } = this.#parts
-    const answer = await ask(peer, this.#follower.ledger.height, BLOCKS_MAX)
-    if (answer.length === 0) this.#sawNothing()
+  /** All that it has. While an answer is taken, the next one is fetched and its signatures are checked, where there will be one. */
+  async #readFrom(peer: string): Promise<void> {
+    let ahead: { readonly after: number; readonly answer: Promise<Answer> } | undefined
+    try {
+      for (let mayHaveMore = true; mayHaveMore;) {
+        const { height } = this.#follower.ledger
+        // of use only where it was asked for: blocks may have come another way, or not all were taken
+        if (ahead !== undefined && ahead.after !== height) {
+          await ahead.answer.catch(() => undefined)
+          ahead = undefined
+        }
+        const blocks = await (ahead?.answer ?? this.#ask(peer, height))
+        ahead = undefined
+        if (blocks.length === 0) this.#sawNothing()
+        const last = blocks.at(-1)
+        if (last !== undefined && blocks.length >= AHEAD_BLOCKS_MIN) {
+          ahead = { after: last.height, answer: this.#ask(peer, last.height) }
+          // looked at when its turn comes, or never
+          ahead.answer.catch(() => undefined)
+        }
+        mayHaveMore = await this.#takeAll(blocks, peer)
+      }
+    } finally {
+      await ahead?.answer.catch(() => undefined)
+    }
+  }
+
+  /** Blocks above a height, their signatures looked at. */
+  async #ask(peer: string, after: number): Promise<Answer> {
+    const answer = await this.#parts.ask(peer, after, BLOCKS_MAX)
     const blocks = answer.map((bytes) => decodeBlockRecord(bytes))
     await this.#check(blocks)
+    return blocks
+  }
+
+  /** True when there may be more. */
+  async #takeAll(blocks: Answer, peer: string): Promise<boolean> {
+    const { note, lied } = this.#parts
     let taken = 0
     let began = performance.now()
     for (const block of blocks) {

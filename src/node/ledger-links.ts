@@ -358,17 +358,16 @@ const fits = ({ underWay, bytes }: Outgoing): boolean =>
 
 /** The oldest messages of the queue in one frame; undefined when there are none. */
 function packed(out: Outgoing): Bytes | undefined {
-  const writer = new Writer()
   let bytes = 0
   let count = 0
   for (const message of out.queue) {
     if (count > 0 && bytes + message.length > FRAME_PACK_BYTES) break
-    writer.bytes(message, 4)
     bytes += message.length + 4
     count++
   }
   if (count === 0) return undefined
-  out.queue.splice(0, count)
+  const writer = new Writer(bytes)
+  for (const message of out.queue.splice(0, count)) writer.bytes(message, 4)
   out.bytes -= bytes
   return writer.finish()
 }

@@ -3,7 +3,7 @@
  * (ledger-follower.ts) look alike from outside. Which of the two a peer plays, ledger.ts decides when it joins.
  */
 import type { Ledger } from "../consensus/ledger.ts"
-import type { BlockRecord, Item } from "../consensus/types.ts"
+import type { Item } from "../consensus/types.ts"
 import type { Bytes } from "../crypto/bytes.ts"
 import type { Verdict } from "../crypto/verdict.ts"
 import type { LedgerProblem, LedgerStatus } from "./api/types.ts"
@@ -27,10 +27,12 @@ export interface LedgerPart {
   readonly pooled: number | undefined
   /** Items that were admitted here may be ordered. */
   admit(items: readonly Item[]): void
+  /** The same for items that no proposal lacks: many of them go in together. */
+  admitSoon(items: readonly Item[]): void
   /** An envelope waits for its place now, and none did before. */
   awaits(): void
-  /** A block from gossip. */
-  judge(record: BlockRecord, peer: string): Verdict | Promise<Verdict>
+  /** A block from gossip, as it came. Throws CryptoError for bytes that are none. */
+  heard(bytes: Bytes, peer: string): Verdict | Promise<Verdict>
   connected(peer: string): void
   disconnected(peer: string): void
   stop(): Promise<void>

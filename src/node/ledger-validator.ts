@@ -2,8 +2,9 @@
  * A validator's part in the ledger: the driver of the core, the streams to the other validators, and what passes between the two and
  * the network: votes out and in, blocks to who lags, decided blocks to everybody.
  */
-import { certificateFault } from "../consensus/certificate.ts"
+import { blockFault } from "../consensus/certificate.ts"
 import {
+  decodeBlockClaim,
   decodeBlockRecord,
   encodeBlockRecord,
   encodeMessage as encodeLedgerMessage,
@@ -187,11 +188,16 @@ export class LedgerValidator implements LedgerPart {
     return this.#running.problem
   }
   get pooled(): number {
-    return this.#running.replica.waiting + (this.#held?.length ?? 0)
+    return this.#running.waiting + (this.#held?.length ?? 0)
   }
 
   admit(items: readonly Item[]): void {
     if (this.#held === undefined) this.#running.input({ type: "admit", items })
+    else this.#held.push(...items)
+  }
+
+  admitSoon(items: readonly Item[]): void {
+    if (this.#held === undefined) this.#running.admitSoon(items)
     else this.#held.push(...items)
   }
 
@@ -245,12 +251,13 @@ export class LedgerValidator implements LedgerPart {
     this.#links.lost(peer)
   }
 
-  /** Validators learn blocks from each other; what gossip brings they only pass on. */
-  judge({ height, certificate }: BlockRecord): Verdict {
-    const set = this.#setOf(certificate.term)
-    if (set === undefined || certificate.height !== height) return ignore("OTHER_TERM")
+  /** Validators learn blocks from each other; what gossip brings they only pass on, and so look at no item of it. */
+  heard(bytes: Bytes): Verdict {
+    const claim = decodeBlockClaim(bytes)
+    const set = this.#setOf(claim.certificate.term)
+    if (set === undefined) return ignore("OTHER_TERM")
     const { rules, scheme } = this.#parts
-    const fault = certificateFault(certificate, rules.meshId, set, scheme)
+    const fault = blockFault(claim, rules.meshId, set, scheme)
     return fault === undefined ? ACCEPT : reject(fault)
   }
 

@@ -2,16 +2,9 @@
  * The ledger of one mesh at one peer: the chain, and a validator's or a follower's part on top of it, joined to the network. Hands out
  * blocks to who asks, tells chat what was ordered, and says how the ledger stands. What the ledger is, is in src/consensus.
  */
-import { decodeBlockRecord } from "../consensus/codec.ts"
 import { hybridScheme, remembering } from "../consensus/hybrid.ts"
 import { Ledger, type LedgerRules } from "../consensus/ledger.ts"
-import type {
-  BlockRecord,
-  EnvelopeItem,
-  Item,
-  MemberAddItem,
-  ValidatorKeys,
-} from "../consensus/types.ts"
+import type { EnvelopeItem, Item, MemberAddItem, ValidatorKeys } from "../consensus/types.ts"
 import { type Bytes, equal, toHex } from "../crypto/bytes.ts"
 import { CryptoError } from "../crypto/errors.ts"
 import { periodMsOf } from "../crypto/genesis.ts"
@@ -181,7 +174,7 @@ export class MeshLedger {
       isOrdered: (item) => this.#isOrdered(item),
       mailbox: network.mailbox,
       pooled: () => this.#part?.pooled,
-      admit: (items) => this.#part?.admit(items),
+      admit: (items) => this.#part?.admitSoon(items),
       restMs: () => (this.#ledger.set.size === 1 ? ALONE_REST_MS : 0),
       onFirst: () => this.#part?.awaits(),
       onStalled: onChange,
@@ -366,15 +359,13 @@ export class MeshLedger {
   }
 
   async #judge(bytes: Bytes, peer: string): Promise<Verdict> {
-    let record: BlockRecord
     try {
-      record = decodeBlockRecord(bytes)
+      return (await this.#part?.heard(bytes, peer)) ?? ignore("NOT_JOINED")
     } catch (error) {
       // [REJECT] it decodes
       if (error instanceof CryptoError) return reject(error.code)
       throw error
     }
-    return (await this.#part?.judge(record, peer)) ?? ignore("NOT_JOINED")
   }
 
   #tell(): void {

@@ -5,6 +5,7 @@ import fc from "fast-check"
 import { concat } from "../../src/crypto/bytes.ts"
 import { CryptoError } from "../../src/crypto/errors.ts"
 import {
+  decodeBlockClaim,
   decodeBlockRecord,
   decodeCertificate,
   decodeMessage,
@@ -255,6 +256,22 @@ for (const { name, value, encode, decode } of codecs)
       )
     })
   })
+
+describe("a block without its items", () => {
+  it("says what the whole block says of itself, and of garbage nothing", () => {
+    fc.assert(
+      fc.property(block, fc.double({ min: 0, max: 0.999, noNaN: true }), (given, share) => {
+        const whole = encodeBlockRecord(given)
+        const { batch: items, ...rest } = given
+        assert.deepEqual(decodeBlockClaim(whole), { ...rest, digest: items.digest })
+        const cut = whole.subarray(0, Math.floor(whole.length * share))
+        assert.throws(() => decodeBlockClaim(cut), CryptoError)
+        assert.throws(() => decodeBlockClaim(concat(whole, Uint8Array.of(0))), CryptoError)
+      }),
+      { numRuns: 100 },
+    )
+  })
+})
 
 describe("a list of signers", () => {
   it("that names a seat twice, or out of order, has no encoding that decodes", () => {

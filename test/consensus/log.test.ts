@@ -49,6 +49,20 @@ const { bytes, ends } = logOf(...records)
 describe("a log", () => {
   it("has the well-known check sum", () => {
     assert.equal(crc32(new TextEncoder().encode("123456789")), 0xcbf43926)
+    const plainly = (bytes: Uint8Array) => {
+      let crc = 0xffffffff
+      for (const byte of bytes) {
+        crc ^= byte
+        for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? 0xedb88320 ^ (crc >>> 1) : crc >>> 1
+      }
+      return (crc ^ 0xffffffff) >>> 0
+    }
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 70 }), fc.nat(3), (bytes, from) => {
+        const view = bytes.subarray(Math.min(from, bytes.length))
+        assert.equal(crc32(view), plainly(view))
+      }),
+    )
   })
   it("reads back what was written", () => {
     const read = readLog(bytes, start)

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict"
 import { describe, it } from "node:test"
 import { toHex } from "../../src/crypto/bytes.ts"
-import { certificateFault, certificateOf } from "../../src/consensus/certificate.ts"
+import { blockFault, certificateFault, certificateOf } from "../../src/consensus/certificate.ts"
+import { decodeBlockClaim, encodeBlockRecord } from "../../src/consensus/codec.ts"
 import { claimsOf } from "../../src/consensus/claims.ts"
 import { newViewPreimage, viewChangePreimage } from "../../src/consensus/preimage.ts"
 import { Follower, verifyChain } from "../../src/consensus/follower.ts"
@@ -374,6 +375,25 @@ describe("a follower", () => {
   }
   it("re-checks a whole chain across terms with nothing but the genesis", () => {
     assert.equal(verdict(chain), `ok ${termHeights + 2}`)
+  })
+  it("can tell a proven block without its items: a certificate counts for this very block alone", () => {
+    const [first, second] = chain
+    const { meshId } = parts.rules
+    const fault = (bend: Partial<(typeof chain)[0]> = {}) => {
+      const claim = decodeBlockClaim(encodeBlockRecord({ ...second!, ...bend }))
+      return blockFault(claim, meshId, own.set, parts.ring.scheme)
+    }
+    assert.equal(fault(), undefined)
+    assert.equal(fault({ batch: first!.batch }), "WRONG_BLOCK", "another batch under its proof")
+    assert.equal(fault({ stateRoot: hash("x") }), "WRONG_BLOCK")
+    assert.equal(fault({ parent: hash("x") }), "WRONG_BLOCK")
+    assert.equal(fault({ height: 3 }), "WRONG_BLOCK")
+    assert.equal(fault({ certificate: first!.certificate }), "WRONG_BLOCK")
+    const { certificate: proof } = second!
+    assert.equal(fault({ certificate: { ...proof, type: "checkpoint" } }), "WRONG_BLOCK")
+    assert.equal(fault({ certificate: { ...proof, view: 1 } }), "BAD_SIGNATURE")
+    const few = { ...proof, signatures: proof.signatures.slice(0, 2) }
+    assert.equal(fault({ certificate: few }), "NO_QUORUM")
   })
   it("sees every tampering, and keeps what came before it", () => {
     const at = (i: number, bend: Partial<(typeof chain)[0]>) =>

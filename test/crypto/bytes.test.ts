@@ -39,6 +39,25 @@ describe("bytes: one value has one encoding", () => {
     )
   })
 
+  it("writes the same whatever room it was given, and what was finished stays as it was", () => {
+    const pieces = fc.array(bytes, { maxLength: 6 })
+    fc.assert(
+      fc.property(pieces, pieces, fc.nat(300), (before, after, slack) => {
+        const plainly = concat(...before)
+        const exact = plainly.length
+        for (const capacity of [0, exact, exact + slack, undefined]) {
+          const writer = new Writer(capacity)
+          for (const piece of before) writer.raw(piece)
+          const finished = writer.finish()
+          assert.deepEqual(finished, plainly)
+          for (const piece of after) writer.raw(piece)
+          assert.deepEqual(finished, plainly)
+          assert.deepEqual(writer.finish(), concat(...before, ...after))
+        }
+      }),
+    )
+  })
+
   it("refuses trailing bytes, truncation, over-long fields and non-zero padding with a code", () => {
     const code = (run: () => unknown) => {
       try {

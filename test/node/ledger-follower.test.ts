@@ -6,7 +6,11 @@ import { Ledger } from "../../src/consensus/ledger.ts"
 import type { BlockRecord, Certificate } from "../../src/consensus/types.ts"
 import type { Bytes } from "../../src/crypto/bytes.ts"
 import { LedgerChain } from "../../src/node/ledger-chain.ts"
-import { type FollowerParts, LedgerFollower } from "../../src/node/ledger-follower.ts"
+import {
+  AHEAD_BLOCKS_MIN,
+  type FollowerParts,
+  LedgerFollower,
+} from "../../src/node/ledger-follower.ts"
 import { openMemoryStore } from "../../src/node/store.ts"
 import { StreamError } from "../../src/node/streams.ts"
 import { SyncError } from "../../src/node/sync-round.ts"
@@ -182,6 +186,73 @@ describe("a follower among liars", () => {
       at.taken,
       chain.map(({ height }) => height),
     )
+  })
+
+  it("reads a long chain an answer ahead of what it takes, and takes each block once", async (t) => {
+    const chain = chainOf(5 * AHEAD_BLOCKS_MIN + 3)
+    const page = (after: number) => blocksOf(chain)(after).slice(0, 2 * AHEAD_BLOCKS_MIN)
+    const asked: { readonly after: number; readonly height: number }[] = []
+    const at = await follower(t, {
+      honest: (after) => {
+        asked.push({ after, height: at.chain.height })
+        return page(after)
+      },
+    })
+    await at.idle("honest")
+    await until("all of it", () => at.newest.length === 1)
+    assert.deepEqual(
+      at.taken,
+      chain.map(({ height }) => height),
+    )
+    assert(asked.some(({ after, height }) => after > height))
+    assert.deepEqual([at.newest, at.liars, at.faults], [[chain.length], [], []])
+    assert.deepEqual(
+      asked.map(({ after }) => after),
+      [0, 32, 64, 83],
+    )
+  })
+
+  it("keeps what was good before a lie that it read ahead, or before the peer left", async (t) => {
+    const chain = chainOf(3 * AHEAD_BLOCKS_MIN)
+    const good = AHEAD_BLOCKS_MIN
+    const first = blocksOf(chain)(0).slice(0, good)
+    const lies = [
+      () => [new Uint8Array(9)],
+      () => [encodeBlockRecord(withCertificate(chain[good]!, { signatures: [] }))],
+    ]
+    for (const lie of lies) {
+      const at = await follower(t, { liar: (after) => (after === 0 ? first : lie()) })
+      await at.idle("liar")
+      await until("the lie to be met", () => at.liars.length === 1)
+      assert.deepEqual([at.chain.height, at.faults], [good, []])
+    }
+    const gone = () => Promise.reject(new StreamError("GONE", "gone"))
+    const at = await follower(t, {
+      leaving: (after) => (after === 0 ? first : gone()),
+      honest: blocksOf(chain),
+    })
+    await at.idle("leaving", 2)
+    await until("what it brought", () => at.chain.height === good)
+    await at.idle("honest")
+    await until("the rest", () => at.chain.height === chain.length)
+    assert.deepEqual([at.liars, at.faults], [[], []])
+  })
+
+  it("asks again from where it stands when an answer leads elsewhere", async (t) => {
+    const chain = chainOf(2 * AHEAD_BLOCKS_MIN)
+    const asked: number[] = []
+    const far = { ...chain[0]!, height: 2 ** 40 }
+    const at = await follower(t, {
+      odd: (after) => {
+        asked.push(after)
+        const page = blocksOf(chain)(after).slice(0, AHEAD_BLOCKS_MIN)
+        return after === 0 ? [...page, encodeBlockRecord(far)] : page
+      },
+    })
+    await at.idle("odd")
+    await until("all of it", () => at.newest.length === 1)
+    assert.equal(at.chain.height, chain.length)
+    assert.deepEqual(asked.slice(0, 3), [0, 2 ** 40, AHEAD_BLOCKS_MIN])
   })
 
   it("asks nobody for ever who has nothing, or only what is known already", async (t) => {
