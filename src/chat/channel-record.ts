@@ -17,16 +17,17 @@ import {
   type ChannelEpoch,
   EPOCHS_KEPT,
   type GroupPart,
-  type HeldCommit,
   NO_WAY_BACK,
-  type OwnCommit,
   RETURN_PACKAGES_MAX,
   type WayBack,
 } from "./channel.ts"
+import { readConfirmations, readHeld, writeConfirmations, writeHeld } from "./held-record.ts"
 import { readWindow, type Window, writeWindow } from "./window.ts"
 import { readWish, writeWish } from "./wishes.ts"
 
-const VERSION = 5
+const VERSION = 6
+/** Before commits could lie in blobs. */
+const VERSION_WITHOUT_FAR = 5
 /** Before it was kept who is leaving. */
 const VERSION_WITHOUT_LEAVING = 4
 /** Before members could have keys of more than 255 bytes. */
@@ -53,6 +54,7 @@ export function encodeChannel(channel: Channel): Bytes {
   for (const commit of channel.held) writeHeld(out, commit)
   out.u8(channel.group === null ? 0 : 1)
   if (channel.group !== null) writeGroup(out, channel.group)
+  writeConfirmations(out, channel)
   return out.finish()
 }
 
@@ -73,8 +75,12 @@ export function decodeChannel(bytes: Bytes): Channel {
   if (flags > (TRUSTED | RETIRED) || count < 1 || count > EPOCHS_KEPT)
     throw new CryptoError("BAD_ENCODING", "channel record")
   const epochs = Array.from({ length: count }, () => readEpoch(read))
-  const held = Array.from({ length: read.u16() }, () => readHeld(read, bytes.length))
+  const held = Array.from({ length: read.u16() }, () =>
+    readHeld(read, bytes.length, version > VERSION_WITHOUT_FAR),
+  )
   const group = read.u8() === 0 ? null : readGroup(read, version)
+  const isOld = version <= VERSION_WITHOUT_FAR
+  const far = isOld ? { confirmations: [], farPast: [] } : readConfirmations(read)
   read.done()
   return {
     groupId: groupIdOf(state),
@@ -86,6 +92,7 @@ export function decodeChannel(bytes: Bytes): Channel {
     state,
     epochs,
     held,
+    ...far,
     behindFrom: behind === FOLLOWING ? null : behind,
     spoken,
     renewedAtMs,
@@ -110,37 +117,6 @@ function readEpoch(read: Reader): ChannelEpoch {
   const windows = new Map<number, Window>()
   for (let i = 0; i < count; i++) windows.set(read.u32(), readWindow(read))
   return { epoch, ownLeaf, began, exporter, keys: epochKeys(exporter), next, unsent: next, windows }
-}
-
-function writeHeld(out: Writer, { envelope, leaf, own, payload }: HeldCommit): void {
-  out.raw(envelope).u32(leaf).bytes(payload, 4)
-  out.u8(own === null ? 0 : 1)
-  if (own === null) return
-  out.bytes(encodeState(own.next), 4).bytes(own.welcome, 4).u16(own.invited.length)
-  for (const address of own.invited) out.raw(addressBytes(address))
-  out
-    .u8(own.renews ? 1 : 0)
-    .u64(own.madeAtMs)
-    .u16(own.grants.length)
-  for (const wish of own.grants) writeWish(out, wish)
-}
-
-function readHeld(read: Reader, max: number): HeldCommit {
-  const envelope = read.raw(32)
-  const leaf = read.u32()
-  const payload = read.bytes(4, max)
-  const own = read.u8() === 0 ? null : readOwn(read, max)
-  return { envelope, leaf, own, payload }
-}
-
-function readOwn(read: Reader, max: number): OwnCommit {
-  const next = decodeState(read.bytes(4, max))
-  const welcome = read.bytes(4, max)
-  const invited = Array.from({ length: read.u16() }, () => addressFromBytes(read.raw(64)))
-  const renews = read.u8() === 1
-  const madeAtMs = read.u64()
-  const grants = Array.from({ length: read.u16() }, () => readWish(read))
-  return { next, welcome, invited, grants, renews, madeAtMs }
 }
 
 function writeGroup(out: Writer, { people, wishes, way, leaving }: GroupPart): void {

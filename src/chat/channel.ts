@@ -33,21 +33,20 @@ import {
 } from "../crypto/session.ts"
 import { type EpochKeys, epochKeys, EXPORTER_LABEL, threadKey, threadTag } from "../crypto/tags.ts"
 import { type Content, decodeContents, encodeContents } from "./content.ts"
+import { type FarStatement, isFarStatement, readFarStatement } from "./far-commit.ts"
 import { addressOfMember } from "./group.ts"
+import {
+  BEGINNING,
+  type FarPast,
+  type HeldCommit,
+  type HeldConfirmation,
+  type Place,
+} from "./held.ts"
 import { EMPTY_WINDOW, expected, isExpected, use, type Window, windowSize } from "./window.ts"
 import type { Wish } from "./wishes.ts"
 
 /** The current epoch and the three before it: late messages of those still open (DESIGN §10). */
 export const EPOCHS_KEPT = 4
-
-/** Where the ledger put something: a block, and how far into it. */
-export interface Place {
-  readonly height: number
-  readonly index: number
-}
-
-/** Before everything that was ever ordered. */
-export const BEGINNING: Place = { height: 0, index: 0 }
 
 export interface ChannelEpoch {
   readonly epoch: number
@@ -87,6 +86,10 @@ export interface Channel {
   readonly epochs: readonly ChannelEpoch[]
   /** Commits of the current epoch, ours and others', that were seen and not ordered yet. */
   readonly held: readonly HeldCommit[]
+  /** Confirmations of commits in blobs, ours and others', that were seen in the current epoch (confirmations.ts). */
+  readonly confirmations: readonly HeldConfirmation[]
+  /** Commits in blobs that counted, newest first, one for each epoch that is kept: whoever is behind may need their bytes. */
+  readonly farPast: readonly FarPast[]
   /** The order is to be followed for this channel from above this height; null: it goes along with all others. */
   readonly behindFrom: number | null
   /** Messages of ours since we last made new keys, and when that was. */
@@ -136,32 +139,6 @@ export interface Acquaintance {
   readonly key: Bytes
 }
 
-/**
- * A commit that waits for its place. Others' are kept as they came, and judged only when they are ordered: whether a commit is valid
- * depends on the state of its epoch alone, and most of many never count.
- */
-export interface HeldCommit {
-  /** Envelope that completed it, 32 bytes: when that is ordered, the commit may count. */
-  readonly envelope: Bytes
-  readonly leaf: number
-  /** Our own; others' have a payload instead. */
-  readonly own: OwnCommit | null
-  readonly payload: Bytes
-}
-
-export interface OwnCommit {
-  /** The state after it. */
-  readonly next: SessionState
-  /** For those it adds, once it counts; empty when it adds nobody. */
-  readonly welcome: Bytes
-  readonly invited: readonly Address[]
-  /** Wishes that come true with it. */
-  readonly grants: readonly Wish[]
-  /** It gives us new keys. */
-  readonly renews: boolean
-  readonly madeAtMs: number
-}
-
 /** An envelope that a channel waits for. */
 export interface Expected {
   readonly epoch: number
@@ -176,7 +153,8 @@ export async function openChannel(
 ): Promise<Channel> {
   const epochs = [await newEpoch(state, BEGINNING)]
   const groupId = groupIdOf(state)
-  const fresh = { group: null, behindFrom: null, renewedAtMs: 0, spoken: 0, held: [] }
+  const waiting = { held: [], confirmations: [], farPast: [] }
+  const fresh = { group: null, behindFrom: null, renewedAtMs: 0, spoken: 0, ...waiting }
   return { retired: false, ...fresh, ...about, groupId, state, epochs }
 }
 
@@ -341,6 +319,8 @@ export type Read =
     }
   /** Worth nothing until it is ordered: `hold` it (commits.ts). */
   | { readonly kind: "commit" }
+  /** About a commit in a blob: statements.ts. */
+  | { readonly kind: "statement"; readonly statement: FarStatement }
   | { readonly kind: "ignored"; readonly code: string }
 
 /** Reads a whole payload that came under tags of `at`'s leaf and epoch. Never throws for what a member sent. */
@@ -349,6 +329,11 @@ export async function readPayload(
   at: Pick<Expected, "leaf" | "epoch">,
   payload: Bytes,
 ): Promise<Read> {
+  if (isFarStatement(payload)) {
+    const statement = await readFarStatement(channel.state, at, payload)
+    if (statement === undefined) return { kind: "ignored", code: "NOT_AUTHENTIC" }
+    return { kind: "statement", statement }
+  }
   const shown = peek(payload)
   // Whoever is still in an earlier epoch would see what they cannot read: a message belongs under its own epoch's tags.
   if (shown !== undefined && shown.epoch !== BigInt(at.epoch))

@@ -8,6 +8,7 @@ import { type Bytes, equal } from "../crypto/bytes.ts"
 import { assert } from "../crypto/errors.ts"
 import {
   type CommitChanges,
+  epochOf,
   isMember,
   type Member,
   members,
@@ -16,16 +17,17 @@ import {
   process,
   type SessionState,
 } from "../crypto/session.ts"
+import { type Channel, EPOCHS_KEPT, type Expected, type GroupPart, newEpoch } from "./channel.ts"
+import { awaitedIn, completedBy, holdConfirmation, isLacked, withPlace } from "./confirmations.ts"
+import type { FarStatement } from "./far-commit.ts"
 import {
   BEGINNING,
-  type Channel,
-  EPOCHS_KEPT,
-  type GroupPart,
+  type FarPast,
   type HeldCommit,
-  newEpoch,
+  isBehind,
   type OwnCommit,
   type Place,
-} from "./channel.ts"
+} from "./held.ts"
 import {
   addressOfMember,
   adminsOf,
@@ -49,6 +51,23 @@ export function hold(channel: Channel, commit: HeldCommit): Channel {
   const known = ofTheSame.some(({ envelope }) => equal(envelope, commit.envelope))
   if (known || ofTheSame.length >= HELD_PER_MEMBER_MAX) return channel
   return { ...channel, held: [...channel.held, commit] }
+}
+
+/**
+ * A member has stated something about a commit in a blob, with this envelope: it waits for its place in the order. `undefined` for what
+ * is of an epoch that is over, and in a thread of two, whose commits are short.
+ */
+export function noted(
+  channel: Channel,
+  { epoch, leaf }: Pick<Expected, "epoch" | "leaf">,
+  statement: Exclude<FarStatement, { kind: "missing" }>,
+  envelope: Bytes,
+): Channel | undefined {
+  if (channel.group === null || BigInt(epoch) !== epochOf(channel.state)) return undefined
+  if (statement.kind === "confirmation")
+    return holdConfirmation(channel, { envelope, leaf, commit: statement.commit })
+  const far = { ref: statement.ref, ordered: null }
+  return hold(channel, { envelope, leaf, own: null, payload: new Uint8Array(0), far })
 }
 
 /** What a commit that counts has changed. */
@@ -77,48 +96,90 @@ export type Settled =
     }
   /** The commit is none, or comes too early to be one; the epoch goes on. */
   | { readonly kind: "void"; readonly channel: Channel; readonly code: string }
-
-const isBehind = (at: Place, began: Place) =>
-  at.height > began.height || (at.height === began.height && at.index > began.index)
+  /** A commit in a blob, or a confirmation of one, has its place; the epoch goes on. */
+  | { readonly kind: "placed"; readonly channel: Channel }
+  /** A commit in a blob counts at this place, and its bytes are not here: whatever follows has to wait for them. */
+  | { readonly kind: "awaited"; readonly channel: Channel; readonly at: Place }
 
 /**
- * An envelope was ordered, at `at`; where arriving is being ordered, `at` is undefined. If it completed a held commit that is valid,
- * that is the first of its epoch: the channel enters the next one, and the oldest epoch is forgotten. `undefined` when it completed none.
+ * An envelope was ordered, at `at`; where arriving is being ordered, `at` is undefined. If it completed a held commit that is valid, or
+ * is the last confirmation of one in a blob, that is the first of its epoch: the channel enters the next one, and the oldest epoch is
+ * forgotten. `undefined` when it completed nothing.
  */
 export async function settle(
   channel: Channel,
   ordered: Bytes,
   at: Place | undefined,
 ): Promise<Settled | undefined> {
+  if (!isMember(channel.state)) return undefined
+  // Others went on by a commit that we do not have: nothing behind it is ours to judge.
+  if (at !== undefined && awaitedIn(channel, at) !== undefined) return undefined
   const commit = channel.held.find(({ envelope }) => equal(envelope, ordered))
-  if (commit === undefined || !isMember(channel.state)) return undefined
-  const without = { ...channel, held: channel.held.filter((each) => each !== commit) }
   const began = channel.epochs[0]?.began ?? BEGINNING
   // Ordered before the commit that began its epoch: only somebody who meant to confuse makes such.
-  if (at !== undefined && !isBehind(at, began))
-    return { kind: "void", channel: without, code: "TOO_EARLY" }
+  if (commit !== undefined && at !== undefined && !isBehind(at, began))
+    return { kind: "void", channel: without(channel, commit), code: "TOO_EARLY" }
+  if (commit !== undefined && commit.far === null) return count(channel, commit, at)
+  return at === undefined ? undefined : settleFar(channel, ordered, at)
+}
+
+/** The same of a commit in a blob, and of what confirms one. */
+async function settleFar(
+  channel: Channel,
+  ordered: Bytes,
+  at: Place,
+): Promise<Settled | undefined> {
+  const placed = withPlace(channel, ordered, at)
+  if (placed === undefined) return undefined
+  const commit = completedBy(placed, ordered, at)
+  if (commit === undefined) return { kind: "placed", channel: placed }
+  if (isLacked(commit)) return { kind: "awaited", channel: placed, at }
+  return count(placed, commit, at)
+}
+
+const without = (channel: Channel, commit: HeldCommit): Channel => ({
+  ...channel,
+  held: channel.held.filter((each) => each !== commit),
+})
+
+/** Whether a commit would count if its place were now. */
+export const isSound = async (channel: Channel, commit: HeldCommit): Promise<boolean> =>
+  typeof (await judge(channel, commit)) !== "string"
+
+/** The place of this commit has come. */
+async function count(
+  channel: Channel,
+  commit: HeldCommit,
+  at: Place | undefined,
+): Promise<Settled> {
   const read = await judge(channel, commit)
-  if (typeof read === "string") return { kind: "void", channel: without, code: read }
+  if (typeof read === "string")
+    return { kind: "void", channel: without(channel, commit), code: read }
   const { change } = read
   const own = commit.own ?? undefined
+  const none = { held: [], confirmations: [] }
   if (change.ownRemoval) {
     // We stay in the old epoch, to read what was sent before, and want nothing any more but to be let in.
     const group = removedFrom(channel, change)
     return {
       kind: "entered",
-      channel: { ...channel, state: read.next, held: [], group },
+      channel: { ...channel, state: read.next, ...none, group },
       change,
       own,
     }
   }
   const state = mergeCommit(channel.state, read.next)
-  const moved = { ...channel, state, held: [] }
+  const farPast = [...pastOf(commit), ...channel.farPast].slice(0, EPOCHS_KEPT - 1)
+  const moved = { ...channel, state, ...none, farPast }
   const epochs = [await newEpoch(state, at ?? BEGINNING), ...channel.epochs]
   const kept = { ...moved, epochs: epochs.slice(0, EPOCHS_KEPT) }
   const entered = own?.renews === true ? { ...kept, spoken: 0, renewedAtMs: own.madeAtMs } : kept
   const next = withoutLeaving(withoutWishes(entered, own), change)
   return { kind: "entered", channel: next, change, own }
 }
+
+const pastOf = ({ envelope, far }: HeldCommit): FarPast[] =>
+  far === null ? [] : [{ envelope, ref: far.ref }]
 
 /**
  * What is left of a group that we were taken out of. Put in again in the same commit, we wait for what lets us in: when it was here that

@@ -38,6 +38,7 @@ export {
 export * as sessionLimits from "./session/limits.ts"
 export { type CommitChanges, type Newcomer } from "./session/commit.ts"
 export { encrypt, peek, process, type Processed } from "./session/messages.ts"
+export { isStatementOf, signStatement } from "./session/statement.ts"
 export { type Opening, readShown, type Shown, type ShownFault } from "./session/opening.ts"
 export {
   aboutOf,

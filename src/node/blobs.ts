@@ -175,6 +175,11 @@ export class Blobs {
     await upload(parts, isSingle(ref) ? ids : [...ids, ref.root], options)
   }
 
+  /** Brings a blob whose chunks lie here, own or fetched, to those keepers that do not have them any more. Same errors as `upload`. */
+  async bringAgain(ref: BlobRef, signal: AbortSignal): Promise<void> {
+    await this.upload(ref, { signal, resumed: true })
+  }
+
   /** Resolves when every chunk lies here; tries until then. Same errors as `get` but for the size. */
   async fetch(ref: BlobRef, { signal, onProgress }: FetchOptions): Promise<void> {
     const total = chunkCount(ref.size) + (isSingle(ref) ? 0 : 1)

@@ -1,11 +1,12 @@
 /**
- * The asking side of `/sotto/card/1`: one question to one connected peer, with a deadline; its answer decoded and judged. Whatever a peer does
+ * The asking side of `/sotto/card/1`: one question to one connected peer, with a deadline and a lane; its answer decoded and judged. Whatever a peer does
  * wrong, and whatever fails on the way to it, is the same to who asks: it does not have the blob. Nothing here dials: Kademlia has just
  * talked to the peers that are asked.
  */
 import type { Bytes } from "../crypto/bytes.ts"
 import { isCardBlob } from "../crypto/card-blob.ts"
 import { CryptoError } from "../crypto/errors.ts"
+import { Lanes } from "./blob-lanes.ts"
 import {
   type BlobName,
   CARD_BLOB_PROTOCOL,
@@ -25,6 +26,8 @@ const BLOB_DEADLINE_MS = 10_000
 export class CardBlobPeers {
   readonly #streams: Pick<Streams, "request">
   readonly #meshId: Bytes
+  /** A peer takes only so many streams: whoever looks for thirty people at once may ask the same one for all of them. */
+  readonly #lanes = new Lanes()
 
   constructor(streams: Pick<Streams, "request">, meshId: Bytes) {
     this.#streams = streams
@@ -61,7 +64,10 @@ export class CardBlobPeers {
     const bytes = encodeCardBlobRequest(request)
     const options = { signal, deadlineMs, replyBytesMax: CARD_BLOB_REPLY_BYTES_MAX }
     try {
-      return decode(await this.#streams.request(peer, CARD_BLOB_PROTOCOL, bytes, options))
+      const reply = await this.#lanes.run(peer, signal, () =>
+        this.#streams.request(peer, CARD_BLOB_PROTOCOL, bytes, options),
+      )
+      return decode(reply)
     } catch (error) {
       signal.throwIfAborted()
       if (error instanceof StreamError || error instanceof CryptoError) return undefined

@@ -4,6 +4,7 @@
  * commit of somebody else's is on its way ours waits for it, so that a crowd does not make a commit each for every epoch.
  */
 import type { Channel } from "../chat/channel.ts"
+import { isBeingConfirmed } from "../chat/confirmations.ts"
 import { encodeAbout, groupIn } from "../chat/group.ts"
 import { canLeave, isGranted, plan, type Wish, wishing } from "../chat/wishes.ts"
 import type { Address } from "../crypto/address.ts"
@@ -18,14 +19,16 @@ import {
 } from "../crypto/session.ts"
 import { type ChatBook, Step } from "./chat-book.ts"
 import type { Outbox } from "./chat-outbox.ts"
-import type { MadeCommit } from "./chat-own-commits.ts"
 import { keyPackageOf } from "./chat-key-package.ts"
+import type { MadeCommit } from "./chat-own-commits.ts"
 import { newLeafOf } from "./chat-leaf-key.ts"
 import type { ChatParts } from "./chat-parts.ts"
 import { KickedWork } from "./kicked-work.ts"
 
 /** How long a commit of somebody else's is waited for: it may never be ordered. */
 const PATIENCE_MS = 5_000
+/** The same where it lies in a blob and some have confirmed it already. */
+const FAR_PATIENCE_MS = 30_000
 const FIRST_RETRY_MS = 2_000
 const LAST_RETRY_MS = 10 * 60_000
 /** A key package is looked up again after this long. */
@@ -122,8 +125,7 @@ export class Committer {
     }
     const wanted = wishes.flatMap((wish) => (wish.kind === "add" ? [wish.who] : []))
     const isWhole = await this.#findAll(wanted, signingOf(channel.state))
-    const thread = this.#book.threadOf(channel)
-    const made = await this.#outbox.commits.commit(group, thread, (current) => this.#make(current))
+    const made = await this.#outbox.commits.commit(group, (current) => this.#make(current))
     if (made) this.#pauses.delete(group)
     if (!isWhole) this.#retryLater(group)
   }
@@ -155,7 +157,8 @@ export class Committer {
     const known = this.#waitingSince.get(group)
     const since = known?.epoch === epoch ? known : { epoch, sinceMs: nowMs }
     this.#waitingSince.set(group, since)
-    return since.sinceMs + PATIENCE_MS - nowMs
+    const isNear = isBeingConfirmed(channel)
+    return since.sinceMs + (isNear ? FAR_PATIENCE_MS : PATIENCE_MS) - nowMs
   }
 
   /** Whether the key packages of all of them are at hand. */

@@ -4,6 +4,7 @@ import { type ChatThread, threadIdOf } from "../chat/thread.ts"
 import type { Address } from "../crypto/address.ts"
 import { toHex } from "../crypto/bytes.ts"
 import { ApiError } from "./api/errors.ts"
+import type { GroupView } from "./api/types.ts"
 import type { ChatBook } from "./chat-book.ts"
 
 /** An address is long; this much of its end tells people apart, and is asked for at least. */
@@ -56,6 +57,21 @@ export class Finder {
         `${found.length + people.length} chats are called that`,
       )
     return found[0]
+  }
+
+  /** Somebody in a group, by the name they have in it, by contact or by address. */
+  memberOf({ members }: Pick<GroupView, "members">, who: string): Address {
+    const like = members.filter(
+      ({ address, name }) => address === who || (name === who && name !== ""),
+    )
+    const [only, another] = like
+    if (another !== undefined)
+      throw new ApiError("AMBIGUOUS_CONTACT", "several members are called that")
+    if (only !== undefined) return only.address as Address
+    const address = this.peerOf(who)
+    if (members.every((member) => member.address !== address))
+      throw new ApiError("NOT_A_MEMBER", "they are not in this group")
+    return address
   }
 
   /** A thread id, an address, a petname, or the unique beginning of one of the last two. */

@@ -4,8 +4,9 @@
  * ledger: without one two people could change it at once, and it would fall apart for good.
  */
 import { primitives } from "#primitives"
-import { type Channel, type Place } from "../chat/channel.ts"
+import type { Channel } from "../chat/channel.ts"
 import { isAwaited, type Settled } from "../chat/commits.ts"
+import type { Place } from "../chat/held.ts"
 import type { Content } from "../chat/content.ts"
 import {
   ADMINS_MAX,
@@ -25,7 +26,8 @@ import { ApiError } from "./api/errors.ts"
 import type { GroupView } from "./api/types.ts"
 import { type ChatBook, Step } from "./chat-book.ts"
 import { Committer } from "./chat-committer.ts"
-import type { Inbox } from "./chat-inbox.ts"
+import { FarCommits } from "./chat-far-commits.ts"
+import { GroupLeaving } from "./chat-group-leaving.ts"
 import {
   adding,
   type Around,
@@ -49,7 +51,8 @@ export class Groups {
   readonly #parts: ChatParts
   readonly #book: ChatBook
   readonly #outbox: Outbox
-  readonly #inbox: () => Inbox
+  readonly #leaving: GroupLeaving
+  readonly far: FarCommits
   readonly #committer: Committer
   readonly #invitations: Invitations
   readonly #vouching: Vouching
@@ -61,9 +64,13 @@ export class Groups {
     this.#parts = parts
     this.#book = book
     this.#outbox = outbox
-    this.#inbox = inbox
+    this.#leaving = new GroupLeaving(book, outbox, inbox)
     this.#committer = new Committer(parts, book, outbox, {
-      canLeave: (channel) => this.#goAway(channel),
+      canLeave: (channel) => this.#leaving.goAway(channel),
+    })
+    this.far = new FarCommits(parts, book, outbox, {
+      supplied: () => order()?.kick(),
+      want: (group) => this.#returns.want(group),
     })
     this.#invitations = new Invitations(parts, book, outbox)
     this.#vouching = new Vouching(parts, book)
@@ -96,6 +103,7 @@ export class Groups {
     await this.#returns.stop()
     await this.#vouching.stop()
     await this.#invitations.stop()
+    await this.far.stop()
     await this.#committer.stop()
   }
 
@@ -104,6 +112,7 @@ export class Groups {
     this.#invitations.retryNow()
     this.#vouching.retryNow()
     this.#returns.retryNow()
+    this.far.retryNow()
   }
 
   get returns(): Returns {
@@ -118,6 +127,7 @@ export class Groups {
     const group = toHex(channel.groupId)
     this.#committer.kick(group)
     this.#vouching.kick(group)
+    this.far.changed(group)
     const thread = this.#book.threadOf(channel)
     // Once more when nothing left since we joined: a crash may have destroyed the first greeting.
     const [epoch] = channel.epochs
@@ -248,42 +258,8 @@ export class Groups {
   }
 
   async leave(thread: ChatThread): Promise<GroupView> {
-    const now = this.#book.threads.get(toHex(thread.id)) ?? thread
-    const channel = this.#book.groupChannel(now)
-    if (thread.group === null) throw new ApiError("NOT_A_GROUP", "that is a chat of two")
-    if (now.standing === "left" || channel === undefined)
-      throw new ApiError("NOT_A_MEMBER", "you are not in this group")
-    const isIn = now.standing !== "request" && isMember(channel.state) && !channel.retired
-    if (!isIn) await this.#goAway(channel)
-    else {
-      await this.#book.turns.run(async () => {
-        const step = new Step()
-        this.#committer.wish(step, this.#book.groupChannel(now) ?? channel, { kind: "leave" })
-        await this.#book.commit(step, { sync: true })
-      })
-      this.#committer.kick(toHex(channel.groupId))
-    }
+    await this.#leaving.leave(thread, this.#committer)
     return this.show(thread)
-  }
-
-  /** Asks the others to remove us, and destroys what we could read them with. */
-  async #goAway(channel: Channel): Promise<void> {
-    const thread = this.#book.threadOf(channel)
-    const depart = (step: Step) => {
-      const now = this.#book.threads.get(toHex(thread.id)) ?? thread
-      this.#inbox().forget(step, toHex(channel.groupId))
-      this.#outbox.forgetWaiting(step, now)
-      step.threads.set(toHex(now.id), { ...now, standing: "left", owed: [] })
-    }
-    const open: ChatThread = { ...thread, standing: "open" }
-    const alone = groupIn(channel.state)?.members.length === 1 || !isMember(channel.state)
-    const asked = !alone && (await this.#outbox.sayApart(open, [{ kind: "leave" }], depart))
-    if (asked) return
-    await this.#book.turns.run(async () => {
-      const step = new Step()
-      depart(step)
-      await this.#book.commit(step, { sync: true })
-    })
   }
 
   /** A group whose inviter's card was found. Adds to the step what is shown of it. Within a turn. */

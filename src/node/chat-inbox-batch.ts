@@ -22,7 +22,7 @@ export class Batch {
   readonly carriers = new Map<string, readonly PieceCarrier[]>()
   /** Hexadecimal ids of texts in `step`. */
   readonly texts = new Set<string>()
-  /** Hexadecimal ids of the envelopes, ours too, that completed a commit which waits to be ordered. */
+  /** Hexadecimal ids of the envelopes, ours too, that completed a commit, or what confirms one, and wait to be ordered. */
   readonly held: ReadonlySet<string>
   /** Tags expected since. */
   readonly fresh: Bytes[] = []
@@ -37,7 +37,10 @@ export class Batch {
   readonly later: (() => void)[] = []
 
   constructor(channels: Iterable<Channel>) {
-    const held = Array.from(channels).flatMap((channel) => channel.held)
+    const held = Array.from(channels).flatMap(({ held, confirmations }) => [
+      ...held,
+      ...confirmations,
+    ])
     this.held = new Set(held.map(({ envelope }) => toHex(envelope)))
   }
 

@@ -3,18 +3,15 @@
  * first; only on a miss one decapsulation for each intro key (DESIGN §5). What some envelopes change is written in one batch together
  * with the place reached, so a process killed anywhere goes on exactly there: nothing is read twice, nothing is skipped.
  */
-import {
-  type Channel,
-  type Expected,
-  openEnvelope,
-  type Place,
-  readPayload,
-} from "../chat/channel.ts"
-import { hold, settle, type Settled } from "../chat/commits.ts"
+import { type Channel, type Expected, openEnvelope, readPayload } from "../chat/channel.ts"
+import { hold, noted, settle, type Settled } from "../chat/commits.ts"
 import type { Content } from "../chat/content.ts"
 import { isPosted } from "../chat/content.ts"
+import type { FarStatement } from "../chat/far-commit.ts"
+import type { Place } from "../chat/held.ts"
 import { type Bytes, toHex } from "../crypto/bytes.ts"
 import type { ChatBook, Step } from "./chat-book.ts"
+import type { FarCommits } from "./chat-far-commits.ts"
 import { FirstContact, type FirstContactEvents } from "./chat-first-contact.ts"
 import { Batch } from "./chat-inbox-batch.ts"
 import type { SignedPayload } from "./chat-evidence.ts"
@@ -36,6 +33,7 @@ export interface InboxEvents extends FirstContactEvents, HearingEvents {
   /** A channel has to be taken through the order from an earlier height. */
   fellBehind(): void
   readonly places: Pick<Places, "sorted" | "heard">
+  readonly far: Pick<FarCommits, "changed" | "missed">
   /** What they said was signed so: kept for whoever is to be shown it, also of what is `deferred`. Within a turn. */
   signed(step: Step, payload: SignedPayload, deferred: readonly Content[]): Promise<void>
   /** A commit counts. Adds to the step what follows from it. */
@@ -244,6 +242,9 @@ export class Inbox {
         return
       case "commit":
         return this.#hold(batch, hit, channel, id, whole)
+      case "statement":
+        this.#note(batch, hit, channel, whole.last, read.statement)
+        return
       case "contents": {
         batch.step.channels.set(hit.group, read.channel)
         const { epoch, leaf } = hit.at
@@ -276,15 +277,39 @@ export class Inbox {
     const isArrival = this.#parts.order === "arrival"
     // Where arriving is being ordered, the envelope that completed it; otherwise the last one, which is the same for all.
     const envelope = isArrival ? id : last
-    const held = hold(channel, { envelope, leaf: at.leaf, own: null, payload })
+    const held = hold(channel, { envelope, leaf: at.leaf, own: null, payload, far: null })
     batch.step.channels.set(group, held)
     // Both are one step there: a crash between them would leave the commit held for ever.
     if (isArrival) return this.#settle(batch, group, held, envelope, undefined)
-    // Its place was passed because nobody had it then: the order is followed again from there.
+    this.#leadAgain(batch, group, held, last)
+  }
+
+  /** A member states something about a commit in a blob. */
+  #note(
+    batch: Batch,
+    { group, at }: { group: string; at: Expected },
+    channel: Channel,
+    last: Bytes,
+    statement: FarStatement,
+  ): void {
+    const { far } = this.#events
+    if (this.#parts.order === "arrival") return
+    if (statement.kind === "missing") {
+      batch.later.push(() => far.missed(group, statement.commit))
+      return
+    }
+    const next = noted(channel, at, statement, last)
+    if (next === undefined) return
+    batch.step.channels.set(group, next)
+    this.#leadAgain(batch, group, next, last)
+    batch.later.push(() => far.changed(group))
+  }
+
+  /** If its place was passed, because nobody had it then, the order is followed again from there. */
+  #leadAgain(batch: Batch, group: string, channel: Channel, last: Bytes): void {
     const height = this.#events.passedAt(last)
     if (height === undefined) return
-    const behindFrom = Math.min(held.behindFrom ?? height - 1, height - 1)
-    batch.step.channels.set(group, { ...held, behindFrom })
+    batch.step.channels.set(group, behind(channel, height))
     batch.later.push(() => this.#events.fellBehind())
   }
 
@@ -324,8 +349,15 @@ export class Inbox {
     if (settled === undefined) return
     const { step } = batch
     step.channels.set(group, settled.channel)
+    if (settled.kind === "placed" || settled.kind === "awaited") {
+      const waits = settled.kind === "awaited"
+      if (waits) step.channels.set(group, behind(settled.channel, settled.at.height))
+      batch.later.push(() => this.#events.far.changed(group))
+      return
+    }
     if (settled.kind === "void") {
       this.#parts.log(`a member's commit was ignored: ${settled.code}`)
+      batch.later.push(() => this.#events.far.changed(group))
       return
     }
     const oldest = settled.channel.epochs.at(-1)?.epoch ?? 0
@@ -349,3 +381,9 @@ export class Inbox {
     await this.#catchUp(tags)
   }
 }
+
+/** The order is to be followed again for this channel from this height on. */
+const behind = (channel: Channel, height: number): Channel => ({
+  ...channel,
+  behindFrom: Math.min(channel.behindFrom ?? height - 1, height - 1),
+})

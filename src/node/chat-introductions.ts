@@ -368,9 +368,12 @@ export class Introductions {
 
   /** Commits keys of our own where those of a key package or of a former card still stand. */
   #renewKeys(channel: Channel): void {
+    if (this.#hasOldKeys(channel)) void this.#update(channel, (now) => this.#hasOldKeys(now))
+  }
+
+  #hasOldKeys(channel: Channel): boolean {
     const untouched = ownLeaf(channel.state) !== 0 && channel.epochs.length === 1
-    if (!untouched && newLeafOf(channel, this.#parts) === undefined) return
-    void this.#update(channel, () => true)
+    return untouched || newLeafOf(channel, this.#parts) !== undefined
   }
 
   /** Commits keys of our own because it is time to, if we take part in this channel and `may` still holds of it then. */
@@ -379,9 +382,9 @@ export class Introductions {
     if (channel !== undefined && this.#isOpen(channel)) await this.#update(channel, may)
   }
 
-  async #update({ groupId, peer }: Channel, may: (channel: Channel) => boolean): Promise<void> {
+  async #update({ groupId }: Channel, may: (channel: Channel) => boolean): Promise<void> {
     try {
-      await this.#outbox.commits.update(toHex(groupId), this.#book.threadWith(peer), may)
+      await this.#outbox.commits.update(toHex(groupId), may)
     } catch (error) {
       if (!this.#isOver()) this.#parts.log(`key update failed: ${String(error)}`)
     }

@@ -1,6 +1,7 @@
 /** Writes what a commit changed in a group into its transcript (chat/notice.ts), at the commit's place, unread by nobody. */
 import type { Settled } from "../chat/commits.ts"
-import type { Channel, Place } from "../chat/channel.ts"
+import type { Channel } from "../chat/channel.ts"
+import type { Place } from "../chat/held.ts"
 import type { Hello } from "../chat/hello.ts"
 import { noticeId, noticeMessage, noticesOf } from "../chat/notice.ts"
 import { type Bytes, toHex } from "../crypto/bytes.ts"

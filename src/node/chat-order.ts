@@ -5,6 +5,7 @@
  * made elsewhere is first taken through what was ordered meanwhile.
  */
 import type { Channel } from "../chat/channel.ts"
+import { awaitedIn } from "../chat/confirmations.ts"
 import type { Bytes } from "../crypto/bytes.ts"
 import { toHex } from "../crypto/bytes.ts"
 import type { ChatBook } from "./chat-book.ts"
@@ -137,8 +138,11 @@ export class Ordering {
       for (const block of passed) {
         await this.#bring(block.ids)
         if (this.#stopped) return
-        for (const [index, id] of block.ids.entries())
+        for (const [index, id] of block.ids.entries()) {
           await inbox.ordered(id, { height: block.height, index }, group)
+          // It goes on from there once they have come.
+          if (this.#lacksBytes(group)) return
+        }
         height = block.height
       }
     }
@@ -150,6 +154,11 @@ export class Ordering {
       await book.commit(step)
     })
     caughtUp(group)
+  }
+
+  #lacksBytes(group: string): boolean {
+    const channel = this.#parts.book.channels.get(group)
+    return channel !== undefined && awaitedIn(channel) !== undefined
   }
 
   async #settle(height: number, ids: readonly Bytes[]): Promise<void> {
@@ -216,4 +225,6 @@ export class Ordering {
   }
 }
 
-const isBehind = ({ trusted, behindFrom }: Channel) => trusted && behindFrom !== null
+/** To be led on; not while the group stands still for us (chat/confirmations.ts). */
+const isBehind = (channel: Channel) =>
+  channel.trusted && channel.behindFrom !== null && awaitedIn(channel) === undefined

@@ -19,6 +19,7 @@ import { Beside } from "./chat-beside.ts"
 import { type ChatBook, Step } from "./chat-book.ts"
 import { type Batch, type Leaving, leavingIn, nextContents, textsOf } from "./chat-batch.ts"
 import { Deliveries, type Readable } from "./chat-delivery.ts"
+import { EpochPosting } from "./chat-epoch-posting.ts"
 import { Line, type Said, type Wording } from "./chat-line.ts"
 import { OwnCommits } from "./chat-own-commits.ts"
 import type { ChatParts } from "./chat-parts.ts"
@@ -61,6 +62,7 @@ export class Outbox {
   readonly #stopping = new AbortController()
   readonly deliveries: Deliveries
   readonly posting: Posting
+  readonly inEpoch: EpochPosting
   readonly commits: OwnCommits
   readonly again: SayingAgain
   readonly #line: Line
@@ -84,7 +86,8 @@ export class Outbox {
     this.posting = new Posting(parts, book, this.#stopping.signal, {
       taken: (step, taken) => this.deliveries.taken(step, taken),
     })
-    this.commits = new OwnCommits(parts, book, this.posting)
+    this.inEpoch = new EpochPosting(parts, book, this.posting)
+    this.commits = new OwnCommits(parts, this.inEpoch, this.#stopping.signal)
     this.#line = new Line(parts, book, transcript, () => this.posting.size)
     this.again = new SayingAgain(book, this.deliveries, this.#line, (thread) => this.kick(thread))
   }

@@ -1,42 +1,61 @@
-/** Commits of our own: made from a channel as it is, sealed, admitted, held until they are ordered. At most one of an epoch. */
-import { type Channel, leaving, type OwnCommit, sealMessage } from "../chat/channel.ts"
+/**
+ * Commits of our own: made from a channel as it is, posted, held until they are ordered. At most one of an epoch. One that takes many
+ * envelopes is brought to where the others can fetch it, and a statement says where that is (chat/far-commit.ts); what nobody keeps for
+ * us travels in envelopes after all.
+ */
+import type { Channel } from "../chat/channel.ts"
 import { hold } from "../chat/commits.ts"
-import type { ChatThread } from "../chat/thread.ts"
+import { encodeFarStatement, FAR_COMMIT_BYTES_MAX } from "../chat/far-commit.ts"
+import type { OwnCommit } from "../chat/held.ts"
+import type { BlobRef } from "../crypto/blob.ts"
 import type { Bytes } from "../crypto/bytes.ts"
-import { epochOf, isMember, ownLeaf, updateSelf } from "../crypto/session.ts"
-import { type ChatBook, Step } from "./chat-book.ts"
+import { THREAD_PLAINTEXT_BYTES } from "../crypto/envelope.ts"
+import { payloadBytesMax } from "../crypto/fragment.ts"
+import { epochOf, ownLeaf, updateSelf } from "../crypto/session.ts"
+import type { EpochPosting } from "./chat-epoch-posting.ts"
 import { newLeafOf } from "./chat-leaf-key.ts"
-import type { ChatParts } from "./chat-parts.ts"
-import type { Posting } from "./chat-posting.ts"
+import { type ChatParts, farCommitRules } from "./chat-parts.ts"
+
+const NOTHING = new Uint8Array(0)
+/** A commit that no keeper has taken by then travels in envelopes, and so do those of some time after it. */
+const BRING_TIMEOUT_MS = 10_000
+const NO_KEEPERS_MS = 600_000
+/** A commit was not confirmed in time: further ones of that group travel in envelopes for so long. */
+const UNHEARD_MS = 600_000
 
 export interface MadeCommit {
   readonly commit: Bytes
   readonly own: OwnCommit
 }
 
+/** A commit that has to be brought somewhere before it is posted. */
+interface Far extends MadeCommit {
+  readonly epoch: bigint
+}
+
 export class OwnCommits {
   readonly #parts: ChatParts
-  readonly #book: ChatBook
-  readonly #posting: Posting
-  /** Groups in which a commit is being made. */
-  readonly #committing = new Set<string>()
+  readonly #posting: EpochPosting
+  readonly #stopping: AbortSignal
+  /** Groups in which a commit is being made; resolves when the last that was asked for has left, or came to nothing. */
+  readonly #committing = new Map<string, Promise<void>>()
+  /** Until then nobody is asked to keep a commit. */
+  #keeperlessUntilMs = 0
+  /** Groups in which too few are there to confirm one, and until when that is believed. */
+  readonly #unheard = new Map<string, number>()
 
-  constructor(parts: ChatParts, book: ChatBook, posting: Posting) {
+  constructor(parts: ChatParts, posting: EpochPosting, stopping: AbortSignal) {
     this.#parts = parts
-    this.#book = book
     this.#posting = posting
+    this.#stopping = stopping
   }
 
-  /** Commits new keys of our own in a channel, if `may` holds of it then; it counts when its last envelope is ordered. */
-  update(
-    group: string,
-    thread: Pick<ChatThread, "id">,
-    may: (channel: Channel) => boolean = () => true,
-  ): Promise<boolean> {
-    return this.commit(group, thread, async (channel) => {
+  /** Commits new keys of our own in a channel, if `may` holds of it then; it counts when the order says so. */
+  update(group: string, may: (channel: Channel) => boolean = () => true): Promise<boolean> {
+    return this.commit(group, async (channel) => {
       if (!may(channel)) return undefined
       const { commit, next } = await updateSelf(channel.state, newLeafOf(channel, this.#parts))
-      const nobody = { welcome: new Uint8Array(0), invited: [], grants: [] }
+      const nobody = { welcome: NOTHING, invited: [], grants: [] }
       const madeAtMs = this.#parts.clock.nowMs()
       return { commit, own: { ...nobody, next, renews: true, madeAtMs } }
     })
@@ -48,56 +67,99 @@ export class OwnCommits {
    */
   async commit(
     group: string,
-    thread: Pick<ChatThread, "id">,
     make: (channel: Channel) => Promise<MadeCommit | undefined>,
   ): Promise<boolean> {
-    // From sealing to holding takes a while (admission), in which the same may be asked for again.
-    if (this.#committing.has(group)) return false
-    this.#committing.add(group)
+    // From sealing to posting takes a while, in which the epoch may end and the same be asked for again: that is looked at afterwards.
+    const before = this.#committing.get(group) ?? Promise.resolve()
+    const committing = before.then(() => this.#commit(group, make))
+    const done = committing.then(nothing, nothing)
+    this.#committing.set(group, done)
     try {
-      return await this.#commit(group, thread, make)
+      return await committing
     } finally {
-      this.#committing.delete(group)
+      if (this.#committing.get(group) === done) this.#committing.delete(group)
     }
   }
 
   async #commit(
     group: string,
-    thread: Pick<ChatThread, "id">,
     make: (channel: Channel) => Promise<MadeCommit | undefined>,
   ): Promise<boolean> {
-    const sealed = await this.#book.turns.run(async () => {
-      const channel = this.#book.channels.get(group)
-      const waits = channel?.held.some(({ own }) => own !== null)
-      if (channel === undefined || channel.retired || waits === true) return undefined
-      const made = isMember(channel.state) ? await make(channel) : undefined
-      if (made === undefined) return undefined
-      const { commit, own } = made
-      const { envelopes, until, channel: moved } = sealMessage(channel, this.#parts.meshId, commit)
-      this.#book.channels.set(group, moved)
-      return { envelopes, until, own, epoch: epochOf(channel.state) }
+    const made: { own?: OwnCommit; far?: Far } = {}
+    const isPosted = await this.#posting.post(group, {
+      make: async (channel) => {
+        if (channel.held.some((each) => each.own !== null)) return undefined
+        const commit = await make(channel)
+        if (commit === undefined) return undefined
+        made.own = commit.own
+        if (!this.#isFar(group, channel, commit.commit)) return commit.commit
+        made.far = { ...commit, epoch: epochOf(channel.state) }
+        return undefined
+      },
+      keep: (channel, last) => held(channel, last, made.own),
     })
-    if (sealed === undefined) return false
-    const outgoing = this.#posting.outgoingOf(
-      thread.id,
-      await this.#posting.admitAll(sealed.envelopes),
-      [],
-    )
-    const last = outgoing.at(-1)
-    const held = await this.#book.turns.run(async () => {
-      const channel = this.#book.channels.get(group)
-      if (channel === undefined || last === undefined) return false
-      // Another commit was ordered meanwhile: this one belongs to an epoch that is over, and never leaves.
-      if (epochOf(channel.state) !== sealed.epoch || !isMember(channel.state)) return false
-      const step = new Step()
-      const leaf = ownLeaf(channel.state)
-      const waiting = { envelope: last.id, leaf, own: sealed.own, payload: new Uint8Array(0) }
-      step.channels.set(group, hold(leaving(channel, sealed.until), waiting))
-      step.ops.push(...outgoing.map(this.#book.records.putOutgoing))
-      await this.#book.commit(step, { sync: true })
-      return true
-    })
-    if (held) await this.#posting.postAll(outgoing)
-    return held
+    return made.far === undefined ? isPosted : this.#postFar(group, made.far)
   }
+
+  /** Too few were there to confirm a commit of this group. */
+  wentUnheard(group: string): void {
+    const nowMs = this.#parts.clock.nowMs()
+    for (const [name, untilMs] of this.#unheard) if (untilMs <= nowMs) this.#unheard.delete(name)
+    this.#unheard.set(group, nowMs + UNHEARD_MS)
+  }
+
+  #isFar(name: string, { group, epochs }: Channel, { length }: Bytes): boolean {
+    const { payloads, order, clock } = this.#parts
+    const { aboveEnvelopes } = farCommitRules(this.#parts)
+    const isLong = length > payloadBytesMax(THREAD_PLAINTEXT_BYTES, aboveEnvelopes)
+    const others = epochs[0]?.windows.size ?? 0
+    const canBe = isLong && length <= FAR_COMMIT_BYTES_MAX && group !== null && others > 0
+    if (!canBe || payloads === undefined || order !== "ledger") return false
+    const nowMs = clock.nowMs()
+    return nowMs >= this.#keeperlessUntilMs && nowMs >= (this.#unheard.get(name) ?? 0)
+  }
+
+  /** By its blob; the same bytes in envelopes when nobody keeps that: no second commit is made in an epoch. */
+  async #postFar(group: string, { commit, own, epoch }: Far): Promise<boolean> {
+    const ref = await this.#bring(commit)
+    if (ref === undefined)
+      return this.#posting.post(group, {
+        epoch,
+        make: () => commit,
+        keep: (channel, last) => held(channel, last, own),
+      })
+    return this.#posting.post(group, {
+      epoch,
+      make: ({ state }) => encodeFarStatement(state, { kind: "commit", ref }),
+      keep: (channel, last) => held(channel, last, own, { payload: commit, ref }),
+    })
+  }
+
+  /** Where others can fetch it; `undefined` when nobody takes it now. */
+  async #bring(commit: Bytes): Promise<BlobRef | undefined> {
+    const { payloads, clock, log } = this.#parts
+    const patience = AbortSignal.timeout(BRING_TIMEOUT_MS)
+    try {
+      return await payloads?.put(commit, AbortSignal.any([patience, this.#stopping]))
+    } catch (error) {
+      this.#stopping.throwIfAborted()
+      this.#keeperlessUntilMs = clock.nowMs() + NO_KEEPERS_MS
+      log(`a commit travels in envelopes, because nobody took its blob: ${String(error)}`)
+      return undefined
+    }
+  }
+}
+
+const nothing = () => undefined
+
+const held = (
+  channel: Channel,
+  envelope: Bytes,
+  own: OwnCommit | undefined,
+  lies?: { readonly payload: Bytes; readonly ref: BlobRef },
+): Channel => {
+  if (own === undefined) return channel
+  const far = lies === undefined ? null : { ref: lies.ref, ordered: null }
+  const payload = lies?.payload ?? NOTHING
+  return hold(channel, { envelope, leaf: ownLeaf(channel.state), own, payload, far })
 }

@@ -4,6 +4,7 @@ import type { Address } from "../crypto/address.ts"
 import type { BlobRef } from "../crypto/blob.ts"
 import type { Bytes } from "../crypto/bytes.ts"
 import type { Card } from "../crypto/card.ts"
+import { INTRO_FRAGMENTS_MAX } from "../crypto/fragment.ts"
 import type { Identity } from "../crypto/identity.ts"
 import type { Signing } from "../crypto/session.ts"
 import type { ApiEvent } from "./api/types.ts"
@@ -11,6 +12,12 @@ import type { ChatRecords } from "./chat-records.ts"
 import type { Clock } from "./clock.ts"
 import type { KeyRing } from "./key-ring.ts"
 import type { Kept } from "./shelf.ts"
+
+/** As many as an invitation may take: below that, envelopes show nobody who belongs together. */
+export const FAR_COMMIT_ENVELOPES = INTRO_FRAGMENTS_MAX
+export const FAR_CONFIRM_SPREAD_MS = 250
+export const FAR_FALLBACK_MS = 60_000
+export const FAR_LOST_MS = 600_000
 
 /** The mailbox as chat sees it; `Mailbox` is one. */
 export interface ChatMailbox {
@@ -58,7 +65,34 @@ export interface ChatPayloads {
   put(payload: Bytes, signal: AbortSignal): Promise<BlobRef>
   /** Goes on trying until it is here. Throws BlobError BLOB_DAMAGED when it was made wrong. */
   get(ref: BlobRef, signal: AbortSignal): Promise<Bytes>
+  /** Brings what lies here, own or fetched, to those keepers that have lost it. Throws BlobError BLOB_MISSING when it does not. */
+  bringAgain(ref: BlobRef, signal: AbortSignal): Promise<void>
 }
+
+/** How commits travel in blobs (chat/confirmations.ts). */
+export interface FarCommitRules {
+  /** A commit that takes more envelopes lies in a blob. */
+  readonly aboveEnvelopes: number
+  /** Whoever may confirm one waits at random, at most so long for every member. */
+  readonly spreadMs: number
+  /** When it does not count so long after it was ordered, its author sends the same commit in envelopes. */
+  readonly fallbackMs: number
+  /** When its bytes cannot be had for so long after it counts, the members are asked to let us in anew. */
+  readonly lostMs: number
+}
+
+const FAR_COMMIT_RULES: FarCommitRules = {
+  aboveEnvelopes: FAR_COMMIT_ENVELOPES,
+  spreadMs: FAR_CONFIRM_SPREAD_MS,
+  fallbackMs: FAR_FALLBACK_MS,
+  lostMs: FAR_LOST_MS,
+}
+
+/** As usual, but for what these parts say otherwise. */
+export const farCommitRules = ({ farCommits }: Pick<ChatParts, "farCommits">): FarCommitRules => ({
+  ...FAR_COMMIT_RULES,
+  ...farCommits,
+})
 
 export interface ChatParts {
   /** 32 bytes. */
@@ -114,8 +148,10 @@ export interface ChatParts {
   /** Nothing goes on here: a command looks at what is there. */
   readonly readsOnly?: boolean
   readonly ledger?: ChatLedger
-  /** Without it nobody is invited into groups, nor comes into ones, whose Welcome is too long for envelopes. */
+  /** Without it nobody is invited into groups, nor comes into ones, whose Welcome is too long for envelopes, and commits travel in those. */
   readonly payloads?: ChatPayloads
+  /** Where commits travel in blobs by other rules than usual. */
+  readonly farCommits?: Partial<FarCommitRules>
   /** Without it nothing is exported. */
   readonly showing?: ChatShowing
 }

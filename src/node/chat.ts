@@ -131,6 +131,7 @@ export class Chat {
       transcript: this.#transcript,
       signed: (step, payload, deferred) => this.#evidence.keep(step, payload, deferred),
       places: this.#places,
+      far: this.#groups.far,
       typing: (thread, by, content) => this.#typing.heard(thread, by, content),
       settled: async (step, settled, by) => {
         await notice(parts, this.#book, step, settled, by)
@@ -348,18 +349,7 @@ export class Chat {
 
   /** Somebody in a group, by the name they have in it, by contact or by address. */
   #memberOf(which: string, who: string): Address {
-    const { members } = this.groupShow(which)
-    const like = members.filter(
-      ({ address, name }) => address === who || (name === who && name !== ""),
-    )
-    const [only, another] = like
-    if (another !== undefined)
-      throw new ApiError("AMBIGUOUS_CONTACT", "several members are called that")
-    if (only !== undefined) return only.address as Address
-    const address = this.#finder.peerOf(who)
-    if (members.every((member) => member.address !== address))
-      throw new ApiError("NOT_A_MEMBER", "they are not in this group")
-    return address
+    return this.#finder.memberOf(this.groupShow(which), who)
   }
 
   /** Erases what was said, for us; the thread comes back when something is said in it. */

@@ -116,7 +116,7 @@ export class Shelf {
     return blob !== undefined && isCardBlob(id, blob) ? blob : undefined
   }
 
-  /** Keeps a blob beside its record, durable when it resolves; `false` when no record under this key names it, or it is not the one. */
+  /** Keeps a blob beside its record, written when it resolves; `false` when no record under this key names it, or it is not the one. */
   async keepBlob(blinded: Bytes, id: Bytes, blob: Bytes): Promise<boolean> {
     if (!isCardBlob(id, blob)) return false
     return this.#inTurn(async () => {

@@ -7,7 +7,7 @@ import type { Channel } from "../../src/chat/channel.ts"
 import type { Address } from "../../src/crypto/address.ts"
 import { addressBytes } from "../../src/crypto/address.ts"
 import { type Bytes, equal, toHex } from "../../src/crypto/bytes.ts"
-import { type BlobRef, newBlobKey } from "../../src/crypto/blob.ts"
+import type { BlobRef } from "../../src/crypto/blob.ts"
 import { assembleCard, type Card, cardSigningBytes, encodeCardBody } from "../../src/crypto/card.ts"
 import { FRAGMENTS_MAX } from "../../src/crypto/fragment.ts"
 import { envelopeId, tagOf } from "../../src/crypto/envelope.ts"
@@ -25,8 +25,9 @@ import { primitives } from "../../src/crypto/primitives/native.ts"
 import { createKeyPackage, generateSignatureSeed, type Signing } from "../../src/crypto/session.ts"
 import type { ApiEvent, Message } from "../../src/node/api/types.ts"
 import { Chat } from "../../src/node/chat.ts"
+import { WorldBlobs } from "./chat-blobs.ts"
 import { LedgerView, type Order } from "./chat-ledger.ts"
-import type { ChatMailbox, ChatShowing } from "../../src/node/chat-parts.ts"
+import type { ChatMailbox, ChatShowing, FarCommitRules } from "../../src/node/chat-parts.ts"
 import { ChatRecords } from "../../src/node/chat-records.ts"
 import { type Clock, systemClock } from "../../src/node/clock.ts"
 import { KeyRing } from "../../src/node/key-ring.ts"
@@ -346,9 +347,11 @@ export class Person {
       },
       isStale: () => false,
       payloads: {
-        put: (payload) => this.#world.putPayload(payload),
-        get: (ref) => this.#world.getPayload(ref),
+        put: (payload) => this.#world.putPayload(payload, this),
+        get: (ref) => this.#world.getPayload(ref, this),
+        bringAgain: (ref) => this.#world.blobs.bringAgain(ref, this),
       },
+      ...(this.#world.farCommits === undefined ? {} : { farCommits: this.#world.farCommits }),
       showing: {
         genesis: GENESIS,
         envelopes: (ids) => Promise.resolve(ids.map((id) => this.mailbox.byId(id))),
@@ -427,17 +430,13 @@ export class World {
   readonly composites = new Map<Address, Bytes>()
   findKeyPackage = (card: Card, signing: Signing): Promise<Bytes | undefined> =>
     Promise.resolve(signing === "composite" ? this.composites.get(card.address) : card.lastResort)
+  readonly blobs = new WorldBlobs()
   /** What was put for others to fetch, by the id of the blob. */
-  readonly payloads = new Map<string, Bytes>()
-  putPayload = (payload: Bytes): Promise<BlobRef> => {
-    const ref = { size: payload.length, key: newBlobKey(), root: primitives.sha3_256(payload) }
-    this.payloads.set(toHex(ref.root), payload)
-    return Promise.resolve(ref)
-  }
-  getPayload = (ref: BlobRef): Promise<Bytes> => {
-    const payload = this.payloads.get(toHex(ref.root))
-    return payload === undefined ? Promise.reject(new Error("not there")) : Promise.resolve(payload)
-  }
+  readonly payloads = this.blobs.keepers
+  putPayload = (payload: Bytes, by: Person): Promise<BlobRef> => this.blobs.put(payload, by)
+  getPayload = (ref: BlobRef, by: Person): Promise<Bytes> => this.blobs.get(ref, by)
+  /** Where commits travel in blobs by other rules than usual; for whoever starts from now on. */
+  farCommits: Partial<FarCommitRules> | undefined
   /** Peers who take every envelope and are nobody here. */
   carriers = 0
   /** Set to keep envelopes back; they arrive, in the order that `release` is given them, later. */

@@ -146,7 +146,8 @@ export class Rogue {
     const envelope = new Uint8Array(32)
     const nobody = { welcome: new Uint8Array(0), invited: [], grants: [] }
     const own = { ...nobody, next, renews: true, madeAtMs: 0 }
-    const held = hold(this.channel, { envelope, leaf: 0, own, payload: new Uint8Array(0) })
+    const payload = new Uint8Array(0)
+    const held = hold(this.channel, { envelope, leaf: 0, own, payload, far: null })
     const settled = await settle(held, envelope, undefined)
     assert(settled?.kind === "entered", "a commit of one's own is valid")
     this.#channel = settled.channel

@@ -77,20 +77,20 @@ interface Keeper {
 /** A reader who knows nothing yet, connected to keepers of all kinds; those know nobody but the reader. */
 async function reading(keepers: readonly Keeper[], honest = 0) {
   const clock = new ManualClock(NOON)
-  const reader = await startPeer(clock)
-  const peers = honest === 0 ? [] : await startMesh(honest, clock)
-  const liars: HostilePeer[] = []
-  for (const { shows, blobs } of keepers)
-    liars.push(await startHostilePeer(showing(...shows), blobs))
-  for (const liar of liars) await connect(reader.libp2p, liar)
-  for (const { libp2p } of peers) await connect(reader.libp2p, libp2p)
+  const [reader, peers, liars] = await Promise.all([
+    startPeer(clock),
+    startMesh(honest, clock),
+    Promise.all(keepers.map(({ shows, blobs }) => startHostilePeer(showing(...shows), blobs))),
+  ])
+  const all: HostilePeer[] = [...liars, ...peers.map(({ libp2p }) => libp2p)]
+  await Promise.all(all.map((keeper) => connect(reader.libp2p, keeper)))
   return {
     clock,
     reader,
     peers,
     async [Symbol.asyncDispose]() {
       await Promise.all([reader, ...peers].map((peer) => peer.stop()))
-      for (const liar of liars) await liar.stop()
+      await Promise.all(liars.map(async (liar) => liar.stop()))
       assert.equal(clock.waiting, 0)
     },
   }
@@ -187,6 +187,22 @@ describe("a card whose keepers lie about its blob", () => {
       await using mesh = await reading([{ shows: [lie], blobs: gives(lie.blob.bytes) }])
       assert.equal(await look(mesh.reader), "NOT_FOUND")
     }
+  })
+})
+
+describe("many cards at one keeper", () => {
+  it("are all found at once, though it takes only so many streams from a peer", async () => {
+    await using mesh = await reading([], 1)
+    const people = Array.from({ length: 30 }, (_, i) => person(400 + i))
+    const shelf = mesh.peers[0]!.libp2p.services.directoryShelf
+    for (const who of people) await shelf.keepOwn(cardRecord(who, { epoch, sequence: 1 }), true)
+    const all = await Promise.all(
+      people.map(({ address }) => mesh.reader.directory.lookup(address)),
+    )
+    assert.deepEqual(
+      all.map((each, i) => each !== "NOT_FOUND" && equal(each.card, cardOf(people[i]!, 1))),
+      people.map(() => true),
+    )
   })
 })
 

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict"
 import { after, before, describe, it } from "node:test"
-import type { PeerId } from "@libp2p/interface"
 import { blindedKey } from "../../src/crypto/blinding.ts"
 import { type Bytes, concat, utf8 } from "../../src/crypto/bytes.ts"
 import { CARD_BLOB_BYTES } from "../../src/crypto/card-blob.ts"
@@ -24,7 +23,6 @@ import {
 } from "../helpers/directory-mesh.ts"
 import { cardRecord, putCard } from "../helpers/directory-records.ts"
 import { ManualClock } from "../helpers/manual-clock.ts"
-import { until } from "../helpers/wait.ts"
 
 /** Midday, so that hours may pass without a night. */
 const NOON = Date.UTC(2026, 10, 20, 12)
@@ -376,32 +374,5 @@ describe("directory: alone, and then not", () => {
     await assert.rejects(peer.directory.publish(foreign), { code: "BAD_KEY" })
     assert.equal((await peer.directory.publish(publicationOf(ada, 1))).acknowledged, 0)
     await peer.stop()
-  })
-})
-
-/** The part of Kademlia's table that its package does not publish. */
-interface RoutingTable {
-  find(peer: PeerId): Promise<unknown>
-  remove(peer: PeerId): Promise<void>
-}
-
-describe("directory: a peer that Kademlia's table lost", () => {
-  it("is offered to the table again while it stays connected", async () => {
-    const clock = new ManualClock(NOON)
-    const [ada, bob] = await startMesh(2, clock)
-    assert(ada && bob)
-    try {
-      const { routingTable } = ada.libp2p.services.dht as unknown as { routingTable: RoutingTable }
-      await routingTable.remove(bob.libp2p.peerId)
-      assert.equal(await routingTable.find(bob.libp2p.peerId), undefined)
-      clock.advance(15_000)
-      await until(
-        "bob is in the table again",
-        async () => (await routingTable.find(bob.libp2p.peerId)) !== undefined,
-      )
-    } finally {
-      await Promise.all([ada.stop(), bob.stop()])
-    }
-    assert.equal(clock.waiting, 0)
   })
 })

@@ -6,12 +6,16 @@
 import assert from "node:assert/strict"
 import { afterEach, describe, it } from "node:test"
 import fc from "fast-check"
+import { toHex } from "../../src/crypto/bytes.ts"
+import { BlobError } from "../../src/node/blobs.ts"
 import { Order } from "../helpers/chat-ledger.ts"
 import { type Person, World } from "../helpers/chat-world.ts"
 import { befriendAll, GroupTalk, ordering } from "../helpers/group-talk.ts"
 
 const NAMES = ["Ada", "Bob", "Cyd", "Dan"] as const
-const who = fc.nat(NAMES.length - 1)
+/** Of so many not all have to confirm a commit in a blob. */
+const MORE_NAMES = [...NAMES, "Fay"] as const
+const who = fc.nat()
 
 const step = fc.oneof(
   { weight: 6, arbitrary: fc.record({ do: fc.constant("say" as const), who }) },
@@ -26,6 +30,14 @@ const step = fc.oneof(
 )
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never
 
+/** What somebody's next commits are, that lie in blobs: withheld from all, or from some, or nothing of the kind; or sound again. */
+const HOW = ["withheld", "for some", "junk", "sound"] as const
+const withhold = fc.record({
+  do: fc.constant("withhold" as const),
+  who,
+  how: fc.constantFrom(...HOW),
+})
+
 /** One run of a schedule. */
 class Run {
   readonly world: World
@@ -35,21 +47,23 @@ class Run {
   thread = ""
   /** Texts that `send` said are safe. */
   readonly promised: string[] = []
+  readonly #names: readonly string[]
+  readonly #draw: (below: number) => number
   #made = 0
 
-  constructor(seed: number) {
+  constructor(seed: number, names: readonly string[] = NAMES) {
+    this.#names = names
     let state = seed >>> 0
-    this.world = new World(
-      new Order((below) => {
-        state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-        return Math.floor((state / 2 ** 32) * below)
-      }),
-    )
+    this.#draw = (below) => {
+      state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+      return Math.floor((state / 2 ** 32) * below)
+    }
+    this.world = new World(new Order(this.#draw))
     this.talk = new GroupTalk(this.world, "Team")
   }
 
   async begin(): Promise<this> {
-    for (const name of NAMES) this.people.push(await this.world.add(name))
+    for (const name of this.#names) this.people.push(await this.world.add(name))
     this.guest = await this.world.add("Eve")
     await befriendAll(this.world, ...this.people, this.guest)
     const [ada, ...others] = this.people
@@ -61,7 +75,37 @@ class Run {
     return this
   }
 
-  #person = (which: number): Person => this.people[which] ?? assert.fail()
+  /** From now on every commit lies in a blob, which not everybody gets at once. */
+  async lieInBlobs(): Promise<this> {
+    this.world.farCommits = { aboveEnvelopes: 0, spreadMs: 20, fallbackMs: 200, lostMs: 30_000 }
+    const { blobs } = this.world
+    const lies = new Map<string, { how: string; by: Person }>()
+    this.world.putPayload = async (payload, by) => {
+      const ref = await blobs.put(payload, by)
+      lies.set(toHex(ref.root), { how: this.#withholding.get(by) ?? "sound", by })
+      return ref
+    }
+    this.world.getPayload = (ref, by) => {
+      const lie = lies.get(toHex(ref.root))
+      const isWithheld = lie?.how === "withheld" || (lie?.how === "for some" && this.#draw(2) === 0)
+      if (lie?.how === "junk") return Promise.reject(new BlobError("BLOB_DAMAGED", "made wrong"))
+      const isLost = isWithheld && lie.by !== by && this.#withholding.size > 0
+      return isLost ? Promise.reject(new Error("not there")) : blobs.get(ref, by)
+    }
+    for (const person of [...this.people, ...(this.guest === undefined ? [] : [this.guest])]) {
+      await person.chat.stop()
+      await person.start()
+    }
+    return this
+  }
+
+  readonly #withholding = new Map<Person, (typeof HOW)[number]>()
+
+  withhold({ who: which, how }: { who: number; how: (typeof HOW)[number] }): void {
+    this.#withholding.set(this.#person(which), how)
+  }
+
+  #person = (which: number): Person => this.people[which % this.people.length] ?? assert.fail()
 
   async perform(what: Step): Promise<void> {
     const person = this.#person(what.who)
@@ -133,6 +177,7 @@ class Run {
   async settle(): Promise<void> {
     assert(this.world.order !== undefined)
     this.world.order.isStalled = false
+    this.#withholding.clear()
     for (const person of this.people) {
       await this.#revive(person)
       this.world.catchUp(person)
@@ -227,7 +272,29 @@ describe("whatever happens in a group", () => {
     )
     // No shrinking: how they interleave is not part of the schedule, and a shorter one proves little.
     await fc.assert(schedule, {
-      numRuns: Number(process.env["SCHEDULES"] ?? 3),
+      numRuns: Number(process.env["SCHEDULES"] ?? 2),
+      endOnFailure: true,
+    })
+  })
+
+  it("ends so where commits lie in blobs as well, that some withhold, or give to some only, or that are none", async () => {
+    const either = fc.oneof({ weight: 9, arbitrary: step }, { weight: 2, arbitrary: withhold })
+    const schedule = fc.asyncProperty(
+      fc.nat(),
+      fc.array(either, { minLength: 8, maxLength: 25 }),
+      async (seed, steps) => {
+        await run?.world.stop()
+        run = await new Run(seed, MORE_NAMES).begin()
+        await run.lieInBlobs()
+        for (const each of steps)
+          if (each.do === "withhold") run.withhold(each)
+          else await run.perform(each)
+        await run.settle()
+        await run.check()
+      },
+    )
+    await fc.assert(schedule, {
+      numRuns: Number(process.env["SCHEDULES"] ?? 2),
       endOnFailure: true,
     })
   })

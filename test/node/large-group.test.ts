@@ -141,6 +141,59 @@ describe("a Welcome that is too long for envelopes", () => {
   })
 })
 
+describe("a commit that is too long for envelopes", () => {
+  it("lies at peers who keep chunks for others, counts for who fetches it from there, and is brought again to a keeper who has lost it", async (t) => {
+    const mesh = testMesh()
+    const [keeper, other] = [await blobPeer(t, mesh), await blobPeer(t, mesh)]
+    const peers = new Map<Person, typeof keeper>()
+    // Eve knows a keeper only that has not got it.
+    for (const name of ["Ada", "Bob", "Cyd", "Dan", "Eve"]) {
+      const known = name === "Eve" ? other : keeper
+      const peer = await blobPeer(t, mesh, { role: "none", bootstrap: known.addresses() })
+      await untilConnected(peer, known)
+      peers.set(await world.add(name), peer)
+    }
+    const [ada, bob, cyd, dan, eve] = peers.keys()
+    assert(ada && bob && cyd && dan && eve)
+    for (const each of [bob, cyd, dan, eve]) await befriendAll(world, ada, each)
+    const peerOf = (person: Person) => peers.get(person) ?? assert.fail()
+    const soon = AbortSignal.timeout(60_000)
+    world.putPayload = (payload, by) => peerOf(by).blobs.put(payload, soon)
+    world.getPayload = (ref, by) =>
+      peerOf(by).blobs.get(ref, by === eve ? AbortSignal.timeout(500) : soon)
+    const met = Promise.withResolvers<undefined>()
+    let brought = 0
+    world.blobs.bringAgain = async (ref, by) => {
+      await met.promise
+      brought++
+      await peerOf(by).blobs.bringAgain(ref, soon)
+    }
+    const talk = new GroupTalk(world, "Team")
+    await talk.found(ada, bob, cyd, dan, eve)
+    const { thread } = talk.view(ada)
+    world.farCommits = { aboveEnvelopes: 0, spreadMs: 1 }
+    for (const person of world.people) {
+      await person.chat.stop()
+      await person.start()
+    }
+    await ada.chat.groupRename("Team", "Crew")
+    const named = (person: Person) => person.chat.groupShow(thread).name === "Crew"
+    for (const person of [ada, bob, cyd, dan])
+      await ordering(world, person, "the name", () => named(person))
+    assert(keeper.shelf.count > 0 && other.shelf.count === 0)
+    for (const person of [ada, bob, cyd, dan]) {
+      peerOf(person).reach(other.addresses())
+      await untilConnected(peerOf(person), other)
+    }
+    met.resolve(undefined)
+    await ordering(world, eve, "the name, by what was brought again", () => named(eve))
+    assert(brought > 0)
+    talk.name = "Crew"
+    await talk.say(eve, "by way of a keeper")
+    await talk.everybodyRead(ada, bob, cyd, dan)
+  })
+})
+
 describe("an invitation that names a blob", () => {
   const far = (from: Person, to: Address, seed: Uint8Array) => {
     const ref = { size: 9, key: newBlobKey(), root: primitives.randomBytes(32) }
