@@ -2,9 +2,7 @@
  * Where chat keeps what: the private records of one identity, typed. Every change is a list of operations that the caller writes in one
  * batch, so that a crash leaves all of a step or none of it.
  */
-import type { Channel } from "../chat/channel.ts"
 import { decodeCarriers, encodeCarriers, type PieceCarrier } from "../chat/evidence.ts"
-import { decodeChannel, encodeChannel } from "../chat/channel-record.ts"
 import { type ChatContact, decodeContact, encodeContact } from "../chat/contact.ts"
 import { decodeContents, encodeContents, isSaying, type Saying } from "../chat/content.ts"
 import { type ChatMessage, decodeMessage, encodeMessage, positionOf } from "../chat/message.ts"
@@ -22,6 +20,7 @@ import {
 } from "../crypto/fragment.ts"
 import { decodeIdentity, encodeIdentity, type Identity } from "../crypto/identity.ts"
 import { decodeOneTime, encodeOneTime, type OneTimePackage } from "../crypto/one-time.ts"
+import { ChannelRecords } from "./chat-channel-records.ts"
 import { EvidenceRecords } from "./chat-evidence-records.ts"
 import { MarkRecords } from "./chat-marks.ts"
 import { decodeBook, encodeBook, type PackageBook } from "./package-book.ts"
@@ -97,11 +96,13 @@ export class ChatRecords {
   readonly marks: MarkRecords
   /** What shows messages to others. */
   readonly evidence: EvidenceRecords
+  readonly channels: ChannelRecords
 
   constructor(sealed: Sealed) {
     this.sealed = sealed
     this.marks = new MarkRecords(sealed)
     this.evidence = new EvidenceRecords(sealed)
+    this.channels = new ChannelRecords(sealed)
   }
 
   #put = (group: string, item: string | Bytes, plaintext: Bytes): SealedOp =>
@@ -157,11 +158,6 @@ export class ChatRecords {
   threads = () => this.#all("threads", decodeThread)
   putThread = (thread: ChatThread) => this.#put("threads", toHex(thread.id), encodeThread(thread))
   delThread = (id: Bytes) => this.#del("threads", toHex(id))
-
-  channels = () => this.#all("channels", decodeChannel)
-  putChannel = (channel: Channel) =>
-    this.#put("channels", toHex(channel.groupId), encodeChannel(channel))
-  delChannel = (groupId: Bytes) => this.#del("channels", toHex(groupId))
 
   /** The message itself and the way from its id to its place. */
   putMessage(thread: Bytes, message: ChatMessage): SealedOp[] {

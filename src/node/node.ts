@@ -68,9 +68,9 @@ export class SottoNode implements Api {
   readonly #closedListeners = new Set<(reason: string) => void>()
   readonly #changes = new Turns()
   readonly #stopping = new AbortController()
-  readonly #news = new StatusNews(systemClock, () =>
-    this.emit({ type: "status", status: this.status() }),
-  )
+  readonly #news = new StatusNews(systemClock, () => {
+    if (this.#listeners.size > 0) this.emit({ type: "status", status: this.status() })
+  })
   #store: Store | undefined
   #server: Awaited<ReturnType<typeof serveApi>> | undefined
   #owner: ProfileIdentity | undefined

@@ -221,10 +221,10 @@ export async function moveIn(
       .concat(oneTime)
       .map((each) => packageHash(each.public)),
   }
-  const channels = await records.channels()
+  const channels = await records.channels.all()
   await records.write(
     [
-      ...channels.map((channel) => records.putChannel(retired(channel))),
+      ...channels.flatMap((channel) => records.channels.put(retired(channel)).ops),
       // Whoever was given one of these gets through; keepers are told to drop the others.
       ...oneTime.map((each) =>
         records.putOneTime({ ...each, epoch: 0, destroyAtMs: each.destroyAtMs ?? lateMs }),
