@@ -6,7 +6,7 @@
 import { type ChildProcess, fork } from "node:child_process"
 import { randomFillSync } from "node:crypto"
 import { once } from "node:events"
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import type { Writable } from "node:stream"
 import { fileURLToPath } from "node:url"
@@ -14,6 +14,7 @@ import { faulty, validatorSet } from "../src/consensus/quorum.ts"
 import { foundMesh } from "../src/node/mesh-membership.ts"
 import { type ValidatorSecrets, validatorFrom } from "../src/node/validator-keys.ts"
 import { primitives } from "#primitives"
+import { cpuMsOf } from "./cpu.ts"
 import type { Behaviour } from "./ledger-byzantine.ts"
 import {
   ID_BYTES,
@@ -89,16 +90,6 @@ export interface ClusterOptions {
 
 /** Where a validator's data lies. */
 export const directoryOf = (directory: string, seat: number) => join(directory, `validator${seat}`)
-
-/** The kernel counts in hundredths of a second (proc(5), fields 14 and 15 of stat). */
-const TICK_MS = 10
-
-function cpuMsOf(pid: number | undefined): number {
-  if (pid === undefined || process.platform !== "linux") return NaN
-  const stat = readFileSync(`/proc/${pid}/stat`, "latin1")
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
-  return TICK_MS * (Number(fields[11]) + Number(fields[12]))
-}
 
 export class LedgerCluster {
   readonly size: number

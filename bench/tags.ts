@@ -84,7 +84,11 @@ async function befriend(records: ChatRecords): Promise<void> {
   const channel = await openChannel(next, { peer, theirName: "", trusted: true })
   const thread = newThread(me, peer)
   const contact = added(undefined, peer, `friend ${peer.slice(-6)}`)
-  const puts = [records.putContact(contact), records.putThread(thread), records.putChannel(channel)]
+  const puts = [
+    records.putContact(contact),
+    records.putThread(thread),
+    ...records.channels.put(channel).ops,
+  ]
   await records.write(puts, { sync: false })
 }
 

@@ -21,6 +21,7 @@ await build({
     "ledger-checks-worker": "dist/src/node/ledger-checks-worker.js",
     "mine-worker": "dist/src/node/mine-worker.js",
     "prove-worker": "dist/src/node/prove-worker.js",
+    "seal-worker": "dist/src/node/seal-worker.js",
     "verify-worker": "dist/src/node/verify-worker.js",
   },
   outdir,

@@ -24,15 +24,15 @@ export const RAW_ADDRESS_BYTES = 64
 export const BLINDED_KEY_BYTES = 32
 
 /**
- * What an address has in the directory. Each has a blinded key of its own, so that nobody without the address can tell that two of them
- * belong together.
+ * What an address has in the mesh on a day: its record in the directory, and what it has given others to hand out, for each way of signing
+ * (package-pool.ts). Each has a blinded key of its own, so that nobody without the address can tell that two of them belong together.
  */
-export const RECORD_KINDS = ["card", "offer", "composite-offer"] as const
-export type RecordKind = (typeof RECORD_KINDS)[number]
-const LABEL: Readonly<Record<RecordKind, string>> = {
+export const BLINDED_KINDS = ["card", "packages", "composite-packages"] as const
+export type BlindedKind = (typeof BLINDED_KINDS)[number]
+const LABEL: Readonly<Record<BlindedKind, string>> = {
   card: "blind",
-  offer: "blind offer",
-  "composite-offer": "blind composite offer",
+  packages: "blind packages",
+  "composite-packages": "blind composite packages",
 }
 
 const SEED_BYTES = 32
@@ -43,7 +43,7 @@ const scalars = Point.Fn
 const wideScalar = (bytes: Bytes): bigint => scalars.create(bytesToNumberLE(bytes))
 
 /** `h` for one address, day and kind of record. */
-function blindingFactor(address: Bytes, epoch: number, kind: RecordKind): bigint {
+function blindingFactor(address: Bytes, epoch: number, kind: BlindedKind): bigint {
   const info = new Writer().u32(epoch).finish()
   const factor = wideScalar(derive(LABEL[kind], address, info, WIDE_BYTES))
   assert(factor !== 0n, "a blinding factor is never zero")
@@ -66,7 +66,7 @@ function rootPoint(address: Bytes) {
  * What the directory calls an address on a day: 32 bytes, an ordinary Ed25519 public key. `address` is 64 bytes (raw form),
  * `epoch` the number of the day since 1970 (below 2^32). Throws CryptoError BAD_LENGTH, BAD_KEY.
  */
-export function blindedKey(address: Bytes, epoch: number, kind: RecordKind = "card"): Bytes {
+export function blindedKey(address: Bytes, epoch: number, kind: BlindedKind = "card"): Bytes {
   return rootPoint(address)
     .multiply(blindingFactor(address, epoch, kind))
     .toBytes()
@@ -85,7 +85,7 @@ export function blindedSigner(
   seed: Bytes,
   address: Bytes,
   epoch: number,
-  kind: RecordKind = "card",
+  kind: BlindedKind = "card",
 ): BlindedSigner {
   exactly(seed, SEED_BYTES, "root seed")
   exactly(address, RAW_ADDRESS_BYTES, "address")

@@ -10,10 +10,10 @@
  * blob belongs to it. Whoever has a card of that hash already need not fetch it.
  * Not hidden: that somebody published that day, how often the card changed that day, and from which peer the record came.
  *
- * Version 1 (offer-record.ts) holds offers of key packages, under the same header; a keeper checks both alike.
+ * Version 1 held a card, or key packages on offer, in 41,106 bytes. It is not taken any more.
  */
 import { primitives } from "#primitives"
-import { BLINDED_KEY_BYTES, blindedKey, blindedSigner, type RecordKind } from "./blinding.ts"
+import { BLINDED_KEY_BYTES, blindedKey, blindedSigner } from "./blinding.ts"
 import { CARD_BLOB_DIGEST_BYTES, CARD_BLOB_ID_BYTES } from "./card-blob.ts"
 import {
   type Bytes,
@@ -44,21 +44,13 @@ const VERSION = 2
 const CARD_BY_BLOB = 2
 const HASH_BYTES = 32
 const NONCE_BYTES = 12
-/** Every version begins with these. */
-export const RECORD_HEADER_BYTES = 1 + BLINDED_KEY_BYTES + 4 + 8
+const RECORD_HEADER_BYTES = 1 + BLINDED_KEY_BYTES + 4 + 8
 const SIGNATURE_BYTES = 64
 /** What the seal vouches for beside what it hides. */
 const CLEAR_BYTES = RECORD_HEADER_BYTES + CARD_BLOB_ID_BYTES
 const SEALED_BYTES = 1 + 4 + HASH_BYTES + CARD_BLOB_DIGEST_BYTES + 16
 /** A card's record. */
 export const RECORD_BYTES = CLEAR_BYTES + NONCE_BYTES + SEALED_BYTES + SIGNATURE_BYTES
-export const OFFER_RECORD_BYTES = 41_106
-
-/** How long a record of a version is. */
-const BYTES_OF: ReadonlyMap<number, number> = new Map([
-  [1, OFFER_RECORD_BYTES],
-  [VERSION, RECORD_BYTES],
-])
 
 /** 2^51: an offset and a sequence number together stay a safe integer. */
 const OFFSET_LIMIT = 2 ** 51
@@ -125,14 +117,14 @@ export function blindedKeyIn(key: Bytes): Bytes | undefined {
   }
 }
 
-export interface DaySecrets {
+interface DaySecrets {
   readonly key: Bytes
   /** What is added to sequence numbers on this day. */
   readonly offset: number
 }
 
 /** What only who knows the address has of a day's record. */
-export function daySecrets(address: Bytes, blinded: Bytes, epoch: number): DaySecrets {
+function daySecrets(address: Bytes, blinded: Bytes, epoch: number): DaySecrets {
   const info = concat(new Writer().u32(epoch).finish(), blinded)
   const bytes = derive("directory record key", address, info, 40)
   const wide = new Reader(bytes.subarray(32))
@@ -142,53 +134,34 @@ export function daySecrets(address: Bytes, blinded: Bytes, epoch: number): DaySe
 
 const toSign = (unsigned: Bytes): Bytes => concat(domain("directory record"), unsigned)
 
-/** Whose record of which day, and what orders it: what every version begins with. */
-export interface RecordPlace {
+export interface RecordParts extends RecordContent {
   /** Raw address, 64 bytes, and the 32-byte Ed25519 root seed that belongs to it. */
   readonly address: Bytes
   readonly seed: Bytes
   readonly epoch: number
-  /** Of the card, or of an offer its own; below SEQUENCE_LIMIT. */
-  readonly sequence: number
-  readonly kind: RecordKind
 }
-
-/**
- * A record of any version: the header, `clear` after it, what `content` becomes when it is sealed, and the signature of the day's blinded key. Throws
- * CryptoError BAD_LENGTH, BAD_KEY, TOO_LARGE.
- */
-export function signedRecord(
-  version: number,
-  { address, seed, epoch, sequence, kind }: RecordPlace,
-  { clear, content }: { readonly clear: Bytes; readonly content: Bytes },
-): Bytes {
-  const signer = blindedSigner(seed, address, epoch, kind)
-  const { key, offset } = daySecrets(address, signer.publicKey, epoch)
-  const order = offset + sequence
-  const open = new Writer()
-    .u8(version)
-    .raw(signer.publicKey)
-    .u32(epoch)
-    .u64(order)
-    .raw(clear)
-    .finish()
-  const nonce = primitives.randomBytes(NONCE_BYTES)
-  const unsigned = concat(open, nonce, primitives.aesGcmSeal(key, nonce, content, open))
-  return concat(unsigned, signer.sign(toSign(unsigned)))
-}
-
-export type RecordParts = Omit<RecordPlace, "kind"> & RecordContent
 
 /** A card's record, RECORD_BYTES long. Throws CryptoError TOO_LARGE, BAD_LENGTH, BAD_KEY. */
 export function makeRecord(parts: RecordParts): Bytes {
+  const { address, seed, epoch, sequence } = parts
+  const signer = blindedSigner(seed, address, epoch)
+  const { key, offset } = daySecrets(address, signer.publicKey, epoch)
   const content = new Writer()
     .u8(CARD_BY_BLOB)
-    .u32(parts.sequence)
+    .u32(sequence)
     .raw(exactly(parts.cardHash, HASH_BYTES, "hash of the card"))
     .raw(exactly(parts.digest, CARD_BLOB_DIGEST_BYTES, "digest of the blob"))
     .finish()
-  const clear = exactly(parts.blobId, CARD_BLOB_ID_BYTES, "id of the blob")
-  return signedRecord(VERSION, { ...parts, kind: "card" }, { clear, content })
+  const clear = new Writer()
+    .u8(VERSION)
+    .raw(signer.publicKey)
+    .u32(epoch)
+    .u64(offset + sequence)
+    .raw(exactly(parts.blobId, CARD_BLOB_ID_BYTES, "id of the blob"))
+    .finish()
+  const nonce = primitives.randomBytes(NONCE_BYTES)
+  const unsigned = concat(clear, nonce, primitives.aesGcmSeal(key, nonce, content, clear))
+  return concat(unsigned, signer.sign(toSign(unsigned)))
 }
 
 interface Header {
@@ -201,9 +174,8 @@ interface Header {
 function readHeader(record: Bytes): Header | "RECORD_SIZE" | "RECORD_VERSION" {
   const [version] = record
   if (version === undefined) return "RECORD_SIZE"
-  const length = BYTES_OF.get(version)
-  if (length === undefined) return "RECORD_VERSION"
-  if (record.length !== length) return "RECORD_SIZE"
+  if (version !== VERSION) return "RECORD_VERSION"
+  if (record.length !== RECORD_BYTES) return "RECORD_SIZE"
   const reader = new Reader(record.subarray(1, RECORD_HEADER_BYTES))
   const [blinded, epoch] = [reader.raw(BLINDED_KEY_BYTES), reader.u32()]
   // Up to 2^64, and so perhaps rounded: whoever cares asks for less than ORDER_LIMIT.
@@ -214,7 +186,7 @@ function readHeader(record: Bytes): Header | "RECORD_SIZE" | "RECORD_VERSION" {
 /** The id of the blob that a sound record names; `undefined` for one that names none. */
 export function blobIdIn(record: Bytes): Bytes | undefined {
   const header = readHeader(record)
-  if (typeof header === "string" || header.version !== VERSION) return undefined
+  if (typeof header === "string") return undefined
   return record.slice(RECORD_HEADER_BYTES, CLEAR_BYTES)
 }
 
@@ -250,27 +222,25 @@ function importBlinded(blinded: Bytes) {
   }
 }
 
-/** A record that was opened: what was sealed in it, and the sequence number that its header claims. */
-export interface Unsealed {
+/** What was sealed in it, and the sequence number that its header claims. */
+interface Unsealed {
   readonly verdict: "accept"
   readonly content: Bytes
   readonly sequence: number
 }
 
-/** Checks a record of this version as a storing peer would, and opens it; `clearBytes` is what stands before the nonce. */
-export function unsealRecord(
-  { version, clearBytes }: { readonly version: number; readonly clearBytes: number },
-  { address, epoch, kind }: Pick<RecordPlace, "address" | "epoch" | "kind">,
+/** Checks a record as a storing peer would, and opens it. */
+function unsealRecord(
+  { address, epoch }: Pick<RecordParts, "address" | "epoch">,
   record: Bytes,
 ): Unsealed | RecordRefused {
-  if (record[0] !== version && BYTES_OF.has(record[0] ?? 0)) return ignore("RECORD_VERSION")
-  const blinded = blindedKey(address, epoch, kind)
+  const blinded = blindedKey(address, epoch)
   const checked = checkRecord(blinded, record, epoch)
   if (checked.verdict !== "accept") return checked
   if (checked.epoch !== epoch) return reject("RECORD_EPOCH")
   const { key, offset } = daySecrets(address, blinded, epoch)
-  const sealedAt = clearBytes + NONCE_BYTES
-  const [clear, nonce] = [record.slice(0, clearBytes), record.slice(clearBytes, sealedAt)]
+  const sealedAt = CLEAR_BYTES + NONCE_BYTES
+  const [clear, nonce] = [record.slice(0, CLEAR_BYTES), record.slice(CLEAR_BYTES, sealedAt)]
   const sealed = record.slice(sealedAt, record.length - SIGNATURE_BYTES)
   const content = primitives.aesGcmOpen(key, nonce, sealed, clear)
   if (content === undefined) return reject("RECORD_CONTENT")
@@ -286,8 +256,7 @@ export function openRecord(
   epoch: number,
   record: Bytes,
 ): RecordOpened | RecordRefused {
-  const form = { version: VERSION, clearBytes: CLEAR_BYTES }
-  const opened = unsealRecord(form, { address, epoch, kind: "card" }, record)
+  const opened = unsealRecord({ address, epoch }, record)
   if (opened.verdict !== "accept") return opened
   const reader = new Reader(opened.content)
   if (reader.u8() !== CARD_BY_BLOB) return ignore("RECORD_VERSION")

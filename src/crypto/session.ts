@@ -49,11 +49,16 @@ export {
   exportSecret,
   groupIdOf,
   isMember,
+  isStanding,
   members,
   ownLeaf,
+  ratchetsOf,
   rememberEpochs,
   type SessionState,
   signingOf,
+  standingOf,
+  standingParts,
+  withRatchets,
 } from "./session/state.ts"
 export {
   generateSignatureSeed,

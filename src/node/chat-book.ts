@@ -19,11 +19,13 @@ import { isMember } from "../crypto/session.ts"
 import type { Address } from "../crypto/address.ts"
 import { type Bytes, compare, equal, toHex } from "../crypto/bytes.ts"
 import type { ApiEvent, Message } from "./api/types.ts"
+import type { ChannelWrite } from "./chat-channel-records.ts"
 import { KeptEvidence, wordsGoneIn, wordsOf } from "./chat-evidence-records.ts"
 import type { EarlyActs } from "./chat-marks.ts"
 import type { ChatParts } from "./chat-parts.ts"
 import type { ChatRecords } from "./chat-records.ts"
 import { contactView, messageView, threadView } from "./chat-view.ts"
+import { Telling } from "./chat-telling.ts"
 import type { SealedOp } from "./sealed.ts"
 import { Slices } from "./slices.ts"
 import { TagMap } from "./tag-map.ts"
@@ -98,6 +100,7 @@ export class ChatBook {
   /** Newest message of each thread. */
   readonly last = new Map<string, ChatMessage>()
   readonly #emit: (event: ApiEvent) => void
+  readonly #telling: Telling
   readonly #limit: TextLimit
   readonly #followers: TextFollower[] = []
 
@@ -105,6 +108,7 @@ export class ChatBook {
     this.me = me
     this.records = records
     this.#emit = emit
+    this.#telling = new Telling(this, emit)
     this.#limit = new TextLimit(textsMax)
   }
 
@@ -119,7 +123,7 @@ export class ChatBook {
         for (const message of await this.records.messages(id, {})) this.#limit.add(id, message)
     await this.#forgetOldest()
     const slices = new Slices()
-    for (const channel of await this.records.channels()) {
+    for (const channel of await this.records.channels.all()) {
       this.channels.set(toHex(channel.groupId), channel)
       if (channel.trusted) this.tags.follow(channel)
       await slices.pause()
@@ -204,7 +208,11 @@ export class ChatBook {
     if (step.isEmpty) return []
     const followed = await this.#followed(changesOf(step))
     const shown = await this.records.evidence.changed(step.evidence, wordsGoneIn(step))
-    await this.records.write([...this.#opsOf(step), ...followed, ...shown], options)
+    const channels = this.#channelsOf(step)
+    const moved = channels.flatMap(({ ops }) => ops)
+    await this.records.write([...this.#opsOf(step), ...moved, ...followed, ...shown], options)
+    for (const { written } of channels) written()
+    const before = this.#telling.before(step)
     for (const [address, contact] of step.contacts) {
       if (contact === null) this.contacts.delete(address)
       else this.contacts.set(address, contact)
@@ -214,7 +222,8 @@ export class ChatBook {
     )
     const answered = await this.#answeredIn(step)
     await this.#findNewest(step)
-    this.#showThreads(step, answered)
+    this.#showThreads(step)
+    this.#telling.tell(step, before, answered)
     for (const { thread, message, fresh: isFresh } of step.messages)
       if (isFresh) this.#limit.add(thread.id, message)
     await this.#forgetOldest()
@@ -239,6 +248,13 @@ export class ChatBook {
     if (ops.length > 0) await this.records.write(ops, { sync: false })
   }
 
+  #channelsOf({ channels }: Step): ChannelWrite[] {
+    const { channels: kept } = this.records
+    return Array.from(channels, ([group, channel]) =>
+      channel === null ? kept.del(group) : kept.put(channel),
+    )
+  }
+
   #opsOf(step: Step): SealedOp[] {
     const { records } = this
     const ops = [...step.ops]
@@ -247,12 +263,6 @@ export class ChatBook {
     for (const [id, thread] of step.threads)
       ops.push(
         thread === null ? records.delThread(Buffer.from(id, "hex")) : records.putThread(thread),
-      )
-    for (const [group, channel] of step.channels)
-      ops.push(
-        channel === null
-          ? records.delChannel(Buffer.from(group, "hex"))
-          : records.putChannel(channel),
       )
     for (const { thread, message, fresh, rows, before } of step.messages)
       if (fresh) ops.push(...(rows ?? records.putMessage(thread.id, message)))
@@ -295,12 +305,16 @@ export class ChatBook {
     return answered
   }
 
-  /** Where a message has moved or gone, another may be the newest. */
+  /** Where the newest message has moved or gone, another may be the newest. */
   async #findNewest({ messages, gone }: Step): Promise<void> {
     const moved = messages.filter(
       ({ message, before }) => before !== undefined && hasMoved(before, message),
     )
-    for (const id of new Set([...moved, ...gone].map(({ thread }) => toHex(thread.id)))) {
+    const wasNewest = [...moved, ...gone].filter(({ thread, message }) => {
+      const newest = this.last.get(toHex(thread.id))
+      return newest === undefined || equal(newest.id, message.id)
+    })
+    for (const id of new Set(wasNewest.map(({ thread }) => toHex(thread.id)))) {
       const bytes = new Uint8Array(Buffer.from(id, "hex"))
       const [newest] = await this.records.messages(bytes, { reverse: true, limit: 1 })
       if (newest === undefined) this.last.delete(id)
@@ -308,7 +322,7 @@ export class ChatBook {
     }
   }
 
-  #showThreads(step: Step, answered: ReadonlyMap<string, ChatMessage>): void {
+  #showThreads(step: Step): void {
     for (const [id, thread] of step.threads) {
       if (thread === null) {
         this.threads.delete(id)
@@ -316,39 +330,6 @@ export class ChatBook {
       } else this.threads.set(id, thread)
     }
     for (const { thread, message } of step.messages) this.#keepNewest(toHex(thread.id), message)
-    for (const [address, contact] of step.contacts)
-      this.#emit(
-        contact === null
-          ? { type: "contact-removed", address }
-          : { type: "contact", contact: contactView(this, contact) },
-      )
-    for (const { thread, message, fresh, before } of step.messages) {
-      const quoted = message.replyTo === null ? undefined : answered.get(toHex(message.replyTo))
-      const shown = messageView(this, thread, message, quoted)
-      if (fresh) this.#emit({ type: "message", message: shown })
-      else if (before !== undefined) this.#emit({ type: "message-changed", message: shown })
-      else {
-        const { thread: id, state, receipts } = shown
-        this.#emit({ type: "delivery", thread: id, id: shown.id, state, failure: null, receipts })
-      }
-    }
-    for (const { thread, message } of step.gone)
-      this.#emit({ type: "message-gone", thread: toHex(thread.id), id: toHex(message.id) })
-    const touched = new Set([
-      ...step.threads.keys(),
-      ...[...step.messages, ...step.gone].map(({ thread }) => toHex(thread.id)),
-    ])
-    // A group's members and wishes show in its thread.
-    for (const channel of step.channels.values())
-      if (channel !== null && channel.group !== null && channel.trusted)
-        touched.add(toHex(this.threadOf(channel).id))
-    for (const id of touched) this.#emitThread(id)
-  }
-
-  #emitThread(id: string): void {
-    const thread = this.threads.get(id)
-    if (thread === undefined || thread.hidden) this.#emit({ type: "thread-removed", thread: id })
-    else this.#emit({ type: "thread", thread: this.view(thread) })
   }
 
   #keepNewest(thread: string, message: ChatMessage): void {

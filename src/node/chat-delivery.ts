@@ -228,6 +228,7 @@ export class Deliveries {
     by: Address,
   ): Promise<void> {
     for (const id of ids) {
+      if (this.#transcript.isTheirs(id)) continue
       const found = await this.#transcript.find(step, id)
       if (found === undefined || !found.message.mine || !equal(found.thread.id, thread)) continue
       const { message } = found
@@ -254,6 +255,8 @@ export class Deliveries {
     receipt?: { readonly thread: Bytes; readonly by: Address },
   ): Promise<void> {
     for (const id of ids) {
+      // In a group everybody confirms to everybody.
+      if (this.#transcript.isTheirs(id)) continue
       const found = await this.#transcript.find(step, id)
       if (found === undefined || !found.message.mine) continue
       const { thread, message: before } = found

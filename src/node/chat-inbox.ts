@@ -57,6 +57,8 @@ export class Inbox {
   #cursor = 0
   #caughtUp = false
   #draining: Promise<void> | undefined
+  /** Of channels that are new here: whoever follows the order waits for it, or epochs would end before what they brought was read. */
+  readonly #expecting = new Set<Promise<void>>()
   #more = false
   #stopped = false
 
@@ -97,10 +99,11 @@ export class Inbox {
     })
   }
 
-  /** Resolves when everything that has arrived by now was looked at. */
+  /** Resolves when everything that has arrived by now was looked at, also what came before it was expected. */
   async settled(): Promise<void> {
     this.kick()
     while (this.#draining !== undefined) await this.#draining
+    await Promise.allSettled(this.#expecting)
   }
 
   retryNow(): void {
@@ -353,6 +356,12 @@ export class Inbox {
 
   /** Texts may have come under these tags before they were expected. */
   async expectNow(tags: readonly Bytes[]): Promise<void> {
-    await this.#catchUp(tags)
+    const looking = this.#catchUp(tags)
+    this.#expecting.add(looking)
+    try {
+      await looking
+    } finally {
+      this.#expecting.delete(looking)
+    }
   }
 }

@@ -8,6 +8,7 @@
  * A crash before the write leaves the text in line; a crash after it leaves the envelope, which is posted again (chat-posting.ts).
  * Several envelopes are sealed ahead while the first waits for its admission, and those that have it by then share a write.
  */
+import { primitives } from "#primitives"
 import { leaving, sealContents } from "../chat/channel.ts"
 import type { Content, Saying } from "../chat/content.ts"
 import { type ChatThread, paid, paidRead } from "../chat/thread.ts"
@@ -33,7 +34,7 @@ const AHEAD_MAX = 8
 const AHEAD_ENVELOPES_MAX = 16
 /** Receipts of one moment travel together. */
 const RECEIPT_DELAY_MS = 60
-/** In a group everybody sends some to everybody, and waits so long for each member: what they cost is most of what a text costs there. */
+/** In a group everybody sends some to everybody, and waits about so long for each member: what they cost is most of what a text costs there. */
 const GROUP_RECEIPT_DELAY_MS = 250
 const RECEIPT_DELAY_MAX_MS = 10_000
 type ActAsked = Parameters<Line["act"]> extends [unknown, ...infer Rest] ? Rest : never
@@ -179,7 +180,8 @@ export class Outbox {
     const owner = this.#book.threads.get(id)
     const channel = owner && this.#book.groupChannel(owner)
     const others = channel?.epochs[0]?.windows.size ?? 1
-    const delayMs = others === 1 ? RECEIPT_DELAY_MS : GROUP_RECEIPT_DELAY_MS * others
+    // All have heard it at once: were all to answer at once, the next text would wait behind what that costs.
+    const delayMs = others === 1 ? RECEIPT_DELAY_MS : GROUP_RECEIPT_DELAY_MS * others * spread()
     this.#kickAfter(Math.min(delayMs, RECEIPT_DELAY_MAX_MS), id)
   }
 
@@ -374,5 +376,8 @@ export class Outbox {
     await this.deliveries.ordered(ids.filter((id) => !this.posting.has(id)))
   }
 }
+
+/** Between a half and one and a half. */
+const spread = (): number => 0.5 + (primitives.randomBytes(1)[0] ?? 0) / 255
 
 const bytesOf = (hexadecimal: string): Bytes => new Uint8Array(Buffer.from(hexadecimal, "hex"))

@@ -2,9 +2,7 @@
  * Where chat keeps what: the private records of one identity, typed. Every change is a list of operations that the caller writes in one
  * batch, so that a crash leaves all of a step or none of it.
  */
-import type { Channel } from "../chat/channel.ts"
 import { decodeCarriers, encodeCarriers, type PieceCarrier } from "../chat/evidence.ts"
-import { decodeChannel, encodeChannel } from "../chat/channel-record.ts"
 import { type ChatContact, decodeContact, encodeContact } from "../chat/contact.ts"
 import { decodeContents, encodeContents, isSaying, type Saying } from "../chat/content.ts"
 import { type ChatMessage, decodeMessage, encodeMessage, positionOf } from "../chat/message.ts"
@@ -22,14 +20,13 @@ import {
 } from "../crypto/fragment.ts"
 import { decodeIdentity, encodeIdentity, type Identity } from "../crypto/identity.ts"
 import { decodeOneTime, encodeOneTime, type OneTimePackage } from "../crypto/one-time.ts"
-import type { Signing } from "../crypto/session.ts"
+import { ChannelRecords } from "./chat-channel-records.ts"
 import { EvidenceRecords } from "./chat-evidence-records.ts"
 import { MarkRecords } from "./chat-marks.ts"
+import { decodeBook, encodeBook, type PackageBook } from "./package-book.ts"
 import { decodeRestored, encodeRestored, type Restored } from "./restored.ts"
 import type { RangeOptions, Sealed, SealedOp } from "./sealed.ts"
 import { Slices } from "./slices.ts"
-
-const OFFER: Readonly<Record<Signing, string>> = { ed25519: "offer", composite: "composite offer" }
 
 /** An envelope of ours that no peer has taken yet, with the texts inside. */
 export interface Outgoing {
@@ -99,11 +96,13 @@ export class ChatRecords {
   readonly marks: MarkRecords
   /** What shows messages to others. */
   readonly evidence: EvidenceRecords
+  readonly channels: ChannelRecords
 
   constructor(sealed: Sealed) {
     this.sealed = sealed
     this.marks = new MarkRecords(sealed)
     this.evidence = new EvidenceRecords(sealed)
+    this.channels = new ChannelRecords(sealed)
   }
 
   #put = (group: string, item: string | Bytes, plaintext: Bytes): SealedOp =>
@@ -138,13 +137,13 @@ export class ChatRecords {
     this.#put("one-time packages", toHex(each.reference), encodeOneTime(each))
   delOneTime = ({ reference }: Pick<OneTimePackage, "reference">) =>
     this.#del("one-time packages", toHex(reference))
-  /** Sequence number of the last offer of one-time packages for groups that sign so; 0 when there was none. */
-  async offerSequence(signing: Signing): Promise<number> {
-    const bytes = await this.#find("identity", OFFER[signing])
-    return bytes === undefined ? 0 : new Reader(bytes).u64()
+  /** What keepers were given of them today. */
+  async packageBook(): Promise<PackageBook | undefined> {
+    const bytes = await this.#find("identity", "packages given")
+    return bytes && decodeBook(bytes)
   }
-  putOfferSequence = (signing: Signing, sequence: number) =>
-    this.#put("identity", OFFER[signing], new Writer().u64(sequence).finish())
+  putPackageBook = (book: PackageBook) => this.#put("identity", "packages given", encodeBook(book))
+  delPackageBook = () => this.#del("identity", "packages given")
 
   /** What was overwritten or deleted of the person's own keys leaves the disk as well, as far as the store can see to that. */
   async eraseOldKeys(): Promise<void> {
@@ -159,11 +158,6 @@ export class ChatRecords {
   threads = () => this.#all("threads", decodeThread)
   putThread = (thread: ChatThread) => this.#put("threads", toHex(thread.id), encodeThread(thread))
   delThread = (id: Bytes) => this.#del("threads", toHex(id))
-
-  channels = () => this.#all("channels", decodeChannel)
-  putChannel = (channel: Channel) =>
-    this.#put("channels", toHex(channel.groupId), encodeChannel(channel))
-  delChannel = (groupId: Bytes) => this.#del("channels", toHex(groupId))
 
   /** The message itself and the way from its id to its place. */
   putMessage(thread: Bytes, message: ChatMessage): SealedOp[] {

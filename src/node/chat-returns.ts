@@ -110,17 +110,23 @@ export class Returns {
   }
 
   async #return(group: string): Promise<void> {
-    const retryMs = await this.#reentry.enter(group)
-    if (retryMs !== undefined) this.#work.kickLater(group, retryMs)
+    const enterMs = await this.#reentry.enter(group)
+    const askMs = await this.#askIfDue(group)
+    // There is one timer for both: entering must not wait as long as asking does by then.
+    const waits = [enterMs, askMs].filter((each) => each !== undefined)
+    if (waits.length > 0) this.#work.kickLater(group, Math.min(...waits))
+  }
+
+  /** Returns after how many ms to look again, if that is worth it. */
+  async #askIfDue(group: string): Promise<number | undefined> {
     const channel = this.#wanting(group)
     if (channel === undefined) {
       this.#asking.delete(group)
-      return
+      return undefined
     }
     const waitMs = (this.#asking.get(group)?.nextAtMs ?? 0) - this.#parts.clock.nowMs()
-    if (waitMs > 0) this.#work.kickLater(group, waitMs)
-    else if (await this.#isOvertaken()) this.#work.kickLater(group, FIRST_PAUSE_MS)
-    else await this.#ask(group, channel)
+    if (waitMs > 0) return waitMs
+    return (await this.#isOvertaken()) ? FIRST_PAUSE_MS : this.#ask(group, channel)
   }
 
   /** The channel, if we want to be let into its group anew. */
@@ -140,16 +146,16 @@ export class Returns {
     return card !== undefined && card.sequence > identity.sequence
   }
 
-  /** Asks the next few. */
-  async #ask(group: string, channel: Channel): Promise<void> {
+  /** Asks the next few. Returns after how many ms the ones behind them are asked. */
+  async #ask(group: string, channel: Channel): Promise<number | undefined> {
     const now = groupIn(channel.state)
     const others = now?.members.filter(({ address }) => address !== this.#book.me) ?? []
-    if (others.length === 0) return
+    if (others.length === 0) return undefined
     const before = this.#asking.get(group)
     const isNewRound = before === undefined || before.left.length === 0
     const left = isNewRound ? shuffled(others.map(({ address }) => address)) : before.left
     const keyPackage = await this.#book.turns.run(() => this.#packageNow(group))
-    if (keyPackage === undefined) return
+    if (keyPackage === undefined) return undefined
     const plea = encodePlea({ group: channel.groupId, keyPackage: keyPackage.public })
     const waiting = [...left]
     let asked = 0
@@ -162,7 +168,7 @@ export class Returns {
     const nextMs = Math.min(2 * pauseMs, LAST_PAUSE_MS)
     const nextAtMs = this.#parts.clock.nowMs() + pauseMs
     this.#asking.set(group, { left: waiting, pauseMs: nextMs, nextAtMs, inVain: asked === 0 })
-    this.#work.kickLater(group, pauseMs)
+    return pauseMs
   }
 
   async #send(channel: Channel, who: Address, plea: Bytes): Promise<boolean> {

@@ -18,6 +18,8 @@ export const UNREAD_MAX = 10_000
 /** Messages that are not here yet and that one member has done something to; what they do to more of them is dropped. */
 export const EARLY_PER_MEMBER_MAX = 64
 
+/** Ids of others' newest messages: what their other readers confirm of them is nothing to look up. */
+const THEIRS_MAX = 4_096
 /** Messages read at a time. */
 const PAGE = 256
 
@@ -31,6 +33,8 @@ export class Transcript {
   readonly #erased: (thread: Bytes) => void
   /** Hexadecimal ids of messages that acts wait for, by who did them. */
   readonly #early = new Map<Address, Set<string>>()
+  /** Hexadecimal, oldest first. */
+  readonly #theirs = new Set<string>()
 
   /** `erased`: words of a message in this thread are to leave the disk. */
   constructor(book: ChatBook, erased: (thread: Bytes) => void) {
@@ -41,6 +45,18 @@ export class Transcript {
   async load(): Promise<void> {
     for (const { target, acts } of await this.#book.records.marks.allEarly())
       for (const { by } of acts) this.#earlyOf(by).add(toHex(target))
+  }
+
+  /** Whether this is known to be somebody else's message, without a look at the disk. */
+  isTheirs = (id: Bytes): boolean => this.#theirs.has(toHex(id))
+
+  #rememberTheirs(id: string): void {
+    this.#theirs.add(id)
+    if (this.#theirs.size <= THEIRS_MAX) return
+    for (const oldest of this.#theirs) {
+      this.#theirs.delete(oldest)
+      return
+    }
   }
 
   /** A message as it is after this step. */
@@ -88,6 +104,7 @@ export class Transcript {
     const set = content.kind === "lifetime" ? withLifetime(after, content) : after
     step.threads.set(toHex(thread.id), set)
     step.messages.push({ thread: set, message, fresh: true })
+    this.#rememberTheirs(name)
   }
 
   /** Somebody does something to a message of this thread, which may not be here yet. What is not theirs to do changes nothing. */

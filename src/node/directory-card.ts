@@ -72,7 +72,7 @@ export async function lookUpCard(
 ): Promise<FoundCard | undefined> {
   const { signal: caller, atLeast } = options
   caller?.throwIfAborted()
-  const days = await daysOf(address, "card", parts.clock)
+  const days = await daysOf(address, parts.clock)
   const whole = deadline(parts.clock, LOOKUP_DEADLINE_MS, caller)
   const over = new AbortController()
   const fetching = new Fetching(parts, address, {

@@ -7,12 +7,13 @@ import { primitives } from "#primitives"
 import { type Bytes, equal, toHex, utf8 } from "../crypto/bytes.ts"
 import { type Card, verifyCard } from "../crypto/card.ts"
 import { CryptoError } from "../crypto/errors.ts"
-import { decodeOffer } from "../crypto/one-time.ts"
-import { keyPackageSigning, type Signing } from "../crypto/session.ts"
+import type { Signing } from "../crypto/session.ts"
 import { keyPackageOf } from "./chat-key-package.ts"
-import { systemClock } from "./clock.ts"
+import { type Clock, systemClock } from "./clock.ts"
 import { type Directory, DirectoryError, directoryServices, type FindOptions } from "./directory.ts"
 import type { NetworkParts } from "./network-parts.ts"
+import { takeKeyPackage } from "./package-finder.ts"
+import type { PackageKeepers } from "./package-keepers.ts"
 import type { Store } from "./store.ts"
 
 /** Cards whose signatures were verified; the oldest is forgotten, and verified again. */
@@ -55,26 +56,28 @@ export async function findCard(
   return found === "NOT_FOUND" ? undefined : soundCard(address, found.card)
 }
 
+/** Where key packages come from. */
+export interface PackageSources {
+  readonly directory: Directory
+  readonly packages: Pick<PackageKeepers, "nearest" | "take">
+  readonly clock: Clock
+}
+
 /**
- * The key package to add this card's owner with, to a group that signs so: one of those on offer, picked at random, or the last-resort one
- * when there is none that is theirs and valid: the card's own, or for composite signatures the one that was published with the card, so
- * that `undefined` says that none was found. Who can pick the same one is anybody else who looks at this moment; the owner bears that.
+ * The key package to add this card's owner with, to a group that signs so: a one-time one that nobody else is given, or the last-resort
+ * one when none is found: the card's own, or for composite signatures the one that was published with the card, so that `undefined` says
+ * that there is none.
  */
 export async function findKeyPackage(
-  directory: Directory,
+  { directory, packages, clock }: PackageSources,
   card: Card,
   signing: Signing,
-  nowSeconds: number,
   signal: AbortSignal,
 ): Promise<Bytes | undefined> {
   if (signing === "composite" && card.compositeLeaf === null) return undefined
-  const kind = signing === "composite" ? "composite-offer" : "offer"
-  const offer = await inTime(signal, (until) => directory.lookupOffer(card.address, kind, until))
-  const packages = offer === undefined ? [] : decodeOffer(offer.offer).packages
-  const offered = packages.filter((each) => keyPackageSigning(each) === signing)
-  const picked = await pickFrom(offered, card, nowSeconds)
-  if (picked !== undefined || signing !== "composite") return picked ?? card.lastResort
-  return await compositeLastResort(directory, card, nowSeconds, signal)
+  const taken = await takeKeyPackage({ keepers: packages, clock }, card, signing, signal)
+  if (taken !== undefined || signing !== "composite") return taken ?? card.lastResort
+  return await compositeLastResort(directory, card, Math.floor(clock.nowMs() / 1000), signal)
 }
 
 /** Published with the card; sound only under the leaf key that the card names. */
@@ -88,8 +91,8 @@ async function compositeLastResort(
     directory.lookup(card.address, { signal: until, atLeast: card.sequence, withPackage: true }),
   )
   const beside = found?.composite ?? undefined
-  const packages = beside === undefined ? [] : [beside]
-  return await pickFrom(packages, card, nowSeconds, true)
+  const theirs = beside && (await keyPackageOf(card, beside, nowSeconds))
+  return theirs?.lastResort === true ? beside : undefined
 }
 
 /** What the directory finds; `undefined` when there is nothing, or nothing in time: a first contact does not wait for it. */
@@ -106,24 +109,6 @@ async function inTime<T>(
     if (isLate || (error instanceof DirectoryError && error.code === "BUSY")) return undefined
     throw error
   }
-}
-
-/** One of the sound packages of an offer, at random: of those for one use, or of the last-resort ones. */
-export async function pickFrom(
-  packages: readonly Bytes[],
-  card: Card,
-  nowSeconds: number,
-  lastResort = false,
-): Promise<Bytes | undefined> {
-  const left = [...packages]
-  while (left.length > 0) {
-    const [at = 0] = primitives.randomBytes(1)
-    // 256 is far more than an offer holds: the bias is small, and nothing rests on it
-    const [picked] = left.splice(at % left.length, 1)
-    const theirs = picked && (await keyPackageOf(card, picked, nowSeconds))
-    if (theirs?.lastResort === lastResort) return picked
-  }
-  return undefined
 }
 
 /** The directory's services for the transport. Its records and marks lie in the mesh table: public, like everything there. */

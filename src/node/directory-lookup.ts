@@ -6,7 +6,7 @@
 import { setImmediate } from "node:timers/promises"
 import type { KadDHT } from "@libp2p/kad-dht"
 import { type Address, addressBytes } from "../crypto/address.ts"
-import { blindedKey, type RecordKind } from "../crypto/blinding.ts"
+import { blindedKey } from "../crypto/blinding.ts"
 import { type Bytes, equal } from "../crypto/bytes.ts"
 import { directoryKey, epochAt } from "../crypto/directory-record.ts"
 import { assert } from "../crypto/errors.ts"
@@ -53,11 +53,11 @@ const ANSWERS_ENOUGH = 6
 const DISTINCT_MAX = 16
 
 /** Today, yesterday and tomorrow. Rejects with CryptoError BAD_KEY for an address that can belong to nobody. */
-export async function daysOf(address: Address, kind: RecordKind, clock: Clock): Promise<Day[]> {
+export async function daysOf(address: Address, clock: Clock): Promise<Day[]> {
   const today = epochAt(clock.nowMs())
   const days: Day[] = []
   for (const epoch of [today, today - 1, today + 1]) {
-    days.push({ epoch, blinded: blindedKey(addressBytes(address), epoch, kind) })
+    days.push({ epoch, blinded: blindedKey(addressBytes(address), epoch) })
     // Blinding takes up to 4 ms: three in a row would hold up everything else.
     await setImmediate()
   }

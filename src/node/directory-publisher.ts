@@ -1,5 +1,5 @@
 /**
- * Keeps one card, or one offer of one-time packages, findable: brings its record, and of a card the blob that holds it, to the nearest
+ * Keeps one card findable: brings its record, and the blob that holds the card, to the nearest
  * peers at once, every hour to those that are new among them, and anew each day under the new day's key (directory-put.ts). With nobody there it tries again with growing pauses, and soon after the first peer appears. The pauses carry jitter, so that a mesh does
  * not publish all at midnight, nor two days' records of one person exactly a day apart.
  *
@@ -9,10 +9,9 @@ import type { KadDHT } from "@libp2p/kad-dht"
 import { primitives } from "#primitives"
 import { type Address, addressBytes } from "../crypto/address.ts"
 import { type Bytes, compare } from "../crypto/bytes.ts"
-import { blindedKey, type RecordKind } from "../crypto/blinding.ts"
+import { blindedKey } from "../crypto/blinding.ts"
 import { sealCardBlob } from "../crypto/card-blob.ts"
 import { directoryKey, EPOCH_MS, epochAt, makeRecord } from "../crypto/directory-record.ts"
-import { makeOfferRecord } from "../crypto/offer-record.ts"
 import type { CardBlobPeers } from "./card-blob-peers.ts"
 import type { Clock } from "./clock.ts"
 import { deadline } from "./deadline.ts"
@@ -29,8 +28,6 @@ export interface Publication {
   readonly composite?: Bytes | null
   /** The card's own sequence number. */
   readonly sequence: number
-  /** Of an offer, `card` is the encoded offer of one-time packages, and `sequence` its own. */
-  readonly kind?: RecordKind
 }
 
 /** How a round of putting ended. */
@@ -127,8 +124,8 @@ export class Publisher {
   #current(): DayRecord {
     const epoch = epochAt(this.#parts.clock.nowMs())
     if (this.#record?.epoch !== epoch) {
-      const { address, kind = "card" } = this.#publication
-      const blinded = blindedKey(addressBytes(address), epoch, kind)
+      const { address } = this.#publication
+      const blinded = blindedKey(addressBytes(address), epoch)
       const made = recordOf(this.#publication, epoch)
       this.#record = { epoch, blinded, key: directoryKey(blinded), ...made }
     }
@@ -189,10 +186,8 @@ export class Publisher {
 }
 
 function recordOf(publication: Publication, epoch: number): Omit<OwnRecord, "key"> {
-  const { seed, card, composite = null, sequence, kind = "card" } = publication
+  const { seed, card, composite = null, sequence } = publication
   const place = { address: addressBytes(publication.address), epoch }
-  if (kind !== "card")
-    return { bytes: makeOfferRecord({ ...place, seed, sequence, kind, offer: card }) }
   const blob = sealCardBlob(place, { card, composite })
   const said = { cardHash: primitives.sha3_256(card), blobId: blob.id, digest: blob.digest }
   return { bytes: makeRecord({ ...place, seed, sequence, ...said }), blob }

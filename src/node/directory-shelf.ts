@@ -60,7 +60,7 @@ export interface OwnRecord {
   /** The DHT key it is filed under. */
   readonly key: Bytes
   readonly bytes: Bytes
-  /** What the record names; an offer names none. */
+  /** What the record names. */
   readonly blob?: { readonly id: Bytes; readonly bytes: Bytes }
 }
 

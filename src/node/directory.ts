@@ -9,16 +9,13 @@
 import type { KadDHT } from "@libp2p/kad-dht"
 import type { Libp2p } from "@libp2p/interface"
 import type { Address } from "../crypto/address.ts"
-import type { RecordKind } from "../crypto/blinding.ts"
 import { primitives } from "#primitives"
 import { type Bytes, equal } from "../crypto/bytes.ts"
 import { CodedError } from "../crypto/errors.ts"
-import type { OfferKind } from "../crypto/offer-record.ts"
 import { keepCardBlobs } from "./card-blob-keeper.ts"
 import { CardBlobPeers } from "./card-blob-peers.ts"
 import { type Clock, systemClock } from "./clock.ts"
 import { type FoundCard, lookUpCard, type Recall, type VerifyCard } from "./directory-card.ts"
-import { type FoundOffer, lookUpOffer } from "./directory-offer.ts"
 import { type Publication, type Published, Publisher } from "./directory-publisher.ts"
 import type { Shelf } from "./directory-shelf.ts"
 import { keepInTable, type Table } from "./directory-table.ts"
@@ -27,7 +24,7 @@ import type { Streams } from "./streams.ts"
 export { directoryProtocol, directoryServices } from "./directory-service.ts"
 export type { DirectoryServiceOptions, DirectoryServices } from "./directory-service.ts"
 export type { DirectoryStore } from "./directory-marks.ts"
-export type { FoundCard, FoundOffer, Publication, Published, VerifyCard }
+export type { FoundCard, Publication, Published, VerifyCard }
 
 export type DirectoryErrorCode =
   /** The card to publish is older than the one that is being published. */
@@ -77,8 +74,7 @@ export interface FindOptions {
 
 export interface Directory {
   /**
-   * Publishes a card, or beside it an offer of one-time packages, and keeps it published until the next call or `stop`. Resolves after the first round with what it
-   * achieved; with nobody there that is 0 acknowledgements, and it goes on trying. Throws DirectoryError OLDER_CARD, STOPPED;
+   * Publishes a card and keeps it published until the next call or `stop`. Resolves after the first round with what it achieved; with nobody there that is 0 acknowledgements, and it goes on trying. Throws DirectoryError OLDER_CARD, STOPPED;
    * CryptoError TOO_LARGE, BAD_KEY.
    */
   publish(publication: Publication): Promise<Published>
@@ -87,12 +83,6 @@ export interface Directory {
    * DirectoryError STOPPED or BUSY, with CryptoError BAD_KEY for an address that can belong to nobody.
    */
   lookup(address: Address, options?: FindOptions): Promise<FoundCard | "NOT_FOUND">
-  /** An address' offer of key packages, asked for anew each time. Rejects as `lookup` does. */
-  lookupOffer(
-    address: Address,
-    kind: OfferKind,
-    signal: AbortSignal,
-  ): Promise<FoundOffer | "NOT_FOUND">
   /** Ends publishing, waiting lookups and all timers. */
   stop(): Promise<void>
 }
@@ -112,8 +102,6 @@ interface Publishing {
   readonly of: PublishedCard
   readonly running: Publisher
 }
-
-const nameOf = (address: Address, kind: RecordKind = "card"): string => `${kind} ${address}`
 
 interface Cached extends FoundCard {
   /** SHA3-256 of the card. */
@@ -135,13 +123,11 @@ class MeshDirectory implements Directory {
   readonly #cache = new Map<string, Cached>()
   readonly #seen = new Map<string, number>()
   readonly #stopping = new AbortController()
-  readonly #publishers = new Map<RecordKind, Publishing>()
+  #publishing: Publishing | undefined
   #lookups = 0
   #cancelPrune: () => void = () => undefined
   readonly #cancelTable: () => void
-  readonly #onPeer = () => {
-    for (const { running } of this.#publishers.values()) running.peerCame()
-  }
+  readonly #onPeer = () => this.#publishing?.running.peerCame()
 
   constructor(parts: DirectoryParts) {
     this.#parts = parts
@@ -156,8 +142,7 @@ class MeshDirectory implements Directory {
 
   async publish(publication: Publication): Promise<Published> {
     this.#mustRun()
-    const { kind = "card" } = publication
-    const before = this.#publishers.get(kind)
+    const before = this.#publishing
     if (before?.of.address === publication.address) {
       const { sequence, card } = before.of
       const changed = publication.sequence === sequence && !equal(publication.card, card)
@@ -178,7 +163,7 @@ class MeshDirectory implements Directory {
       publication,
     )
     const { address, card, sequence } = publication
-    this.#publishers.set(kind, { of: { address, card, sequence }, running })
+    this.#publishing = { of: { address, card, sequence }, running }
     await before?.running.stop()
     this.#mustRun()
     return running.publish()
@@ -187,9 +172,8 @@ class MeshDirectory implements Directory {
   async lookup(address: Address, options: FindOptions = {}): Promise<FoundCard | "NOT_FOUND"> {
     this.#mustRun()
     const { withPackage = false, fresh = false } = options
-    const name = nameOf(address)
-    const atLeast = Math.max(options.atLeast ?? 0, this.#seen.get(name) ?? 0)
-    const cached = this.#cache.get(name)
+    const atLeast = Math.max(options.atLeast ?? 0, this.#seen.get(address) ?? 0)
+    const cached = this.#cache.get(address)
     const usable = cached !== undefined && cached.sequence >= atLeast
     const young = usable && this.#clock.nowMs() - cached.atMs < CACHE_MS
     if (young && !fresh && (!withPackage || cached.composite !== undefined)) return shown(cached)
@@ -200,26 +184,8 @@ class MeshDirectory implements Directory {
     const found = await this.#asking(options.signal, (signal) =>
       lookUpCard(parts, address, { signal, atLeast, recall, withPackage }),
     )
-    if (found !== undefined) return this.#remember(name, found)
+    if (found !== undefined) return this.#remember(address, found)
     return usable ? shown(cached) : "NOT_FOUND"
-  }
-
-  async lookupOffer(
-    address: Address,
-    kind: OfferKind,
-    caller: AbortSignal,
-  ): Promise<FoundOffer | "NOT_FOUND"> {
-    this.#mustRun()
-    const name = nameOf(address, kind)
-    const { dht, directoryShelf: shelf } = this.#parts.libp2p.services
-    const atLeast = this.#seen.get(name) ?? 0
-    const parts = { dht, shelf, clock: this.#clock }
-    const found = await this.#asking(caller, (signal) =>
-      lookUpOffer(parts, address, { kind, atLeast, signal }),
-    )
-    if (found === undefined) return "NOT_FOUND"
-    this.#saw(name, found.sequence)
-    return found
   }
 
   /** What was found before, or what the caller has. */
@@ -246,9 +212,7 @@ class MeshDirectory implements Directory {
     this.#cancelPrune()
     this.#cancelTable()
     this.#stopping.abort(new DirectoryError("STOPPED", "the directory is stopped"))
-    const running = Array.from(this.#publishers.values(), (publishing) => publishing.running)
-    await Promise.all(running.map((each) => each.stop()))
-    this.#publishers.clear()
+    await this.#publishing?.running.stop()
   }
 
   /** What another lookup of the same address has seen meanwhile may be newer: the newest of both is what counts. */

@@ -1,5 +1,4 @@
-/** The thread behind heavy.ts: does one job, posts its result, ends. Nothing else of the node runs here. */
-import { constants, setPriority } from "node:os"
+/** The thread behind heavy.ts: does one job, posts its result, ends. Nothing else of the node runs here. Seals have their own (seal-worker.ts). */
 import { parentPort, workerData } from "node:worker_threads"
 import { primitives } from "#primitives"
 import { cardSigningBytes } from "../crypto/card.ts"
@@ -8,7 +7,9 @@ import { commitmentOf, newSecret } from "../crypto/membership/secret.ts"
 import { safetyNumber } from "../crypto/safety-number.ts"
 import type { HeavyJob, HeavyResult } from "./heavy.ts"
 
-function run(job: HeavyJob): HeavyResult[HeavyJob["job"]] {
+type Job = Exclude<HeavyJob, { job: "seal" }>
+
+function run(job: Job): HeavyResult[Job["job"]] {
   switch (job.job) {
     case "stretch":
       return primitives.argon2id(job.passphrase, job.salt, job.cost, 32)
@@ -36,13 +37,7 @@ function run(job: HeavyJob): HeavyResult[HeavyJob["job"]] {
       const secret = newSecret()
       return { secret, commitment: commitmentOf(secret) }
     }
-    case "seal": {
-      // Nobody waits for it, and votes do not wait behind it. Where threads have no priority of their own, the process keeps its.
-      if (process.platform === "linux") setPriority(constants.priority.PRIORITY_LOW)
-      const { slhDsaSha2_128s } = primitives
-      return slhDsaSha2_128s.sign(slhDsaSha2_128s.importPrivate(job.key), job.message)
-    }
   }
 }
 
-parentPort?.postMessage(run(workerData as HeavyJob))
+parentPort?.postMessage(run(workerData as Job))

@@ -40,6 +40,9 @@ export interface HeavyResult {
   readonly seal: Bytes
 }
 
+const PROGRAM = new URL("./heavy-worker.js", import.meta.url)
+const SEAL_PROGRAM = new URL("./seal-worker.js", import.meta.url)
+
 /** No job here takes longer on a machine that can run sotto at all. */
 const DEADLINE_MS = 120_000
 
@@ -51,7 +54,8 @@ export async function heavy<J extends HeavyJob["job"]>(
   const deadline = AbortSignal.timeout(DEADLINE_MS)
   const stop = signal === undefined ? deadline : AbortSignal.any([signal, deadline])
   stop.throwIfAborted()
-  const worker = new Worker(new URL("./heavy-worker.js", import.meta.url), { workerData: job })
+  const program = job.job === "seal" ? SEAL_PROGRAM : PROGRAM
+  const worker = new Worker(program, { workerData: job })
   const aborted = Promise.withResolvers<never>()
   const onAbort = () => aborted.reject(stop.reason as Error)
   stop.addEventListener("abort", onAbort, { once: true })

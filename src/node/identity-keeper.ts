@@ -1,28 +1,17 @@
 /**
- * Keeps a person's operational keys young (DESIGN §4): replaces them every 30 days or when asked, makes one-time key packages when some
- * were used, and destroys private keys whose time is over. What it makes is stored before anybody is told of it, so a crash at any
- * moment leaves the old keys or the new ones, and never a published card whose keys are lost.
+ * Keeps a person's operational keys young (DESIGN §4): replaces them every 30 days or when asked, and destroys private keys whose time is
+ * over, those of one-time key packages among them (package-pools.ts makes these). What it makes is stored before anybody is told of it, so
+ * a crash at any moment leaves the old keys or the new ones, and never a published card whose keys are lost.
  */
-import type { RecordKind } from "../crypto/blinding.ts"
-import {
-  KEEP_OLD_MS,
-  type Identity,
-  leafSeed,
-  ROTATE_AFTER_MS,
-  withoutExpired,
-} from "../crypto/identity.ts"
-import {
-  COMPOSITE_OFFER_SIZE,
-  encodeOffer,
-  OFFER_SIZE,
-  type OneTimePackage,
-} from "../crypto/one-time.ts"
-import { type Signing, SIGNINGS } from "../crypto/session.ts"
+import { EPOCH_SLACK, epochAt } from "../crypto/directory-record.ts"
+import { type Identity, ROTATE_AFTER_MS, withoutExpired } from "../crypto/identity.ts"
+import { KEEP_UNUSED_MS, ONE_TIME_MAX, type OneTimePackage } from "../crypto/one-time.ts"
+import { keyPackageSigning, SIGNINGS } from "../crypto/session.ts"
 import type { IdentityKeys } from "./api/types.ts"
 import type { ChatRecords } from "./chat-records.ts"
 import type { Clock } from "./clock.ts"
 import type { KeyRing } from "./key-ring.ts"
-import { makeOneTime, rotateIdentity } from "./make-identity.ts"
+import { rotateIdentity } from "./make-identity.ts"
 import type { SealedOp } from "./sealed.ts"
 import { Turns } from "./turns.ts"
 
@@ -30,10 +19,10 @@ import { Turns } from "./turns.ts"
 const LOOK_MS = 3_600_000
 /** And how often it asks, after a restore, which card the mesh knows, until it has heard. */
 const ASK_AGAIN_MS = 60_000
-/** Used one-time packages are not destroyed before the mail that waited during an absence was read. */
+/** One-time packages that nobody used are not destroyed before the mail that waited during an absence was read. */
 const READ_FIRST_MS = 10 * 60_000
-/** Uses are answered by a new offer together, and not more often: strangers decide how many there are. */
-const REPLENISH_MS = 60_000
+/** Used keys leave the files together, and not more often: strangers decide how many there are. */
+const ERASE_MS = 60_000
 /** A card that was published from a copy of this profile has a higher number than ours: asked for so long before a new one is signed. */
 const ASK_MS = 5_000
 
@@ -47,23 +36,10 @@ export interface IdentityKeeperParts {
   readonly published: (signal: AbortSignal) => Promise<number>
   /** The card changed: it is to be published, and threads take on the new leaf key. */
   readonly onCard: (identity: Identity) => void
-  /** An offer of one-time packages changed. */
-  readonly onOffer: (offer: PublishedOffer) => void
+  /** One-time packages that are out for today and that nobody has used. */
+  readonly onOffer: () => number
   readonly onFault: (error: unknown) => void
 }
-
-export interface PublishedOffer {
-  readonly kind: Exclude<RecordKind, "card">
-  readonly sequence: number
-  /** Encoded. */
-  readonly offer: Uint8Array
-}
-
-const OFFERS: Readonly<Record<Signing, Pick<PublishedOffer, "kind"> & { readonly size: number }>> =
-  {
-    ed25519: { kind: "offer", size: OFFER_SIZE },
-    composite: { kind: "composite-offer", size: COMPOSITE_OFFER_SIZE },
-  }
 
 export class IdentityKeeper {
   readonly #parts: IdentityKeeperParts
@@ -72,8 +48,7 @@ export class IdentityKeeper {
   readonly #startedMs: number
   readonly #stopListening: () => void
   #cancelLook: () => void = () => undefined
-  #cancelReplenish: (() => void) | undefined
-  readonly #offers = new Map<Signing, PublishedOffer>()
+  #cancelErase: (() => void) | undefined
   /** Whether the mesh is still to be asked which card of ours it knows. */
   #isUnsure: boolean
 
@@ -81,7 +56,7 @@ export class IdentityKeeper {
     this.#parts = parts
     this.#startedMs = parts.clock.nowMs()
     this.#isUnsure = parts.isRestored ?? false
-    this.#stopListening = parts.ring.onUsed(() => this.#replenishSoon())
+    this.#stopListening = parts.ring.onUsed(() => this.#eraseSoon())
   }
 
   /** Looks at once, and then every hour. Resolves when what was due is done. */
@@ -93,18 +68,13 @@ export class IdentityKeeper {
     this.#stopping.abort()
     this.#stopListening()
     this.#cancelLook()
-    this.#cancelReplenish?.()
+    this.#cancelErase?.()
     await this.#turns.idle()
   }
 
   /** Resolves when what is under way is done. */
   async idle(): Promise<void> {
     await this.#turns.idle()
-  }
-
-  /** What is on offer for groups that sign so; `undefined` before `start`. */
-  offer(signing: Signing): PublishedOffer | undefined {
-    return this.#offers.get(signing)
   }
 
   show(): IdentityKeys {
@@ -114,7 +84,7 @@ export class IdentityKeeper {
       sinceMs: identity.sinceMs,
       untilMs: identity.sinceMs + ROTATE_AFTER_MS,
       oldUntilMs: identity.old.map(({ untilMs }) => untilMs),
-      onOffer: this.#parts.ring.offered("ed25519").length,
+      onOffer: this.#parts.onOffer(),
     }
   }
 
@@ -142,7 +112,6 @@ export class IdentityKeeper {
     // An identity from before there were composite leaf keys gets its own now.
     const lacksKeys = ring.identity.composite === null
     if (isOld || lacksKeys || (await this.#isOvertaken())) await this.#rotate(false)
-    else await this.#replenish()
   }
 
   /** Whether the mesh knows a newer card than ours, after a restore. */
@@ -169,9 +138,9 @@ export class IdentityKeeper {
       forgetOld,
       signal: this.#stopping.signal,
     })
-    // One-time packages carry the old leaf key: nobody is offered them any more, and who has picked one already gets through.
-    const offered = SIGNINGS.flatMap((signing) => ring.offered(signing))
-    const retired = offered.map((each) => ({ ...each, destroyAtMs: nowMs + KEEP_OLD_MS }))
+    // One-time packages carry the old leaf key: nobody is given them any more, and who has one already gets through.
+    const out = ring.all().filter(({ epoch }) => epoch >= epochAt(nowMs) - EPOCH_SLACK)
+    const retired = out.map((each) => ({ ...each, epoch: 0 }))
     const gone = forgetOld ? ring.all() : []
     const kept = forgetOld ? [] : retired
     const ops = [...kept.map(records.putOneTime), ...gone.map(records.delOneTime)]
@@ -181,7 +150,6 @@ export class IdentityKeeper {
     await ring.replace(next)
     if (forgetOld) await records.eraseOldKeys()
     onCard(next)
-    await this.#replenish()
     return next
   }
 
@@ -189,61 +157,50 @@ export class IdentityKeeper {
     const { ring, records, clock } = this.#parts
     const nowMs = clock.nowMs()
     const identity = withoutExpired(ring.identity, nowMs)
-    const hasRead = nowMs - this.#startedMs >= READ_FIRST_MS
-    const gone = ring
-      .all()
-      .filter(({ destroyAtMs }) => hasRead && destroyAtMs !== null && destroyAtMs <= nowMs)
+    await this.#setEnds(nowMs)
+    const gone = this.#overdue(nowMs)
     const ops: SealedOp[] = gone.map(records.delOneTime)
     if (identity !== ring.identity) ops.push(records.putIdentity(identity))
-    if (ops.length === 0) return
+    const hasSpent = ring.forgetSpent()
+    if (ops.length === 0 && !hasSpent) return
     await records.write(ops, { sync: true })
     ring.drop(gone)
     if (identity !== ring.identity) await ring.replace(identity)
     await records.eraseOldKeys()
   }
 
-  #replenishSoon(): void {
-    this.#cancelReplenish ??= this.#parts.clock.after(REPLENISH_MS, () => {
-      this.#cancelReplenish = undefined
+  /** An earlier version set no end to what nobody had used yet. */
+  async #setEnds(nowMs: number): Promise<void> {
+    const { ring, records } = this.#parts
+    const endless = ring.all().filter(({ destroyAtMs }) => destroyAtMs === null)
+    if (endless.length === 0) return
+    const ended = endless.map((each) => ({ ...each, destroyAtMs: nowMs + KEEP_UNUSED_MS }))
+    await records.write(ended.map(records.putOneTime), { sync: true })
+    ring.put(ended)
+  }
+
+  /** One-time packages whose time is over, and the oldest of too many. */
+  #overdue(nowMs: number): OneTimePackage[] {
+    const hasRead = nowMs - this.#startedMs >= READ_FIRST_MS
+    const endOf = ({ destroyAtMs }: OneTimePackage) => destroyAtMs ?? Infinity
+    return SIGNINGS.flatMap((signing) => {
+      const all = this.#parts.ring
+        .all()
+        .filter((each) => keyPackageSigning(each.public) === signing)
+        .sort((a, b) => endOf(a) - endOf(b))
+      const surplus = Math.max(0, all.length - ONE_TIME_MAX[signing])
+      return all.filter((each, i) => i < surplus || (hasRead && endOf(each) <= nowMs))
+    })
+  }
+
+  #eraseSoon(): void {
+    this.#cancelErase ??= this.#parts.clock.after(ERASE_MS, () => {
+      this.#cancelErase = undefined
       this.#turns
-        .run(() => this.#replenish())
+        .run(() => this.#destroyExpired())
         .catch((error: unknown) => {
           if (!this.#stopping.signal.aborted) this.#parts.onFault(error)
         })
     })
-  }
-
-  /** Fills the offers up, and tells of those that are others than before. */
-  async #replenish(): Promise<void> {
-    for (const signing of SIGNINGS) await this.#fill(signing)
-  }
-
-  async #fill(signing: Signing): Promise<void> {
-    const { ring, records, clock, onOffer } = this.#parts
-    const { kind, size } = OFFERS[signing]
-    const seed = leafSeed(ring.identity, signing)
-    if (seed === undefined) return
-    const there = ring.offered(signing)
-    const fresh: OneTimePackage[] = []
-    while (there.length + fresh.length < size && !this.#stopping.signal.aborted)
-      fresh.push(await makeOneTime(ring.identity, seed, clock.nowMs()))
-    if (this.#stopping.signal.aborted) return
-    const before = await records.offerSequence(signing)
-    const isNew = fresh.length > 0 || before === 0
-    // Minutes since 1970: above whatever a copy of this profile has offered before, and no more than those who store it see anyway.
-    const sequence = isNew ? Math.max(before + 1, Math.floor(clock.nowMs() / 60_000)) : before
-    if (isNew) {
-      const ops = [...fresh.map(records.putOneTime), records.putOfferSequence(signing, sequence)]
-      await records.write(ops, { sync: true })
-      ring.put(fresh)
-    }
-    if (!isNew && this.#offers.has(signing)) return
-    const packages = ring.offered(signing).map((each) => each.public)
-    // The card has no room for it.
-    const { composite } = ring.identity
-    if (signing === "composite" && composite !== null) packages.push(composite.lastResort.public)
-    const offer = { kind, sequence, offer: encodeOffer({ sequence, packages }) }
-    this.#offers.set(signing, offer)
-    onOffer(offer)
   }
 }

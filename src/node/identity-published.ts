@@ -1,22 +1,34 @@
-/** The keeper of an open identity, wired to the directory: what it makes is published, and stays so until the node stops. */
+/** An open identity, kept: its card is published in the directory and its one-time key packages lie with keepers until the node stops. */
 import { primitives } from "#primitives"
+import { addressBytes } from "../crypto/address.ts"
 import { type Bytes, equal } from "../crypto/bytes.ts"
 import { type Directory, DirectoryError, type Publication } from "./directory.ts"
 import { systemClock } from "./clock.ts"
 import { IdentityKeeper } from "./identity-keeper.ts"
+import type { PackageKeepers } from "./package-keepers.ts"
+import { PackagePools } from "./package-pools.ts"
 import type { OpenIdentity } from "./profile-identity.ts"
 
 export interface KeepParts {
   readonly opened: OpenIdentity
   readonly directory: Directory
+  readonly packages: PackageKeepers
   readonly isRestored: boolean
   /** After the new card was handed to the directory. */
   readonly onCard: () => void
   readonly onFault: (error: unknown) => void
 }
 
-/** Publishes the card and the offers, and goes on doing so with every change. Stop it before the directory. */
-export function keepIdentity(parts: KeepParts): IdentityKeeper {
+export interface KeptIdentity {
+  readonly keeper: IdentityKeeper
+  /** Somebody came or went. */
+  peersChanged(): void
+  /** Before the directory and the keepers of packages. */
+  stop(): Promise<void>
+}
+
+/** Publishes the card and gives packages to keepers, and goes on doing so with every change. */
+export function keepIdentity(parts: KeepParts): KeptIdentity {
   const { opened, directory, isRestored, onCard, onFault } = parts
   const { keys, records, address } = opened
   const publish = (publication: Omit<Publication, "address" | "seed">) => {
@@ -27,13 +39,22 @@ export function keepIdentity(parts: KeepParts): IdentityKeeper {
   }
   const publishCard = () => {
     const { card, composite, sequence } = opened.identity
-    publish({ card, sequence, kind: "card", composite: composite?.lastResort.public ?? null })
+    publish({ card, sequence, composite: composite?.lastResort.public ?? null })
   }
   // What is asked of the mesh is only whether it knows another card.
   const recall = (hash: Bytes) => {
     const { card } = opened.identity
     return Promise.resolve(equal(primitives.sha3_256(card), hash) ? card : undefined)
   }
+  const pools = new PackagePools({
+    ring: keys,
+    records,
+    address: addressBytes(address),
+    keepers: parts.packages,
+    clock: systemClock,
+    random: Math.random,
+    onFault,
+  })
   const keeper = new IdentityKeeper({
     ring: keys,
     records,
@@ -46,11 +67,19 @@ export function keepIdentity(parts: KeepParts): IdentityKeeper {
     onCard: () => {
       publishCard()
       onCard()
+      void pools.refill()
     },
-    onOffer: ({ offer, sequence, kind }) => publish({ card: offer, sequence, kind }),
+    onOffer: () => pools.onOffer("ed25519"),
     onFault,
   })
   publishCard()
-  void keeper.start()
-  return keeper
+  void keeper.start().then(() => pools.refill())
+  return {
+    keeper,
+    peersChanged: () => pools.peersChanged(),
+    async stop() {
+      await keeper.stop()
+      await pools.stop()
+    },
+  }
 }

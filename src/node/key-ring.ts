@@ -2,10 +2,11 @@
  * The keys that open first contacts, as they are at this moment: intro keys, the last-resort key package of each card that still counts,
  * and the one-time packages. Rotation replaces them (identity-keeper.ts); the inbox asks for them with every foreign envelope.
  */
-import { type Bytes, compare, toHex } from "../crypto/bytes.ts"
+import { primitives } from "#primitives"
+import { type Bytes, equal, toHex } from "../crypto/bytes.ts"
 import type { IntroPrivate } from "../crypto/envelope.ts"
 import { type Identity, introPrivate, type StoredKeyPackage } from "../crypto/identity.ts"
-import { type OneTimePackage, USED_GRACE_MS } from "../crypto/one-time.ts"
+import type { OneTimePackage } from "../crypto/one-time.ts"
 import {
   keyPackageReference,
   keyPackageSigning,
@@ -27,6 +28,13 @@ interface LastResort {
   readonly untilMs: number
 }
 
+/** A one-time package that a Welcome has used up, for as long as that may have to be written once more. */
+interface Spent {
+  readonly pair: OneTimePackage
+  /** SHA3-256 of the Welcome. */
+  readonly by: Bytes
+}
+
 /** A key package that a Welcome is for. */
 export interface Found {
   readonly pair: StoredKeyPackage
@@ -45,6 +53,7 @@ export class KeyRing {
   #openers: readonly Opener[] = []
   #lastResorts: ReadonlyMap<string, LastResort> = new Map()
   readonly #oneTime = new Map<string, OneTimePackage>()
+  readonly #spent = new Map<string, Spent>()
   readonly #usedListeners = new Set<() => void>()
 
   private constructor(parts: KeyRingParts, identity: Identity) {
@@ -87,8 +96,8 @@ export class KeyRing {
   packageFor(welcome: Bytes): Found | undefined {
     const nowMs = this.#parts.clock.nowMs()
     for (const name of welcomeRecipients(welcome).map(toHex)) {
-      const oneTime = this.#oneTime.get(name)
-      if (oneTime !== undefined) return { pair: oneTime, used: () => this.#use(oneTime, nowMs) }
+      const oneTime = this.#oneTimeFor(name, welcome)
+      if (oneTime !== undefined) return oneTime
       const lastResort = this.#lastResorts.get(name)
       if (lastResort !== undefined && lastResort.untilMs > nowMs)
         return { pair: lastResort.pair, used: () => [] }
@@ -96,25 +105,40 @@ export class KeyRing {
     return undefined
   }
 
-  /** Calls `listener` whenever a one-time package was used for the first time. */
+  /** Calls `listener` whenever a one-time package was used. */
   onUsed(listener: () => void): () => void {
     this.#usedListeners.add(listener)
     return () => this.#usedListeners.delete(listener)
   }
 
-  #use(oneTime: OneTimePackage, nowMs: number): SealedOp[] {
-    if (oneTime.destroyAtMs !== null) return []
-    const used = { ...oneTime, destroyAtMs: nowMs + USED_GRACE_MS }
-    this.#oneTime.set(toHex(used.reference), used)
-    for (const listener of this.#usedListeners) listener()
-    return [this.#parts.records.putOneTime(used)]
+  /** Once: the same Welcome again, when it could not be written the first time; another one never. */
+  #oneTimeFor(name: string, welcome: Bytes): Found | undefined {
+    const fresh = this.#oneTime.get(name)
+    if (fresh !== undefined) return { pair: fresh, used: () => this.#use(name, fresh, welcome) }
+    const spent = this.#spent.get(name)
+    if (spent === undefined || !equal(spent.by, primitives.sha3_256(welcome))) return undefined
+    return { pair: spent.pair, used: () => [this.#parts.records.delOneTime(spent.pair)] }
   }
 
-  /** One-time packages for groups that sign so which nobody has used yet, in an order that does not tell which came when. */
-  offered(signing: Signing): readonly OneTimePackage[] {
-    return Array.from(this.#oneTime.values())
-      .filter((each) => each.destroyAtMs === null && keyPackageSigning(each.public) === signing)
-      .sort((a, b) => compare(a.reference, b.reference))
+  #use(name: string, pair: OneTimePackage, welcome: Bytes): SealedOp[] {
+    this.#oneTime.delete(name)
+    this.#spent.set(name, { pair, by: primitives.sha3_256(welcome) })
+    for (const listener of this.#usedListeners) listener()
+    return [this.#parts.records.delOneTime(pair)]
+  }
+
+  /** Lets go of private parts that were used. Whether there were any. */
+  forgetSpent(): boolean {
+    const there = this.#spent.size > 0
+    this.#spent.clear()
+    return there
+  }
+
+  /** One-time packages for groups that sign so which are given out for a day and which nobody has used yet. */
+  offered(signing: Signing, epoch: number): readonly OneTimePackage[] {
+    return this.all().filter(
+      (each) => each.epoch === epoch && keyPackageSigning(each.public) === signing,
+    )
   }
 
   all(): readonly OneTimePackage[] {

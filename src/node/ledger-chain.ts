@@ -218,6 +218,24 @@ export class LedgerChain {
       yield soundly(() => decodeBlockRecord(bytes))
   }
 
+  /** What the blocks above a height ordered, at most so many blocks. */
+  async orderedAfter(height: number, limit: number): Promise<readonly ChainBlock[]> {
+    // Whoever follows asks for the newest, and then whether there is more: neither is worth a look at the disk.
+    if (height >= this.#height) return []
+    const last = this.#last
+    if (last?.height === height + 1) return [this.#orderedBy(last)]
+    const found: ChainBlock[] = []
+    for await (const record of this.records(height)) {
+      found.push(this.#orderedBy(record))
+      if (found.length === limit) break
+    }
+    return found
+  }
+
+  #orderedBy({ height, batch }: BlockRecord): ChainBlock {
+    return { height, ids: envelopesOf(batch.items).filter((id) => this.orderedAt(id) === height) }
+  }
+
   async block(height: number): Promise<BlockRecord | undefined> {
     const bytes = await this.#store.get("ledger", blockKey(height))
     return bytes && soundly(() => decodeBlockRecord(bytes))

@@ -19,6 +19,11 @@ const WAITING_MAX = 65_536
 export const STALLED_AFTER_MS = 10_000
 /** Envelopes read at a time, 1 MiB. */
 const SCAN_PAGE = 256
+/**
+ * A validator alone would make a block of every envelope: a proposal takes it a millisecond, and then everybody else has a block to
+ * check, to write and to go through. So what comes within so long of the last proposal goes into the next one together.
+ */
+export const ALONE_REST_MS = 100
 
 export interface WaitingParts {
   readonly isOrdered: (item: EnvelopeItem) => boolean
@@ -26,6 +31,8 @@ export interface WaitingParts {
   /** Items that wait in the core; undefined where nothing is proposed. */
   readonly pooled: () => number | undefined
   readonly admit: (items: readonly Item[]) => void
+  /** Least time between two proposals that bring what was stored here. */
+  readonly restMs: () => number
   /** Something waits, and nothing did before. */
   readonly onFirst: () => void
   /** No block comes. */
@@ -39,6 +46,8 @@ export class Waiting {
   readonly #since = new Map<string, number>()
   #admitting: EnvelopeItem[] = []
   #admitSoon = false
+  #admittedMs = -Infinity
+  #restTimer: NodeJS.Timeout | undefined
   /** The core was full when something came: the mailbox is looked through again when it has room. */
   #missed = false
   #scanning: Promise<void> | undefined
@@ -63,6 +72,7 @@ export class Waiting {
   async stop(): Promise<void> {
     this.#stopped = true
     clearTimeout(this.#stallTimer)
+    clearTimeout(this.#restTimer)
     await this.#scanning
   }
 
@@ -81,7 +91,9 @@ export class Waiting {
     this.#admitting.push(item)
     if (this.#admitSoon) return
     this.#admitSoon = true
-    setImmediate(() => this.#admit())
+    const restMs = this.#admittedMs + this.#parts.restMs() - performance.now()
+    if (restMs <= 0) setImmediate(() => this.#admit())
+    else this.#restTimer = setTimeout(() => this.#admit(), restMs).unref()
   }
 
   /** A block gave these their place. */
@@ -104,9 +116,10 @@ export class Waiting {
       .finally(() => (this.#scanning = undefined))
   }
 
-  /** What came in one turn of the event loop goes into the core together. */
+  /** What came in one turn of the event loop, or while a validator alone rested, goes into the core together. */
   #admit(): void {
     this.#admitSoon = false
+    this.#admittedMs = performance.now()
     while (this.#admitting.length > 0 && !this.#stopped)
       this.#parts.admit(this.#admitting.splice(0, ADMIT_MAX))
   }

@@ -12,7 +12,7 @@ import { ignore, reject, type Verdict } from "../crypto/verdict.ts"
 import type { LedgerStatus, LedgerView, ValidatorView } from "./api/types.ts"
 import type { ChatLedger } from "./chat-parts.ts"
 import type { TopicRule } from "./gossip.ts"
-import { type ChainBlock, envelopesOf, LedgerChain, type Replayed } from "./ledger-chain.ts"
+import { type ChainBlock, LedgerChain, type Replayed } from "./ledger-chain.ts"
 import { changesTopic, MeshChanges } from "./ledger-changes.ts"
 import { SignatureChecks } from "./ledger-checks.ts"
 import { LedgerOperators } from "./ledger-operators.ts"
@@ -22,7 +22,7 @@ import { ledgerRules, ledgerTopic } from "./ledger-rules.ts"
 import { LedgerSeat } from "./ledger-seat.ts"
 import { servedFrom } from "./ledger-serving.ts"
 import { blockView, validatorViews, verifyStored } from "./ledger-view.ts"
-import { Waiting } from "./ledger-waiting.ts"
+import { ALONE_REST_MS, Waiting } from "./ledger-waiting.ts"
 import { type Wanted, wantedIn } from "./ledger-wanted.ts"
 import { Finder, whereaboutsTopic } from "./ledger-whereabouts.ts"
 import { MeshJoins } from "./mesh-joins.ts"
@@ -175,6 +175,7 @@ export class MeshLedger {
       mailbox: network.mailbox,
       pooled: () => this.#part?.pooled,
       admit: (items) => this.#part?.admitSoon(items),
+      restMs: () => (this.#ledger.set.size === 1 ? ALONE_REST_MS : 0),
       onFirst: () => this.#part?.awaits(),
       onStalled: onChange,
       onFault,
@@ -278,16 +279,8 @@ export class MeshLedger {
   }
 
   /** What the blocks above a height ordered, at most so many blocks. */
-  async blocksAfter(height: number, limit: number): Promise<readonly ChainBlock[]> {
-    const found: ChainBlock[] = []
-    for await (const record of this.chain.records(height)) {
-      const ids = envelopesOf(record.batch.items).filter(
-        (id) => this.chain.orderedAt(id) === record.height,
-      )
-      found.push({ height: record.height, ids })
-      if (found.length === limit) break
-    }
-    return found
+  blocksAfter(height: number, limit: number): Promise<readonly ChainBlock[]> {
+    return this.chain.orderedAfter(height, limit)
   }
 
   // ---- how it stands

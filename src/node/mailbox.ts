@@ -1,7 +1,7 @@
 /**
  * The mailbox: the topic `/sotto/<meshId>/mailbox/1` and the envelopes this peer keeps from it (DESIGN §1, §6). Whatever way an envelope
- * comes, by gossip, by sync or from here, the same judge looks at it, cheap checks first, and what it accepts is stored. Posting
- * stores first and then publishes at a pace that no peer's buffer overflows; if nobody is there, or a publication gets lost, sync
+ * comes, by gossip, by sync or from here, the same judge looks at it, cheap checks first, and what it accepts is stored. What is
+ * posted is published meanwhile, at a pace that no peer's buffer overflows; if nobody is there, or a publication gets lost, sync
  * brings the envelope on. Who wrote an envelope is neither known nor noted.
  */
 import { type Bytes, equal, toHex } from "../crypto/bytes.ts"
@@ -206,17 +206,18 @@ export class Mailbox {
   }
 
   /**
-   * Stores an own envelope, then publishes it. Harmless when repeated: what is stored already is only published. Whoever posts has
-   * it on the disk and posts it again until a peer has it, so it is not written through here a second time. Throws MailboxError
-   * NOT_ADMITTED, StoreError.
+   * Publishes an own envelope, and stores it beside. Harmless when repeated: what is stored already is only published. Whoever posts has
+   * it on the disk and posts it again until a peer has it, so it is not written through here a second time, and peers need not wait
+   * for it. Throws MailboxError NOT_ADMITTED, StoreError.
    */
   async post(envelope: Bytes): Promise<Posted> {
-    const verdict = await this.admit(envelope, LOCAL)
+    const { verdict, kept } = await this.#take(envelope, LOCAL)
     if (verdict.verdict !== "accept" && verdict.code !== "DUPLICATE")
       throw new MailboxError("NOT_ADMITTED", `own envelope refused: ${verdict.code}`)
     const id = envelopeId(envelope)
     if (verdict.verdict !== "accept") await this.#renew(id, envelope)
-    return { id, peers: await this.#publisher.publish(envelope) }
+    const [peers] = await Promise.all([this.#publisher.publish(envelope), kept])
+    return { id, peers }
   }
 
   /** An own envelope that is here already under an admission that has lost its worth: the new one takes its place. */

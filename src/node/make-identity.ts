@@ -19,7 +19,7 @@ import {
   rootPublic,
   rotated,
 } from "../crypto/identity.ts"
-import type { OneTimePackage } from "../crypto/one-time.ts"
+import { destroyedAt, type OneTimePackage } from "../crypto/one-time.ts"
 import { createKeyPackage, generateSignatureSeed, keyPackageReference } from "../crypto/session.ts"
 import { primitives } from "#primitives"
 import { ApiError } from "./api/errors.ts"
@@ -108,14 +108,15 @@ const keyPackage = (address: Address, leaf: Bytes, lastResort: boolean, nowMs: n
     notAfterSeconds: (Math.floor(nowMs / 1000 / DAY_SECONDS) + KEY_PACKAGE_DAYS) * DAY_SECONDS,
   })
 
-/** A key package for one first contact, under one of the identity's current leaf keys (`seed`); on offer from now on. */
+/** A key package for one first contact, under one of the identity's current leaf keys (`seed`), to be given out for a day. */
 export async function makeOneTime(
   { roots }: Pick<Identity, "roots">,
   seed: Bytes,
-  nowMs: number,
+  { nowMs, epoch }: { nowMs: number; epoch: number },
 ): Promise<OneTimePackage> {
   const pair = await keyPackage(addressOfPublic(roots), seed, false, nowMs)
-  return { ...pair, reference: await keyPackageReference(pair.public), destroyAtMs: null }
+  const reference = await keyPackageReference(pair.public)
+  return { ...pair, reference, epoch, destroyAtMs: destroyedAt(epoch) }
 }
 
 interface CardParts {

@@ -16,6 +16,8 @@ import type { Mesh } from "./mesh-membership.ts"
 import { startNetwork } from "./network.ts"
 import type { Network, NetworkParts } from "./network-parts.ts"
 import { messagesMaxOf, type NodeOptions } from "./node-options.ts"
+import type { PackageKeepers } from "./package-keepers.ts"
+import { openPackageRoom } from "./package-room.ts"
 import { newPeerKey, peerKeyAt } from "./peer-key.ts"
 import type { Store } from "./store.ts"
 import { newMarkPath, ownValidator, storedValidator, type Validator } from "./validator-keys.ts"
@@ -49,6 +51,7 @@ export class MeshRooms {
   #network: Network | undefined
   #blobRoom: BlobRoom | undefined
   #directory: Directory | undefined
+  #packages: PackageKeepers | undefined
   #ledger: MeshLedger | undefined
   #validator: Validator | undefined
 
@@ -66,6 +69,10 @@ export class MeshRooms {
 
   get directory(): Directory | undefined {
     return this.#directory
+  }
+
+  get packages(): PackageKeepers | undefined {
+    return this.#packages
   }
 
   /** Undefined as well where the mesh has no validators. */
@@ -104,10 +111,13 @@ export class MeshRooms {
       meshId: mesh.meshId,
       verifyCard: (address, card) => soundCard(address, card)?.sequence,
     })
+    const { onFault } = this.#parts
+    this.#packages = await openPackageRoom({ store, network, clock: systemClock, onFault })
   }
 
   /** In the reverse order of starting. */
   async stop(): Promise<void> {
+    await this.#packages?.stop()
     await this.#directory?.stop()
     await this.#ledger?.stop()
     await this.#network?.stop()

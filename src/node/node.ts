@@ -68,9 +68,9 @@ export class SottoNode implements Api {
   readonly #closedListeners = new Set<(reason: string) => void>()
   readonly #changes = new Turns()
   readonly #stopping = new AbortController()
-  readonly #news = new StatusNews(systemClock, () =>
-    this.emit({ type: "status", status: this.status() }),
-  )
+  readonly #news = new StatusNews(systemClock, () => {
+    if (this.#listeners.size > 0) this.emit({ type: "status", status: this.status() })
+  })
   #store: Store | undefined
   #server: Awaited<ReturnType<typeof serveApi>> | undefined
   #owner: ProfileIdentity | undefined
@@ -385,13 +385,13 @@ export class SottoNode implements Api {
 
   /** Once there are both a network and an identity, in whatever order they came. */
   async #startChat(): Promise<void> {
-    const { network, directory, ledger } = this.#rooms
+    const { network, directory, packages, ledger } = this.#rooms
     const [mesh, opened] = [this.#mesh, this.#owner?.opened]
     if (this.#isOffline && opened !== undefined) return this.#person.startToRead(this.mesh, opened)
-    if (network === undefined || directory === undefined || mesh === undefined) return
-    if (opened === undefined) return
+    if (network === undefined || directory === undefined || packages === undefined) return
+    if (mesh === undefined || opened === undefined) return
     const { blobs } = this
     const store = this.#openStore
-    await this.#person.start({ store, mesh, network, directory, blobs, ledger }, opened)
+    await this.#person.start({ store, mesh, network, directory, packages, blobs, ledger }, opened)
   }
 }

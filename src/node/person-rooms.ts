@@ -16,7 +16,7 @@ import { findCard, findKeyPackage } from "./directory-cards.ts"
 import { FileRecords } from "./file-records.ts"
 import { Files } from "./files.ts"
 import type { IdentityKeeper } from "./identity-keeper.ts"
-import { keepIdentity } from "./identity-published.ts"
+import { keepIdentity, type KeptIdentity } from "./identity-published.ts"
 import { openJoining } from "./joining-room.ts"
 import type { MeshLedger } from "./ledger.ts"
 import type { LedgerChain } from "./ledger-chain.ts"
@@ -27,6 +27,7 @@ import type { Mesh } from "./mesh-membership.ts"
 import type { MeshListener } from "./mesh-rooms.ts"
 import type { Network } from "./network-parts.ts"
 import { messagesMaxOf, type NodeOptions } from "./node-options.ts"
+import type { PackageKeepers } from "./package-keepers.ts"
 import type { OpenIdentity } from "./profile-identity.ts"
 import { RestoredProfile } from "./restored-profile.ts"
 import type { Store } from "./store.ts"
@@ -46,6 +47,7 @@ export interface Ground {
   readonly network: Network
   readonly directory: Directory
   readonly blobs: Blobs
+  readonly packages: PackageKeepers
   /** Undefined where the mesh has no validators. */
   readonly ledger: MeshLedger | undefined
 }
@@ -57,7 +59,7 @@ export class PersonRooms implements MeshListener {
   #joining: MeshJoining | undefined
   #chat: Chat | undefined
   #files: Files | undefined
-  #keeper: IdentityKeeper | undefined
+  #kept: KeptIdentity | undefined
 
   constructor(parts: PersonRoomsParts) {
     this.#parts = parts
@@ -85,7 +87,7 @@ export class PersonRooms implements MeshListener {
   }
 
   get keeper(): IdentityKeeper | undefined {
-    return this.#keeper
+    return this.#kept?.keeper
   }
 
   /** Before `start`, as soon as the identity is open: blocks may come in between. Throws CryptoError when the record was altered. */
@@ -113,9 +115,10 @@ export class PersonRooms implements MeshListener {
       onFault,
     })
     await this.#settleRestored(ledger?.chain)
-    this.#keeper = keepIdentity({
+    this.#kept = keepIdentity({
       opened,
       directory,
+      packages: ground.packages,
       isRestored: this.#restored !== undefined,
       onCard: () => this.#chat?.keysChanged(),
       onFault,
@@ -140,7 +143,7 @@ export class PersonRooms implements MeshListener {
 
   /** In the reverse order of starting. */
   async stop(): Promise<void> {
-    await this.#keeper?.stop()
+    await this.#kept?.stop()
     await this.#files?.stop()
     await this.#chat?.stop()
     await this.#joining?.stop()
@@ -149,6 +152,7 @@ export class PersonRooms implements MeshListener {
 
   peersChanged(): void {
     this.#chat?.peersChanged()
+    this.#kept?.peersChanged()
   }
 
   async taken(ids: readonly Bytes[]): Promise<void> {
@@ -200,7 +204,7 @@ export class PersonRooms implements MeshListener {
   }
 
   async #openChat(
-    { mesh, network, directory, ledger, blobs }: Ground,
+    { mesh, network, directory, packages, ledger, blobs }: Ground,
     opened: OpenIdentity,
   ): Promise<Chat> {
     const { options, emit } = this.#parts
@@ -217,7 +221,7 @@ export class PersonRooms implements MeshListener {
       findCard: (address, signal, fresh = false, recall) =>
         findCard(directory, address, { signal, fresh, ...(recall && { recall }) }),
       findKeyPackage: (card, signing, signal) =>
-        findKeyPackage(directory, card, signing, Math.floor(systemClock.nowMs() / 1000), signal),
+        findKeyPackage({ directory, packages, clock: systemClock }, card, signing, signal),
       admit: admitting(network, this.#member, (done, total) =>
         emit({ type: "progress", what: "work for a message", done, total }),
       ),

@@ -19,7 +19,8 @@ import {
 import { type AboutBackup, type BackupRecord, BackupRecords } from "../crypto/backup-records.ts"
 import type { Bytes } from "../crypto/bytes.ts"
 import { CryptoError } from "../crypto/errors.ts"
-import { addressOfRoots, KEEP_OLD_MS } from "../crypto/identity.ts"
+import { addressOfRoots } from "../crypto/identity.ts"
+import { KEEP_UNUSED_MS } from "../crypto/one-time.ts"
 import {
   namedVault,
   openVault,
@@ -208,7 +209,7 @@ export async function moveIn(
   const identity = await records.identity()
   if (identity === undefined) throw new ApiError("BAD_BACKUP", "the backup holds no identity")
   const oneTime = await records.oneTimePackages()
-  const lateMs = systemClock.nowMs() + KEEP_OLD_MS
+  const lateMs = systemClock.nowMs() + KEEP_UNUSED_MS
   const restored: Restored = {
     height: proof?.height ?? 0,
     hash: proof?.hash ?? new Uint8Array(32),
@@ -220,14 +221,15 @@ export async function moveIn(
       .concat(oneTime)
       .map((each) => packageHash(each.public)),
   }
-  const channels = await records.channels()
+  const channels = await records.channels.all()
   await records.write(
     [
-      ...channels.map((channel) => records.putChannel(retired(channel))),
-      // Whoever has picked one of these gets through; nobody is offered them any more.
+      ...channels.flatMap((channel) => records.channels.put(retired(channel)).ops),
+      // Whoever was given one of these gets through; keepers are told to drop the others.
       ...oneTime.map((each) =>
-        records.putOneTime({ ...each, destroyAtMs: each.destroyAtMs ?? lateMs }),
+        records.putOneTime({ ...each, epoch: 0, destroyAtMs: each.destroyAtMs ?? lateMs }),
       ),
+      records.delPackageBook(),
       // arrival numbers of the other store
       records.putCursor(0),
       records.putRestored(restored),

@@ -16,6 +16,8 @@ const REMEMBERED_FACTOR = 2
 const BATCH_MAX = 256
 /** The newest are in memory as well, half a MiB: whoever follows what arrives asks for them one after the other. */
 export const RECENT_MAX = 128
+/** Ids of the newest that are known without asking the store: what comes again, by gossip, sync or a block, is most often one of these. */
+const RECENT_IDS_MAX = 1024
 /** Dropped in one batch: a shelf that was made smaller shrinks step by step. */
 const DROP_MAX = 1024
 
@@ -58,6 +60,8 @@ export class Shelf {
   #remembered: number
   /** The newest, without holes up to `#last`. */
   #recent: readonly Kept[] = []
+  /** Hexadecimal, oldest first; no more than are kept. */
+  readonly #recentIds = new Set<string>()
   #waiting: Waiting[] = []
   readonly #arriving = new Set<string>()
   readonly #changes: (() => Promise<void>)[] = []
@@ -98,11 +102,14 @@ export class Shelf {
 
   /** Whether an envelope of this id is here, on its way to the disk, or was here and is remembered. */
   knows(id: Bytes): boolean {
-    return this.#arriving.has(toHex(id)) || this.#store.peek("envelopes", id) !== undefined
+    const name = toHex(id)
+    if (this.#arriving.has(name) || this.#recentIds.has(name)) return true
+    return this.#store.peek("envelopes", id) !== undefined
   }
 
   /** Whether an envelope of this id is stored. */
   isKept(id: Bytes): boolean {
+    if (this.#recentIds.has(toHex(id))) return true
     return (this.#store.peek("envelopes", id)?.length ?? 0) > 0
   }
 
@@ -251,8 +258,18 @@ export class Shelf {
     this.#first = dropped.first
     this.#remembered = dropped.remembered
     this.#recent = [...this.#recent, ...kept].slice(-RECENT_MAX)
+    this.#rememberIds(kept)
     for (const [i, entry] of kept.entries()) batch[i]?.done.resolve(entry)
     this.#onKept(kept)
+  }
+
+  #rememberIds(kept: readonly Kept[]): void {
+    for (const { id } of kept) this.#recentIds.add(toHex(id))
+    let surplus = this.#recentIds.size - Math.min(RECENT_IDS_MAX, this.envelopesMax)
+    for (const oldest of this.#recentIds) {
+      if (surplus-- <= 0) return
+      this.#recentIds.delete(oldest)
+    }
   }
 
   /** What must go for the newest to be `last`: the oldest become bare ids, the oldest ids are forgotten. */

@@ -1,7 +1,7 @@
-/** Tells that the status changed, at most ten times a second however often it does. */
+/** Tells that the status changed, at most five times a second however often it does. */
 import type { Clock } from "./clock.ts"
 
-const INTERVAL_MS = 100
+const INTERVAL_MS = 200
 
 export class StatusNews {
   readonly #clock: Clock

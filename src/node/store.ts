@@ -18,7 +18,7 @@ import { MIGRATIONS, type Migration } from "./store-migrations.ts"
  * `envelopes`: id → 4096 bytes, or nothing for one that was dropped. `arrival`: sequence number → id. `tags`: tag ‖ id → sequence number.
  * `mesh`: what is known of the mesh and its peers, public. `sealed`: private records, encrypted before they come here. `ledger`: blocks
  * and their certificates. `chunks`: where in the chunk file a chunk lies. `nullifiers`: what membership proofs have used up
- * (nullifier-log.ts). A table that an older program did not know is simply empty, so one more needs no migration.
+ * (nullifier-log.ts). `packages`: key packages that are handed out for others, sealed (package-shelf.ts). A table that an older program did not know is simply empty, so one more needs no migration.
  */
 export const TABLES = [
   "envelopes",
@@ -29,6 +29,7 @@ export const TABLES = [
   "ledger",
   "chunks",
   "nullifiers",
+  "packages",
 ] as const
 export type Table = (typeof TABLES)[number]
 
@@ -198,6 +199,7 @@ class LevelStore implements Store {
       ledger: sublevelOf(root, "ledger"),
       chunks: sublevelOf(root, "chunks"),
       nullifiers: sublevelOf(root, "nullifiers"),
+      packages: sublevelOf(root, "packages"),
     }
   }
 

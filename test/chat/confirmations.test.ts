@@ -17,7 +17,7 @@ import {
 } from "../../src/chat/confirmations.ts"
 import { BEGINNING, type HeldCommit, isBehind, type Place } from "../../src/chat/held.ts"
 import { newBlobKey } from "../../src/crypto/blob.ts"
-import { type Bytes, toHex } from "../../src/crypto/bytes.ts"
+import { type Bytes, concat, toHex } from "../../src/crypto/bytes.ts"
 import { primitives } from "../../src/crypto/primitives/native.ts"
 import { epochOf, exportSecret, ownLeaf, updateSelf } from "../../src/crypto/session.ts"
 import { channelsOf } from "../helpers/chat-channels.ts"
@@ -359,6 +359,18 @@ describe("members who go through the same order", () => {
       },
     )
     await fc.assert(schedule, { numRuns: 15, endOnFailure: true })
+  })
+})
+
+describe("a channel", () => {
+  it("is read as it was kept before commits could lie in blobs", async () => {
+    const [ada, bob] = await channelsOf(2)
+    assert(ada !== undefined && bob !== undefined)
+    const bytes = encodeChannel(ada)
+    // The last three bytes say that there are no confirmations, and that no commit in a blob has counted.
+    assert.deepEqual(bytes.slice(-3), new Uint8Array(3))
+    const before = decodeChannel(concat(Uint8Array.of(5), bytes.slice(1, -3)))
+    assert.deepEqual(encodeChannel(before), bytes)
   })
 })
 

@@ -129,7 +129,7 @@ async function ownKnowledge(dataDir: string, about: Omit<Known, "identity" | "ch
   try {
     const records = new ChatRecords(new Sealed(openVault(keyfile.vaultKey), sealedShelf(store)))
     const identity = (await records.identity()) ?? assert.fail("no identity")
-    return { ...about, identity, channels: await records.channels() }
+    return { ...about, identity, channels: await records.channels.all() }
   } finally {
     await store.close()
   }

@@ -76,6 +76,13 @@ describe("e2e: a group of eight", () => {
       await api(i).call("messages.send", { to: "crew", text })
     }
     for (let i = 0; i < 7; i++) await say(i, `${NAMES[i]} is here`)
+    // Whoever leaves says nothing more, not even what is in line.
+    await until(
+      api(6),
+      () => groupHistory(api(6)),
+      (seen) => seen.some(({ mine, state }) => mine && state !== "queued"),
+      PATIENCE,
+    )
     // One crashes while one comes, one goes, and the others talk.
     await node(2).kill9()
     await api(0).call("groups.add", { group: "crew", members: ["hal"] })

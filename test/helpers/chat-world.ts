@@ -278,15 +278,15 @@ export class Person {
   }
 
   /** Their disk, as their program reads it. */
-  records(): ChatRecords {
+  records(shelf = this.shelf): ChatRecords {
     return new ChatRecords(
-      new Sealed(openVault(this.#vaultKey), this.shelf, (line) => this.logs.push(line)),
+      new Sealed(openVault(this.#vaultKey), shelf, (line) => this.logs.push(line)),
     )
   }
 
-  /** What is on their disk of channels. */
+  /** What is on their disk of channels at this moment. */
   channels(): Promise<Channel[]> {
-    return this.records().channels()
+    return this.records(new MemoryShelf(new Map(this.shelf.rows))).channels.all()
   }
 
   /** How many of the arrivals were looked at, and up to which height the order was followed. */

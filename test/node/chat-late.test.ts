@@ -67,6 +67,8 @@ async function quiet(...people: Person[]): Promise<void> {
 const followed = (person: Person): Promise<void> =>
   person.until("everything to be looked at", async () => {
     world.orderOn()
+    // a thief is nobody's peer
+    person.blocksCame()
     const { arrivals, height } = await person.followed()
     return arrivals === person.mailbox.arrivals.length && height === order.blocks.length
   })

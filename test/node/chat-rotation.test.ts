@@ -7,6 +7,7 @@ import { afterEach, describe, it } from "node:test"
 import { type Channel, ownLeafKey, peerLeafKey } from "../../src/chat/channel.ts"
 import { groupIn } from "../../src/chat/group.ts"
 import { equal } from "../../src/crypto/bytes.ts"
+import { epochAt } from "../../src/crypto/directory-record.ts"
 import { type Card, isLeafOf, vouchesFor } from "../../src/crypto/card.ts"
 import {
   generateIntro,
@@ -304,7 +305,7 @@ describe("a leaf key that no card names", () => {
 })
 
 describe("one-time key packages in first contacts", () => {
-  it("two strangers who took the same one both get through, and each has a thread of their own", async () => {
+  it("of two strangers who were handed the same one, the first gets through; the other one does by the next", async () => {
     world = new World()
     const [ada, bob, carol] = [
       await world.add("Ada"),
@@ -312,24 +313,32 @@ describe("one-time key packages in first contacts", () => {
       await world.add("Carol"),
     ]
     const keys = keysOf(carol)
-    const offered = await makeOneTime(keys.identity, keys.identity.leaf, Date.now())
-    keys.put([offered])
-    let handed = 0
+    const epoch = epochAt(Date.now())
+    const when = { nowMs: Date.now(), epoch }
+    const [same, next] = [
+      await makeOneTime(keys.identity, keys.identity.leaf, when),
+      await makeOneTime(keys.identity, keys.identity.leaf, when),
+    ]
+    keys.put([same, next])
+    let handed = same.public
     world.findKeyPackage = (card) =>
-      Promise.resolve(card.address === carol.address ? (handed++, offered.public) : card.lastResort)
-    await Promise.all([
-      ada.chat.addContact(carol.address, "carol"),
-      bob.chat.addContact(carol.address, "carol"),
-    ])
+      Promise.resolve(card.address === carol.address ? handed : card.lastResort)
+    await ada.chat.addContact(carol.address, "carol")
     await ada.chat.send("carol", "from Ada", undefined)
+    await carol.until("the first", async () => (await carol.texts(ada)).length === 1)
+    assert.deepEqual(keys.offered("ed25519", epoch), [next], "it is used up")
+    // A dishonest keeper: he is given what she was given.
+    await bob.chat.addContact(carol.address, "carol")
     await bob.chat.send("carol", "from Bob", undefined)
-    await carol.until("both", async () => {
-      const [a, b] = [await carol.texts(ada), await carol.texts(bob)]
-      return a.length === 1 && b.length === 1
-    })
-    assert.equal(handed, 2)
-    assert.deepEqual([await carol.texts(ada), await carol.texts(bob)], [["from Ada"], ["from Bob"]])
-    assert.deepEqual(keys.offered("ed25519"), [], "it is on offer no longer")
+    await carol.until("a word about it", () =>
+      Promise.resolve(carol.logs.some((line) => line.includes("not here, or not any more"))),
+    )
+    assert.deepEqual(await carol.texts(bob), [])
+    handed = next.public
+    await bob.chat.remove(carol.address)
+    await bob.chat.addContact(carol.address, "carol")
+    await bob.chat.send("carol", "again", undefined)
+    await carol.until("the other", async () => (await carol.texts(bob)).length === 1)
     await carol.chat.accept(ada.address)
     await carol.chat.accept(bob.address)
     await bothWays(carol, ada)

@@ -77,20 +77,20 @@ interface Keeper {
 /** A reader who knows nothing yet, connected to keepers of all kinds; those know nobody but the reader. */
 async function reading(keepers: readonly Keeper[], honest = 0) {
   const clock = new ManualClock(NOON)
-  const reader = await startPeer(clock)
-  const peers = honest === 0 ? [] : await startMesh(honest, clock)
-  const liars: HostilePeer[] = []
-  for (const { shows, blobs } of keepers)
-    liars.push(await startHostilePeer(showing(...shows), blobs))
-  for (const liar of liars) await connect(reader.libp2p, liar)
-  for (const { libp2p } of peers) await connect(reader.libp2p, libp2p)
+  const [reader, peers, liars] = await Promise.all([
+    startPeer(clock),
+    startMesh(honest, clock),
+    Promise.all(keepers.map(({ shows, blobs }) => startHostilePeer(showing(...shows), blobs))),
+  ])
+  const all: HostilePeer[] = [...liars, ...peers.map(({ libp2p }) => libp2p)]
+  await Promise.all(all.map((keeper) => connect(reader.libp2p, keeper)))
   return {
     clock,
     reader,
     peers,
     async [Symbol.asyncDispose]() {
       await Promise.all([reader, ...peers].map((peer) => peer.stop()))
-      for (const liar of liars) await liar.stop()
+      await Promise.all(liars.map(async (liar) => liar.stop()))
       assert.equal(clock.waiting, 0)
     },
   }

@@ -5,11 +5,12 @@ import { primitives } from "#primitives"
 import { equal } from "../../src/crypto/bytes.ts"
 import { type Card, verifyCard } from "../../src/crypto/card.ts"
 import type { Identity } from "../../src/crypto/identity.ts"
+import { systemClock } from "../../src/node/clock.ts"
 import type { Directory, FindOptions, FoundCard } from "../../src/node/directory.ts"
 import { findCard, findKeyPackage, soundCard } from "../../src/node/directory-cards.ts"
 import { makeIdentity } from "../../src/node/make-identity.ts"
 
-/** A directory that has this card with this package, no offers, and remembers what it was asked. */
+/** A directory that has this card with this package, and remembers what it was asked. */
 class OneCard implements Directory {
   readonly asked: FindOptions[] = []
   #found: FoundCard | "NOT_FOUND"
@@ -28,14 +29,23 @@ class OneCard implements Directory {
       : { card: recalled, sequence }
   }
 
-  lookupOffer = () => Promise.resolve("NOT_FOUND" as const)
   publish = () => assert.fail()
   stop = () => assert.fail()
 }
 
+/** Keepers of which there are none. */
+const nobody = {
+  nearest: () => Promise.resolve([]),
+  take: () => assert.fail(),
+}
+
 describe("a card from the directory", () => {
   const nowMs = Date.now()
-  const nowSeconds = Math.floor(nowMs / 1000)
+  const sourcesOf = (directory: Directory) => ({
+    directory,
+    packages: nobody,
+    clock: systemClock,
+  })
   const { signal } = new AbortController()
   let ada: Identity
   let eve: Identity
@@ -82,7 +92,7 @@ describe("a card from the directory", () => {
 
   it("brings the last-resort package with composite signatures, which is taken only under the leaf key that it names", async () => {
     const packageFrom = (found: FoundCard | "NOT_FOUND") =>
-      findKeyPackage(new OneCard(found), card, "composite", nowSeconds, signal)
+      findKeyPackage(sourcesOf(new OneCard(found)), card, "composite", signal)
     const own = ada.composite?.lastResort.public ?? assert.fail()
     assert.deepEqual(await packageFrom(foundWith(ada)), own)
     assert.equal(await packageFrom(foundWith(eve)), undefined, "somebody else's")
@@ -93,7 +103,7 @@ describe("a card from the directory", () => {
 
   it("has the ordinary last-resort package itself, and asks for no blob because of it", async () => {
     const directory = new OneCard(foundWith(ada))
-    const bytes = await findKeyPackage(directory, card, "ed25519", nowSeconds, signal)
+    const bytes = await findKeyPackage(sourcesOf(directory), card, "ed25519", signal)
     assert.deepEqual(bytes, ada.lastResort.public)
     assert.deepEqual(directory.asked, [])
   })

@@ -190,17 +190,18 @@ describe("posting", () => {
     return { published, gossip: double as unknown as Gossip }
   }
 
-  test("stores first, then publishes, and says how many took it", async (t) => {
+  test("publishes at once and stores meanwhile, has stored it when it says how many took it", async (t) => {
     const { mailbox } = await mailboxOf(t)
     const { gossip, published } = gossipDouble()
     mailbox.publishThrough(gossip)
-    const storedFirst: boolean[] = []
-    mailbox.onStored(({ id }) => storedFirst.push(!published.includes(toHex(id))))
+    const publishedFirst: boolean[] = []
+    mailbox.onStored(({ id }) => publishedFirst.push(published.includes(toHex(id))))
     const envelope = paidEnvelope(mesh)
     const posted = await mailbox.post(envelope)
     assert.equal(posted.peers, 2)
     assert.deepEqual(posted.id, envelopeId(envelope))
-    assert.deepEqual(storedFirst, [true])
+    assert.deepEqual(publishedFirst, [true])
+    assert.equal(mailbox.count, 1)
   })
 
   test("posting again publishes again and stores nothing twice", async (t) => {

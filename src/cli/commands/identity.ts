@@ -21,5 +21,5 @@ export function printKeys(out: Output, keys: IdentityKeys): void {
   out.line(`keys       made ${day(sinceMs)}, replaced ${day(untilMs)}`)
   const old = oldUntilMs.map((ms) => `until ${day(ms)}`).join(", ")
   out.line(`late mail  ${old === "" ? "no earlier keys" : `opened with earlier keys ${old}`}`)
-  out.line(`one-time   ${onOffer} key packages on offer`)
+  out.line(`one-time   ${onOffer} key packages with others to hand out`)
 }

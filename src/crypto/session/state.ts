@@ -13,12 +13,13 @@ import {
   mlsExporter,
   type RatchetTree,
 } from "ts-mls"
+import { decodeSecretTree } from "ts-mls/secretTree.js"
 import { type Bytes, equal } from "../bytes.ts"
 import { assert } from "../errors.ts"
 import { aboutOfContext } from "./about.ts"
 import { decodeStrictly } from "./codec.ts"
 import { authentication, memberAt, type Member } from "./credential.ts"
-import { encodeGroup } from "./encoding.ts"
+import { encodeGroup, encodeSecretTree } from "./encoding.ts"
 import { SessionError } from "./errors.ts"
 import { withPast } from "./history.ts"
 import * as limits from "./limits.ts"
@@ -66,10 +67,14 @@ export function rememberEpochs(after: SessionState, before: SessionState): Sessi
 }
 
 const STATE_VERSION = 1
+/** Without what `ratchetsOf` gives. */
+const STANDING_VERSION = 2
 
 /** Holds secrets: seal before storing. Throws SessionError TOO_LARGE. */
 export function encodeState(state: SessionState): Bytes {
-  const bytes = encodeGroup(Uint8Array.of(STATE_VERSION), unwrap(state))
+  const mls = unwrap(state)
+  const version = mls.secretTree.length === 0 ? STANDING_VERSION : STATE_VERSION
+  const bytes = encodeGroup(Uint8Array.of(version), mls)
   if (bytes.length > limits.STATE_MAX_BYTES)
     throw new SessionError("TOO_LARGE", `state of ${bytes.length} bytes`)
   return bytes
@@ -77,13 +82,43 @@ export function encodeState(state: SessionState): Bytes {
 
 /** Throws SessionError BAD_STATE unless the bytes are exactly what `encodeState` wrote. */
 export function decodeState(bytes: Bytes): SessionState {
+  const [version = 0] = bytes
   const group =
-    bytes.length <= limits.STATE_MAX_BYTES && bytes[0] === STATE_VERSION
+    bytes.length <= limits.STATE_MAX_BYTES &&
+    version >= STATE_VERSION &&
+    version <= STANDING_VERSION
       ? decodeStrictly(decodeGroupState, encodeGroupState, bytes.subarray(1))
       : undefined
+  const isStanding = group?.secretTree.length === 0
   if (group === undefined || signingNamed(group.groupContext.cipherSuite) === undefined)
     throw new SessionError("BAD_STATE", "not a session state")
+  if (isStanding !== (version === STANDING_VERSION))
+    throw new SessionError("BAD_STATE", "keys of messages where there are none, or none")
   return wrap({ ...group, clientConfig: config })
+}
+
+/** The state without the keys of its epoch's messages: nothing can be sent or read with it, and no message changes it. */
+export const standingOf = (state: SessionState): SessionState =>
+  wrap({ ...unwrap(state), secretTree: [] })
+
+/** Whether the keys of its epoch's messages have yet to be put in. */
+export const isStanding = (state: SessionState): boolean => unwrap(state).secretTree.length === 0
+
+/** What `standingOf` leaves, as the very values: while they are the same, it encodes to the same bytes. */
+export const standingParts = (state: SessionState): readonly unknown[] =>
+  Object.values({ ...unwrap(state), secretTree: null })
+
+/** What `standingOf` leaves out, and every message changes. Holds secrets: seal before storing. */
+export const ratchetsOf = (state: SessionState): Bytes => encodeSecretTree(unwrap(state).secretTree)
+
+/** Throws SessionError BAD_STATE unless the bytes are what `ratchetsOf` gave of a group of this size. */
+export function withRatchets(state: SessionState, bytes: Bytes): SessionState {
+  const mls = unwrap(state)
+  const secretTree = decodeStrictly(decodeSecretTree, encodeSecretTree, bytes)
+  // Both have a place for every node; a ratchet tree ends with its last one that is not blank.
+  if (secretTree === undefined || secretTree.length < mls.ratchetTree.length)
+    throw new SessionError("BAD_STATE", "no keys of this group's messages")
+  return wrap({ ...mls, secretTree })
 }
 
 /** Counts commits from 0. */

@@ -8,7 +8,7 @@ export interface IdentityKeys {
   readonly untilMs: number
   /** Until when the keys of earlier cards open late mail, newest card first. */
   readonly oldUntilMs: readonly number[]
-  /** One-time key packages that nobody has used yet. */
+  /** One-time key packages that other peers have to hand out today, and that nobody has used yet. */
   readonly onOffer: number
 }
 
