@@ -42,6 +42,19 @@ export function openEnvelope(
   return { channel: moved, fragment: soundFragment(plaintext), key }
 }
 
+/** The fragment inside an envelope under a tag of this place, whether it is expected, used or given up. */
+export function openAgain(
+  channel: Channel,
+  meshId: Bytes,
+  at: Expected,
+  envelope: Bytes,
+): Fragment | undefined {
+  const epoch = channel.epochs.find((each) => each.epoch === at.epoch)
+  const key = epoch && threadKey(epoch.keys, at.leaf, at.counter)
+  const plaintext = key && openThread(meshId, key, envelope)
+  return plaintext && soundFragment(plaintext)
+}
+
 const withWindow = (channel: Channel, epoch: ChannelEpoch, leaf: number, window: Window): Channel =>
   replaceEpoch(channel, { ...epoch, windows: new Map(epoch.windows).set(leaf, window) })
 

@@ -56,6 +56,17 @@ export function expected(window: Window, size: number): number[] {
   return counters
 }
 
+/** Counters that were used up, or given up, as far back as a window goes. */
+export function pastOf({ base, used }: Window): number[] {
+  const counters: number[] = []
+  for (let counter = Math.max(0, base - SEEN_AHEAD_MAX); counter < base; counter++)
+    counters.push(counter)
+  const bits = bitsOf(used)
+  for (let offset = 0; offset < bits.length; offset++)
+    if (bits[bits.length - 1 - offset] === "1") counters.push(base + offset)
+  return counters
+}
+
 /** The window after an envelope opened under `counter`; the same one when that tells nothing new. */
 export const see = (window: Window, counter: number): Window =>
   counter < window.seen ? window : { ...window, seen: counter + 1 }

@@ -253,6 +253,7 @@ export class Inbox {
         return
       case "contents": {
         batch.step.channels.set(hit.group, usedUp(read.channel, hit.at, fragment))
+        if (channel.group !== null) this.#settling.wasRead(whole.last)
         const { epoch, leaf } = hit.at
         const { from, contents } = read
         const payload = { envelope: whole.last, epoch, leaf, from, contents }
@@ -286,9 +287,8 @@ export class Inbox {
     const held = hold(channel, { envelope, leaf: at.leaf, own: null, payload, far: null })
     batch.step.channels.set(group, held)
     // Both are one step there: a crash between them would leave the commit held for ever.
-    if (isArrival)
-      return void (await this.#settling.settle(batch, group, held, envelope, undefined))
-    this.#leadAgain(batch, group, held, last)
+    if (isArrival) await this.#settling.settle(batch, group, held, envelope, undefined)
+    else this.#leadAgain(batch, group, held, last)
   }
 
   /** A member states something about a commit in a blob. */

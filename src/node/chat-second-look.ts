@@ -1,11 +1,11 @@
 /**
  * A second look at what the ledger orders and the inbox did not take when it came. Every member can fill what is kept of another: seal
- * payloads under their tags, begin some and never end them, put other fragments into one that was begun. What counts for all must
- * not depend on who was quicker where. So when its place has come, whatever is still expected under its tag is put together anew from
- * the envelopes that are here, each choice of those that were sealed under the same tags.
+ * payloads under their tags, begin some and never end them, put other fragments into one that was begun, and seal twice under one of their
+ * own. What counts for all must not depend on who was quicker where. So when its place has come, it is put together anew from the
+ * envelopes that are here, each choice of those that were sealed under the same tags.
  */
 import { type Channel, type Expected } from "../chat/channel.ts"
-import { openEnvelope, tagsBeside } from "../chat/opening.ts"
+import { openAgain, tagsBeside } from "../chat/opening.ts"
 import { type Bytes, concat, equal } from "../crypto/bytes.ts"
 import type { Fragment } from "../crypto/fragment.ts"
 import type { ChatMailbox } from "./chat-parts.ts"
@@ -34,7 +34,7 @@ export async function* wholesOf(
   for (const beside of tagsBeside(channel, at, fragment).slice(0, -1)) {
     const found: Bytes[] = []
     for (const { bytes } of await mailbox.byTag(beside.tag)) {
-      const other = openEnvelope(channel, meshId, beside.at, bytes)?.fragment
+      const other = openAgain(channel, meshId, beside.at, bytes)
       if (other === undefined || !isBeside(other, fragment, pieces.length)) continue
       if (!found.some((each) => equal(each, other.data))) found.push(other.data)
     }

@@ -6,8 +6,8 @@
 import { type Channel, readPayload } from "../chat/channel.ts"
 import { noted, settle, type Settled } from "../chat/commits.ts"
 import type { Place } from "../chat/held.ts"
-import { openEnvelope } from "../chat/opening.ts"
-import type { Bytes } from "../crypto/bytes.ts"
+import { openAgain } from "../chat/opening.ts"
+import { type Bytes, toHex } from "../crypto/bytes.ts"
 import type { Fragment } from "../crypto/fragment.ts"
 import type { ChatBook } from "./chat-book.ts"
 import type { Batch } from "./chat-inbox-batch.ts"
@@ -26,10 +26,15 @@ export interface Arrived {
   readonly whole: Whole
 }
 
-/** An envelope that was ordered while its tag is expected, with the last fragment of a payload. */
+/** Envelopes that ended what was read when it came, and are still to be ordered; the oldest is looked at a second time. */
+export const READ_MAX = 8_192
+
+/** An envelope that was ordered, with the last fragment of a payload that was not read. */
 export interface Found {
   readonly id: Bytes
   readonly hit: Hit
+  /** Its tag was used up by something else. */
+  readonly isPast: boolean
   readonly channel: Channel
   readonly fragment: Fragment
 }
@@ -39,6 +44,9 @@ export class Settling {
   readonly #book: ChatBook
   readonly #outbox: Outbox
   readonly #events: Pick<InboxEvents, "settled" | "far">
+
+  /** Hexadecimal ids. */
+  readonly #read = new Set<string>()
 
   constructor(
     parts: ChatParts,
@@ -97,24 +105,34 @@ export class Settling {
     return settled.kind
   }
 
+  /** What this envelope ended was read when it came: it needs no second look. */
+  wasRead(id: Bytes): void {
+    this.#read.add(toHex(id))
+    const [oldest] = this.#read.size > READ_MAX ? this.#read : []
+    if (oldest !== undefined) this.#read.delete(oldest)
+  }
+
   /** What is left to look at of an envelope that was ordered. Only in groups: in a thread of two nobody else can seal under its tags. */
   async found(id: Bytes, only: string | undefined): Promise<Found | undefined> {
     const { channels, tags } = this.#book
+    if (this.#read.delete(toHex(id))) return undefined
     if (!Array.from(channels.values()).some(({ group }) => group !== null)) return undefined
     const [bytes] = await this.#parts.mailbox.getMany([id])
-    const hit = bytes && tags.find(bytes)
+    const expected = bytes && tags.find(bytes)
+    const hit = expected ?? (bytes && tags.findPast(bytes))
     const channel = hit && channels.get(hit.group)
-    if (bytes === undefined || hit === undefined || channel?.group == null) return undefined
+    if (bytes === undefined || hit === undefined || channel === undefined) return undefined
+    if (channel.group === null) return undefined
     const isMeant = only === undefined ? channel.behindFrom === null : hit.group === only
-    const fragment = openEnvelope(channel, this.#parts.meshId, hit.at, bytes)?.fragment
-    if (!isMeant || fragment === undefined) return undefined
-    return fragment.index === fragment.count - 1 ? { id, hit, channel, fragment } : undefined
+    const fragment = openAgain(channel, this.#parts.meshId, hit.at, bytes)
+    if (!isMeant || fragment === undefined || fragment.index < fragment.count - 1) return undefined
+    return { id, hit, isPast: expected === undefined, channel, fragment }
   }
 
   /** Takes it, if it is what it should be. Within a turn. */
   async lookAgain(
     batch: Batch,
-    { id, hit, channel, fragment }: Found,
+    { id, hit, isPast, channel, fragment }: Found,
     at: Place,
     take: (hit: Hit, arrived: Arrived) => Promise<void>,
   ): Promise<void> {
@@ -122,6 +140,8 @@ export class Settling {
     for await (const payload of wholesOf(mailbox, { channel, meshId, at: hit.at, fragment })) {
       const read = await readPayload(channel, hit.at, payload)
       if (read.kind === "contents") {
+        // What somebody says twice under one tag is whatever of it came first; nothing hangs on that.
+        if (isPast) return
         const whole = { payload, last: id, carriers: [] }
         return take(hit, { channel, fragment, id, whole })
       }

@@ -4,7 +4,7 @@
  * alike are an accident, and wait behind one another.
  */
 import { type Channel, type ChannelEpoch, type Expected, expectedIn } from "../chat/channel.ts"
-import type { Window } from "../chat/window.ts"
+import { pastOf, type Window } from "../chat/window.ts"
 import { type Bytes, toHex } from "../crypto/bytes.ts"
 import { TAG_AT, TAG_BYTES } from "../crypto/envelope.ts"
 import { type EpochKeys, threadTag } from "../crypto/tags.ts"
@@ -20,6 +20,16 @@ interface Entry {
   readonly hit: Hit
   /** Another tag of the same first four bytes. */
   readonly next: Entry | undefined
+}
+
+/** Tags used up in the present epoch of a group that are remembered; the oldest are forgotten. */
+export const PAST_TAGS_MAX = 4_096
+
+/** Of one group, in its present epoch. */
+interface Past {
+  readonly keys: EpochKeys
+  /** Hexadecimal tags. */
+  readonly tags: Map<string, Hit>
 }
 
 interface Sender {
@@ -45,6 +55,8 @@ export class TagMap {
   readonly #entries = new Map<number, Entry>()
   /** For each group, by epoch and leaf, what is expected of a sender: a tag is derived once. */
   readonly #byGroup = new Map<string, Map<string, Sender>>()
+  /** By group. */
+  readonly #past = new Map<string, Past>()
   #size = 0
 
   /** Tags expected. */
@@ -59,6 +71,16 @@ export class TagMap {
     return entry?.hit
   }
 
+  /** The same of a tag that was used up in the present epoch of a group: whose it is may have sealed under it twice. */
+  findPast(bytes: Bytes): Hit | undefined {
+    const tag = toHex(bytes.subarray(TAG_AT, TAG_AT + TAG_BYTES))
+    for (const { tags } of this.#past.values()) {
+      const hit = tags.get(tag)
+      if (hit !== undefined) return hit
+    }
+    return undefined
+  }
+
   /**
    * Makes the map expect exactly what the channel does, and returns the tags that are new. Of senders whose window is the very one of
    * before nothing has changed: in a large group that is all but one.
@@ -68,6 +90,7 @@ export class TagMap {
     const before = this.#byGroup.get(group) ?? new Map<string, Sender>()
     const now = new Map<string, Sender>()
     const fresh: Bytes[] = []
+    this.#beginPast(group, channel)
     for (const epoch of channel.epochs)
       for (const [leaf, window] of epoch.windows) {
         const name = `${epoch.epoch}/${leaf}`
@@ -103,7 +126,23 @@ export class TagMap {
       fresh.push(tag)
     }
     for (const tag of before.values()) this.#remove(tag)
+    const past = this.#past.get(group)
+    if (past?.keys === epoch.keys) {
+      const at = (counter: number) => ({ epoch: epoch.epoch, leaf, counter })
+      for (const [counter, tag] of before) remember(past, tag, { group, at: at(counter) })
+      if (!isKept)
+        for (const counter of pastOf(window))
+          remember(past, threadTag(epoch.keys, leaf, counter), { group, at: at(counter) })
+    }
     return { window, keys: epoch.keys, tags }
+  }
+
+  /** What was used up counts for the present epoch only, and in a thread of two nobody can make a commit that others miss. */
+  #beginPast(group: string, channel: Channel): void {
+    const [epoch] = channel.epochs
+    if (channel.group === null || epoch === undefined) this.#past.delete(group)
+    else if (this.#past.get(group)?.keys !== epoch.keys)
+      this.#past.set(group, { keys: epoch.keys, tags: new Map() })
   }
 
   /** All tags expected for a group. */
@@ -115,6 +154,7 @@ export class TagMap {
   forget(group: string): void {
     for (const tag of this.tagsOf(group)) this.#remove(tag)
     this.#byGroup.delete(group)
+    this.#past.delete(group)
   }
 
   #add(tag: Bytes, hit: Hit): void {
@@ -130,6 +170,12 @@ export class TagMap {
     else this.#entries.set(four, rest)
     this.#size--
   }
+}
+
+function remember({ tags }: Past, tag: Bytes, hit: Hit): void {
+  tags.set(toHex(tag), hit)
+  const [oldest] = tags.size > PAST_TAGS_MAX ? tags.keys() : []
+  if (oldest !== undefined) tags.delete(oldest)
 }
 
 /** The entries but for this tag's. */

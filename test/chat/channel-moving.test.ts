@@ -9,7 +9,6 @@ import {
   type Channel,
   leaving,
   openChannel,
-  openEnvelope,
   readPayload,
   sealContents,
 } from "../../src/chat/channel.ts"
@@ -22,6 +21,7 @@ import {
   markOf,
 } from "../../src/chat/channel-moving.ts"
 import { encodeChannel } from "../../src/chat/channel-record.ts"
+import { openEnvelope, usedUp } from "../../src/chat/opening.ts"
 import type { Content } from "../../src/chat/content.ts"
 import { addressFromBytes } from "../../src/crypto/address.ts"
 import { type Bytes, toHex } from "../../src/crypto/bytes.ts"
@@ -86,7 +86,8 @@ async function read(
   const found = await readPayload(opened.channel, { epoch: 1, leaf }, opened.fragment.data)
   if (found.kind !== "contents") return undefined
   const [content] = found.contents
-  return { channel: found.channel, text: content?.kind === "text" ? content.text : "" }
+  const channel = usedUp(found.channel, { epoch: 1, leaf, counter }, opened.fragment)
+  return { channel, text: content?.kind === "text" ? content.text : "" }
 }
 
 const stored = (channel: Channel): Channel => {

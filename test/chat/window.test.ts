@@ -5,7 +5,10 @@ import {
   EMPTY_WINDOW,
   expected,
   isExpected,
+  pastOf,
   readWindow,
+  see,
+  SEEN_AHEAD_MAX,
   use,
   type Window,
   windowSize,
@@ -68,5 +71,29 @@ describe("receiving window: the next 32 tags of each sender", () => {
     assert.equal(windowSize(2), 32)
     assert.equal(windowSize(100), 32)
     assert.equal(windowSize(101), 8)
+  })
+
+  it("is moved ahead by what only opened, so far and no further, and loses nothing by it", () => {
+    let window = EMPTY_WINDOW
+    for (let counter = 0; counter < 5_000; counter += SIZE - 1)
+      if (isExpected(window, counter, SIZE)) window = see(window, counter)
+    assert(isExpected(window, SEEN_AHEAD_MAX, SIZE))
+    assert(!isExpected(window, SEEN_AHEAD_MAX + 2 * SIZE, SIZE))
+    for (let counter = 0; counter < SIZE; counter++) assert(isExpected(window, counter, SIZE))
+    assert.deepEqual(stored(window), EMPTY_WINDOW, "whoever starts looks again")
+    assert.equal(see(window, 3), window)
+  })
+
+  it("tells what was used up, as far back as it goes", () => {
+    fc.assert(
+      fc.property(fc.uniqueArray(fc.nat(SIZE - 1), { maxLength: SIZE }), (counters) => {
+        let window = EMPTY_WINDOW
+        for (const counter of counters) window = use(window, counter, SIZE)
+        assert.deepEqual(
+          pastOf(stored(window)),
+          counters.toSorted((a, b) => a - b),
+        )
+      }),
+    )
   })
 })

@@ -4,7 +4,12 @@
  */
 import assert from "node:assert/strict"
 import { afterEach, beforeEach, describe, it } from "node:test"
-import type { Channel, ChannelEpoch } from "../../src/chat/channel.ts"
+import {
+  type Channel,
+  type ChannelEpoch,
+  sealContents,
+  sealMessage,
+} from "../../src/chat/channel.ts"
 import { openEnvelope } from "../../src/chat/opening.ts"
 import { addressBytes } from "../../src/crypto/address.ts"
 import { type Bytes, concat, equal, Writer } from "../../src/crypto/bytes.ts"
@@ -186,4 +191,41 @@ describe("a member who seals under the tags of another", () => {
     for (const envelope of envelopes) bob.mailbox.take(envelope)
     await followed()
   })
+})
+
+describe("a member who seals twice under tags of their own", () => {
+  /** A text for Bob and a commit for Ada, under the same tags; the commit is what the ledger sees. */
+  async function twice(betweenAtBob: () => Promise<void>): Promise<void> {
+    const { epoch } = talk.view(ada)
+    await cyd.chat.stop()
+    const { channel } = forger
+    const words = { text: "only for Bob", sentAtMs: 1, lamport: 1_000 }
+    const text = { kind: "text", id: junk(16), ...words } as const
+    const { envelopes: said } = await sealContents(channel, meshId, [text])
+    const { commit } = await updateSelf(channel.state, undefined)
+    const { envelopes: committed } = sealMessage(channel, meshId, commit)
+    for (const envelope of said) bob.mailbox.take(envelope)
+    await bob.until("her words", async () => (await talk.texts(bob)).includes(words.text))
+    await betweenAtBob()
+    for (const envelope of committed) {
+      ada.mailbox.take(envelope)
+      bob.mailbox.take(envelope)
+      world.order?.take(envelope)
+    }
+    for (const person of [ada, bob])
+      await ordering(world, person, "the next epoch", () => talk.view(person).epoch > epoch)
+    assert.equal(talk.view(ada).epoch, talk.view(bob).epoch)
+    await talk.say(ada, "here?")
+    await talk.say(bob, "here")
+    await talk.everybodyRead(ada, bob)
+  }
+
+  it("leads nobody elsewhere: who saw the one first comes to the same epoch as who saw the other", () =>
+    twice(() => Promise.resolve()))
+
+  it("nor after a restart", () =>
+    twice(async () => {
+      await bob.chat.stop()
+      await bob.start()
+    }))
 })
