@@ -11,6 +11,25 @@ const forbid = (files, rooms, why) => ({
   },
 })
 
+/** Rooms of the node that know only those below them. */
+const below = (room, rooms) => ({
+  files: [`src/node/${room}/**`],
+  rules: {
+    "no-restricted-imports": [
+      "error",
+      {
+        patterns: [
+          { regex: "^(\\.\\./)+(tui|cli)/", message: "node → chat, consensus, crypto" },
+          {
+            regex: `^\\.\\./(?!(${["[^/]+\\.ts$", ...rooms.map((each) => `${each}/`)].join("|")}))[^.]`,
+            message: `node/${room} → ${rooms.map((each) => `node/${each}`).join(", ") || "none of the rooms beside it"}`,
+          },
+        ],
+      },
+    ],
+  },
+})
+
 const pure = ["src/crypto/**/*.ts", "src/consensus/**/*.ts", "src/chat/**/*.ts"]
 
 export default tseslint.config(
@@ -50,6 +69,13 @@ export default tseslint.config(
   forbid(["src/consensus/**"], ["chat", "node", "tui", "cli"], "consensus → crypto only"),
   forbid(["src/chat/**"], ["consensus", "node", "tui", "cli"], "chat → crypto only"),
   forbid(["src/node/**"], ["tui", "cli"], "node → chat, consensus, crypto"),
+  below("store", []),
+  below("transport", ["store"]),
+  below("mailbox", ["transport", "store"]),
+  below("blobs", ["transport", "store"]),
+  below("membership", ["mailbox", "store"]),
+  below("mesh", ["mailbox", "transport", "store", "api"]),
+  below("network", ["membership", "mesh", "mailbox", "transport", "store", "api"]),
   {
     files: ["src/tui/**"],
     rules: {

@@ -18,7 +18,7 @@ import {
   ownLeaf,
 } from "../src/crypto/session.ts"
 import { epochKeys } from "../src/crypto/tags.ts"
-import { TagMap } from "../src/node/tag-map.ts"
+import { TagMap } from "../src/node/chat/tag-map.ts"
 import { type Bench, median, type Result, timeCall } from "./bench.ts"
 
 const CHANNELS = 1_000

@@ -6,12 +6,12 @@ import { PLAIN } from "../src/chat/message.ts"
 import { newThread } from "../src/chat/thread.ts"
 import { type Address, encodeAddress } from "../src/crypto/address.ts"
 import { openVault } from "../src/crypto/keyfile.ts"
-import { ChatRecords } from "../src/node/chat-records.ts"
+import { ChatRecords } from "../src/node/chat/records.ts"
 import { startNode } from "../src/node/node.ts"
-import { Sealed } from "../src/node/sealed.ts"
-import { sealedShelf } from "../src/node/sealed-store.ts"
-import { openStore } from "../src/node/store.ts"
-import { readKeyfile } from "../src/node/vault.ts"
+import { Sealed } from "../src/node/store/sealed.ts"
+import { sealedShelf } from "../src/node/store/sealed-store.ts"
+import { openStore } from "../src/node/store/store.ts"
+import { readKeyfile } from "../src/node/identity/vault.ts"
 
 const TOGETHER = 1_000
 /** Between two messages of the history. */

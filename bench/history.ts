@@ -7,7 +7,7 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { startNode } from "../src/node/node.ts"
-import { openStore } from "../src/node/store.ts"
+import { openStore } from "../src/node/store/store.ts"
 import { type Bench, median, type Result } from "./bench.ts"
 import { fillProfile, quietOptions } from "./filled-profile.ts"
 

@@ -8,9 +8,9 @@ import { votePreimage } from "../src/consensus/preimage.ts"
 import { DEFAULT_TIMING } from "../src/consensus/core.ts"
 import type { Message } from "../src/consensus/types.ts"
 import { type Bytes, Reader, Writer } from "../src/crypto/bytes.ts"
-import { FRAME_BYTES_MAX, PBFT_PROTOCOL } from "../src/node/ledger-links.ts"
-import type { Frames, Streams } from "../src/node/streams.ts"
-import type { Validator } from "../src/node/validator-keys.ts"
+import { FRAME_BYTES_MAX, PBFT_PROTOCOL } from "../src/node/ledger/links.ts"
+import type { Frames, Streams } from "../src/node/transport/streams.ts"
+import type { Validator } from "../src/node/ledger/validator-keys.ts"
 
 export type Behaviour = "honest" | "silent" | "conflicting" | "dawdling"
 

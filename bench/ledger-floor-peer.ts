@@ -27,9 +27,9 @@ import { votePreimage } from "../src/consensus/preimage.ts"
 import { type ValidatorSet, validatorSet } from "../src/consensus/quorum.ts"
 import type { Batch, BlockRecord, Item, LogRecord, Vote, VoteType } from "../src/consensus/types.ts"
 import { type Bytes, concat, Writer } from "../src/crypto/bytes.ts"
-import { ledgerRules, workItem } from "../src/node/ledger-rules.ts"
-import { meshFrom } from "../src/node/mesh-membership.ts"
-import { validatorFrom } from "../src/node/validator-keys.ts"
+import { ledgerRules, workItem } from "../src/node/ledger/rules.ts"
+import { meshFrom } from "../src/node/mesh/mesh.ts"
+import { validatorFrom } from "../src/node/ledger/validator-keys.ts"
 import { ID_BYTES, onIds, type Order, type PeerPlan, tailsOf, type Word } from "./ledger-words.ts"
 
 const PRIMARY = 0

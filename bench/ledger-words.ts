@@ -5,8 +5,8 @@
 import { Socket } from "node:net"
 import type { Item } from "../src/consensus/types.ts"
 import { concat } from "../src/crypto/bytes.ts"
-import { envelopesOf } from "../src/node/ledger-chain.ts"
-import type { ValidatorSecrets } from "../src/node/validator-keys.ts"
+import { envelopesOf } from "../src/node/ledger/chain.ts"
+import type { ValidatorSecrets } from "../src/node/ledger/validator-keys.ts"
 import type { Behaviour } from "./ledger-byzantine.ts"
 
 export const ID_BYTES = 32

@@ -4,7 +4,7 @@
  */
 import { mkdirSync, writeFileSync } from "node:fs"
 import { toHex } from "../src/crypto/bytes.ts"
-import { Prover } from "../src/node/prove.ts"
+import { Prover } from "../src/node/membership/prove.ts"
 import { FIXTURE, slots, taskOf } from "../test/helpers/membership-fixture.ts"
 
 const prover = new Prover()

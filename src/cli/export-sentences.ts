@@ -1,5 +1,5 @@
 /** What is wrong with an exported message, in a sentence for whoever was given it. Total: a new fault cannot be forgotten. */
-import type { ExportFault } from "../node/export-file.ts"
+import type { ExportFault } from "../node/files/export-file.ts"
 
 export const EXPORT_FAULTS: Readonly<Record<ExportFault, string>> = {
   NOT_AN_EXPORT: "this is no exported message, or not the whole of one",

@@ -1,14 +1,14 @@
 /** How what is posted here is admitted: by a member's proof where this installation is a member and has one, by work otherwise. */
 import type { Bytes } from "../crypto/bytes.ts"
 import { periodMsOf } from "../crypto/genesis.ts"
-import type { ChatParts } from "./chat-parts.ts"
-import type { ChatRecords } from "./chat-records.ts"
+import type { ChatParts } from "./chat/parts.ts"
+import type { ChatRecords } from "./chat/records.ts"
 import { systemClock } from "./clock.ts"
-import type { MeshLedger } from "./ledger.ts"
-import { Member } from "./member.ts"
-import { MemberRecords } from "./member-records.ts"
-import type { Network } from "./network-parts.ts"
-import type { Store } from "./store.ts"
+import type { MeshLedger } from "./ledger/ledger.ts"
+import { Member } from "./membership/member.ts"
+import { MemberRecords } from "./membership/member-records.ts"
+import type { Network } from "./network/parts.ts"
+import type { Store } from "./store/store.ts"
 
 export interface MemberRoomParts {
   readonly network: Network

@@ -1,6 +1,6 @@
 /** What the calls about single messages and about how a thread is kept do; part of the table of api-methods.ts. */
 import type { Method, Params, Result } from "./api/types.ts"
-import { messageIdOf } from "./chat-messages.ts"
+import { messageIdOf } from "./chat/messages.ts"
 import type { SottoNode } from "./node.ts"
 
 type Handled =

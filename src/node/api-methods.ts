@@ -7,11 +7,11 @@ import { looksLikeTicket } from "../crypto/ticket.ts"
 import { ApiError } from "./api/errors.ts"
 import type { Inviter, Method, Methods, Params, Result } from "./api/types.ts"
 import { MESSAGE_METHODS } from "./api-messages.ts"
-import { checkedName } from "./make-identity.ts"
-import { mustBeOf, readTicket, ticketFor, typedCode } from "./mesh-membership.ts"
+import { checkedName } from "./identity/make-identity.ts"
+import { mustBeOf, readTicket, ticketFor, typedCode } from "./mesh/mesh.ts"
 import type { SottoNode } from "./node.ts"
-import { publicKeyText } from "./validator-keys.ts"
-import { checkPassphrase } from "./vault.ts"
+import { publicKeyText } from "./ledger/validator-keys.ts"
+import { checkPassphrase } from "./identity/vault.ts"
 
 /** A call waits so long for the ledger to take a new member; joining goes on after it. */
 const JOIN_WAIT_MS = 30_000

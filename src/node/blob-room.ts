@@ -1,12 +1,12 @@
 /** Blobs, put together for one peer: its shelf of chunks, where they lie, and the network they come and go by. */
 import { join } from "node:path"
-import type { KeeperRole } from "./blob-messages.ts"
-import { Blobs } from "./blobs.ts"
-import { ChunkShelf, type ChunkShelfOptions } from "./chunk-shelf.ts"
-import { MemorySlots, openSlotFile } from "./chunk-slots.ts"
+import type { KeeperRole } from "./blobs/messages.ts"
+import { Blobs } from "./blobs/blobs.ts"
+import { ChunkShelf, type ChunkShelfOptions } from "./blobs/chunk-shelf.ts"
+import { MemorySlots, openSlotFile } from "./blobs/chunk-slots.ts"
 import type { Clock } from "./clock.ts"
-import type { Network } from "./network-parts.ts"
-import type { Store } from "./store.ts"
+import type { Network } from "./network/parts.ts"
+import type { Store } from "./store/store.ts"
 
 /** Where chunks lie in memory, fewer of them are kept for others: 64 MiB. */
 const MEMORY_CHUNKS_MAX = 256

@@ -8,7 +8,7 @@ import { Worker } from "node:worker_threads"
 import type { Bytes } from "../crypto/bytes.ts"
 import type { RootKeys } from "../crypto/identity.ts"
 import type { Argon2Cost } from "../crypto/primitives/types.ts"
-import type { ValidatorSecrets } from "./validator-keys.ts"
+import type { ValidatorSecrets } from "./ledger/validator-keys.ts"
 
 export type HeavyJob =
   | {

@@ -1,11 +1,11 @@
 /** This installation's way to membership, put together: the ledger that takes it, the secret it is for, the work or voucher that pays. */
 import { JOIN_WORK_BITS, joinWorkId } from "../consensus/join.ts"
-import type { ChatRecords } from "./chat-records.ts"
-import type { MeshLedger } from "./ledger.ts"
-import type { Member } from "./member.ts"
-import { MemberRecords } from "./member-records.ts"
-import { MeshJoining } from "./mesh-joining.ts"
-import type { Network } from "./network-parts.ts"
+import type { ChatRecords } from "./chat/records.ts"
+import type { MeshLedger } from "./ledger/ledger.ts"
+import type { Member } from "./membership/member.ts"
+import { MemberRecords } from "./membership/member-records.ts"
+import { MeshJoining } from "./mesh/joining.ts"
+import type { Network } from "./network/parts.ts"
 
 const WORK = "work for membership"
 

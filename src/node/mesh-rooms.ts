@@ -7,20 +7,25 @@ import { join } from "node:path"
 import type { Bytes } from "../crypto/bytes.ts"
 import { type BlobRoom, openBlobRoom } from "./blob-room.ts"
 import { systemClock } from "./clock.ts"
-import { type Directory, type DirectoryLibp2p, startDirectory } from "./directory.ts"
-import { directoryServicesIn, soundCard } from "./directory-cards.ts"
-import { MeshLedger } from "./ledger.ts"
-import type { LedgerChain } from "./ledger-chain.ts"
-import { listening } from "./listen-ports.ts"
-import type { Mesh } from "./mesh-membership.ts"
-import { startNetwork } from "./network.ts"
-import type { Network, NetworkParts } from "./network-parts.ts"
+import { type Directory, type DirectoryLibp2p, startDirectory } from "./directory/directory.ts"
+import { directoryServicesIn, soundCard } from "./directory/cards.ts"
+import { MeshLedger } from "./ledger/ledger.ts"
+import type { LedgerChain } from "./ledger/chain.ts"
+import { listening } from "./transport/listen-ports.ts"
+import type { Mesh } from "./mesh/mesh.ts"
+import { startNetwork } from "./network/network.ts"
+import type { Network, NetworkParts } from "./network/parts.ts"
 import { messagesMaxOf, type NodeOptions } from "./node-options.ts"
-import type { PackageKeepers } from "./package-keepers.ts"
-import { openPackageRoom } from "./package-room.ts"
-import { newPeerKey, peerKeyAt } from "./peer-key.ts"
-import type { Store } from "./store.ts"
-import { newMarkPath, ownValidator, storedValidator, type Validator } from "./validator-keys.ts"
+import type { PackageKeepers } from "./packages/keepers.ts"
+import { openPackageRoom } from "./packages/room.ts"
+import { newPeerKey, peerKeyAt } from "./transport/peer-key.ts"
+import type { Store } from "./store/store.ts"
+import {
+  newMarkPath,
+  ownValidator,
+  storedValidator,
+  type Validator,
+} from "./ledger/validator-keys.ts"
 
 /** Whoever lives in this mesh hears from it here, also before there is anybody. */
 export interface MeshListener {

@@ -1,8 +1,8 @@
-import type { KeeperRole } from "./blob-messages.ts"
+import type { KeeperRole } from "./blobs/messages.ts"
 
 /** What a node is told when it starts; node.ts composes it from there. */
 import type { Socket } from "node:net"
-import type { ReachedBy } from "./reachability.ts"
+import type { ReachedBy } from "./network/reachability.ts"
 
 /** Envelopes, and texts, of a peer that keeps everything in memory: 40 MiB of the one and a few of the other. */
 export const EPHEMERAL_MESSAGES_MAX = 10_000

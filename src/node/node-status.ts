@@ -1,6 +1,6 @@
 /** What a node says of itself (`status` of the API): gathered from its rooms at the moment of asking, at every stage of starting. */
 import type { Status } from "./api/types.ts"
-import { type Mesh, meshView } from "./mesh-membership.ts"
+import { type Mesh, meshView } from "./mesh/mesh.ts"
 import type { MeshRooms } from "./mesh-rooms.ts"
 import type { NodeOptions } from "./node-options.ts"
 import type { PersonRooms } from "./person-rooms.ts"

@@ -12,36 +12,29 @@ import { ApiError, asApiError } from "./api/errors.ts"
 import { serveApi } from "./api/server.ts"
 import type { Api, ApiEvent, MembershipView, Method, Params, Result, Status } from "./api/types.ts"
 import { callMethod } from "./api-methods.ts"
-import type { Blobs } from "./blobs.ts"
-import type { Chat } from "./chat.ts"
-import { mustOnlyRead } from "./chat-offline.ts"
+import type { Blobs } from "./blobs/blobs.ts"
+import type { Chat } from "./chat/chat.ts"
+import { mustOnlyRead } from "./chat/offline.ts"
 import { systemClock } from "./clock.ts"
 import { orAborted } from "./deadline.ts"
-import type { Files } from "./files.ts"
-import type { IdentityKeeper } from "./identity-keeper.ts"
-import type { MeshLedger } from "./ledger.ts"
-import type { Member } from "./member.ts"
-import { keepGenesis, storedGenesis } from "./mesh-genesis.ts"
-import type { MeshJoining } from "./mesh-joining.ts"
-import {
-  fetchMesh,
-  foundMesh,
-  type Mesh,
-  mustBeOf,
-  meshFrom,
-  readTicket,
-} from "./mesh-membership.ts"
+import type { Files } from "./files/files.ts"
+import type { IdentityKeeper } from "./identity/identity-keeper.ts"
+import type { MeshLedger } from "./ledger/ledger.ts"
+import type { Member } from "./membership/member.ts"
+import { keepGenesis, storedGenesis } from "./mesh/genesis.ts"
+import type { MeshJoining } from "./mesh/joining.ts"
+import { fetchMesh, foundMesh, type Mesh, mustBeOf, meshFrom, readTicket } from "./mesh/mesh.ts"
 import { MeshRooms } from "./mesh-rooms.ts"
-import { backUp, restoreOwner } from "./node-backup.ts"
-import type { Standing } from "./restored.ts"
+import { backUp, restoreOwner } from "./backup/backing-up.ts"
+import type { Standing } from "./identity/restored.ts"
 import type { NodeOptions } from "./node-options.ts"
 import { statusOf } from "./node-status.ts"
 import { PersonRooms } from "./person-rooms.ts"
 import { ProfileIdentity } from "./profile-identity.ts"
 import { StatusNews } from "./status-news.ts"
-import { openMemoryStore, openStore, type Store } from "./store.ts"
+import { openMemoryStore, openStore, type Store } from "./store/store.ts"
 import { Turns } from "./turns.ts"
-import { firstValidators, type Validator } from "./validator-keys.ts"
+import { firstValidators, type Validator } from "./ledger/validator-keys.ts"
 
 export interface RunningNode {
   readonly api: Api
@@ -367,7 +360,7 @@ export class SottoNode implements Api {
     return true
   }
 
-  /** Throws ApiError NO_IDENTITY, LOCKED, NO_MESH and as `backUp` in node-backup.ts does. */
+  /** Throws ApiError NO_IDENTITY, LOCKED, NO_MESH and as `backUp` in node/backup/backing-up.ts does. */
   async backUp(params: Params<"backup.write">): Promise<Result<"backup.write">> {
     const opened = this.#ownerOrThrow.mustBeOpen()
     const { mesh } = this

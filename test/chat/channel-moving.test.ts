@@ -35,8 +35,8 @@ import {
   ratchetsOf,
 } from "../../src/crypto/session.ts"
 import { unwrap } from "../../src/crypto/session/state.ts"
-import { ChannelRecords } from "../../src/node/chat-channel-records.ts"
-import { Sealed } from "../../src/node/sealed.ts"
+import { ChannelRecords } from "../../src/node/chat/channel-records.ts"
+import { Sealed } from "../../src/node/store/sealed.ts"
 import { MemoryShelf } from "../helpers/chat-world.ts"
 import { codeOf, strictDecoder } from "../helpers/decoders.ts"
 

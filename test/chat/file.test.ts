@@ -14,7 +14,12 @@ import { type ChatMessage, PLAIN, decodeMessage, encodeMessage } from "../../src
 import { addressOf } from "../../src/crypto/address.ts"
 import { concat, utf8 } from "../../src/crypto/bytes.ts"
 import { CryptoError } from "../../src/crypto/errors.ts"
-import { decodeUpload, decodeSave, encodeSave, encodeUpload } from "../../src/node/file-records.ts"
+import {
+  decodeUpload,
+  decodeSave,
+  encodeSave,
+  encodeUpload,
+} from "../../src/node/files/file-records.ts"
 import { codeOf, strictDecoder } from "../helpers/decoders.ts"
 
 const random = (length: number) => primitives.randomBytes(length)

@@ -10,11 +10,11 @@ import { after, before, describe, it } from "node:test"
 import type { EnvelopeItem } from "../../src/consensus/types.ts"
 import { decodeGenesis, meshIdOf } from "../../src/crypto/genesis.ts"
 import { MEMBERSHIP_KIND } from "../../src/crypto/membership/admission.ts"
-import { LedgerChain } from "../../src/node/ledger-chain.ts"
-import { ledgerRules } from "../../src/node/ledger-rules.ts"
-import { storedGenesis } from "../../src/node/mesh-genesis.ts"
-import { Shelf } from "../../src/node/shelf.ts"
-import { openStore } from "../../src/node/store.ts"
+import { LedgerChain } from "../../src/node/ledger/chain.ts"
+import { ledgerRules } from "../../src/node/ledger/rules.ts"
+import { storedGenesis } from "../../src/node/mesh/genesis.ts"
+import { Shelf } from "../../src/node/mailbox/shelf.ts"
+import { openStore } from "../../src/node/store/store.ts"
 import {
   type Cluster,
   type ClusterNode,

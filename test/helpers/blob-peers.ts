@@ -1,9 +1,9 @@
 /** Peers of a test mesh that keep chunks: real libp2p over loopback, chunks in memory or where the test says. */
 import type { TestContext } from "node:test"
-import type { KeeperRole } from "../../src/node/blob-messages.ts"
+import type { KeeperRole } from "../../src/node/blobs/messages.ts"
 import { type BlobRoom, openBlobRoom } from "../../src/node/blob-room.ts"
 import { type Clock, systemClock } from "../../src/node/clock.ts"
-import { openMemoryStore, type Store } from "../../src/node/store.ts"
+import { openMemoryStore, type Store } from "../../src/node/store/store.ts"
 import type { TestMesh } from "./envelopes.ts"
 import { type PeerOptions, testPeer, type TestPeer } from "./peers.ts"
 import { until } from "./wait.ts"

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict"
 import { type Bytes, toHex } from "../../src/crypto/bytes.ts"
 import { envelopeId } from "../../src/crypto/envelope.ts"
-import type { ChatLedger } from "../../src/node/chat-parts.ts"
+import type { ChatLedger } from "../../src/node/chat/parts.ts"
 
 const TOGETHER_MAX = 12
 

@@ -5,7 +5,7 @@
 import { CARD_BLOB_BYTES } from "../../src/crypto/card-blob.ts"
 import { epochAt, RECORD_BYTES } from "../../src/crypto/directory-record.ts"
 import { type Bytes, fromUtf8 } from "../../src/crypto/bytes.ts"
-import { encodeCardBlob } from "../../src/node/card-blob-messages.ts"
+import { encodeCardBlob } from "../../src/node/directory/card-blob-messages.ts"
 import { systemClock } from "../../src/node/clock.ts"
 import {
   connect,

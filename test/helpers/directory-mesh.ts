@@ -24,7 +24,7 @@ import {
   CARD_BLOB_REQUEST_BYTES_MAX,
   type CardBlobRequest,
   decodeCardBlobRequest,
-} from "../../src/node/card-blob-messages.ts"
+} from "../../src/node/directory/card-blob-messages.ts"
 import {
   type Directory,
   directoryProtocol,
@@ -32,10 +32,10 @@ import {
   type Published,
   startDirectory,
   type VerifyCard,
-} from "../../src/node/directory.ts"
-import type { DirectoryStore } from "../../src/node/directory-marks.ts"
-import type { Shelf } from "../../src/node/directory-shelf.ts"
-import { Streams } from "../../src/node/streams.ts"
+} from "../../src/node/directory/directory.ts"
+import type { DirectoryStore } from "../../src/node/directory/marks.ts"
+import type { Shelf } from "../../src/node/directory/shelf.ts"
+import { Streams } from "../../src/node/transport/streams.ts"
 
 export const meshId = new Uint8Array(32).fill(0x5a)
 

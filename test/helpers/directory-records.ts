@@ -6,8 +6,8 @@ import { blindedKey } from "../../src/crypto/blinding.ts"
 import type { Bytes } from "../../src/crypto/bytes.ts"
 import { sealCardBlob, type SealedCardBlob } from "../../src/crypto/card-blob.ts"
 import { directoryKey, makeRecord } from "../../src/crypto/directory-record.ts"
-import { CardBlobPeers } from "../../src/node/card-blob-peers.ts"
-import type { DayRecord } from "../../src/node/directory-put.ts"
+import { CardBlobPeers } from "../../src/node/directory/card-blob-peers.ts"
+import type { DayRecord } from "../../src/node/directory/put.ts"
 import { cardOf, meshId, type Person, put, streamsOf } from "./directory-mesh.ts"
 
 /** A record as its owner would bring it to keepers on a day. */

@@ -11,7 +11,7 @@ import {
   verifyProofOfWork,
   writeProofOfWork,
 } from "../../src/crypto/pow.ts"
-import type { Admission } from "../../src/node/mailbox.ts"
+import type { Admission } from "../../src/node/mailbox/mailbox.ts"
 
 export const POW_BITS = 4
 

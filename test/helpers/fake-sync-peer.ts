@@ -1,17 +1,17 @@
 /** A peer whose answers to sync are written by the test: honest, late, false or endless. */
 import type { TestContext } from "node:test"
 import type { Bytes } from "../../src/crypto/bytes.ts"
-import { mailboxTopic } from "../../src/node/mailbox.ts"
-import { newPeerKey } from "../../src/node/peer-key.ts"
-import { Streams } from "../../src/node/streams.ts"
+import { mailboxTopic } from "../../src/node/mailbox/mailbox.ts"
+import { newPeerKey } from "../../src/node/transport/peer-key.ts"
+import { Streams } from "../../src/node/transport/streams.ts"
 import {
   decodeRequest,
   encodeNothing,
   encodePeers,
   type SyncRequest,
-} from "../../src/node/sync-messages.ts"
-import { SYNC_PROTOCOL } from "../../src/node/sync-round.ts"
-import { startTransport } from "../../src/node/transport.ts"
+} from "../../src/node/mailbox/sync-messages.ts"
+import { SYNC_PROTOCOL } from "../../src/node/mailbox/sync-round.ts"
+import { startTransport } from "../../src/node/transport/transport.ts"
 import { ACCEPT } from "../../src/crypto/verdict.ts"
 import type { TestMesh } from "./envelopes.ts"
 

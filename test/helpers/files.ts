@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, statSync } from "node:fs"
 import { join, relative } from "node:path"
 import { sha3_256 } from "@noble/hashes/sha3.js"
 import { type Bytes, toHex } from "../../src/crypto/bytes.ts"
-import type { Store, Table } from "../../src/node/store.ts"
+import type { Store, Table } from "../../src/node/store/store.ts"
 
 /** Every file below a directory, by its path in it. Sockets are no files. */
 export function filesIn(directory: string): Map<string, Buffer> {

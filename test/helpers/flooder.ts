@@ -9,7 +9,7 @@ import type { TestContext } from "node:test"
 import { primitives } from "#primitives"
 import { concat, utf8 } from "../../src/crypto/bytes.ts"
 import { ADMISSION_BYTES, ENVELOPE_BYTES } from "../../src/crypto/envelope.ts"
-import { mailboxTopic } from "../../src/node/mailbox.ts"
+import { mailboxTopic } from "../../src/node/mailbox/mailbox.ts"
 import { DATA, gossipStranger, type Stranger, TOPIC } from "./gossip-stranger.ts"
 import { admitted, meshId } from "./membership-fixture.ts"
 

@@ -17,7 +17,7 @@ import {
   encodeNothing,
   encodePage,
   encodePeers,
-} from "../../src/node/sync-messages.ts"
+} from "../../src/node/mailbox/sync-messages.ts"
 
 const MESHSUB = "/meshsub/1.1.0"
 

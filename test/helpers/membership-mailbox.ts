@@ -4,13 +4,13 @@ import type { TestContext } from "node:test"
 import { type Bytes, toHex } from "../../src/crypto/bytes.ts"
 import { MEMBERSHIP_KIND } from "../../src/crypto/membership/admission.ts"
 import type { Verdict } from "../../src/crypto/verdict.ts"
-import { Mailbox, type Origin } from "../../src/node/mailbox.ts"
+import { Mailbox, type Origin } from "../../src/node/mailbox/mailbox.ts"
 import {
   MembershipAdmission,
   type MembershipAdmissionParts,
-} from "../../src/node/membership-admission.ts"
-import { openMemoryStore, type Store } from "../../src/node/store.ts"
-import { ProofVerifier } from "../../src/node/verify.ts"
+} from "../../src/node/membership/membership-admission.ts"
+import { openMemoryStore, type Store } from "../../src/node/store/store.ts"
+import { ProofVerifier } from "../../src/node/membership/verify.ts"
 import { meshId, PERIOD, tree } from "./membership-fixture.ts"
 
 /** A ledger that stands in the fixture's period and knows its root, until told otherwise. */

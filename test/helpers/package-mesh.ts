@@ -3,11 +3,11 @@ import type { TestContext } from "node:test"
 import type { Bytes } from "../../src/crypto/bytes.ts"
 import type { Signing } from "../../src/crypto/session.ts"
 import type { Clock } from "../../src/node/clock.ts"
-import type { Lie, PackageKeepers } from "../../src/node/package-keepers.ts"
-import type { PackagesRefusal, Taking } from "../../src/node/package-messages.ts"
-import { PackageShelf } from "../../src/node/package-shelf.ts"
-import { openMemoryStore } from "../../src/node/store.ts"
-import { StreamError } from "../../src/node/streams.ts"
+import type { Lie, PackageKeepers } from "../../src/node/packages/keepers.ts"
+import type { PackagesRefusal, Taking } from "../../src/node/packages/messages.ts"
+import { PackageShelf } from "../../src/node/packages/shelf.ts"
+import { openMemoryStore } from "../../src/node/store/store.ts"
+import { StreamError } from "../../src/node/transport/streams.ts"
 
 export const meshId = new Uint8Array(32).fill(0x5a)
 

@@ -4,8 +4,8 @@
  */
 import { fromHex, toHex } from "../../src/crypto/bytes.ts"
 import { systemClock } from "../../src/node/clock.ts"
-import { PackageShelf } from "../../src/node/package-shelf.ts"
-import { openStore } from "../../src/node/store.ts"
+import { PackageShelf } from "../../src/node/packages/shelf.ts"
+import { openStore } from "../../src/node/store/store.ts"
 
 const [directory = "", meshId = "", self = "", epoch = "", blinded = "", token = ""] =
   process.argv.slice(2)

@@ -6,9 +6,9 @@
 import { createInterface } from "node:readline"
 import { fromHex, toHex } from "../../src/crypto/bytes.ts"
 import { meshIdOf } from "../../src/crypto/genesis.ts"
-import { startNetwork } from "../../src/node/network.ts"
-import { newPeerKey } from "../../src/node/peer-key.ts"
-import { openStore } from "../../src/node/store.ts"
+import { startNetwork } from "../../src/node/network/network.ts"
+import { newPeerKey } from "../../src/node/transport/peer-key.ts"
+import { openStore } from "../../src/node/store/store.ts"
 import { unpaidEnvelope } from "./envelopes.ts"
 
 const [genesisHex = "", directory = "", ...bootstrap] = process.argv.slice(2)

@@ -1,10 +1,10 @@
 /** Whole peers of a test mesh in this process: real libp2p over loopback TCP, stores in memory or where the test says. */
 import type { TestContext } from "node:test"
 import assert from "node:assert/strict"
-import { startNetwork } from "../../src/node/network.ts"
-import type { Network, NetworkParts } from "../../src/node/network-parts.ts"
-import { newPeerKey } from "../../src/node/peer-key.ts"
-import { openMemoryStore, type Store } from "../../src/node/store.ts"
+import { startNetwork } from "../../src/node/network/network.ts"
+import type { Network, NetworkParts } from "../../src/node/network/parts.ts"
+import { newPeerKey } from "../../src/node/transport/peer-key.ts"
+import { openMemoryStore, type Store } from "../../src/node/store/store.ts"
 import type { TestMesh } from "./envelopes.ts"
 import { until } from "./wait.ts"
 

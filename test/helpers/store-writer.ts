@@ -4,8 +4,8 @@
  */
 import { writeSync } from "node:fs"
 import { Writer } from "../../src/crypto/bytes.ts"
-import { StoreError } from "../../src/node/store-errors.ts"
-import { openStore, TABLES } from "../../src/node/store.ts"
+import { StoreError } from "../../src/node/store/errors.ts"
+import { openStore, TABLES } from "../../src/node/store/store.ts"
 
 const say = (what: string | number) => writeSync(1, `${what}\n`)
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict"
 import { describe, it } from "node:test"
 import type { Bytes } from "../../src/crypto/bytes.ts"
 import { admitting, granting } from "../../src/node/admitting.ts"
-import type { MineOptions } from "../../src/node/mine.ts"
+import type { MineOptions } from "../../src/node/membership/mine.ts"
 
 const envelope = new Uint8Array(1)
 const proof = new Uint8Array([1])

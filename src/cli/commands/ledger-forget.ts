@@ -7,7 +7,7 @@ export async function run(context: Context): Promise<void> {
   const { out, signal } = context
   const { dataDir, socketPath } = context.places
   await mustBeIdle(socketPath, signal)
-  const { forgetLedger } = await import("../../node/forget-ledger.ts")
+  const { forgetLedger } = await import("../../node/ledger/forget.ts")
   const alone = context.flag("alone")
   const forgotten = await forgetLedger({ dataDir, alone, signal })
   if ("refused" in forgotten) throw refusal(forgotten.refused)

@@ -14,7 +14,7 @@ export async function run(context: Context): Promise<void> {
   // a node without a profile would hold the folder, and go on as if it were empty
   await mustBeIdle(socketPath, signal)
   const typed = await passphrase(context, "Passphrase of the backup: ")
-  const { restoreProfile } = await import("../../node/restore.ts")
+  const { restoreProfile } = await import("../../node/backup/restore.ts")
   const { address, name, restored } = await restoreProfile({
     path: file === "-" ? file : resolve(file),
     passphrase: typed,
