@@ -1,7 +1,7 @@
 /**
  * Proof of work: admission kind 2 (DESIGN §6). BLAKE3(meshId ‖ anchor ‖ envelope id ‖ nonce) must begin with `bits` zero bits. The
  * anchor is a recent block's hash, so that work cannot be stockpiled; in a mesh without a ledger it is the mesh id. Which anchors are
- * good and what each asks for is the ledger's to say (node/ledger-periods.ts).
+ * good and what each asks for is the ledger's to say (node/ledger/periods.ts).
  *
  *   0  1   kind = 2
  *   1  32  anchor

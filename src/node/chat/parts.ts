@@ -15,8 +15,8 @@ import type { Kept } from "../mailbox/shelf.ts"
 
 /** As many as an invitation may take: below that, envelopes show nobody who belongs together. */
 export const FAR_COMMIT_ENVELOPES = INTRO_FRAGMENTS_MAX
-export const FAR_CONFIRM_SPREAD_MS = 250
-export const FAR_FALLBACK_MS = 60_000
+export const FAR_CONFIRM_SPREAD_MS = 100
+export const FAR_FALLBACK_MS = 20_000
 export const FAR_LOST_MS = 600_000
 
 /** The mailbox as chat sees it; `Mailbox` is one. */
