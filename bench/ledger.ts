@@ -26,7 +26,7 @@ import { closedLoop, type Load, openLoop, rateUntil, type Span } from "./ledger-
 const SPAN: Span = { warmMs: 1_500, measureMs: 4_000 }
 const MANY = 4_096
 const OPEN_PER_SECOND = 2_000
-const RUNS = 3
+const RUNS = 5
 /** Beside faulty validators: enough to keep a primary busy, few enough to feel every pause. */
 const SOME = 256
 const DAWDLING_TERMS = 10
